@@ -1,0 +1,264 @@
+"""The settings: read once from the environment and ``.env``, checked, frozen.
+
+Imports nothing that imports ``ssl``: gunicorn.conf.py reads this before gevent patches.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from kptv.channels.model import Source
+from kptv.errors import ConfigError
+
+ENV_FILE = Path(__file__).resolve().parent.parent / ".env"  # beside wsgi.py
+
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_SIZE_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmg])i?b?|b)?", re.IGNORECASE)
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True}
+_BOOLEANS |= {"false": False, "0": False, "no": False, "off": False}
+# A comma parts two sources where a scheme follows or a limit precedes: a URL may hold commas.
+_SOURCE_START = re.compile(r",\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)|(?<=\|\d),|(?<=\|\d\d),")
+_SOURCE_LIMIT = re.compile(r"\|\s*(\d{1,6})\s*$")
+_LIST_SCHEMES = ("http", "https", "file", "")  # "": a plain path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings. Durations in seconds, sizes in bytes."""
+
+    sources: tuple[Source, ...]
+    warnings: tuple[str, ...] = ()  # to be logged once the log is set up
+    port: int = 8080
+    base_url: str = "http://localhost:8080"
+    enable_restreaming: bool = True
+    max_retries: int = 3
+    retry_delay: float = 5.0
+    max_failures_before_block: int = 5
+    import_refresh_interval: float = 12 * 3600.0
+    worker_threads: int = 4
+    max_buffer_size: int = 256 * 1024**2
+    buffer_size_per_stream: int = 16 * 1024**2
+    stream_timeout: float = 10.0
+    stall_timeout: float = 5.0
+    stream_linger: float = 10.0
+    stream_give_up: float = 120.0
+    min_data_size: int = 2048
+    sort_field: str = "tvg-name"
+    sort_descending: bool = False
+    user_agent: str = "VLC/3.0.18 LibVLC/3.0.18"
+    req_origin: str = ""
+    req_referrer: str = ""
+    obfuscate_urls: bool = True
+    debug: bool = False
+    cache_enabled: bool = True
+    cache_duration: float = 1800.0
+    data_dir: Path = Path("data")
+
+
+class _Rejected(ValueError):
+    """What is accepted, for the message; ``read`` replaces the value where it holds a secret."""
+
+    def __init__(self, accepted: str, read: str | None = None) -> None:
+        super().__init__(accepted)
+        self.accepted = accepted
+        self.read = read
+
+
+def load_config(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = ENV_FILE
+) -> Config:
+    """The settings of ``environ`` (default: the process's) over those of ``env_file``.
+
+    Raises ConfigError with one message that names every variable that cannot be used,
+    what was read and what is accepted.
+    """
+    values: dict[str, str | None] = dict(dotenv_values(env_file)) if env_file else {}
+    values.update(os.environ if environ is None else environ)
+    complaints: list[str] = []
+    warnings: list[str] = []
+    fields: dict[str, Any] = {}
+    for variable, (field_name, parse) in _SETTINGS.items():
+        text = (values.get(variable) or "").strip()
+        if not text and variable != "SOURCES":
+            continue  # empty is unset, as in `VARIABLE=` of an env file
+        try:
+            fields[field_name] = parse(text)
+        except _Rejected as rejected:
+            read = repr(text) if rejected.read is None else rejected.read
+            complaints.append(f"  {variable}: read {read}; accepted: {rejected.accepted}")
+    if complaints:
+        raise ConfigError("Cannot start with these settings:\n" + "\n".join(complaints))
+    fields.setdefault("base_url", f"http://localhost:{fields.get('port', Config.port)}")
+    fields["sources"], warnings = fields["sources"]
+    return Config(warnings=tuple(warnings), **fields)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds: of ``5s``, ``500ms``, ``1h30m``, ``2.5`` (seconds)."""
+    try:
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            return float(text)
+        if re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
+            return sum(float(n) * _DURATION_UNITS[unit] for n, unit in _DURATION.findall(text))
+    except OverflowError:
+        pass
+    raise _Rejected("a duration such as 500ms, 5s, 30m, 12h, 1h30m, or seconds as a number")
+
+
+def parse_size(text: str) -> int:
+    """Bytes: of ``2048``, ``16MB``, ``16MiB`` (both 1024-based)."""
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise _Rejected("bytes as a number, or a size such as 512KB, 16MB, 1GiB")
+    return int(float(match[1]) * _SIZE_UNITS[(match[2] or "").lower()])
+
+
+def parse_boolean(text: str) -> bool:
+    """True or False: of true/false/1/0/yes/no/on/off in any case."""
+    try:
+        return _BOOLEANS[text.lower()]
+    except KeyError:
+        raise _Rejected("true, false, 1, 0, yes, no, on, off") from None
+
+
+def parse_sources(text: str) -> tuple[tuple[Source, ...], list[str]]:
+    """Sources and warnings: of ``URL|MaxConns,URL|MaxConns``.
+
+    """
+    accepted = "URL|MaxConnections, several separated by commas (http, https, file or a path)"
+    if not text:
+        raise _Rejected(f"{accepted}; for example SOURCES=http://provider.example/list.m3u|2", "nothing")
+    sources, warnings = [], []
+    for number, item in enumerate(_SOURCE_START.split(text), start=1):
+        limit = _SOURCE_LIMIT.search(item)
+        url = (item[: limit.start()] if limit else item).strip()
+        if not _is_list_url(url) or (not limit and re.search(r"\|[^|/]*$", url)):
+            raise _Rejected(accepted, read=f"{_shape_of(item)} as source {number}")
+        if limit is None:
+            warnings.append(
+                f"SOURCES: source {number} names no limit: 1 connection assumed."
+                " Append |N for N connections, |0 for no limit"
+            )
+        sources.append(Source(number, url, int(limit[1]) if limit else 1))
+    return tuple(sources), warnings
+
+
+def _is_list_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https"):
+            return bool(parts.hostname) and (parts.port or 1) > 0 and not re.search(r"\s", url)
+    except ValueError:
+        return False
+    return parts.scheme in _LIST_SCHEMES and bool(parts.path) and "\0" not in url
+
+
+def _shape_of(item: str) -> str:
+    """A source's text with all that could be a secret left out: ``'ftp://…|x'``."""
+    scheme, separator, rest = item.strip().partition("://")
+    address, bar, limit = (rest if separator else scheme).rpartition("|")
+    shown = f"{scheme}://…" if separator else "…"
+    return repr(f"{shown}|{limit[:12]}" if bar and address else shown) if item.strip() else "nothing"
+
+
+def _base_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
+    except ValueError:
+        valid = False
+    if not valid or parts.query or parts.fragment or re.search(r"[\s\"<>\x00-\x1f]", text):
+        raise _Rejected("http:// or https://, a host, and maybe a port and a path")
+    return text.rstrip("/")
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
+            raise _Rejected(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _duration(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        seconds = parse_duration(text)
+        if not low <= seconds <= high:
+            raise _Rejected(f"a duration from {low:g}s to {high:g}s")
+        return seconds
+
+    return parse
+
+
+def _size(low: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        size = parse_size(text)
+        if size < low:
+            raise _Rejected(f"a size of at least {low} bytes")
+        return size
+
+    return parse
+
+
+def _header(text: str) -> str:
+    if not text.isprintable() or not text.isascii():
+        raise _Rejected("printable ASCII, as HTTP headers hold it")
+    return text
+
+
+def _attribute(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text):
+        raise _Rejected("an attribute's name such as tvg-name, tvg-id, tvg-chno, group-title")
+    return text.lower()
+
+
+def _descending(text: str) -> bool:
+    if text.lower() not in ("asc", "desc"):
+        raise _Rejected("asc or desc")
+    return text.lower() == "desc"
+
+
+_DAY = 86400.0
+
+# variable -> (field of Config, what reads it). A row here is a row in README and .env.example.
+_SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "PORT": ("port", _whole(1, 65535)),
+    "BASE_URL": ("base_url", _base_url),
+    "SOURCES": ("sources", parse_sources),
+    "ENABLE_RESTREAMING": ("enable_restreaming", parse_boolean),
+    "MAX_RETRIES": ("max_retries", _whole(0, 1000)),
+    "RETRY_DELAY": ("retry_delay", _duration(0.01, 3600)),
+    "MAX_FAILURES_BEFORE_BLOCK": ("max_failures_before_block", _whole(1, 1_000_000)),
+    "IMPORT_REFRESH_INTERVAL": ("import_refresh_interval", _duration(1, 365 * _DAY)),
+    "WORKER_THREADS": ("worker_threads", _whole(1, 64)),
+    "MAX_BUFFER_SIZE": ("max_buffer_size", _size(1024**2)),
+    "BUFFER_SIZE_PER_STREAM": ("buffer_size_per_stream", _size(256 * 1024)),
+    "STREAM_TIMEOUT": ("stream_timeout", _duration(0.1, 600)),
+    "STALL_TIMEOUT": ("stall_timeout", _duration(0.1, 600)),
+    "STREAM_LINGER": ("stream_linger", _duration(0, 3600)),
+    "STREAM_GIVE_UP": ("stream_give_up", _duration(0, _DAY)),
+    "MIN_DATA_SIZE": ("min_data_size", _size(188)),
+    "SORT_FIELD": ("sort_field", _attribute),
+    "SORT_DIRECTION": ("sort_descending", _descending),
+    "USER_AGENT": ("user_agent", _header),
+    "REQ_ORIGIN": ("req_origin", _header),
+    "REQ_REFERRER": ("req_referrer", _header),
+    "OBFUSCATE_URLS": ("obfuscate_urls", parse_boolean),
+    "DEBUG": ("debug", parse_boolean),
+    "CACHE_ENABLED": ("cache_enabled", parse_boolean),
+    "CACHE_DURATION": ("cache_duration", _duration(0, 365 * _DAY)),
+    "DATA_DIR": ("data_dir", Path),
+}
+
+VARIABLES = tuple(_SETTINGS)

@@ -1,0 +1,55 @@
+"""What can go wrong, by what the caller can do about it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why an upstream ended: the label of the metric and the word in the log."""
+
+    REFUSED = "refused"  # no connection: refused, unreachable, no such host, TLS
+    TIMEOUT = "timeout"  # no first media byte within STREAM_TIMEOUT
+    HTTP_ERROR = "http_error"  # 4xx or 5xx
+    RATE_LIMITED = "rate_limited"  # the account is busy: blames no stream
+    NOT_MEDIA = "not_media"  # HTML, text, a playlist: no transport stream in it
+    EMPTY = "empty"  # a body that ended before MIN_DATA_SIZE
+    ENDED = "ended"  # end of body in mid-stream
+    RESET = "reset"  # connection broken in mid-stream
+    STALLED = "stalled"  # open but silent for STALL_TIMEOUT
+    BAD_URL = "bad_url"  # not an address this proxy can open
+    INTERNAL = "internal"  # a fault of ours: logged with its traceback
+
+
+class KptvError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigError(KptvError):
+    """Settings that cannot be used: tell the operator and stop."""
+
+
+class ImportFailed(KptvError):
+    """A channel list that could not be had: keep the last good one."""
+
+
+class UpstreamError(KptvError):
+    """An upstream that ended: try another stream.
+
+    ``detail`` is for the log and must hold no URL, host or credential.
+    ``retry_after`` is what the provider asked for, in seconds.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", retry_after: float | None = None) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class Unavailable(KptvError):
+    """A channel that cannot be played now: answer 503 and ``retry_after`` (seconds)."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
