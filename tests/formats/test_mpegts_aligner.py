@@ -64,7 +64,7 @@ def test_a_packet_cut_short_in_mid_stream_costs_only_itself() -> None:
 
 def test_sync_is_regained_after_garbage() -> None:
     aligner = Aligner()
-    data = packets(20) + b"<html>GGG</html>\n" * 99 + packets(20)
+    data = packets(20) + b"<html>GGG</html>\r\n\n" * 99 + packets(20)
     assert align(aligner, data) == packets(19) + packets(20)  # the 20th has no head behind it
     assert aligner.sync_losses == 1
 
