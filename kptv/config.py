@@ -20,6 +20,8 @@ from kptv.errors import ConfigError
 
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"  # beside wsgi.py
 
+DEFAULT_PORT = 8080
+
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SIZE_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -38,8 +40,8 @@ class Config:
 
     sources: tuple[Source, ...]
     warnings: tuple[str, ...] = ()  # to be logged once the log is set up
-    port: int = 8080
-    base_url: str = "http://localhost:8080"
+    port: int = DEFAULT_PORT
+    base_url: str = f"http://localhost:{DEFAULT_PORT}"
     enable_restreaming: bool = True
     max_retries: int = 3
     retry_delay: float = 5.0
@@ -98,7 +100,7 @@ def load_config(
             complaints.append(f"  {variable}: read {read}; accepted: {rejected.accepted}")
     if complaints:
         raise ConfigError("Cannot start with these settings:\n" + "\n".join(complaints))
-    fields.setdefault("base_url", f"http://localhost:{fields.get('port', Config.port)}")
+    fields.setdefault("base_url", f"http://localhost:{fields.get('port', DEFAULT_PORT)}")
     fields["sources"], warnings = fields["sources"]
     return Config(warnings=tuple(warnings), **fields)
 
@@ -132,12 +134,12 @@ def parse_boolean(text: str) -> bool:
 
 
 def parse_sources(text: str) -> tuple[tuple[Source, ...], list[str]]:
-    """Sources and warnings: of ``URL|MaxConns,URL|MaxConns``.
-
-    """
+    """Sources and warnings: of ``URL|MaxConns,URL|MaxConns``."""
     accepted = "URL|MaxConnections, several separated by commas (http, https, file or a path)"
     if not text:
-        raise _Rejected(f"{accepted}; for example SOURCES=http://provider.example/list.m3u|2", "nothing")
+        raise _Rejected(
+            f"{accepted}; for example SOURCES=http://provider.example/list.m3u|2", "nothing"
+        )
     sources, warnings = [], []
     for number, item in enumerate(_SOURCE_START.split(text), start=1):
         limit = _SOURCE_LIMIT.search(item)
@@ -168,7 +170,9 @@ def _shape_of(item: str) -> str:
     scheme, separator, rest = item.strip().partition("://")
     address, bar, limit = (rest if separator else scheme).rpartition("|")
     shown = f"{scheme}://…" if separator else "…"
-    return repr(f"{shown}|{limit[:12]}" if bar and address else shown) if item.strip() else "nothing"
+    return (
+        repr(f"{shown}|{limit[:12]}" if bar and address else shown) if item.strip() else "nothing"
+    )
 
 
 def _base_url(text: str) -> str:
