@@ -42,7 +42,7 @@ class Client:
         timeout: tuple[float, float],
         accept: frozenset[int] = frozenset((200, 206, 304)),
     ) -> requests.Response:
-        """The open answer, its body unread; the caller closes it.
+        """The open answer, its body unread; the caller hangs up.
 
         ``timeout`` is (connect, between two reads), in seconds. Each hop of a redirect is
         closed before the next is opened, so that no more than one connection is ever open.
@@ -54,12 +54,13 @@ class Client:
             if response.status_code not in REDIRECTS or "location" not in response.headers:
                 break
             target = self._session(source).get_redirect_target(response) or ""
-            response.close()
-            url = urljoin(url, target)
+            hang_up(response)
+            with mapped_errors():
+                url = urljoin(url, target)
         else:
             raise UpstreamError(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects")
         if response.status_code not in accept:
-            response.close()
+            hang_up(response)
             raise _refusal(response, time.time())
         return response
 
@@ -104,6 +105,18 @@ class Client:
             headers[name] = value
         # Bytes: http.client refuses what is not Latin-1 in a str.
         return {name: value.encode() for name, value in headers.items() if value}
+
+
+def hang_up(response: requests.Response) -> None:
+    """Close the connection of an answer; may come twice.
+
+    Its own ``close`` alone leaves the connection of an answer that was read to its end in the
+    pool, open, although we said ``Connection: close`` (RFC 9112, 9.6).
+    """
+    connection = response.raw.connection
+    response.close()
+    if connection is not None:
+        connection.close()
 
 
 def scheme_of(url: str) -> str:

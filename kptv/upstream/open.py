@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Protocol
 
 import requests
@@ -13,7 +12,7 @@ from kptv.config import Config
 from kptv.errors import FileBody, IsFile, Reason, UpstreamError
 from kptv.formats.files import file_type
 from kptv.formats.mpegts.aligner import PROBE_SIZE, Aligner, sniff
-from kptv.upstream.client import Client, mapped_errors
+from kptv.upstream.client import Client, hang_up, mapped_errors
 from kptv.upstream.progressive import read_body
 
 _FILE_ACCEPT = frozenset((200, 206, 416))
@@ -62,12 +61,11 @@ class Opener:
                 if content_type := file_type(head):
                     raise IsFile(_File(response, content_type, head))
                 raise UpstreamError(Reason.NOT_MEDIA, what_is(head))
-            with closing(response):
-                yield from self._packets(head, body)
+            yield from self._packets(head, body)
         except IsFile:
             raise  # the connection now belongs to who catches this
-        except BaseException:
-            response.close()
+        except BaseException:  # GeneratorExit too: an endless body ends in no other way
+            hang_up(response)
             raise
 
     def open_file(self, stream: StreamLike, byte_range: str | None) -> FileBody:
@@ -87,7 +85,7 @@ class Opener:
             stream.url,
             headers={**stream.headers, **headers},
             timeout=timeout,
-            accept=_FILE_ACCEPT if headers else frozenset((200,)),
+            accept=_FILE_ACCEPT if headers else frozenset((200, 206)),
         )
 
     def _packets(self, head: bytes, body: Iterator[bytes]) -> Iterator[bytes]:
@@ -159,4 +157,4 @@ class _File:
 
     def close(self) -> None:
         """Close the connection; may come twice."""
-        self._response.close()
+        hang_up(self._response)
