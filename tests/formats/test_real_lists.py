@@ -65,8 +65,8 @@ def test_every_attribute_comes_out(path: Path) -> None:
     entries, _ = imported(path)
     for entry, (info, _) in zip(entries, seen(path), strict=True):
         well_formed = re.findall(r'([\w-]+)="([^"]*)"', info)
-        attributes = {key.lower(): value.strip() for key, value in well_formed}
-        extra = entry.attributes.keys() - attributes.keys()
+        attributes = {key.lower(): value.strip() for key, value in well_formed if value}
+        extra = entry.attributes.keys() - {key.lower() for key, _ in well_formed}
         assert {**entry.attributes, **attributes} == entry.attributes, info
         assert extra <= {"zz-definition", "group-title"}, info  # zz-definition=HD", and #EXTGRP
 
