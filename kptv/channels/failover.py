@@ -2,10 +2,10 @@
 
 Theory of operation. ``Health`` is what all channels share: how often a stream failed in a row,
 until when it is blocked, until when a source wants to be left alone. ``Failover`` is one channel
-being played. Each of its streams has a time before which it is not opened again: RETRY_DELAY after
-it was last opened, doubling with every failure. So a stream that was not tried yet may be tried at
-once, one that played for an hour and broke may too, and one that is refused at once must wait.
-Candidates are taken in a circle that starts after the last one tried. A channel that has not yet
+being played. Each of its streams has a time before which it is not opened again, counted from when
+it was last opened: 1 s after it gave media, RETRY_DELAY after it gave none, doubling each time it
+gives none again. So one that was not tried yet may be tried at once, one that played for a while
+and broke may too, and one that is refused must wait. Candidates are taken in a circle that starts after the last one tried. A channel that has not yet
 shown anything (a cold start) is given up after 20 s or MAX_RETRIES rounds; one that has, when
 STREAM_GIVE_UP has passed without media.
 """
@@ -21,6 +21,7 @@ from kptv.errors import Reason, UpstreamError
 COLD_START = 20.0  # seconds until a viewer who has seen nothing is told 503
 SLOT_WAIT = 10.0  # seconds that a viewer waits for a slot of a full source
 TRUSTED_AFTER = 30.0  # seconds of good media that wipe out earlier failures
+REOPEN_DELAY = 1.0  # seconds from one opening to the next of a stream that gives media
 LONGEST_RETRY_DELAY = 60.0
 FIRST_BLOCK, LONGEST_BLOCK = 60.0, 1800.0  # cool-down of a blocked stream, doubling
 FIRST_COOLING, LONGEST_COOLING = 5.0, 60.0  # of a source that names no time itself
@@ -139,7 +140,7 @@ class Health:
 
 @dataclass(slots=True)
 class _Attempts:
-    failures: int = 0
+    failures: int = 0  # in a row, without any media
     not_before: float = 0.0
 
 
@@ -229,6 +230,8 @@ class Failover:
         attempts = self._attempts.setdefault(run.stream.key, _Attempts())
         delay = self._policy.retry_delay * (1 << min(attempts.failures, 16))
         attempts.failures += 1
+        if run.started_at is not None:
+            delay, attempts.failures = min(self._policy.retry_delay, REOPEN_DELAY), 0
         attempts.not_before = run.opened_at + min(delay, LONGEST_RETRY_DELAY) * self._jitter()
         return "stream blocked" if self._health.fail(run.stream, now) else ""
 

@@ -144,10 +144,27 @@ def test_delays_between_retries_double_to_a_minute() -> None:
     play.fail(REFUSED)
     delays = []
     for _ in range(6):
-        delays.append(play.wait())
         play.open()
         play.fail(REFUSED)
-    assert delays == [4, 10, 20, 40, 60, 60]
+        delays.append(play.wait())
+    assert delays == [5, 10, 20, 40, 60, 60]
+
+
+def test_two_streams_that_break_after_seconds_take_turns_without_a_pause() -> None:
+    play = Play(A, B, policy=Policy(max_failures_before_block=100))
+    played = []
+    for _ in range(10):
+        played.append(play.play(2))
+        play.fail()
+    assert played == [A, B] * 5
+
+
+def test_a_stream_that_breaks_at_once_is_opened_once_a_second() -> None:
+    play = Play(A, policy=Policy(max_failures_before_block=100))
+    for _ in range(3):
+        play.play(0)
+        play.fail()
+        assert play.wait() == 1
 
 
 def test_thirty_seconds_of_good_media_wipe_out_earlier_failures() -> None:
@@ -155,9 +172,8 @@ def test_thirty_seconds_of_good_media_wipe_out_earlier_failures() -> None:
     for _ in range(10):
         play.play(30)
         assert play.fail() == ""
-        play.play(0)
+        play.play(1)
         assert play.fail() == ""
-        play.wait()
 
 
 def test_failures_in_a_row_block_a_stream_for_a_minute_then_longer() -> None:
