@@ -18,17 +18,18 @@ from gevent.hub import get_hub
 
 from kptv.channels.failover import Failover
 from kptv.channels.model import Channel, Stream
-from kptv.errors import IsFile, Reason, Unavailable, UpstreamError
+from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
 from kptv.metrics import ChannelCounters
 from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.files import OpenFile
-from kptv.restream.limits import SETTLE, ConnectionLimits
+from kptv.restream.limits import SETTLE, ConnectionLimits, Slot
 from kptv.restream.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
 
 OpenStream = Callable[[Stream], Iterator[bytes]]
+KeepFile = Callable[[FileBody, Slot], OpenFile]
 
 # Seconds of media gathered before it is published: a send costs the same for 1 KB as for 50 KB.
 # Few viewers can have it sooner.
@@ -59,6 +60,7 @@ class Hub:
         open_stream: OpenStream,
         buffer: ChunkBuffer,
         counters: ChannelCounters,
+        keep_file: KeepFile,
         on_idle: Callable[[Hub], None],
         on_end: Callable[[Hub], None],
     ) -> None:
@@ -76,6 +78,7 @@ class Hub:
         self._failover = failover
         self._limits = limits
         self._open_stream = open_stream
+        self._keep_file = keep_file
         self._on_idle = on_idle
         self._on_end = on_end
         self._waiting: list[Subscriber] = []
@@ -174,7 +177,7 @@ class Hub:
                 _close(chunks)
         except IsFile as found:
             self.is_file = True
-            self.file = OpenFile(found.body, attempt.slot.transfer())
+            self.file = self._keep_file(found.body, attempt.slot.transfer())
             self._end()
         except UpstreamError as error:
             settle = 0.0 if error.reason in _THEY_HUNG_UP else SETTLE
@@ -224,6 +227,8 @@ class Hub:
         self.state = State.PLAYING
 
     def _publish(self, data: bytes) -> None:
+        if self.ended:
+            return  # closed just now, and killed when this greenlet switches
         self.published_at = monotonic()
         self.buffer.append(data, self.published_at)
         self.wake()

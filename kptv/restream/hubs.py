@@ -21,7 +21,7 @@ from kptv.restream.attempts import next_attempt
 from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.files import OpenFile
 from kptv.restream.hub import Hub, OpenStream
-from kptv.restream.limits import ConnectionLimits
+from kptv.restream.limits import ConnectionLimits, Slot
 from kptv.restream.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class Hubs:
                     with gevent.Timeout(attempt.timeout, late):
                         body = self._open_file(attempt.stream, byte_range)
                     failover.started(monotonic())
-                    return OpenFile(body, attempt.slot.transfer())
+                    return self._keep_file(channel, body, attempt.slot.transfer())
                 except UpstreamError as error:
                     counters.errors[error.reason] += 1
                     now = monotonic()
@@ -171,12 +171,19 @@ class Hubs:
                 self._open_stream,
                 buffer,
                 counters,
+                keep_file=lambda body, slot: self._keep_file(channel, body, slot),
                 on_idle=self._idle,
                 on_end=lambda hub: self._ended(key, hub),
             )
             self._hubs[key] = hub
             hub.start()
         return hub
+
+    def _keep_file(self, channel: Channel, body: FileBody, slot: Slot) -> OpenFile:
+        counters = self._metrics.open(channel.name)
+        return OpenFile(
+            body, slot, counters, on_close=lambda: self._metrics.close(counters, monotonic())
+        )
 
     def _failover(self, channel: Channel) -> Failover:
         return Failover(
