@@ -106,10 +106,22 @@ class Catalog:
         """The slug of the channel at ``position``."""
         return self._slugs[position // BLOCK].decode().split("\n")[position % BLOCK]
 
-    def rows(self) -> Iterator[tuple[str, Row]]:
-        """All slugs and packed channels; goes on undisturbed while the catalog is taken apart."""
-        for slugs, block in zip(list(self._slugs), list(self._blocks), strict=True):
-            yield from zip(slugs.decode().split("\n"), block, strict=True)
+    def rows(self, positions: Iterable[int] | None = None) -> Iterator[tuple[str, Row]]:
+        """Slugs and packed channels, all or those at ``positions``, which ascend.
+
+        Goes on undisturbed while the catalog is taken apart.
+        """
+        all_slugs, blocks = list(self._slugs), list(self._blocks)
+        if positions is None:
+            for joined, block in zip(all_slugs, blocks, strict=True):
+                yield from zip(joined.decode().split("\n"), block, strict=True)
+            return
+        current, slugs = -1, [""]
+        for position in positions:
+            if position // BLOCK != current:
+                current = position // BLOCK
+                slugs = all_slugs[current].decode().split("\n")
+            yield slugs[position % BLOCK], blocks[current][position % BLOCK]
 
     def channel(self, position: int) -> Channel:
         """The channel at ``position`` of the served order."""
@@ -117,9 +129,13 @@ class Catalog:
         return Channel(self.slug(position), streams[0].name, streams)
 
     def take_apart(self) -> Generator[None]:
-        """Free it in steps, when another has taken its place and none asks this one any more."""
+        """Free it in steps, when another has taken its place; at once it is an empty one."""
+        self._length = 0
+        self._positions = SlugIndex(0)
+        self._groups = {}
         while self._blocks:
             self._blocks.pop()
+            self._slugs.pop()
             yield
 
 

@@ -28,20 +28,14 @@ def render(
 ) -> Iterator[bytes]:
     """The served list, or that of the channels at ``positions``, in small pieces."""
     secrets = {number: _secrets_of(source) for number, source in catalog.sources.items()}
-    rows = catalog.rows() if positions is None else _rows_at(catalog, positions)
     prefix = f"{base_url}/stream/"
     lines = ["#EXTM3U\n"]
-    for slug, row in rows:
+    for slug, row in catalog.rows(positions):
         lines.append(f"{_extinf(row, secrets)}\n{prefix}{slug}\n")
         if len(lines) >= PIECE:
             yield "".join(lines).encode()
             lines.clear()
     yield "".join(lines).encode()
-
-
-def _rows_at(catalog: Catalog, positions: Sequence[int]) -> Iterator[tuple[str, Row]]:
-    for position in positions:
-        yield catalog.slug(position), catalog.row(position)
 
 
 def _extinf(row: Row, secrets: Mapping[int, tuple[str, ...]]) -> str:

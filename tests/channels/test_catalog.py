@@ -168,10 +168,13 @@ def test_a_catalog_of_many_blocks_is_whole() -> None:
 
 def test_taking_a_catalog_apart_does_not_disturb_who_reads_it() -> None:
     built = catalog(listing("\n".join(f",CH {n}" for n in range(2 * BLOCK))))
-    rows = built.rows()
+    rows, some = built.rows(), built.rows([0, BLOCK, BLOCK + 1])
     next(rows)
+    assert next(some)[0] == "ch-0"
     run(built.take_apart())
     assert len(list(rows)) == 2 * BLOCK - 1
+    assert [slug for slug, _ in some] == [f"ch-{BLOCK}", f"ch-{BLOCK + 1}"]
+    assert (len(built), built.find("ch-1"), built.group("x")) == (0, None, None)
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
