@@ -6,7 +6,7 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -95,7 +95,7 @@ class Client:
             session = self._sessions[source.number] = _Session()
             size = source.max_connections + _SPARE_CONNECTIONS
             for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(pool_maxsize=size, max_retries=0))
+                session.mount(scheme, _Adapter(pool_maxsize=size, max_retries=0))
         return session
 
     def _headers(self, extra: Mapping[str, str]) -> dict[str, bytes]:
@@ -114,13 +114,6 @@ class Client:
             headers[name] = value
         # Bytes: http.client refuses what is not Latin-1 in a str.
         return {name: value.encode() for name, value in headers.items() if value}
-
-
-class _Session(requests.Session):
-    """Leaves redirects to the Client; its base reads the body of each, which may have no end."""
-
-    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Generator[requests.Response]:
-        yield from ()
 
 
 class _Adapter(HTTPAdapter):
