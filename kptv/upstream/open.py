@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from itertools import chain
+from time import monotonic
 
 import requests
 
-from kptv.channels.model import Source
+from kptv.channels.model import Stream
 from kptv.config import Config
 from kptv.errors import FileBody, IsFile, Reason, UpstreamError
 from kptv.formats.files import file_type
@@ -16,6 +17,7 @@ from kptv.upstream.client import Client, hang_up, mapped_errors
 from kptv.upstream.progressive import read_body
 
 _FILE_ACCEPT = frozenset((200, 206, 416))
+GARBAGE_LIMIT = 256 * 1024  # bytes without a packet in them; 0.3 s of an 8 Mbit/s stream
 _FILE_READ_SIZE = 128 * 1024  # bytes; a file is sent as fast as its viewer takes it
 # What an answer says of its entity and the viewer must hear (RFC 9110, 8 and 14).
 _ENTITY_HEADERS = (
@@ -28,17 +30,6 @@ _ENTITY_HEADERS = (
 )
 
 
-class StreamLike(Protocol):
-    """What is read of a stream."""
-
-    @property
-    def source(self) -> Source: ...
-    @property
-    def url(self) -> str: ...
-    @property
-    def headers(self) -> dict[str, str]: ...
-
-
 class Opener:
     """Opens streams by what their bytes are; holds no state of its own."""
 
@@ -46,7 +37,7 @@ class Opener:
         self._config = config
         self._client = client
 
-    def open_stream(self, stream: StreamLike) -> Iterator[bytes]:
+    def open_stream(self, stream: Stream) -> Iterator[bytes]:
         """Whole transport stream packets, as they come, without an end.
 
         Connects at the first ``next``, closes the connection when the iterator is closed.
@@ -55,7 +46,7 @@ class Opener:
         """
         response = self._get(stream, {})
         try:
-            body = read_body(response, self._config.stall_timeout)
+            body = read_body(response, self._config.stream_timeout, self._config.stall_timeout)
             head = _read_head(body)
             if not sniff(head, final=len(head) < PROBE_SIZE):
                 if content_type := file_type(head):
@@ -68,7 +59,7 @@ class Opener:
             hang_up(response)
             raise
 
-    def open_file(self, stream: StreamLike, byte_range: str | None) -> FileBody:
+    def open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
         """The open answer to a request of a file, or of one ``Range`` of it (RFC 9110, 14.2).
 
         Raises UpstreamError.
@@ -76,7 +67,7 @@ class Opener:
         headers = {"Range": byte_range} if byte_range else {}
         return _File(self._get(stream, headers))
 
-    def _get(self, stream: StreamLike, headers: dict[str, str]) -> requests.Response:
+    def _get(self, stream: Stream, headers: dict[str, str]) -> requests.Response:
         config = self._config
         # Between two reads the body's own deadline (STALL_TIMEOUT) is the stricter one.
         timeout = (config.stream_timeout, max(config.stream_timeout, config.stall_timeout))
@@ -89,19 +80,34 @@ class Opener:
         )
 
     def _packets(self, head: bytes, body: Iterator[bytes]) -> Iterator[bytes]:
-        aligner = Aligner()
-        start = aligner.feed(head)
+        pieces = _aligned(chain((head,), body), self._config.stall_timeout)
+        start = b""
         while len(start) < self._config.min_data_size:
             try:
-                start += aligner.feed(next(body))
+                start += next(pieces)
             except UpstreamError as error:
                 if error.reason is not Reason.ENDED:
                     raise
                 raise UpstreamError(Reason.EMPTY, f"{len(start)} bytes of media") from None
         yield start
-        for data in body:
-            if packets := aligner.feed(data):
-                yield packets
+        yield from pieces
+
+
+def _aligned(body: Iterator[bytes], patience: float) -> Iterator[bytes]:
+    """The packets in ``body``, as they come; never none.
+
+    Raises UpstreamError NOT_MEDIA where other bytes go on in their place: for ``patience``
+    seconds, or for more bytes than any disturbance lasts (a fast body of them never waits,
+    so that nothing else would get a turn).
+    """
+    aligner = Aligner()
+    good_at, dropped = monotonic(), 0
+    for data in body:
+        if packets := aligner.feed(data):
+            yield packets
+            good_at, dropped = monotonic(), aligner.bytes_dropped
+        elif aligner.bytes_dropped - dropped > GARBAGE_LIMIT or monotonic() - good_at > patience:
+            raise UpstreamError(Reason.NOT_MEDIA, "no transport stream in it any more")
 
 
 def _read_head(body: Iterator[bytes]) -> bytes:
