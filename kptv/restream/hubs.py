@@ -13,6 +13,7 @@ from cachetools import TTLCache
 from gevent.greenlet import Greenlet
 
 from kptv.channels.failover import Failover, Health, Policy
+from kptv.channels.grouping import slug_of
 from kptv.channels.model import Channel, Stream
 from kptv.config import Config
 from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
@@ -77,9 +78,12 @@ class Hubs:
         """Viewers of all hubs."""
         return sum(len(hub.subscribers) for hub in self._hubs.values())
 
-    def playing(self, slug: str) -> Channel | None:
-        """The channel as its running hub knows it, though a new import may have lost it."""
-        hub = self._hubs.get(slug)
+    def playing(self, identifier: str) -> Channel | None:
+        """The channel of this slug or name as its running hub knows it.
+
+        A new import may have lost it; its viewers may still come back.
+        """
+        hub = self._hubs.get(identifier) or self._hubs.get(slug_of(identifier))
         return hub.channel if hub else None
 
     def file_headers(self, channel: Channel) -> Mapping[str, str] | None:
