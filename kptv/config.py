@@ -132,12 +132,12 @@ def parse_boolean(text: str) -> bool:
 
 
 def parse_sources(text: str) -> tuple[tuple[Source, ...], list[str]]:
-    """Sources and warnings: of ``URL|MaxConns,URL|MaxConns``.
-
-    """
+    """Sources and warnings: of ``URL|MaxConns,URL|MaxConns``."""
     accepted = "URL|MaxConnections, several separated by commas (http, https, file or a path)"
     if not text:
-        raise _Rejected(f"{accepted}; for example SOURCES=http://provider.example/list.m3u|2", "nothing")
+        raise _Rejected(
+            f"{accepted}; for example SOURCES=http://provider.example/list.m3u|2", "nothing"
+        )
     sources, warnings = [], []
     for number, item in enumerate(_SOURCE_START.split(text), start=1):
         limit = _SOURCE_LIMIT.search(item)
@@ -168,7 +168,9 @@ def _shape_of(item: str) -> str:
     scheme, separator, rest = item.strip().partition("://")
     address, bar, limit = (rest if separator else scheme).rpartition("|")
     shown = f"{scheme}://…" if separator else "…"
-    return repr(f"{shown}|{limit[:12]}" if bar and address else shown) if item.strip() else "nothing"
+    return (
+        repr(f"{shown}|{limit[:12]}" if bar and address else shown) if item.strip() else "nothing"
+    )
 
 
 def _base_url(text: str) -> str:

@@ -30,7 +30,9 @@ def back(new: int, old: int) -> bool:
 
 def stamp(data: bytes) -> int:
     return (
-        (data[0] >> 1 & 7) << 30 | (data[1] << 7 | data[2] >> 1) << 15 | (data[3] << 7 | data[4] >> 1)
+        (data[0] >> 1 & 7) << 30
+        | (data[1] << 7 | data[2] >> 1) << 15
+        | (data[3] << 7 | data[4] >> 1)
     )
 
 

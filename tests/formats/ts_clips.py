@@ -44,36 +44,27 @@ def clip(
         codecs += audio.split()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.ts"
-        subprocess.run(
-            ["ffmpeg", "-v", "error", "-nostdin", *inputs, *codecs, "-output_ts_offset", str(offset)]
-            + ["-mpegts_start_pid", str(first_pid), "-mpegts_pmt_start_pid", str(pmt_pid)]
-            + [*more.split(), "-f", "mpegts", str(path)],
-            check=True,
-            timeout=100,
-        )
+        pids = f"-mpegts_start_pid {first_pid} -mpegts_pmt_start_pid {pmt_pid}"
+        options = [*codecs, *f"-output_ts_offset {offset} {pids} {more} -f mpegts".split()]
+        command = ["ffmpeg", "-v", "error", "-nostdin", *inputs, *options, str(path)]
+        subprocess.run(command, check=True, timeout=100)
         return path.read_bytes()
 
 
 def complaints(stream: bytes) -> str:
     """What a decoder says about a stream: nothing, if it is sound."""
-    done = subprocess.run(
-        ["ffmpeg", "-v", "error", "-nostdin", "-i", "-", "-map", "0", "-f", "null", "-"],
-        input=stream,
-        capture_output=True,
-        timeout=100,
-        check=False,
-    )
-    return done.stderr.decode()
+    return _run("ffmpeg -v error -nostdin -i - -f null -", stream)[1]
 
 
 def frames(stream: bytes, kind: str = "v") -> int:
-    """How many pictures or sound frames a decoder makes of it."""
+    """How many pictures or sound frames a decoder makes of its first stream of that kind."""
+    command = f"ffprobe -v quiet -select_streams {kind}:0 -count_frames"
+    command += " -show_entries stream=nb_read_frames -of csv=p=0 -"
+    return int(_run(command, stream)[0].split()[0].strip(","))
+
+
+def _run(command: str, stream: bytes) -> tuple[str, str]:
     done = subprocess.run(
-        ["ffprobe", "-v", "quiet", "-select_streams", kind, "-count_frames"]
-        + ["-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", "-"],
-        input=stream,
-        capture_output=True,
-        timeout=100,
-        check=False,
+        command.split(), input=stream, capture_output=True, timeout=100, check=False
     )
-    return sum(int(word) for word in set(done.stdout.split()) if word.isdigit())
+    return done.stdout.decode(), done.stderr.decode()

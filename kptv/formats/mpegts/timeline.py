@@ -47,8 +47,11 @@ class Timeline:
         latest = max(due, contiguous) + SAME_CLOCK * TICKS
         if same and contiguous <= self.shift <= latest:
             return
-        self.gap_filled += max(0, due - contiguous)
-        self.shift = max(due, contiguous)
+        gap = max(0, due - contiguous)
+        if lead is not None:
+            gap -= gap % lead.duration  # pictures stay on the grid of their frame rate
+        self.gap_filled += gap
+        self.shift = contiguous + gap
         self.new_base = True
 
     def observe(self, lead: Track | None, now: float) -> None:

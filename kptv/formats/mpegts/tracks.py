@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
 
 from kptv.formats.mpegts import NULL_PID
 from kptv.formats.mpegts.clock import TICKS
@@ -11,6 +12,7 @@ from kptv.formats.mpegts.inspector import Program, Unit
 from kptv.formats.mpegts.psi import Pat, Pmt, Tables, parse_pat, parse_pmt
 
 LONGEST = TICKS  # a unit; what is longer is a gap
+RECENT = 16  # units whose durations are remembered
 _FIRST_FREE = 0x0100  # below are tables, by convention
 _DEFAULT_DURATION = {Kind.VIDEO: TICKS // 25, Kind.AUDIO: TICKS // 40}
 
@@ -23,9 +25,17 @@ class Track:
     nature: Nature
     language: str
     counter: int = -1  # of the last packet handed on, once its lane has ended; -1: none
-    duration: int = 0  # of one unit
     dts: int | None = None  # of the last whole unit
     pts: int | None = None  # the highest of all whole units
+    _durations: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    @property
+    def duration(self) -> int:
+        """Of one unit: the longest lately for sound, whose PES packets hold more or fewer frames."""
+        if not self._durations:
+            return _DEFAULT_DURATION.get(self.nature.kind, 1)
+        is_sound = self.nature.kind is Kind.AUDIO
+        return max(self._durations) if is_sound else self._durations[-1]
 
     @property
     def end(self) -> int | None:
@@ -37,7 +47,7 @@ class Track:
         if unit.dts is None or unit.pts is None:
             return
         if self.dts is not None and 0 < unit.dts + shift - self.dts < LONGEST:
-            self.duration = unit.dts + shift - self.dts
+            self._durations.append(unit.dts + shift - self.dts)
         self.dts = unit.dts + shift
         self.pts = max(unit.pts + shift, self.pts) if self.pts is not None else unit.pts + shift
 
@@ -92,8 +102,7 @@ def assign(tracks: list[Track], program: Program, taken: frozenset[int]) -> dict
     for pid, nature, language in streams:
         if pid not in found:
             used = taken | {track.pid for track in tracks}
-            duration = _DEFAULT_DURATION.get(nature.kind, 1)
-            found[pid] = Track(_free_pid(pid, used), nature, language, duration=duration)
+            found[pid] = Track(_free_pid(pid, used), nature, language)
             tracks.append(found[pid])
     return found
 
