@@ -184,7 +184,7 @@ def _units(head: bytes) -> list[tuple[int, int]]:
         starts.append(at + 3)
         at = head.find(b"\x00\x00\x01", at + 3)
     ends = [start - 3 for start in starts[1:]] + [len(head)]
-    return list(zip(starts, ends, strict=True))
+    return list(zip(starts, ends, strict=False))
 
 
 def _has_recovery_point(sei: bytes) -> bool:

@@ -26,6 +26,7 @@ class Timeline:
     _began: float = 0.0
     _floor: float | None = None  # the least and the most that media was ahead of time so far
     _ceiling: float | None = None
+    _seen: tuple[float, float] | None = None  # (now, how far media was ahead of it) last time
 
     def start(self, unit: Unit, lead: Track | None, now: float, *, same: bool) -> None:
         """Choose the shift for an upstream that starts with ``unit``.
@@ -38,6 +39,7 @@ class Timeline:
         if self.origin is None:
             self.origin, self._began = unit.dts, now
             return
+        self._settle(now)
         contiguous = self.origin - unit.dts
         if lead is not None and lead.dts is not None and lead.pts is not None:
             contiguous = max(lead.dts - unit.dts, lead.pts - unit.pts) + lead.duration
@@ -55,13 +57,21 @@ class Timeline:
         self.new_base = True
 
     def observe(self, lead: Track | None, now: float) -> None:
-        """Note how far media is ahead of time."""
+        """Note how far media is ahead of time, each time after what arrived at one moment."""
         if self.origin is None or lead is None or lead.dts is None:
             return
-        ahead = self.seconds(lead.dts) - now
+        self._settle(now)
+        self._seen = now, self.seconds(lead.dts) - now
+
+    def _settle(self, now: float) -> None:
+        """What was seen last counts once time has passed: more may come at the same moment."""
+        if self._seen is None or now <= self._seen[0]:
+            return
+        then, ahead = self._seen
         self._floor = ahead if self._floor is None else min(self._floor, ahead)
-        if self._ceiling is None or now - self._began < SETTLING:
+        if self._ceiling is None or then - self._began < SETTLING:
             self._ceiling = ahead if self._ceiling is None else max(self._ceiling, ahead)
+        self._seen = None
 
     def too_far_ahead(self, lead: Track | None, now: float) -> bool:
         """Whether a splice now would add to what players have to store."""
