@@ -53,18 +53,26 @@ def clip(
 
 def complaints(stream: bytes) -> str:
     """What a decoder says about a stream: nothing, if it is sound."""
-    return _run("ffmpeg -v error -nostdin -i - -f null -", stream)[1]
+    return _run("ffmpeg -v error -nostdin -i {} -f null -", stream)[1]
+
+
+def decoding_complaints(stream: bytes) -> str:
+    """The same of every stream in it, and without ffmpeg's own ideas of time."""
+    return _run("ffprobe -v error -show_entries frame=pts -of csv {}", stream)[1]
 
 
 def frames(stream: bytes, kind: str = "v") -> int:
     """How many pictures or sound frames a decoder makes of its first stream of that kind."""
     command = f"ffprobe -v quiet -select_streams {kind}:0 -count_frames"
-    command += " -show_entries stream=nb_read_frames -of csv=p=0 -"
-    return int(_run(command, stream)[0].split()[0].strip(","))
+    words = _run(command + " -show_entries stream=nb_read_frames -of csv=p=0 {}", stream)[0].split()
+    return int(words[0].strip(",")) if words else 0
 
 
 def _run(command: str, stream: bytes) -> tuple[str, str]:
-    done = subprocess.run(
-        command.split(), input=stream, capture_output=True, timeout=100, check=False
-    )
+    with tempfile.NamedTemporaryFile(suffix=".ts") as file:  # ffprobe probes a pipe less well
+        file.write(stream)
+        file.flush()
+        done = subprocess.run(
+            command.format(file.name).split(), capture_output=True, timeout=100, check=False
+        )
     return done.stdout.decode(), done.stderr.decode()

@@ -86,7 +86,8 @@ class Mark(NamedTuple):
     packet: int  # its index in the block
     kind: MarkKind
     pid: int
-    unit: Unit | None = None
+    unit: Unit | None = None  # of UNIT and KEY
+    program: Program | None = None  # of PROGRAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,7 +444,7 @@ class Inspector:
         }
         self._lead = program.lead_pid
         self._expected = _NO_PREDICTION
-        self._marks.append(Mark(index, MarkKind.PROGRAM, choice.pid))
+        self._marks.append(Mark(index, MarkKind.PROGRAM, choice.pid, program=program))
 
     @property
     def _time(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kptv.formats.mpegts.clock import TICKS, WRAP
 from kptv.formats.mpegts.elementary import Key, Kind
-from kptv.formats.mpegts.inspector import Inspection, Inspector, MarkKind, Unit
+from kptv.formats.mpegts.inspector import Inspection, Mark, MarkKind, Program, Unit
 
 KEY_WAIT = 10.0  # seconds without a keyframe, after which any access unit will do
 CLOSED_WAIT = TICKS  # media that an IDR is waited for when there is another keyframe
@@ -45,7 +45,16 @@ class Seeker:
     this very stream, if it is one that is opened again.
     """
 
-    def __init__(self, opened: float, *, splice: bool, memory: Memory | None, first: int) -> None:
+    def __init__(
+        self,
+        opened: float,
+        *,
+        splice: bool,
+        memory: Memory | None = None,
+        first: int = 0,
+        program: Program | None = None,
+    ) -> None:
+        self.program = program  # the upstream's, where it was looked at last
         self.blind = False  # no keyframe came in time
         self.replayed = False  # it starts where the last connection broke off
         self._opened = opened
@@ -57,25 +66,18 @@ class Seeker:
         self._fallback: Unit | None = None
         self._kept: list[tuple[Inspection, int]] = []
 
-    def look(
-        self, scan: Inspection, start: int, inspector: Inspector, now: float, *, ahead: bool
-    ) -> Unit | None:
+    def look(self, scan: Inspection, start: int, now: float, *, ahead: bool) -> Unit | None:
         """The unit to start from, once it is found; it may be in packets looked at before."""
         self._kept.append((scan, start))
         for mark in scan.marks:
-            unit = mark.unit
-            if unit is None or mark.packet < start or unit.number < self._first:
+            if mark.packet < start:
                 continue
-            nature = inspector.program.natures.get(unit.pid) if inspector.program else None
-            kind = nature.kind if nature else Kind.OTHER
-            is_lead = inspector.program is not None and unit.pid == inspector.program.lead_pid
-            if mark.kind is MarkKind.UNIT:
-                found = self._at_unit(unit, kind, now, is_lead=is_lead)
-            else:
-                closed = unit.key is Key.CLOSED or nature is None or nature.codec != "h264"
-                found = self._at_key(unit, now, closed=closed, ahead=ahead)
-            if found:
-                return found
+            if mark.program is not None:
+                self._change(mark.program)
+            if mark.unit is not None and mark.unit.number >= self._first:
+                found = self._at_mark(mark, mark.unit, now, ahead=ahead)
+                if found:
+                    return found
         self._forget()
         return None
 
@@ -88,10 +90,23 @@ class Seeker:
             if scan.first + scan.count > number
         ]
 
-    def pass_over(self, unit: Unit) -> None:
-        """Start behind this unit."""
-        self._first = unit.number + 1
+    def _change(self, program: Program) -> None:
+        """Another programme: what was found in the one before is of no use."""
+        self.program = program
         self._candidate = self._fallback = None
+
+    def _at_mark(self, mark: Mark, unit: Unit, now: float, *, ahead: bool) -> Unit | None:
+        nature = self.program.natures.get(unit.pid) if self.program else None
+        if self.program is None or nature is None:
+            return None
+        is_lead = unit.pid == self.program.lead_pid
+        if mark.kind is MarkKind.UNIT:
+            return self._at_unit(unit, nature.kind, now, is_lead=is_lead)
+        if not is_lead:
+            return None
+        # Only of H.264 an open start is worth avoiding: its decoders count frames across it.
+        closed = unit.key is Key.CLOSED or nature.codec != "h264"
+        return self._at_key(unit, now, closed=closed, ahead=ahead)
 
     def _at_unit(self, unit: Unit, kind: Kind, now: float, *, is_lead: bool) -> Unit | None:
         late = now - self._opened >= KEY_WAIT

@@ -35,13 +35,15 @@ _ROUTED = ~0x1FFF0F  # all of a header but PID and counter
 class Sender:
     """Packets of one upstream in, packets for viewers into the hold.
 
-    ``key`` is the unit to start from. The first upstream (``first``) goes out as it is, but for
-    null packets and other programmes; a ``replay`` goes on in the middle of a group of pictures.
+    ``key`` is the unit to start from. Null packets and what is not of the programme are left out.
+    Of the first upstream (``first``) nothing but the tables is rewritten. A ``replay`` goes on in
+    the middle of a group of pictures.
     """
 
     def __init__(
         self,
         inspector: Inspector,
+        program: Program,
         programme: Programme,
         timeline: Timeline,
         hold: Hold,
@@ -62,15 +64,14 @@ class Sender:
         self._rewrite = not first
         self._gate_lead = not first and not replay
         self._lanes: dict[int, Lane] = {}
+        self._words: tuple[int, ...] = ()  # the headers dealt with last
         self._headers = HeaderMap(self._route)
         self._latest: int | None = None  # DTS of picture or sound, the upstream's
-        self._others_pass = False
         self._pcr_pid = NULL_PID
-        self._replaced = frozenset((PAT_PID, NULL_PID))
         self._essential: frozenset[int] = frozenset()
         self._others: frozenset[int] = frozenset()
-        self._program: Program | None = None
-        self._adopt(first=first)
+        self.program = program
+        self._adopt(program, first=first)
         self._announce()
 
     def send(self, scan: Inspection, start: int) -> tuple[int, bool]:
@@ -80,27 +81,25 @@ class Sender:
         """
         draft = Draft(scan, start, self._headers, rewrite=self._rewrite)
         stop, over = scan.count, False
+        adopt: Program | None = None
         for mark in scan.marks:
             if mark.packet < start:
                 continue
-            if mark.unit is not None and mark.kind is MarkKind.UNIT:
-                if self._jumps(mark.unit):
-                    stop, over = mark.packet, True
-                    break
-                self._on_unit(draft, mark.packet, mark.unit)
-            elif mark.kind is MarkKind.CLOCK:
-                self._on_clock(scan, draft, mark)
-            elif mark.kind is MarkKind.TABLE:
-                self._on_table(scan, draft, mark)
-            elif mark.kind is MarkKind.SECTION:
-                self._on_section(scan, draft, mark)
-            elif mark.kind is MarkKind.PROGRAM and self._inspector.program is not self._program:
-                stop, over = mark.packet + 1, self._loses_lead()
+            if mark.unit is not None and self._jumps(mark):
+                stop, over = mark.packet, True
                 break
+            if mark.program is not None and mark.program is not self.program:
+                stop, adopt = mark.packet + 1, mark.program
+                over = self._loses_lead(adopt)
+                break
+            self._deal(scan, draft, mark)
         self._hold.add(draft.finish(stop))
         self.position = scan.first + stop
-        if stop < scan.count and not over:
-            self._adopt(first=False)
+        self._words = scan.words[start:stop]
+        if adopt and over:
+            self.program = adopt
+        elif adopt:
+            self._adopt(adopt, first=False)
             self._announce()
         return stop, over
 
@@ -129,7 +128,7 @@ class Sender:
         unit, track = lane.unit, lane.track
         if not lane.open:
             return
-        counter = self._inspector.counter_of(lane.pid)
+        counter = self._counter_of(lane.pid)
         if unit is not None:
             if unit.is_whole(self.position):
                 counter = unit.end_counter
@@ -143,12 +142,18 @@ class Sender:
             track.counter = counter + lane.delta & 15
         lane.open = False
 
+    def _counter_of(self, pid: int) -> int:
+        """The counter of the PID's last packet; the inspector may be ahead in the same block."""
+        for word in reversed(self._words):
+            if word >> 8 & 0x1FFF == pid:
+                return word & 15
+        return self._inspector.counter_of(pid)
+
     # Lanes
 
-    def _adopt(self, *, first: bool) -> None:
+    def _adopt(self, program: Program, *, first: bool) -> None:
         """Give each PID of the upstream's programme its track."""
-        program = self._program = self._inspector.program
-        assert program is not None  # nothing is found to start from before
+        self.program = program
         before, self._lanes = self._lanes, {}
         for pid, track in self._programme.adopt(program).items():
             lane = before.get(pid)
@@ -159,14 +164,12 @@ class Sender:
             if self._lanes.get(pid) is not lane:
                 self._end_lane(lane, {}, clean=True)
         self._take_lead()
-        self._others_pass = first and program.alone
         self._rewrite = self._rewrite or not first
         clock = self._lanes.get(program.pmt.pcr_pid)
         self._pcr_pid = clock.track.pid if clock else NULL_PID
         kinds = {lane.track.pid: lane.track.nature.kind for lane in self._lanes.values()}
         self._essential = frozenset(pid for pid, kind in kinds.items() if kind in _AV)
         self._others = frozenset(kinds) - self._essential
-        self._replaced = frozenset((PAT_PID, NULL_PID, program.pmt_pid))
         self._headers.clear()
 
     def _take_lead(self) -> None:
@@ -187,10 +190,9 @@ class Sender:
             ends = [other.end for other in tracks if other.nature.kind is track.nature.kind]
         return max((end - ROUNDING for end in ends if end is not None), default=None)
 
-    def _loses_lead(self) -> bool:
-        program = self._inspector.program
+    def _loses_lead(self, program: Program) -> bool:
         lead = self._lanes[self._key.pid].track
-        if program is None or program.lead_pid != self._key.pid:
+        if program.lead_pid != self._key.pid:
             return True
         return program.natures[self._key.pid] != lead.nature
 
@@ -199,18 +201,33 @@ class Sender:
         self._hold.add(self._programme.next_pat() + self._programme.next_pmt())
 
     def _route(self, word: int) -> int:
-        """What becomes of a packet by its header."""
-        pid = word >> 8 & 0x1FFF
-        lane = self._lanes.get(pid)
-        if lane is None:
-            return word if self._others_pass and pid not in self._replaced else DROP
-        if not lane.open:
+        """What becomes of a packet by its header; what is not of the programme is dropped."""
+        lane = self._lanes.get(word >> 8 & 0x1FFF)
+        if lane is None or not lane.open:
             return DROP
         return word & _ROUTED | lane.track.pid << 8 | word + lane.delta & 15
 
-    def _jumps(self, unit: Unit) -> bool:
-        lane = self._lanes.get(unit.pid)
-        if lane is None or lane.unit is None or lane.track.nature.kind not in _AV:
+    def _deal(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
+        if mark.kind is MarkKind.CLOCK:
+            self._on_clock(scan, draft, mark)
+        elif mark.kind is MarkKind.UNIT and mark.unit is not None:
+            self._on_unit(draft, mark.packet, mark.unit)
+        elif mark.kind is MarkKind.TABLE:
+            self._on_table(scan, draft, mark)
+        elif mark.kind is MarkKind.SECTION:
+            self._on_section(scan, draft, mark)
+
+    def _jumps(self, mark: Mark) -> bool:
+        """Whether a unit of picture or sound starts at another time than it should."""
+        unit = mark.unit
+        lane = self._lanes.get(mark.pid)
+        if (
+            unit is None
+            or mark.kind is not MarkKind.UNIT
+            or lane is None
+            or lane.unit is None
+            or lane.track.nature.kind not in _AV
+        ):
             return False
         if unit.dts is None or lane.unit.dts is None or self._latest is None:
             return False

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from kptv.formats.mpegts.aligner import Aligner
 from kptv.formats.mpegts.holding import Hold
-from kptv.formats.mpegts.inspector import Inspection, Inspector, Unit
+from kptv.formats.mpegts.inspector import Inspection, Inspector, Program, Unit
 from kptv.formats.mpegts.joining import Chunk
 from kptv.formats.mpegts.packets import NULL_PACKET
 from kptv.formats.mpegts.programme import Programme
@@ -102,7 +102,7 @@ class Splicer:
         self._aligner = Aligner()
         near = self._memory.last_dts
         self._inspector = Inspector(near=near if near is not None else 0)
-        self._seek(now, memory, first=0)
+        self._seeker = Seeker(now, splice=self.started, memory=memory)
 
     def feed(self, data: bytes, now: float) -> Chunk:
         """Bytes of the upstream, as they came; what viewers get now, which may be nothing."""
@@ -147,8 +147,9 @@ class Splicer:
                 work.appendleft((scan, stop))
                 if over:
                     self.counts.jumps += 1
+                    program, first = self._sender.program, scan.first + stop
                     self._end(clean=False)
-                    self._seek(now, None, first=scan.first + stop)
+                    self._seeker = Seeker(now, splice=True, first=first, program=program)
             elif self._seeker:
                 work.extendleft(reversed(self._look(self._seeker, scan, start, now)))
 
@@ -157,20 +158,13 @@ class Splicer:
     ) -> list[tuple[Inspection, int]]:
         """What there is to send, once the place to start from is found."""
         ahead = self._timeline.too_far_ahead(self._programme.lead, now)
-        key = seeker.look(scan, start, self._inspector, now, ahead=ahead)
-        if key is None:
+        key = seeker.look(scan, start, now, ahead=ahead)
+        if key is None or seeker.program is None:
             return []
-        program = self._inspector.program
-        if program is None or key.pid not in program.natures:  # it changed since
-            seeker.pass_over(key)
-            return []
-        self._start(seeker, key, now)
+        self._start(seeker, seeker.program, key, now)
         return seeker.take(key.number)
 
-    def _seek(self, now: float, memory: Memory | None, *, first: int) -> None:
-        self._seeker = Seeker(now, splice=self.started, memory=memory, first=first)
-
-    def _start(self, seeker: Seeker, key: Unit, now: float) -> None:
+    def _start(self, seeker: Seeker, program: Program, key: Unit, now: float) -> None:
         """Send the upstream from this unit on."""
         first = not self.started
         if seeker.replayed:
@@ -183,6 +177,7 @@ class Splicer:
         self._seeker = None
         self._sender = Sender(
             self._inspector,
+            program,
             self._programme,
             self._timeline,
             self._hold,

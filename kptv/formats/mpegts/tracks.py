@@ -31,7 +31,7 @@ class Track:
 
     @property
     def duration(self) -> int:
-        """Of one unit: the longest lately for sound, whose PES packets hold more or fewer frames."""
+        """Of one unit. Of sound the longest lately: its PES packets hold more or fewer frames."""
         if not self._durations:
             return _DEFAULT_DURATION.get(self.nature.kind, 1)
         is_sound = self.nature.kind is Kind.AUDIO
