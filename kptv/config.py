@@ -55,6 +55,7 @@ class Config:
     stream_timeout: float = 10.0
     stall_timeout: float = 5.0
     stream_linger: float = 10.0
+    join_buffer: float = 2.0
     stream_give_up: float = 120.0
     min_data_size: int = 2048
     sort_field: str = "tvg-name"
@@ -281,6 +282,7 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "STREAM_TIMEOUT": ("stream_timeout", _duration(0.1, 600)),
     "STALL_TIMEOUT": ("stall_timeout", _duration(0.1, 600)),
     "STREAM_LINGER": ("stream_linger", _duration(0, 3600)),
+    "JOIN_BUFFER": ("join_buffer", _duration(0, 60)),
     "STREAM_GIVE_UP": ("stream_give_up", _duration(0, _DAY)),
     "MIN_DATA_SIZE": ("min_data_size", _size(188, 16 * _MB)),
     "SORT_FIELD": ("sort_field", _attribute),

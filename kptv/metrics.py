@@ -23,6 +23,8 @@ class ChannelCounters:
     upstreams: int = 0  # open now
     clients: int = 0  # viewers now
     bytes_sent: int = 0  # to viewers
+    skips: int = 0  # of viewers that fell behind
+    dropped: int = 0  # viewers let go because they fell behind again and again
     errors: Counter[Reason] = field(default_factory=Counter)
     hubs: int = 0  # that count into this now
     idle_since: float = 0.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from itertools import chain
 from time import monotonic
 
 import gevent
@@ -19,6 +20,8 @@ from gevent.hub import get_hub
 from kptv.channels.failover import Failover
 from kptv.channels.model import Channel, Stream
 from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
+from kptv.formats.mpegts.joining import Chunk
+from kptv.formats.mpegts.splicer import Splicer
 from kptv.metrics import ChannelCounters
 from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.buffer import ChunkBuffer
@@ -38,6 +41,11 @@ PUBLISH_AT = 256 * 1024  # bytes that are published without gathering more
 BURST_TICK = 0.001  # then: long enough for others to run, 256 MB/s
 # How the upstream ended by itself; after any other ending it was we who hung up.
 _THEY_HUNG_UP = frozenset((Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.HTTP_ERROR))
+
+
+# Seconds of bytes without a programme in them, after which a stream is no stream: the splicer
+# itself waits 10 for a keyframe.
+PROGRAMME_WAIT = 12.0
 
 
 class State(StrEnum):
@@ -60,6 +68,7 @@ class Hub:
         open_stream: OpenStream,
         buffer: ChunkBuffer,
         counters: ChannelCounters,
+        join_buffer: float,
         keep_file: KeepFile,
         on_idle: Callable[[Hub], None],
         on_end: Callable[[Hub], None],
@@ -67,6 +76,7 @@ class Hub:
         self.channel = channel
         self.buffer = buffer
         self.counters = counters
+        self.join_buffer = join_buffer  # seconds of media that a viewer gets at once
         self.state = State.STARTING
         self.source_number: int | None = None  # whose slot it holds
         self.subscribers: set[Subscriber] = set()
@@ -81,6 +91,10 @@ class Hub:
         self._keep_file = keep_file
         self._on_idle = on_idle
         self._on_end = on_end
+        self._splicer = Splicer()
+        self._spliced: Stream | None = None  # the last that was given to the splicer
+        self._live = False  # what is open has given media to viewers
+        self._silent_since = self.published_at  # when the stream before gave its last
         self._waiting: list[Subscriber] = []
         self._trouble: str = ""  # of the stream before; for the log
         self._greenlet: Greenlet = Greenlet(self._run)
@@ -153,11 +167,19 @@ class Hub:
             greenlet = subscriber.waiting
             if greenlet is None:
                 continue  # killed while it waited
-            if subscriber.push():
+            if self._push(subscriber):
                 self._waiting.append(subscriber)
             else:
                 subscriber.waiting = None
                 greenlet.switch()
+
+    def _push(self, subscriber: Subscriber) -> bool:
+        try:
+            return subscriber.push()
+        except Exception:  # of one viewer: the others of this turn must have theirs
+            log.exception("%s: a viewer was lost", self.channel.slug)
+            subscriber.drop()
+            return False
 
     def _run(self) -> None:
         try:
@@ -205,15 +227,23 @@ class Hub:
             attempt.slot.close(settle)
 
     def _copy(self, chunks: Iterator[bytes], attempt: Attempt) -> None:
-        """Publish what comes; only an exception ends it."""
+        """Splice what comes into the programme; only an exception ends it."""
         late = UpstreamError(Reason.TIMEOUT, f"no media within {attempt.timeout:.1f} s")
         with gevent.Timeout(attempt.timeout, late):
             first = next(chunks)
-        self._started(attempt.stream)
-        self._publish(first)
-        for data in chunks:
-            self._publish(data)
-            gevent.sleep(self._tick(len(data)))
+        opened = monotonic()
+        self._splicer.open(opened, same_stream=attempt.stream == self._spliced)
+        self._spliced, self._live = attempt.stream, False
+        try:
+            for data in chain((first,), chunks):
+                now = monotonic()
+                self._publish(self._splicer.feed(data, now), attempt.stream)
+                if not self._splicer.sending and now - opened > PROGRAMME_WAIT:
+                    raise UpstreamError(Reason.NOT_MEDIA, "no programme that can be played")
+                gevent.sleep(self._tick(len(data)))
+        finally:
+            self._silent_since = self.published_at
+            self._publish(self._splicer.close(monotonic()), attempt.stream)
         raise UpstreamError(Reason.ENDED, "end of stream")
 
     def _tick(self, size: int) -> float:
@@ -226,7 +256,7 @@ class Hub:
         now = monotonic()
         self._failover.started(now)
         if self._trouble:
-            silence = now - self.published_at
+            silence = now - self._silent_since
             log.info(
                 "%s: %s plays after %s, %.1f s without media",
                 self.channel.slug,
@@ -239,17 +269,20 @@ class Hub:
         self._trouble = ""
         self.state = State.PLAYING
 
-    def _publish(self, data: bytes) -> None:
-        if self.ended:
-            return  # closed just now, and killed when this greenlet switches
+    def _publish(self, chunk: Chunk, stream: Stream) -> None:
+        if not chunk or self.ended:  # ended: closed just now, killed when this greenlet switches
+            return
+        if not self._live:
+            self._live = True
+            self._started(stream)
         self.published_at = monotonic()
-        self.buffer.append(data, self.published_at)
+        self.buffer.append(chunk)
         self.wake()
 
     def _failed(self, error: UpstreamError, attempt: Attempt) -> None:
         source = attempt.stream.source
         busy = self._limits.in_use(source) > 1
-        outcome = self._failover.failed(error, monotonic(), self.published_at, busy)
+        outcome = self._failover.failed(error, monotonic(), self._silent_since, busy)
         self.counters.errors[error.reason] += 1
         self._trouble = f"{source.tag} {error.reason}"
         log.warning(

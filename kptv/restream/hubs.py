@@ -179,6 +179,7 @@ class Hubs:
                 self._open_stream,
                 buffer,
                 counters,
+                self._config.join_buffer,
                 keep_file=lambda body, slot: self._keep_file(channel, body, slot),
                 on_idle=self._idle,
                 on_end=lambda hub: self._ended(key, hub),
