@@ -76,7 +76,7 @@ class Subscriber:
                 if sent >= BURST:
                     sent = 0
                     gevent.sleep(0)
-            elif hub.ended:
+            elif hub.ended or self._left:
                 return
             else:
                 sent = 0
