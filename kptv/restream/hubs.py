@@ -133,6 +133,8 @@ class Hubs:
                     failover.started(monotonic())
                     return self._keep_file(channel, body, attempt.slot.transfer())
                 except UpstreamError as error:
+                    if error.reason is Reason.NOT_MEDIA:
+                        self._files.pop(channel.slug, None)  # it may be live now: look again
                     counters.errors[error.reason] += 1
                     now = monotonic()
                     failover.failed(error, now, now, self.limits.in_use(source) > 1)
@@ -192,9 +194,13 @@ class Hubs:
         if body.status == 200:
             self._files[channel.slug] = body.headers
         counters = self._metrics.open(channel.name)
-        return OpenFile(
+        file = OpenFile(
             body, slot, counters, on_close=lambda: self._metrics.close(counters, monotonic())
         )
+        if body.status == 206 and (known := self._files.get(channel.slug)):
+            # What its first bytes said, not what the provider does.
+            file.headers = {**file.headers, "Content-Type": known["Content-Type"]}
+        return file
 
     def _failover(self, channel: Channel) -> Failover:
         return Failover(
