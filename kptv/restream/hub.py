@@ -83,6 +83,7 @@ class Hub:
         self.idle_since = monotonic()
         self.published_at = monotonic()
         self.unavailable: Unavailable | None = None  # why it ended without media
+        self.playable = False  # a viewer could start
         self.is_file = False  # the stream turned out to be one
         self.file: OpenFile | None = None  # that file, until somebody takes it
         self._failover = failover
@@ -272,8 +273,8 @@ class Hub:
     def _publish(self, chunk: Chunk, stream: Stream) -> None:
         if not chunk or self.ended:  # ended: closed just now, killed when this greenlet switches
             return
-        if not self._live:
-            self._live = True
+        if chunk.entries and not self._live:
+            self._live = self.playable = True
             self._started(stream)
         self.published_at = monotonic()
         self.buffer.append(chunk)

@@ -23,6 +23,7 @@ class Subscriber:
     """A body: iterate for the chunks, ``close`` when the viewer has left (may come twice)."""
 
     __slots__ = (
+        "_begun",
         "_hub",
         "_left",
         "_next",
@@ -43,6 +44,7 @@ class Subscriber:
         self._rest = b""  # of a chunk that the viewer has had the beginning of
         self._skipped_at: deque[float] = deque(maxlen=MOST_SKIPS - 1)
         self._left = False
+        self._begun = False  # the server has sent the headers and the first data itself
         self.send: Callable[[bytes], bytes] | None = None
         """Hands over, without waiting, what the viewer has room for; gives back the rest."""
         self.departed = departed
@@ -59,11 +61,11 @@ class Subscriber:
         Raises Unavailable where there will be none. The hub's own deadline (20 s) bounds this.
         """
         hub = self._hub
-        while hub.buffer.end == 0 and not hub.ended and not self._left:
+        while not hub.playable and not hub.ended and not self._left:
             hub.wait(self)
         if hub.is_file:
             return False
-        if self._left or hub.buffer.end == 0:
+        if self._left or not hub.playable:
             raise hub.unavailable or Unavailable("the channel was stopped", 1.0)
         return True
 
@@ -72,6 +74,7 @@ class Subscriber:
         while not self._left:
             if data := self._take():
                 yield data
+                self._begun = True
                 sent += len(data)
                 if sent >= BURST:
                     sent = 0
@@ -88,7 +91,7 @@ class Subscriber:
         A socket has room for a chunk most of the time. The way over the greenlet and the server
         costs more than all the rest then, so it is taken only where somebody has to wait.
         """
-        if self.send is None or self._left or self._hub.ended:
+        if self.send is None or not self._begun or self._left or self._hub.ended:
             return False
         while data := self._take():
             self._rest = self.send(data)
