@@ -155,10 +155,11 @@ class Inspector:
 
     def __init__(self, near: int = 0) -> None:
         self.program: Program | None = None
-        self.clock: int | None = None  # the last PCR, unwrapped; without PCR the last DTS
+        self._pcr: int | None = None  # the last one, unwrapped
         self.packets = self.nulls = self.damaged = 0
         self.scrambled = 0  # of the programme's packets
         self.media = 0  # packets of the programme with a clear payload
+        self.lead_units = 0  # access units of the video in the clear; of radio, PES packets
         self.continuity_errors = 0
         self.size: Size | None = None
         self._near = near
@@ -260,7 +261,7 @@ class Inspector:
             return 0
         flags = self._block[at + 1]
         if flags & 0x10 and size >= 7 and self.program and pid == self.program.pmt.pcr_pid:
-            self.clock = unwrap(read_pcr(self._block, at + 2), self._time)
+            self._pcr = unwrap(read_pcr(self._block, at + 2), self._time)
         return flags
 
     def _look_at_payload(
@@ -307,6 +308,7 @@ class Inspector:
             fingerprint=zlib.crc32(pes[content:]) if is_lead else 0,
         )
         state.unit = unit
+        self.lead_units += is_lead
         if dts is not None:
             state.dts = self._near = dts
         self._marks.append(Mark(index, MarkKind.UNIT, pid, unit))
@@ -447,8 +449,15 @@ class Inspector:
         self._marks.append(Mark(index, MarkKind.PROGRAM, choice.pid, program=program))
 
     @property
+    def clock(self) -> int | None:
+        """The last PCR, unwrapped; without any the last DTS."""
+        if self._pcr is not None:
+            return self._pcr
+        return self._near if self.lead_units else None
+
+    @property
     def _time(self) -> int:
-        return self._near if self.clock is None else self.clock
+        return self._near if self._pcr is None else self._pcr
 
 
 @dataclass(frozen=True, slots=True)
