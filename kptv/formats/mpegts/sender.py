@@ -138,6 +138,8 @@ class Sender:
             elif lane.place >= self._hold.base and not self._overdue(lane):
                 counter = unit.counter - 1 & 15
                 partial[track.pid] = lane.place
+                if track.pid == self._pcr_pid:
+                    self._timeline.pcr = lane.pcr
         if counter >= 0:
             track.counter = counter + lane.delta & 15
         lane.open = False
@@ -263,7 +265,7 @@ class Sender:
         lane.unit, lane.place = unit, self._hold.made + draft.advance(index)
         if lane.track.nature.kind in _AV and unit.dts is not None:
             self._latest = unit.dts if self._latest is None else max(self._latest, unit.dts)
-        lane.since = self._latest
+        lane.since, lane.pcr = self._latest, self._timeline.pcr
         spot = draft.packet(index)
         if spot:
             shift_unit(*spot, unit, self._timeline.shift)

@@ -209,7 +209,8 @@ class Splicer:
         boundary = self._sender.boundary if self._sender else self._hold.made
         data, entries = self._hold.release(boundary)
         lead = self._programme.lead
-        if data and lead is not None and lead.dts is not None:
-            self._timeline.observe(lead, now)
+        if lead is not None and lead.dts is not None:
             self._clock = self._timeline.seconds(lead.dts)
+        if data:
+            self._timeline.observe(lead, now)
         return Chunk(data, entries, self._clock)

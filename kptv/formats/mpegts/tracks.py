@@ -64,6 +64,7 @@ class Lane:
     unit: Unit | None = None  # the last one that was let in
     place: int = 0  # where it starts: packets made before it
     since: int | None = None  # the upstream's time when it started
+    pcr: int | None = None  # the last PCR before it
 
     def turn_on(self, counter: int) -> None:
         """Let packets through, from one with this counter on."""
