@@ -25,8 +25,8 @@ class Track:
     nature: Nature
     language: str
     counter: int = -1  # of the last packet handed on, once its lane has ended; -1: none
-    dts: int | None = None  # of the last whole unit
-    pts: int | None = None  # the highest of all whole units
+    dts: int | None = None  # the highest of all whole units
+    pts: int | None = None
     _durations: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     @property
@@ -46,10 +46,13 @@ class Track:
         """A whole unit went out on this track."""
         if unit.dts is None or unit.pts is None:
             return
-        if self.dts is not None and 0 < unit.dts + shift - self.dts < LONGEST:
-            self._durations.append(unit.dts + shift - self.dts)
-        self.dts = unit.dts + shift
-        self.pts = max(unit.pts + shift, self.pts) if self.pts is not None else unit.pts + shift
+        dts, pts = unit.dts + shift, unit.pts + shift
+        if self.dts is None or self.pts is None:
+            self.dts, self.pts = dts, pts
+            return
+        if 0 < dts - self.dts < LONGEST:
+            self._durations.append(dts - self.dts)
+        self.dts, self.pts = max(dts, self.dts), max(pts, self.pts)
 
 
 @dataclass(slots=True, eq=False)
