@@ -8,7 +8,9 @@ from kptv.formats.mpegts.clock import TICKS, unwrap
 from kptv.formats.mpegts.inspector import Unit
 from kptv.formats.mpegts.tracks import Track
 
-AHEAD = 1.0  # seconds that media may run ahead of time beyond what the first upstream stored
+# Seconds that media may run ahead of time beyond what the first upstream had stored, before a
+# splice waits: each upstream's own store adds to what players have to keep.
+AHEAD = 5.0
 SAME_CLOCK = 2.0  # seconds by which a stream that goes on may be off from the time that passed
 STRAY = 10 * TICKS  # a PCR this far from the picture is not of this time base
 
