@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -17,3 +18,37 @@ class Source:
     def tag(self) -> str:
         """What logs and metrics call it: stable, and tells nothing of the URL."""
         return f"source-{self.number}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stream:
+    """One source's offer of a channel. The same offer after a re-import is equal to it.
+
+    The catalog keeps entries packed and makes these values when asked, so they may be plain.
+    """
+
+    source: Source
+    url: str = field(repr=False)  # a secret: holds user and password
+    name: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False)  # keys in lower case
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # to be sent with requests
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """What it is known by, over re-imports: its source's number and its URL (a secret)."""
+        return self.source.number, self.url
+
+    def __eq__(self, other: object) -> bool:
+        return self.key == other.key if isinstance(other, Stream) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What a viewer picks: streams of one name, the one to be tried first at the front."""
+
+    slug: str
+    name: str
+    streams: tuple[Stream, ...]

@@ -1,0 +1,1 @@
+"""The built-in demo: two providers on loopback, to see everything without an account."""

@@ -1,0 +1,110 @@
+"""The log: one line a state change, and no provider's URL, host, user or password in it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
+
+from kptv.channels.model import Source
+from kptv.config import Config
+
+FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_HIDDEN = "…"
+_SHORTEST_SECRET = 3  # shorter ones would blank out half of every line
+_SURE_SECRET = 6  # shorter ones are hidden only where they stand alone: no "tv" out of "tvg-id"
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+_LOGIN_FIELD = re.compile(r"user|login|pass|pwd|token|key|auth|mac|secret|sign|^[up]$", re.I)
+_PATTERNS = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        # Any URL, also as JSON or another URL holds it; then what libraries print of one in pieces.
+        (r"[a-z][a-z0-9+.-]{0,20}(?::(?:\\?/){2}|%3A%2F%2F)[^\s'\"<>]+", _HIDDEN),
+        (r"\b(host=)'[^']*'", rf"\1'{_HIDDEN}'"),
+        (
+            r"\b(resolve|hostname|valid for|match|either of) '[^']*'(?:, '[^']*')*",
+            rf"\1 '{_HIDDEN}'",
+        ),
+        (r"\b(connection to) \S+(?= timed out)", rf"\1 {_HIDDEN}"),
+        (r"\b(dropped connection:|connection \(\d+\):) \S+", rf"\1 {_HIDDEN}"),
+        (r"\b(url:) \S+", rf"\1 {_HIDDEN}"),
+        (r"(\"(?:GET|HEAD|POST) )\S+", rf"\1{_HIDDEN}"),
+        (r"/(?:live|movie|series|timeshift)/[^\s/]+/[^\s'\"<>]+", _HIDDEN),
+        (r"\b(username|password|token)=[^\s&'\"]+", rf"\1={_HIDDEN}"),
+    )
+)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats a record whole, its traceback too, then takes the secrets out."""
+
+    def __init__(self, fmt: str, sources: Iterable[Source], own_url: str) -> None:
+        super().__init__(fmt)
+        secrets = {secret for source in sources for secret in secrets_of(source)}
+        longest_first = sorted(secrets, key=len, reverse=True)
+        pattern = "|".join(map(_pattern_of, longest_first)) or r"(?!)"
+        self._secrets = re.compile(pattern, re.IGNORECASE)
+        # Not the beginning of another host: tv.example is not tv.example.org.
+        self._own_url = re.compile(rf"({re.escape(own_url)}(?![\w.:@-]))")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.redact(super().format(record))
+
+    def redact(self, text: str) -> str:
+        """``text`` without URLs (save this proxy's own) and without the sources' secrets."""
+        parts = self._own_url.split(text)
+        parts[::2] = map(self._redact_part, parts[::2])
+        return "".join(parts)
+
+    def _redact_part(self, text: str) -> str:
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        return self._secrets.sub(_HIDDEN, text)
+
+
+def secrets_of(source: Source) -> set[str]:
+    """What of a source's URL must not be told: host, user, password; in each way of writing."""
+    parts = urlsplit(source.url)
+    if not parts.scheme.startswith("http"):
+        return set()
+    found = {parts.hostname, parts.username, parts.password}
+    for field in re.split("[&;]", parts.query):
+        name, _, value = field.partition("=")
+        if _LOGIN_FIELD.search(name):
+            found |= {value, unquote_plus(value)}
+    known = {secret for secret in found if secret and len(secret) >= _SHORTEST_SECRET} - _LOOPBACK
+    plain = known | {unquote(secret) for secret in known}
+    return plain | {quote(secret, safe="") for secret in plain}
+
+
+def _pattern_of(secret: str) -> str:
+    if len(secret) >= _SURE_SECRET:
+        return re.escape(secret)
+    return rf"(?:(?<![^\W_])|(?<=%[0-9a-f]{{2}})){re.escape(secret)}(?![^\W_])"
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """gunicorn has one for each viewer whose machine is gone: here they are nothing special."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, OSError) and record.msg.startswith("Socket error"):
+        record.msg, record.args, record.exc_info = "a viewer is gone: %s", (error,), None
+    return True
+
+
+def set_up_logging(config: Config) -> None:
+    """Everything that is logged in this process goes to standard error, redacted."""
+    formatter = logging.Formatter(FORMAT)
+    if config.obfuscate_urls:
+        formatter = RedactingFormatter(FORMAT, config.sources, config.base_url)
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.DEBUG if config.debug else logging.INFO)
+    for name in ("gunicorn.error", "gunicorn.access"):  # they keep handlers of their own
+        for its_handler in logging.getLogger(name).handlers:
+            its_handler.setFormatter(formatter)
+    logging.getLogger("gunicorn.error").addFilter(_without_traceback)
+    # It logs each request with host and path, and warns of what is normal here.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)

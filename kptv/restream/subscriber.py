@@ -1,0 +1,122 @@
+"""One viewer's place in a hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import gevent
+
+from kptv.errors import Unavailable
+
+if TYPE_CHECKING:
+    from kptv.restream.hub import Hub
+
+BURST = 512 * 1024  # bytes sent before others get a turn, where no send blocks
+
+
+class Subscriber:
+    """A body: iterate for the chunks, ``close`` when the viewer has left (may come twice)."""
+
+    __slots__ = (
+        "_hub",
+        "_left",
+        "_next",
+        "_rest",
+        "departed",
+        "hang_up",
+        "send",
+        "skips",
+        "waiting",
+    )
+
+    def __init__(self, hub: Hub, departed: Callable[[], bool]) -> None:
+        """``departed`` tells, without waiting, whether the viewer has hung up."""
+        self._hub = hub
+        self._next: int | None = None  # sequence number; None: not placed yet
+        self._rest = b""  # of a chunk that the viewer has had the beginning of
+        self._left = False
+        self.send: Callable[[bytes], bytes] | None = None
+        """Hands over, without waiting, what the viewer has room for; gives back the rest."""
+        self.departed = departed
+        self.hang_up: Callable[[], None] = lambda: None
+        """Ends a send that waits for room."""
+        self.skips = 0  # times it fell behind the buffer and was moved on
+        self.waiting: Any = None  # its greenlet, while it waits for the hub
+        hub.join(self)
+
+    def __repr__(self) -> str:
+        return f"<Subscriber of {self._hub.channel.slug!r} next={self._next} skips={self.skips}>"
+
+    def wait_for_start(self) -> bool:
+        """Wait for media: True when there is some, False if the stream is a file.
+
+        Raises Unavailable where there will be none. The hub's own deadline (20 s) bounds this.
+        """
+        hub = self._hub
+        while hub.buffer.end == 0 and not hub.ended and not self._left:
+            hub.wait(self)
+        if hub.is_file:
+            return False
+        if self._left or hub.buffer.end == 0:
+            raise hub.unavailable or Unavailable("the channel was stopped", 1.0)
+        return True
+
+    def __iter__(self) -> Iterator[bytes]:
+        hub, sent = self._hub, 0
+        self._next = hub.buffer.join(monotonic())
+        while not self._left:
+            if data := self._take():
+                yield data
+                sent += len(data)
+                if sent >= BURST:
+                    sent = 0
+                    gevent.sleep(0)
+            elif hub.ended:
+                return
+            else:
+                sent = 0
+                hub.wait(self)
+
+    def push(self) -> bool:
+        """Serve the viewer while its greenlet waits; False: it has to run itself.
+
+        A socket has room for a chunk most of the time. The way over the greenlet and the server
+        costs more than all the rest then, so it is taken only where somebody has to wait.
+        """
+        if self.send is None or self._next is None or self._left or self._hub.ended:
+            return False
+        while data := self._take():
+            self._rest = self.send(data)
+            if self._rest:
+                return False
+        return True
+
+    def _take(self) -> bytes:
+        """What the viewer gets next; nothing where it has all that there is."""
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            return rest
+        hub, number = self._hub, self._next
+        assert number is not None, "placed"
+        if number == hub.buffer.end:
+            return b""
+        if number < hub.buffer.first:
+            self.skips += 1
+            number = hub.buffer.join(monotonic())
+        data = hub.buffer.get(number)
+        self._next = number + 1
+        hub.counters.bytes_sent += len(data)
+        return data
+
+    def drop(self) -> None:
+        """End its body at the next look, or now where a send is in the way of that."""
+        self._left = True
+        if self.waiting is None:
+            self.hang_up()
+
+    def close(self) -> None:
+        """Leave the hub; may come twice."""
+        self._left = True
+        self._hub.leave(self, monotonic())
