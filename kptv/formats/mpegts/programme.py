@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kptv.formats.mpegts import PACKET_SIZE, PAT_PID
-from kptv.formats.mpegts.inspector import Program
+from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.psi import Tables, packets_of
 from kptv.formats.mpegts.tracks import Track, assign, follow, tables_of
 

@@ -12,12 +12,12 @@ from kptv.formats.mpegts.inspector import (
     Inspector,
     Mark,
     MarkKind,
-    Program,
     Unit,
 )
 from kptv.formats.mpegts.joining import Entry
 from kptv.formats.mpegts.packets import DISCONTINUITY, HAS_PCR, bare_packet, remove_pcr
 from kptv.formats.mpegts.programme import Programme
+from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.restamp import DROP, Draft, HeaderMap, shift_cue, shift_opcr, shift_unit
 from kptv.formats.mpegts.seeker import Memory
 from kptv.formats.mpegts.timeline import Timeline

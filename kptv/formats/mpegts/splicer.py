@@ -19,11 +19,12 @@ from dataclasses import dataclass
 
 from kptv.formats.mpegts.aligner import Aligner
 from kptv.formats.mpegts.holding import Hold
-from kptv.formats.mpegts.inspector import Inspection, Inspector, Program, Unit
+from kptv.formats.mpegts.inspector import Inspection, Inspector, Unit
 from kptv.formats.mpegts.joining import Chunk
 from kptv.formats.mpegts.meter import Meter, Stats, stats_of
 from kptv.formats.mpegts.packets import NULL_PACKET
 from kptv.formats.mpegts.programme import Programme
+from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.seeker import Memory, Seeker
 from kptv.formats.mpegts.sender import Sender
 from kptv.formats.mpegts.timeline import Timeline
