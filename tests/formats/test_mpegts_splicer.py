@@ -237,6 +237,18 @@ def test_sound_is_matched_by_language() -> None:
     assert any(b"\xf0" * 100 in payload for payload in payloads(hub.out, 0x102))
 
 
+def test_television_and_radio_follow_each_other() -> None:
+    hub = Hub()
+    for number in range(6):
+        maker = Maker(video=None if number % 2 else 0x200, time=number * 70_000, pmt=0x300)
+        hub.play(maker.pictures(50 + number), 2.0 + number / 25)
+    report = check(hub.out)
+    assert not report.errors
+    assert hub.splicer.counts.splices == 5
+    sound = report.dts[0x101]
+    assert sound[-1] - sound[0] == pytest.approx(12.6 * TICKS, abs=TICKS)
+
+
 def test_lost_packets_of_an_upstream_stay_visible_after_a_splice() -> None:
     hub = Hub().play(Maker().pictures(40))
     stream = Maker(audio=None, size=2000, time=0).pictures(40)

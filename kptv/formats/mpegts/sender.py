@@ -21,13 +21,12 @@ from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.restamp import DROP, Draft, HeaderMap, shift_cue, shift_opcr, shift_unit
 from kptv.formats.mpegts.seeker import Memory
 from kptv.formats.mpegts.timeline import Timeline
-from kptv.formats.mpegts.tracks import Lane, Track
+from kptv.formats.mpegts.tracks import Lane
 
 JUMP_BACK, JUMP_AHEAD = TICKS, 3 * TICKS  # a step of the clock that needs a splice
 STRAY = 5 * TICKS  # a unit this far from the programme's clock is not of this time base
 LONGEST_UNIT = 20_000  # packets (3.7 MB): longer PES packets are not waited for
 LATEST_UNIT = 7 * TICKS // 10  # nor is sound that takes longer than this to be whole
-ROUNDING = TICKS // 1000  # by which a unit may follow early
 _AV = (Kind.VIDEO, Kind.AUDIO)
 _ROUTED = ~0x1FFF0F  # all of a header but PID and counter
 
@@ -160,7 +159,7 @@ class Sender:
         for pid, track in self._programme.adopt(program).items():
             lane = before.get(pid)
             if lane is None or lane.track is not track:
-                lane = Lane(pid, track, not_before=None if first else self._end_of(track))
+                lane = Lane(pid, track, not_before=None if first else self._programme.end_of(track))
             self._lanes[pid] = lane
         for pid, lane in before.items():
             if self._lanes.get(pid) is not lane:
@@ -178,19 +177,11 @@ class Sender:
         """Make the key unit's lane the one whose times are the programme's."""
         lane, last = self._lanes[self._key.pid], self._programme.lead
         if last is not None and last is not lane.track:
-            lane.track.dts, lane.track.pts = last.dts, last.pts
+            lane.track.follow(last)
         self._programme.lead = lane.track
         if not lane.open:
             gated = self._gate_lead and self._key.pts is not None
             lane.not_before = (self._key.pts or 0) + self._timeline.shift if gated else None
-
-    def _end_of(self, track: Track) -> int | None:
-        """When what went out before on tracks of this kind ends."""
-        ends = [track.end]
-        if track.nature.kind in _AV:
-            tracks = self._programme.tracks
-            ends = [other.end for other in tracks if other.nature.kind is track.nature.kind]
-        return max((end - ROUNDING for end in ends if end is not None), default=None)
 
     def _loses_lead(self, program: Program) -> bool:
         lead = self._lanes[self._key.pid].track

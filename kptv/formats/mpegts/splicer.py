@@ -18,6 +18,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from kptv.formats.mpegts.aligner import Aligner
+from kptv.formats.mpegts.elementary import Kind
 from kptv.formats.mpegts.holding import Hold
 from kptv.formats.mpegts.inspector import Inspection, Inspector, Unit
 from kptv.formats.mpegts.joining import Chunk
@@ -185,7 +186,11 @@ class Splicer:
             self.counts.replays += 1
         else:
             same = self._memory.last_dts is not None
-            self._timeline.start(key, self._programme.lead, now, same=same)
+            # Where sound leads, as on radio, it must not run into the sound that went out.
+            sound = program.natures[key.pid].kind is Kind.AUDIO
+            earliest = self._programme.sound_end() if sound else None
+            lead = self._programme.lead
+            self._timeline.start(key, lead, now, same=same, earliest=earliest)
             self.counts.splices += not first
         self.counts.blind_starts += seeker.blind
         self._seeker = None

@@ -30,11 +30,14 @@ class Timeline:
     _settling: bool = True  # the first upstream hands out what it had stored
     _seen: tuple[float, float] | None = None  # (now, media seconds) last time
 
-    def start(self, unit: Unit, lead: Track | None, now: float, *, same: bool) -> None:
+    def start(
+        self, unit: Unit, lead: Track | None, now: float, *, same: bool, earliest: int | None = None
+    ) -> None:
         """Choose the shift for an upstream that starts with ``unit``.
 
-        Time goes on one frame behind the last picture, or where it would stand had no time been
-        lost, if that is later. A reconnect (``same``) keeps its clock where it fits.
+        Time goes on one frame behind the last picture, and not before ``earliest``; or where it
+        would stand had no time been lost, if that is later. A reconnect (``same``) keeps its
+        clock where it fits.
         """
         if unit.dts is None or unit.pts is None:
             return
@@ -45,6 +48,8 @@ class Timeline:
         contiguous = self.origin - unit.dts
         if lead is not None and lead.dts is not None and lead.pts is not None:
             contiguous = max(lead.dts - unit.dts, lead.pts - unit.pts) + lead.duration
+        if earliest is not None:
+            contiguous = max(contiguous, earliest - unit.dts)
         due = contiguous
         if self._floor is not None:
             due = self.origin + round((now + self._floor) * TICKS) - unit.dts

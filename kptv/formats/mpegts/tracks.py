@@ -43,6 +43,12 @@ class Track:
         """The earliest time at which something may follow."""
         return None if self.dts is None else self.dts + self.duration
 
+    def follow(self, other: Track) -> None:
+        """Go on where the other one stands, if that is later."""
+        if other.dts is not None and other.pts is not None:
+            self.dts = other.dts if self.dts is None else max(self.dts, other.dts)
+            self.pts = other.pts if self.pts is None else max(self.pts, other.pts)
+
     def take(self, unit: Unit, shift: int) -> None:
         """A whole unit went out on this track."""
         if unit.dts is None or unit.pts is None:
