@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kptv.formats.mpegts.joining import Chunk, merge
+from kptv.formats.mpegts.joining import Chunk, ViewerPatch, merge
 from kptv.formats.mpegts.psi import Pat, Pmt, Stream, crc32, packets_of
 from kptv.formats.mpegts.splicer import Splicer
 from kptv.formats.mpegts.timeline import AHEAD
@@ -507,7 +507,10 @@ def test_any_bytes_in_whole_packets_out_and_any_split_gives_the_same(
     chunk = play_all(streams, sizes)
     assert len(chunk.data) % 188 == 0
     assert set(chunk.data[::188]) <= {0x47}
-    assert all(0 <= offset < len(chunk.data) for offset in chunk.keyframes)
+    for entry in chunk.entries:
+        head = chunk.data[entry.offset : entry.offset + 3]
+        assert head[1] & 0x40
+        assert (head[1] & 0x1F) << 8 | head[2] in entry.essential
     assert play_all(streams, [1_000_000]) == chunk
 
 
@@ -564,6 +567,19 @@ def test_ten_failovers_between_providers_lose_less_than_a_group_each() -> None:
     (video,) = [pid for pid, kind in report.pmts[-1][2].items() if kind == 0x1B]
     played = (report.dts[video][-1] - report.dts[video][0]) / TICKS
     assert played <= hub.now - 1000.0 + 1.0
+
+
+@needs_ffmpeg
+def test_viewers_who_join_anywhere_in_ten_failovers_see_pictures_at_once() -> None:
+    hub, streams = Hub(), providers()
+    for number in range(11):
+        hub.play(streams[number % 4], 4.0)
+    chunk = merge(hub.chunks)
+    for entry in chunk.entries[::6]:
+        patch = ViewerPatch(entry)
+        data = patch.start() + patch.feed(chunk.data[entry.offset :])
+        assert not check(data).errors
+        assert complaints(data) == ""
 
 
 @needs_ffmpeg

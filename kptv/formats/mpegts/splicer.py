@@ -217,6 +217,6 @@ class Splicer:
         lead = self._programme.lead
         if lead is not None and lead.dts is not None:
             self._clock = self._timeline.seconds(lead.dts)
-        if data:
+        if data and self._sender:
             self._timeline.observe(lead, now)
         return Chunk(data, entries, self._clock)
