@@ -191,6 +191,22 @@ def test_leading_pictures_of_an_open_group_are_dropped() -> None:
     assert not check(hub.out).errors
 
 
+def test_an_open_start_of_h265_is_marked_as_a_broken_link() -> None:
+    headers = b"\x00\x00\x01\x40\x01\x00\x00\x01\x42\x01\x01\x60\x00\x00\x01\x44\x01"
+    slices = (b"\x00\x00\x01\x2a\x01" + b"\x77" * 250) * 3  # CRA, in three slices
+
+    def stream(time: int) -> bytes:
+        maker = Maker(video_type=0x24, key=headers + slices, size=900, gop=20, time=time)
+        maker.other = b"\x00\x00\x01\x02\x01\x77"
+        return maker.pictures(60)
+
+    hub = Hub().play(stream(900_000)).play(stream(7))
+    assert not check(hub.out).errors
+    video = b"".join(payloads(hub.out, 0x100))
+    assert video.count(b"\x00\x00\x01\x24\x01") == 3  # BLA_N_LP: the first one of the second
+    assert video.count(b"\x00\x00\x01\x2a\x01") == 3 * 5
+
+
 def test_a_splice_waits_a_second_for_an_idr() -> None:
     def stream(idr_at: int) -> bytes:
         maker = Maker(key=AUD + SPS + PPS + I_SLICE, gop=10, time=0)
@@ -602,9 +618,11 @@ def test_ten_failovers_between_codecs_play_without_a_complaint() -> None:
     [
         ("", AAC),
         (H265 + CLOSED + "30", AC3),
+        (H265 + "open-gop=1:keyint=25:scenecut=0:bframes=3:b-adapt=0", AC3),
         (MPEG2 + " -g 12 -flags +cgop -sc_threshold 1000000000", MP2),
+        (MPEG2 + " -g 12 -sc_threshold 1000000000", MP2),
     ],
-    ids=["radio", "h265", "mpeg2"],
+    ids=["radio", "h265", "h265 open", "mpeg2", "mpeg2 open"],
 )
 def test_random_cuts_of_other_codecs_play_without_a_complaint(stream: tuple[str, str]) -> None:
     chance = random.Random(9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import TICKS, read_pcr, write_pcr
-from kptv.formats.mpegts.elementary import Kind
+from kptv.formats.mpegts.elementary import Key, Kind
 from kptv.formats.mpegts.holding import Hold, Start
 from kptv.formats.mpegts.inspector import (
     UNIT_START,
@@ -18,7 +18,15 @@ from kptv.formats.mpegts.joining import Entry
 from kptv.formats.mpegts.packets import DISCONTINUITY, HAS_PCR, bare_packet, remove_pcr
 from kptv.formats.mpegts.programme import Programme
 from kptv.formats.mpegts.programs import Program
-from kptv.formats.mpegts.restamp import DROP, Draft, HeaderMap, shift_cue, shift_opcr, shift_unit
+from kptv.formats.mpegts.restamp import (
+    DROP,
+    Draft,
+    HeaderMap,
+    break_link,
+    shift_cue,
+    shift_opcr,
+    shift_unit,
+)
 from kptv.formats.mpegts.seeker import Memory
 from kptv.formats.mpegts.timeline import Timeline
 from kptv.formats.mpegts.tracks import Lane
@@ -66,6 +74,7 @@ class Sender:
         self._words: tuple[int, ...] = ()  # the headers dealt with last
         self._headers = HeaderMap(self._route)
         self._latest: int | None = None  # DTS of picture or sound, the upstream's
+        self._open_start: int | None = None  # where an H.265 key unit is that is no IDR
         self._pcr_pid = NULL_PID
         self._essential: frozenset[int] = frozenset()
         self._others: frozenset[int] = frozenset()
@@ -95,6 +104,10 @@ class Sender:
         self._hold.add(draft.finish(stop))
         self.position = scan.first + stop
         self._words = scan.words[start:stop]
+        if self._open_start is not None and self._key.is_whole(self.position):
+            lead = self._lanes[self._key.pid].track.pid
+            self._hold.change(self._open_start, lambda packets: break_link(packets, lead))
+            self._open_start = None
         if adopt and over:
             self.program = adopt
         elif adopt:
@@ -260,6 +273,9 @@ class Sender:
         spot = draft.packet(index)
         if spot:
             shift_unit(*spot, unit, self._timeline.shift)
+        if unit is self._key and self._gate_lead and unit.key is Key.OPEN:
+            is_h265 = lane.track.nature.codec == "hevc"
+            self._open_start = lane.place if is_h265 else None
         if unit.pid == self._key.pid:
             self._note_start(lane, unit)
 
