@@ -89,12 +89,12 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(
-    start_shared_provider: Callable[..., Provider], start_shared_proxy: Callable[..., Proxy]
+    share_provider: Callable[..., Provider], share_proxy: Callable[..., Proxy]
 ) -> Iterator[Stage]:
     """With a viewer who must not notice anything of what the tests do."""
-    one = start_shared_provider("one", limit=1)
+    one = share_provider("one", limit=1)
     news = one.add_channel("News")
-    proxy = start_shared_proxy((one, 1), STREAM_LINGER="0", DEBUG="true")
+    proxy = share_proxy((one, 1), STREAM_LINGER="0", DEBUG="true")
     with proxy.viewer("news") as viewer:
         viewer.wait_for_bytes(50_000)
         yield Stage(one, news, proxy, proxy.worker_pid, len(one.requests))
