@@ -61,6 +61,20 @@ def decoding_complaints(stream: bytes) -> str:
     return _run("ffprobe -v error -show_entries frame=pts -of csv {}", stream)[1]
 
 
+def probed_errors(stream: bytes) -> list[str]:
+    """What a demuxer that is not ours finds: packets marked as corrupt, DTS that do not advance."""
+    command = "ffprobe -v quiet -show_entries packet=stream_index,dts,flags -of csv=p=0 {}"
+    found: list[str] = []
+    last: dict[str, int] = {}
+    for line in _run(command, stream)[0].split():
+        index, dts, flags = line.split(",")[:3]
+        if "C" in flags or not dts.lstrip("-").isdigit() or int(dts) <= last.get(index, -(1 << 40)):
+            found.append(line)
+        else:
+            last[index] = int(dts)
+    return found
+
+
 def frames(stream: bytes, kind: str = "v") -> int:
     """How many pictures or sound frames a decoder makes of its first stream of that kind."""
     command = f"ffprobe -v quiet -select_streams {kind}:0 -count_frames"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kptv.formats.mpegts import PACKET_SIZE
@@ -54,6 +55,12 @@ class Hold:
             if start.always or start.unit.key:
                 entries.append(start.entry.at((start.place - base) * PACKET_SIZE))
         return data, tuple(entries)
+
+    def change(self, place: int, change: Callable[[bytes], bytes]) -> None:
+        """Change what is held from a place on, packet for packet."""
+        at = (place - self.base) * PACKET_SIZE
+        if at >= 0:
+            self._data = self._data[:at] + change(self._data[at:])
 
     def cut(self, partial: dict[int, int]) -> None:
         """Take out the packets of each PID from its place on: units that never became whole."""

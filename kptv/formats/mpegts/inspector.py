@@ -11,22 +11,15 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import read_pcr, read_timestamp, unwrap
-from kptv.formats.mpegts.elementary import Key, Kind, Nature, Verdict, judge, nature_of
-from kptv.formats.mpegts.psi import (
-    PMT_TABLE,
-    Pat,
-    Pmt,
-    SectionReader,
-    parse_pat,
-    parse_pmt,
-)
+from kptv.formats.mpegts.elementary import Key, Kind, Nature, Verdict, judge
+from kptv.formats.mpegts.programs import Program, ProgramFinder
 from kptv.formats.mpegts.sps import Size
 
 _NULL = NULL_PID << 8
@@ -37,7 +30,6 @@ _LARGEST_ADAPTATION = 183
 _UNBOUNDED = -1
 _NO_PREDICTION = -1
 _HEAD_PACKETS = 16  # of an access unit are looked at for its slice type
-_PATIENCE = 3  # repeats of a PAT for which the PMT of an earlier programme is waited for
 # stream_ids whose PES packets have no header fields behind the length (2.4.3.7).
 _BARE_PES = frozenset((0xBC, 0xBE, 0xBF, 0xF0, 0xF1, 0xF2, 0xF8, 0xFF))
 
@@ -105,31 +97,6 @@ class Inspection:
         return len(self.words)
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """The programme that is played, and whether it is the only one in the stream."""
-
-    pat: Pat
-    pmt: Pmt
-    pmt_pid: int
-    pat_section: bytes
-    pmt_section: bytes
-    natures: dict[int, Nature] = field(repr=False)  # by PID
-
-    @property
-    def alone(self) -> bool:
-        return len(self.pat.programs) == 1
-
-    @property
-    def lead_pid(self) -> int | None:
-        """The first video, else the first audio: where a viewer may start is its to say."""
-        for kind in (Kind.VIDEO, Kind.AUDIO):
-            for stream in self.pmt.streams:
-                if self.natures[stream.pid].kind is kind:
-                    return stream.pid
-        return None
-
-
 @dataclass(slots=True, eq=False)
 class _Pid:
     """The state of one PID of the programme."""
@@ -155,19 +122,17 @@ class Inspector:
 
     def __init__(self, near: int = 0) -> None:
         self.program: Program | None = None
-        self.clock: int | None = None  # the last PCR, unwrapped; without PCR the last DTS
+        self._pcr: int | None = None  # the last one, unwrapped
         self.packets = self.nulls = self.damaged = 0
         self.scrambled = 0  # of the programme's packets
         self.media = 0  # packets of the programme with a clear payload
+        self.lead_units = 0  # access units of the video in the clear; of radio, PES packets
         self.continuity_errors = 0
         self.size: Size | None = None
         self._near = near
         self._expected = _NO_PREDICTION
         self._pids: dict[int, _Pid] = {}
-        self._tables: dict[int, _Table] = {PAT_PID: _Table()}
-        self._pat: tuple[Pat, bytes] | None = None
-        self._pats = 0  # how often the PAT came without a choice of programme
-        self._pmts: dict[int, dict[int, tuple[Pmt, bytes]]] = {}  # by PID and programme
+        self._finder = ProgramFinder()
         self._gone: dict[int, int] = {}  # last counters of the programme that was
         self._lead: int | None = None
         self._block = b""
@@ -214,7 +179,7 @@ class Inspector:
             return
         state = self._pids.get(pid)
         if state is None:
-            if pid in self._tables:
+            if pid in self._finder.pids:
                 self._look_at_table(index, word, pid)
             return
         if pid == self._lead and self._expected != _NO_PREDICTION:
@@ -260,7 +225,7 @@ class Inspector:
             return 0
         flags = self._block[at + 1]
         if flags & 0x10 and size >= 7 and self.program and pid == self.program.pmt.pcr_pid:
-            self.clock = unwrap(read_pcr(self._block, at + 2), self._time)
+            self._pcr = unwrap(read_pcr(self._block, at + 2), self._time)
         return flags
 
     def _look_at_payload(
@@ -307,6 +272,7 @@ class Inspector:
             fingerprint=zlib.crc32(pes[content:]) if is_lead else 0,
         )
         state.unit = unit
+        self.lead_units += is_lead
         if dts is not None:
             state.dts = self._near = dts
         self._marks.append(Mark(index, MarkKind.UNIT, pid, unit))
@@ -356,128 +322,41 @@ class Inspector:
     # Programme tables
 
     def _look_at_table(self, index: int, word: int, pid: int) -> None:
-        at = index * PACKET_SIZE + 4
-        if word & _ADAPTATION:
-            at += 1 + self._block[at]
-        payload = self._block[at : (index + 1) * PACKET_SIZE]
         if pid == PAT_PID or (self.program and pid == self.program.pmt_pid):
             self._marks.append(Mark(index, MarkKind.TABLE, pid))
         if not word & _PAYLOAD or word & _SCRAMBLED:
             return
-        table = self._tables[pid]
-        unit_start = bool(word & UNIT_START)
-        if table.unchanged(payload, unit_start):
-            sections = table.sections
-        else:
-            sections = table.read(payload, unit_start)
-        for section in sections:
-            self._take_section(index, pid, section)
+        at = index * PACKET_SIZE + 4
+        if word & _ADAPTATION:
+            at += 1 + self._block[at]
+        payload = self._block[at : (index + 1) * PACKET_SIZE]
+        program = self._finder.feed(pid, payload, unit_start=bool(word & UNIT_START))
+        if program is not self.program and program is not None:
+            self._use(index, program)
 
-    def _take_section(self, index: int, pid: int, section: bytes) -> None:
-        if pid == PAT_PID:
-            self._take_pat(index, section)
-        elif self._pmts.get(pid) is not None and section[0] == PMT_TABLE:
-            self._take_pmt(index, pid, section)
-
-    def _take_pat(self, index: int, section: bytes) -> None:
-        if self._pat is None or section != self._pat[1]:
-            pat = parse_pat(section)
-            if pat is None or not pat.programs:
-                return
-            self._pat, self._pats = (pat, section), 0
-            for pid in [pid for pid in self._tables if pid != PAT_PID]:
-                del self._tables[pid]
-            self._pmts = {pid: self._pmts.get(pid, {}) for _, pid in pat.programs}
-            self._tables |= {pid: _Table() for _, pid in pat.programs}
-        elif self.program is None:
-            self._pats += 1
-        else:
-            return
-        self._choose(index)
-
-    def _take_pmt(self, index: int, pid: int, section: bytes) -> None:
-        number = int.from_bytes(section[3:5], "big")
-        known = self._pmts[pid].get(number)
-        if known is not None and known[1] == section:
-            return
-        pmt = parse_pmt(section)
-        if pmt is not None:
-            self._pmts[pid][number] = pmt, section
-            self._choose(index)
-
-    def _choose(self, index: int) -> None:
-        """Take the first programme with video; one that is being played is kept while it lasts."""
-        if self._pat is None:
-            return
-        pat, pat_section = self._pat
-        known = [(n, pid, self._pmts[pid].get(n)) for n, pid in pat.programs]
-        choice = None
-        for number, pid, entry in known:
-            if entry is None and self._pats < _PATIENCE and self.program is None:
-                return
-            if entry is None:
-                continue
-            played = self.program is not None and self.program.pmt.program_number == number
-            if played or choice is None or (not choice.has_video and _has_video(entry[0])):
-                choice = _Choice(entry[0], entry[1], pid, played or _has_video(entry[0]))
-            if choice.has_video and (played or self.program is None):
-                break
-        if choice is not None:
-            self._use(index, pat, pat_section, choice)
-
-    def _use(self, index: int, pat: Pat, pat_section: bytes, choice: _Choice) -> None:
-        pmt = choice.pmt
-        natures = {stream.pid: nature_of(stream) for stream in pmt.streams}
-        program = Program(pat, pmt, choice.pid, pat_section, choice.section, natures)
-        if program == self.program:
-            return
+    def _use(self, index: int, program: Program) -> None:
         self.program = program
-        wanted = dict(natures)
-        wanted.setdefault(pmt.pcr_pid, Nature(Kind.CLOCK, "", 0))
+        wanted = dict(program.natures)
+        wanted.setdefault(program.pmt.pcr_pid, Nature(Kind.CLOCK, "", 0))
         wanted.pop(NULL_PID, None)
         before = self._pids
         self._gone = {pid: self.counter_of(pid) for pid in before}
         self._pids = {
             pid: before[pid] if pid in before and before[pid].nature == nature else _Pid(nature)
             for pid, nature in wanted.items()
-            if pid not in self._tables
+            if pid not in self._finder.pids
         }
         self._lead = program.lead_pid
         self._expected = _NO_PREDICTION
-        self._marks.append(Mark(index, MarkKind.PROGRAM, choice.pid, program=program))
+        self._marks.append(Mark(index, MarkKind.PROGRAM, program.pmt_pid, program=program))
+
+    @property
+    def clock(self) -> int | None:
+        """The last PCR, unwrapped; without any the last DTS."""
+        if self._pcr is not None:
+            return self._pcr
+        return self._near if self.lead_units else None
 
     @property
     def _time(self) -> int:
-        return self._near if self.clock is None else self.clock
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    pmt: Pmt
-    section: bytes
-    pid: int
-    has_video: bool
-
-
-class _Table:
-    """A table's PID; a packet that says what the last one said is not read again."""
-
-    __slots__ = ("_last", "_reader", "sections")
-
-    def __init__(self) -> None:
-        self._reader = SectionReader()
-        self._last = b""
-        self.sections: list[bytes] = []  # of the last packet
-
-    def unchanged(self, payload: bytes, unit_start: bool) -> bool:
-        return unit_start and payload == self._last
-
-    def read(self, payload: bytes, unit_start: bool) -> list[bytes]:
-        self.sections = self._reader.feed(payload, unit_start=unit_start)
-        # Only a packet that holds its sections whole may be skipped next time.
-        self._last = payload if unit_start and self.sections else b""
-        return self.sections
-
-
-def _has_video(pmt: Pmt) -> bool:
-    return any(nature_of(stream).kind is Kind.VIDEO for stream in pmt.streams)
+        return self._near if self._pcr is None else self._pcr

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import accumulate
 
 from kptv.formats.mpegts import PACKET_SIZE
 from kptv.formats.mpegts.clock import WRAP, read_pcr, write_pcr, write_timestamp
 from kptv.formats.mpegts.inspector import Inspection, Unit
-from kptv.formats.mpegts.packets import HAS_OPCR, HAS_PCR
+from kptv.formats.mpegts.packets import HAS_OPCR, HAS_PCR, pid_of
 from kptv.formats.mpegts.psi import CUE_TABLE, crc32
 
+_CRA, _BLA_N_LP = 21, 18  # nal_unit_type of H.265
 DROP = 0  # in place of a header: no packet's header is 0
 
 
@@ -142,3 +145,37 @@ def shift_cue(data: bytearray, at: int, shift: int) -> None:
     adjusted = (high & ~(WRAP - 1)) | (high + shift) % WRAP
     data[start + 4 : start + 9] = adjusted.to_bytes(5, "big")
     data[last - 4 : last] = crc32(bytes(data[start : last - 4])).to_bytes(4, "big")
+
+
+def break_link(packets: bytes, pid: int) -> bytes:
+    """The first access unit of the PID, H.265, with its CRA made a BLA picture (H.265, 7.4.2.2).
+
+    A decoder that was fed something else before then takes it for what it is, the start of a new
+    sequence, and does not count on from the pictures it had. Both have the same slice header.
+    """
+    data = bytearray(packets)
+    spans = _payloads(data, pid)
+    unit = b"".join([bytes(data[start:end]) for start, end in spans])
+    ends = list(accumulate(end - start for start, end in spans))
+    at = unit.find(b"\x00\x00\x01")
+    while 0 <= at < len(unit) - 3:
+        if unit[at + 3] >> 1 & 0x3F == _CRA:
+            span = bisect_right(ends, at + 3)
+            place = spans[span][1] - (ends[span] - (at + 3))
+            data[place] = data[place] & 0x81 | _BLA_N_LP << 1
+        at = unit.find(b"\x00\x00\x01", at + 3)
+    return bytes(data)
+
+
+def _payloads(data: bytearray, pid: int) -> list[tuple[int, int]]:
+    """Where the payloads of the PID's first PES packet are."""
+    spans: list[tuple[int, int]] = []
+    for at in range(0, len(data), PACKET_SIZE):
+        if pid_of(data, at) != pid or not data[at + 3] & 0x10:
+            continue
+        if data[at + 1] & 0x40 and spans:
+            break
+        start = at + 4 + (1 + data[at + 4] if data[at + 3] & 0x20 else 0)
+        if start < at + PACKET_SIZE:
+            spans.append((start, at + PACKET_SIZE))
+    return spans

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from kptv.formats.mpegts.clock import TICKS, WRAP
 from kptv.formats.mpegts.elementary import Key, Kind
-from kptv.formats.mpegts.inspector import Inspection, Mark, MarkKind, Program, Unit
+from kptv.formats.mpegts.inspector import Inspection, Mark, MarkKind, Unit
+from kptv.formats.mpegts.programs import Program
 
 KEY_WAIT = 10.0  # seconds without a keyframe, after which any access unit will do
 CLOSED_WAIT = TICKS  # media that an IDR is waited for when there is another keyframe
 REPLAY_WAIT = 2.0  # seconds in which a reconnect has to catch up with what was sent
 AHEAD_WAIT = 3.0  # seconds that keyframes are passed over while media is ahead of time
-SOUGHT = 64_000  # packets (12 MB) that are kept while a keyframe is sought
+SOUGHT = 32_000  # packets (6 MB) that are kept while a keyframe is sought
 REMEMBERED = 1024  # units by which a replay is recognised: 20 to 40 seconds
 
 

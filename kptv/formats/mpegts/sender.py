@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import TICKS, read_pcr, write_pcr
-from kptv.formats.mpegts.elementary import Kind
+from kptv.formats.mpegts.elementary import Key, Kind
 from kptv.formats.mpegts.holding import Hold, Start
 from kptv.formats.mpegts.inspector import (
     UNIT_START,
@@ -12,22 +12,29 @@ from kptv.formats.mpegts.inspector import (
     Inspector,
     Mark,
     MarkKind,
-    Program,
     Unit,
 )
 from kptv.formats.mpegts.joining import Entry
 from kptv.formats.mpegts.packets import DISCONTINUITY, HAS_PCR, bare_packet, remove_pcr
 from kptv.formats.mpegts.programme import Programme
-from kptv.formats.mpegts.restamp import DROP, Draft, HeaderMap, shift_cue, shift_opcr, shift_unit
+from kptv.formats.mpegts.programs import Program
+from kptv.formats.mpegts.restamp import (
+    DROP,
+    Draft,
+    HeaderMap,
+    break_link,
+    shift_cue,
+    shift_opcr,
+    shift_unit,
+)
 from kptv.formats.mpegts.seeker import Memory
 from kptv.formats.mpegts.timeline import Timeline
-from kptv.formats.mpegts.tracks import Lane, Track
+from kptv.formats.mpegts.tracks import Lane
 
 JUMP_BACK, JUMP_AHEAD = TICKS, 3 * TICKS  # a step of the clock that needs a splice
 STRAY = 5 * TICKS  # a unit this far from the programme's clock is not of this time base
 LONGEST_UNIT = 20_000  # packets (3.7 MB): longer PES packets are not waited for
 LATEST_UNIT = 7 * TICKS // 10  # nor is sound that takes longer than this to be whole
-ROUNDING = TICKS // 1000  # by which a unit may follow early
 _AV = (Kind.VIDEO, Kind.AUDIO)
 _ROUTED = ~0x1FFF0F  # all of a header but PID and counter
 
@@ -67,6 +74,7 @@ class Sender:
         self._words: tuple[int, ...] = ()  # the headers dealt with last
         self._headers = HeaderMap(self._route)
         self._latest: int | None = None  # DTS of picture or sound, the upstream's
+        self._open_start: int | None = None  # where an H.265 key unit is that is no IDR
         self._pcr_pid = NULL_PID
         self._essential: frozenset[int] = frozenset()
         self._others: frozenset[int] = frozenset()
@@ -96,6 +104,10 @@ class Sender:
         self._hold.add(draft.finish(stop))
         self.position = scan.first + stop
         self._words = scan.words[start:stop]
+        if self._open_start is not None and self._key.is_whole(self.position):
+            lead = self._lanes[self._key.pid].track.pid
+            self._hold.change(self._open_start, lambda packets: break_link(packets, lead))
+            self._open_start = None
         if adopt and over:
             self.program = adopt
         elif adopt:
@@ -138,6 +150,8 @@ class Sender:
             elif lane.place >= self._hold.base and not self._overdue(lane):
                 counter = unit.counter - 1 & 15
                 partial[track.pid] = lane.place
+                if track.pid == self._pcr_pid:
+                    self._timeline.pcr = lane.pcr
         if counter >= 0:
             track.counter = counter + lane.delta & 15
         lane.open = False
@@ -158,7 +172,7 @@ class Sender:
         for pid, track in self._programme.adopt(program).items():
             lane = before.get(pid)
             if lane is None or lane.track is not track:
-                lane = Lane(pid, track, not_before=None if first else self._end_of(track))
+                lane = Lane(pid, track, not_before=None if first else self._programme.end_of(track))
             self._lanes[pid] = lane
         for pid, lane in before.items():
             if self._lanes.get(pid) is not lane:
@@ -176,19 +190,11 @@ class Sender:
         """Make the key unit's lane the one whose times are the programme's."""
         lane, last = self._lanes[self._key.pid], self._programme.lead
         if last is not None and last is not lane.track:
-            lane.track.dts, lane.track.pts = last.dts, last.pts
+            lane.track.follow(last)
         self._programme.lead = lane.track
         if not lane.open:
             gated = self._gate_lead and self._key.pts is not None
             lane.not_before = (self._key.pts or 0) + self._timeline.shift if gated else None
-
-    def _end_of(self, track: Track) -> int | None:
-        """When what went out before on tracks of this kind ends."""
-        ends = [track.end]
-        if track.nature.kind in _AV:
-            tracks = self._programme.tracks
-            ends = [other.end for other in tracks if other.nature.kind is track.nature.kind]
-        return max((end - ROUNDING for end in ends if end is not None), default=None)
 
     def _loses_lead(self, program: Program) -> bool:
         lead = self._lanes[self._key.pid].track
@@ -263,10 +269,13 @@ class Sender:
         lane.unit, lane.place = unit, self._hold.made + draft.advance(index)
         if lane.track.nature.kind in _AV and unit.dts is not None:
             self._latest = unit.dts if self._latest is None else max(self._latest, unit.dts)
-        lane.since = self._latest
+        lane.since, lane.pcr = self._latest, self._timeline.pcr
         spot = draft.packet(index)
         if spot:
             shift_unit(*spot, unit, self._timeline.shift)
+        if unit is self._key and self._gate_lead and unit.key is Key.OPEN:
+            is_h265 = lane.track.nature.codec == "hevc"
+            self._open_start = lane.place if is_h265 else None
         if unit.pid == self._key.pid:
             self._note_start(lane, unit)
 

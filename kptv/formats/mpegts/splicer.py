@@ -18,14 +18,18 @@ from collections import deque
 from dataclasses import dataclass
 
 from kptv.formats.mpegts.aligner import Aligner
+from kptv.formats.mpegts.elementary import Kind
 from kptv.formats.mpegts.holding import Hold
-from kptv.formats.mpegts.inspector import Inspection, Inspector, Program, Unit
+from kptv.formats.mpegts.inspector import Inspection, Inspector, Unit
 from kptv.formats.mpegts.joining import Chunk
+from kptv.formats.mpegts.meter import Meter, Stats, stats_of
 from kptv.formats.mpegts.packets import NULL_PACKET
 from kptv.formats.mpegts.programme import Programme
+from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.seeker import Memory, Seeker
 from kptv.formats.mpegts.sender import Sender
 from kptv.formats.mpegts.timeline import Timeline
+from kptv.formats.mpegts.watch import Trouble, Watch
 
 FILLER_NULLS = 7  # null packets in a piece of filler: 1.3 KB, what fits in one datagram
 
@@ -58,6 +62,9 @@ class Splicer:
         self._seeker: Seeker | None = None
         self._sender: Sender | None = None
         self._clock = 0.0
+        self._watch = Watch(0.0)
+        self._meter = Meter()
+        self._received = 0  # bytes of the upstream
 
     def __repr__(self) -> str:
         state = "sending" if self._sender else "seeking" if self._seeker else "closed"
@@ -79,14 +86,16 @@ class Splicer:
         return self._sender is not None
 
     @property
-    def inspector(self) -> Inspector:
-        """What is known of the upstream that is, or was last, open."""
-        return self._inspector
+    def stats(self) -> Stats:
+        """Of the upstream that is, or was last, open."""
+        aligner = self._aligner
+        return stats_of(self._inspector, self._meter, aligner.bytes_dropped, aligner.sync_losses)
 
-    @property
-    def aligner(self) -> Aligner:
-        """Counts of the upstream that is, or was last, open."""
-        return self._aligner
+    def trouble(self, now: float) -> Trouble | None:
+        """What is wrong with the upstream although it sends. Ask after reads and on ticks."""
+        if not self._seeker and not self._sender:
+            return None
+        return self._watch.look(now, self._inspector, self._received)
 
     @property
     def gap_filled(self) -> float:
@@ -99,6 +108,8 @@ class Splicer:
             self._end(clean=False)
         memory = self._memory if same_stream else None
         self._memory = self._memory if same_stream else Memory()
+        self._watch = self._watch.again(now) if same_stream else Watch(now)
+        self._meter, self._received = Meter(), 0
         self._aligner = Aligner()
         near = self._memory.last_dts
         self._inspector = Inspector(near=near if near is not None else 0)
@@ -106,6 +117,7 @@ class Splicer:
 
     def feed(self, data: bytes, now: float) -> Chunk:
         """Bytes of the upstream, as they came; what viewers get now, which may be nothing."""
+        self._received += len(data)
         packets = self._aligner.feed(data)
         if packets:
             self._take(packets, now)
@@ -137,7 +149,10 @@ class Splicer:
 
     def _take(self, packets: bytes, now: float) -> None:
         """Deal with whole packets; a step of the clock in them begins a new search."""
-        work: deque[tuple[Inspection, int]] = deque([(self._inspector.scan(packets), 0)])
+        scanned = self._inspector.scan(packets)
+        self._watch.note(scanned)
+        self._meter.note(scanned, self._inspector.clock, now)
+        work: deque[tuple[Inspection, int]] = deque([(scanned, 0)])
         while work:
             scan, start = work.popleft()
             if start >= scan.count:
@@ -171,7 +186,11 @@ class Splicer:
             self.counts.replays += 1
         else:
             same = self._memory.last_dts is not None
-            self._timeline.start(key, self._programme.lead, now, same=same)
+            # Where sound leads, as on radio, it must not run into the sound that went out.
+            sound = program.natures[key.pid].kind is Kind.AUDIO
+            earliest = self._programme.sound_end() if sound else None
+            lead = self._programme.lead
+            self._timeline.start(key, lead, now, same=same, earliest=earliest)
             self.counts.splices += not first
         self.counts.blind_starts += seeker.blind
         self._seeker = None
@@ -196,7 +215,8 @@ class Splicer:
         boundary = self._sender.boundary if self._sender else self._hold.made
         data, entries = self._hold.release(boundary)
         lead = self._programme.lead
-        if data and lead is not None and lead.dts is not None:
-            self._timeline.observe(lead, now)
+        if lead is not None and lead.dts is not None:
             self._clock = self._timeline.seconds(lead.dts)
+        if data and self._sender:
+            self._timeline.observe(lead, now)
         return Chunk(data, entries, self._clock)

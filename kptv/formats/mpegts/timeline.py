@@ -8,8 +8,9 @@ from kptv.formats.mpegts.clock import TICKS, unwrap
 from kptv.formats.mpegts.inspector import Unit
 from kptv.formats.mpegts.tracks import Track
 
-AHEAD = 1.0  # seconds that media may run ahead of time beyond what the first upstream stored
-SETTLING = 10.0  # seconds in which the first upstream hands out what it had stored
+# Seconds that media may run ahead of time beyond what the first upstream had stored, before a
+# splice waits: each upstream's own store adds to what players have to keep.
+AHEAD = 5.0
 SAME_CLOCK = 2.0  # seconds by which a stream that goes on may be off from the time that passed
 STRAY = 10 * TICKS  # a PCR this far from the picture is not of this time base
 
@@ -23,26 +24,32 @@ class Timeline:
     pcr: int | None = None  # the last one that went out
     new_base: bool = False  # the next PCR is the first of another time base
     gap_filled: int = 0  # ticks by which splices went forward with the time that passed
-    _began: float = 0.0
-    _floor: float | None = None  # the least and the most that media was ahead of time so far
+    # How far media was ahead of time: the least, before data arrived, and the most, behind it.
+    _floor: float | None = None
     _ceiling: float | None = None
-    _seen: tuple[float, float] | None = None  # (now, how far media was ahead of it) last time
+    _settling: bool = True  # the first upstream hands out what it had stored
+    _seen: tuple[float, float] | None = None  # (now, media seconds) last time
 
-    def start(self, unit: Unit, lead: Track | None, now: float, *, same: bool) -> None:
+    def start(
+        self, unit: Unit, lead: Track | None, now: float, *, same: bool, earliest: int | None = None
+    ) -> None:
         """Choose the shift for an upstream that starts with ``unit``.
 
-        Time goes on one frame behind the last picture, or where it would stand had no time been
-        lost, if that is later. A reconnect (``same``) keeps its clock where it fits.
+        Time goes on one frame behind the last picture, and not before ``earliest``; or where it
+        would stand had no time been lost, if that is later. A reconnect (``same``) keeps its
+        clock where it fits.
         """
         if unit.dts is None or unit.pts is None:
             return
         if self.origin is None:
-            self.origin, self._began = unit.dts, now
+            self.origin, self._floor = unit.dts, -now
             return
-        self._settle(now)
+        self._seen, self._settling = None, False
         contiguous = self.origin - unit.dts
         if lead is not None and lead.dts is not None and lead.pts is not None:
             contiguous = max(lead.dts - unit.dts, lead.pts - unit.pts) + lead.duration
+        if earliest is not None:
+            contiguous = max(contiguous, earliest - unit.dts)
         due = contiguous
         if self._floor is not None:
             due = self.origin + round((now + self._floor) * TICKS) - unit.dts
@@ -60,18 +67,12 @@ class Timeline:
         """Note how far media is ahead of time, each time after what arrived at one moment."""
         if self.origin is None or lead is None or lead.dts is None:
             return
-        self._settle(now)
-        self._seen = now, self.seconds(lead.dts) - now
-
-    def _settle(self, now: float) -> None:
-        """What was seen last counts once time has passed: more may come at the same moment."""
-        if self._seen is None or now <= self._seen[0]:
-            return
-        then, ahead = self._seen
-        self._floor = ahead if self._floor is None else min(self._floor, ahead)
-        if self._ceiling is None or then - self._began < SETTLING:
-            self._ceiling = ahead if self._ceiling is None else max(self._ceiling, ahead)
-        self._seen = None
+        if self._seen is not None and now > self._seen[0] and self._floor is not None:
+            then, media = self._seen
+            self._floor = min(self._floor, media - now)
+            if self._settling or self._ceiling is None:
+                self._ceiling = max(self._ceiling or media - then, media - then)
+        self._seen = now, self.seconds(lead.dts)
 
     def too_far_ahead(self, lead: Track | None, now: float) -> bool:
         """Whether a splice now would add to what players have to store."""

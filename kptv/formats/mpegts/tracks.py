@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from kptv.formats.mpegts import NULL_PID
 from kptv.formats.mpegts.clock import TICKS
 from kptv.formats.mpegts.elementary import Kind, Nature, language_of
-from kptv.formats.mpegts.inspector import Program, Unit
+from kptv.formats.mpegts.inspector import Unit
+from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.psi import Pat, Pmt, Tables, parse_pat, parse_pmt
 
 LONGEST = TICKS  # a unit; what is longer is a gap
@@ -25,8 +26,8 @@ class Track:
     nature: Nature
     language: str
     counter: int = -1  # of the last packet handed on, once its lane has ended; -1: none
-    dts: int | None = None  # of the last whole unit
-    pts: int | None = None  # the highest of all whole units
+    dts: int | None = None  # the highest of all whole units
+    pts: int | None = None
     _durations: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     @property
@@ -42,14 +43,23 @@ class Track:
         """The earliest time at which something may follow."""
         return None if self.dts is None else self.dts + self.duration
 
+    def follow(self, other: Track) -> None:
+        """Go on where the other one stands, if that is later."""
+        if other.dts is not None and other.pts is not None:
+            self.dts = other.dts if self.dts is None else max(self.dts, other.dts)
+            self.pts = other.pts if self.pts is None else max(self.pts, other.pts)
+
     def take(self, unit: Unit, shift: int) -> None:
         """A whole unit went out on this track."""
         if unit.dts is None or unit.pts is None:
             return
-        if self.dts is not None and 0 < unit.dts + shift - self.dts < LONGEST:
-            self._durations.append(unit.dts + shift - self.dts)
-        self.dts = unit.dts + shift
-        self.pts = max(unit.pts + shift, self.pts) if self.pts is not None else unit.pts + shift
+        dts, pts = unit.dts + shift, unit.pts + shift
+        if self.dts is None or self.pts is None:
+            self.dts, self.pts = dts, pts
+            return
+        if 0 < dts - self.dts < LONGEST:
+            self._durations.append(dts - self.dts)
+        self.dts, self.pts = max(dts, self.dts), max(pts, self.pts)
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +74,7 @@ class Lane:
     unit: Unit | None = None  # the last one that was let in
     place: int = 0  # where it starts: packets made before it
     since: int | None = None  # the upstream's time when it started
+    pcr: int | None = None  # the last PCR before it
 
     def turn_on(self, counter: int) -> None:
         """Let packets through, from one with this counter on."""
