@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: run test format bench clean
 
 run: .venv/run
-	PYTHON=$(BIN)/python sh kptv/demo/run.sh
+	$(BIN)/python -m kptv.demo.run
 
 test: .venv/dev
 	$(BIN)/ruff format --check .

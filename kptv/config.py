@@ -20,15 +20,19 @@ from kptv.errors import ConfigError
 
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"  # beside wsgi.py
 
+DEFAULT_PORT = 8080
+
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SIZE_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_LARGEST_SIZE = 2.0**50  # larger ones are nonsense, and infinity is no int
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmg])i?b?|b)?", re.IGNORECASE)
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True}
 _BOOLEANS |= {"false": False, "0": False, "no": False, "off": False}
 # A comma parts two sources where a scheme follows or a limit precedes: a URL may hold commas.
-_SOURCE_START = re.compile(r",\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)|(?<=\|\d),|(?<=\|\d\d),")
+_SOURCE_END = re.compile(r"(\|\s*\d{1,6}\s*),|,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _SOURCE_LIMIT = re.compile(r"\|\s*(\d{1,6})\s*$")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}://")
 _LIST_SCHEMES = ("http", "https", "file", "")  # "": a plain path
 
 
@@ -38,8 +42,8 @@ class Config:
 
     sources: tuple[Source, ...]
     warnings: tuple[str, ...] = ()  # to be logged once the log is set up
-    port: int = 8080
-    base_url: str = "http://localhost:8080"
+    port: int = DEFAULT_PORT
+    base_url: str = f"http://localhost:{DEFAULT_PORT}"
     enable_restreaming: bool = True
     max_retries: int = 3
     retry_delay: float = 5.0
@@ -82,7 +86,7 @@ def load_config(
     Raises ConfigError with one message that names every variable that cannot be used,
     what was read and what is accepted.
     """
-    values: dict[str, str | None] = dict(dotenv_values(env_file)) if env_file else {}
+    values = _read_env_file(env_file) if env_file else {}
     values.update(os.environ if environ is None else environ)
     complaints: list[str] = []
     warnings: list[str] = []
@@ -98,20 +102,26 @@ def load_config(
             complaints.append(f"  {variable}: read {read}; accepted: {rejected.accepted}")
     if complaints:
         raise ConfigError("Cannot start with these settings:\n" + "\n".join(complaints))
-    fields.setdefault("base_url", f"http://localhost:{fields.get('port', Config.port)}")
+    fields.setdefault("base_url", f"http://localhost:{fields.get('port', DEFAULT_PORT)}")
     fields["sources"], warnings = fields["sources"]
     return Config(warnings=tuple(warnings), **fields)
 
 
+def _read_env_file(path: Path) -> dict[str, str | None]:
+    """Its variables, none where there is no such file; a byte order mark is no part of them."""
+    try:
+        return dict(dotenv_values(path, encoding="utf-8-sig"))
+    except (OSError, UnicodeError) as error:
+        what = "not UTF-8" if isinstance(error, UnicodeError) else error.strerror
+        raise ConfigError(f"Cannot read the settings in {path}: {what}.") from None
+
+
 def parse_duration(text: str) -> float:
     """Seconds: of ``5s``, ``500ms``, ``1h30m``, ``2.5`` (seconds)."""
-    try:
-        if re.fullmatch(r"\d+(\.\d+)?", text):
-            return float(text)
-        if re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
-            return sum(float(n) * _DURATION_UNITS[unit] for n, unit in _DURATION.findall(text))
-    except OverflowError:
-        pass
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
+        return sum(float(n) * _DURATION_UNITS[unit] for n, unit in _DURATION.findall(text))
     raise _Rejected("a duration such as 500ms, 5s, 30m, 12h, 1h30m, or seconds as a number")
 
 
@@ -120,7 +130,8 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if not match:
         raise _Rejected("bytes as a number, or a size such as 512KB, 16MB, 1GiB")
-    return int(float(match[1]) * _SIZE_UNITS[(match[2] or "").lower()])
+    size = float(match[1]) * _SIZE_UNITS[(match[2] or "").lower()]
+    return int(min(size, _LARGEST_SIZE))
 
 
 def parse_boolean(text: str) -> bool:
@@ -132,14 +143,14 @@ def parse_boolean(text: str) -> bool:
 
 
 def parse_sources(text: str) -> tuple[tuple[Source, ...], list[str]]:
-    """Sources and warnings: of ``URL|MaxConns,URL|MaxConns``.
-
-    """
+    """Sources and warnings: of ``URL|MaxConns,URL|MaxConns``."""
     accepted = "URL|MaxConnections, several separated by commas (http, https, file or a path)"
     if not text:
-        raise _Rejected(f"{accepted}; for example SOURCES=http://provider.example/list.m3u|2", "nothing")
+        raise _Rejected(
+            f"{accepted}; for example SOURCES=http://provider.example/list.m3u|2", "nothing"
+        )
     sources, warnings = [], []
-    for number, item in enumerate(_SOURCE_START.split(text), start=1):
+    for number, item in enumerate(_split_sources(text), start=1):
         limit = _SOURCE_LIMIT.search(item)
         url = (item[: limit.start()] if limit else item).strip()
         if not _is_list_url(url) or (not limit and re.search(r"\|[^|/]*$", url)):
@@ -153,32 +164,44 @@ def parse_sources(text: str) -> tuple[tuple[Source, ...], list[str]]:
     return tuple(sources), warnings
 
 
+def _split_sources(text: str) -> list[str]:
+    items, start = [], 0
+    for end in _SOURCE_END.finditer(text):
+        items.append(text[start : end.start()] + (end[1] or ""))
+        start = end.end()
+    return [*items, text[start:]]
+
+
 def _is_list_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https"):
-            return bool(parts.hostname) and (parts.port or 1) > 0 and not re.search(r"\s", url)
+            return bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
     except ValueError:
         return False
     return parts.scheme in _LIST_SCHEMES and bool(parts.path) and "\0" not in url
 
 
 def _shape_of(item: str) -> str:
-    """A source's text with all that could be a secret left out: ``'ftp://…|x'``."""
-    scheme, separator, rest = item.strip().partition("://")
-    address, bar, limit = (rest if separator else scheme).rpartition("|")
-    shown = f"{scheme}://…" if separator else "…"
-    return repr(f"{shown}|{limit[:12]}" if bar and address else shown) if item.strip() else "nothing"
+    """A source's text with all that could be a secret left out: ``'ftp://…|…'``."""
+    item = item.strip()
+    scheme = _SCHEME.match(item)
+    limit = _SOURCE_LIMIT.search(item)
+    tail = limit[0].strip() if limit else "|…" if "|" in item else ""
+    return repr(f"{scheme[0] if scheme else ''}…{tail}") if item else "nothing"
 
 
 def _base_url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         valid = False
-    if not valid or parts.query or parts.fragment or re.search(r"[\s\"<>\x00-\x1f]", text):
-        raise _Rejected("http:// or https://, a host, and maybe a port and a path")
+    # What a provider's URL has and this one must not have: a login, a query.
+    valid = valid and not re.search(r"[\s\"<>@?#]", text) and text.isprintable()
+    if not valid:
+        accepted = "http:// or https://, a host, and maybe a port and a path"
+        raise _Rejected(accepted, read=repr(re.sub(r"//[^/]*@|[?#].*", "…", text)))
     return text.rstrip("/")
 
 
@@ -195,17 +218,21 @@ def _duration(low: float, high: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
         seconds = parse_duration(text)
         if not low <= seconds <= high:
-            raise _Rejected(f"a duration from {low:g}s to {high:g}s")
+            raise _Rejected(f"a duration from {_shown(low)} to {_shown(high)}")
         return seconds
 
     return parse
 
 
-def _size(low: int) -> Callable[[str], int]:
+def _shown(seconds: float) -> str:
+    return f"{seconds / 3600:g}h" if seconds >= 3600 else f"{seconds:g}s"
+
+
+def _size(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         size = parse_size(text)
-        if size < low:
-            raise _Rejected(f"a size of at least {low} bytes")
+        if not low <= size <= high:
+            raise _Rejected(f"a size from {low} to {high} bytes")
         return size
 
     return parse
@@ -223,6 +250,12 @@ def _attribute(text: str) -> str:
     return text.lower()
 
 
+def _folder(text: str) -> Path:
+    if "\0" in text:
+        raise _Rejected("a folder's path")
+    return Path(text)
+
+
 def _descending(text: str) -> bool:
     if text.lower() not in ("asc", "desc"):
         raise _Rejected("asc or desc")
@@ -230,6 +263,7 @@ def _descending(text: str) -> bool:
 
 
 _DAY = 86400.0
+_MB = 1024**2
 
 # variable -> (field of Config, what reads it). A row here is a row in README and .env.example.
 _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -242,13 +276,13 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MAX_FAILURES_BEFORE_BLOCK": ("max_failures_before_block", _whole(1, 1_000_000)),
     "IMPORT_REFRESH_INTERVAL": ("import_refresh_interval", _duration(1, 365 * _DAY)),
     "WORKER_THREADS": ("worker_threads", _whole(1, 64)),
-    "MAX_BUFFER_SIZE": ("max_buffer_size", _size(1024**2)),
-    "BUFFER_SIZE_PER_STREAM": ("buffer_size_per_stream", _size(256 * 1024)),
+    "MAX_BUFFER_SIZE": ("max_buffer_size", _size(_MB, 1024**2 * _MB)),
+    "BUFFER_SIZE_PER_STREAM": ("buffer_size_per_stream", _size(_MB // 4, 1024 * _MB)),
     "STREAM_TIMEOUT": ("stream_timeout", _duration(0.1, 600)),
     "STALL_TIMEOUT": ("stall_timeout", _duration(0.1, 600)),
     "STREAM_LINGER": ("stream_linger", _duration(0, 3600)),
     "STREAM_GIVE_UP": ("stream_give_up", _duration(0, _DAY)),
-    "MIN_DATA_SIZE": ("min_data_size", _size(188)),
+    "MIN_DATA_SIZE": ("min_data_size", _size(188, 16 * _MB)),
     "SORT_FIELD": ("sort_field", _attribute),
     "SORT_DIRECTION": ("sort_descending", _descending),
     "USER_AGENT": ("user_agent", _header),
@@ -258,7 +292,7 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "DEBUG": ("debug", parse_boolean),
     "CACHE_ENABLED": ("cache_enabled", parse_boolean),
     "CACHE_DURATION": ("cache_duration", _duration(0, 365 * _DAY)),
-    "DATA_DIR": ("data_dir", Path),
+    "DATA_DIR": ("data_dir", _folder),
 }
 
 VARIABLES = tuple(_SETTINGS)

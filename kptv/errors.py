@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from typing import Protocol
 
 
 class Reason(StrEnum):
@@ -21,6 +23,24 @@ class Reason(StrEnum):
     INTERNAL = "internal"  # a fault of ours: logged with its traceback
 
 
+class FileBody(Protocol):
+    """An open answer whose body is a file: what to send on, and what to close."""
+
+    @property
+    def status(self) -> int:
+        """200, 206 or 416."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What to say of the entity: type, length, range, validators."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
 class KptvError(Exception):
     """Base of all errors of this package."""
 
@@ -37,14 +57,34 @@ class UpstreamError(KptvError):
     """An upstream that ended: try another stream.
 
     ``detail`` is for the log and must hold no URL, host or credential.
+    ``status`` is the HTTP status, where one was the trouble.
     ``retry_after`` is what the provider asked for, in seconds.
     """
 
-    def __init__(self, reason: Reason, detail: str = "", retry_after: float | None = None) -> None:
-        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+    def __init__(
+        self,
+        reason: Reason,
+        detail: str = "",
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{reason} ({detail})" if detail else str(reason))
         self.reason = reason
         self.detail = detail
+        self.status = status
         self.retry_after = retry_after
+
+
+class IsFile(KptvError):
+    """A body that is a file, not a live stream: pass it on as it is.
+
+    ``body`` is the open answer; whoever catches this owns it and closes it.
+    """
+
+    def __init__(self, body: FileBody) -> None:
+        super().__init__("a file, not a live stream")
+        self.body = body
 
 
 class Unavailable(KptvError):

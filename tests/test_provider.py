@@ -369,12 +369,12 @@ def test_a_stream_can_end_after_some_packets(provider: Provider) -> None:
 def test_a_running_stream_can_end_cleanly(provider: Provider, chunked: bool) -> None:
     stream = provider.add_channel("News")
     stream.chunked = chunked
-    ender = threading.Thread(
-        target=lambda: (
-            provider.wait(lambda: stream.bytes_sent > 0),
-            stream.break_now(Bad.END),
-        )
-    )
+
+    def end_when_running() -> None:
+        provider.wait(lambda: stream.bytes_sent > 0)
+        stream.break_now(Bad.END)
+
+    ender = threading.Thread(target=end_when_running)
     ender.start()
     answer, body = get(stream.url)
     ender.join()

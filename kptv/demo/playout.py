@@ -34,7 +34,7 @@ class Clip:
     data: bytes
     duration: int
     due: tuple[int, ...]  # of each packet; rising
-    entries: tuple[int, ...]  # where a viewer may join: a PAT before a random access point
+    entries: tuple[tuple[int, int], ...]  # where a viewer may join: when, and at which packet
     origin: int  # the clock at the start
     stamps: tuple[tuple[_Stamp, ...], ...]  # of each packet
     advances: dict[int, int]  # PID -> packets with payload in one lap
@@ -51,11 +51,12 @@ class Clip:
         if origin is None:
             raise ValueError("no PCR")
         reference = heads[[ticks is not None for ticks in pcrs].index(True)].pid
+        due = tuple(_due(pcrs, origin))
         return cls(
             data=data,
             duration=round(seconds * CLOCK),
-            due=tuple(_due(pcrs, origin)),
-            entries=tuple(_entries(heads, reference)),
+            due=due,
+            entries=tuple(_entries(heads, reference, due)),
             origin=origin,
             stamps=stamps,
             advances=dict(Counter(head.pid for head in heads if head.has_payload)),
@@ -90,8 +91,7 @@ class Playout:
     def start(self, position: float) -> None:
         """Go to the newest place before ``position`` from which a decoder can begin."""
         self._lap, ticks = divmod(int(max(0.0, position) * CLOCK), self._clip.duration)
-        past = [entry for entry in self._clip.entries if self._clip.due[entry] <= ticks]
-        self._next = past[-1] if past else 0
+        self._next = max((packet for due, packet in self._clip.entries if due <= ticks), default=0)
 
     def due(self, position: float) -> bytes:
         """The packets from where it was up to ``position``."""
@@ -153,13 +153,14 @@ def _due(pcrs: list[int | None], origin: int) -> Iterator[int]:
         yield now
 
 
-def _entries(heads: list[_Head], reference: int) -> Iterator[int]:
+def _entries(heads: list[_Head], reference: int, due: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Of each random access point: when it is due, and the last PAT before it."""
     tables = None
     for index, head in enumerate(heads):
         if head.pid == _PAT:
             tables = index
         elif head.pid == reference and head.is_random_access and tables is not None:
-            yield tables
+            yield due[index], tables
             tables = None
 
 

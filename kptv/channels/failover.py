@@ -1,0 +1,280 @@
+"""Which stream of a channel to try next, and when. Pure: told the time, no I/O.
+
+Theory of operation. ``Health`` is what all channels share: how often a stream failed in a row,
+until when it is blocked, until when a source wants to be left alone. ``Failover`` is one channel
+being played. Each of its streams has a time before which it is not opened again, counted from when
+it was last opened: 1 s after it gave media, RETRY_DELAY after it gave none, doubling each time it
+gives none again. So one that was not tried yet may be tried at once, one that played for a while
+and broke may too, and one that is refused must wait. Candidates are taken in a circle that starts after the last one tried. A channel that has not yet
+shown anything (a cold start) is given up after 20 s or MAX_RETRIES rounds; one that has, when
+STREAM_GIVE_UP has passed without media.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from kptv.channels.model import Source, Stream
+from kptv.errors import Reason, UpstreamError
+
+COLD_START = 20.0  # seconds until a viewer who has seen nothing is told 503
+SLOT_WAIT = 10.0  # seconds that a viewer waits for a slot of a full source
+TRUSTED_AFTER = 30.0  # seconds of good media that wipe out earlier failures
+REOPEN_DELAY = 1.0  # seconds from one opening to the next of a stream that gives media
+LONGEST_RETRY_DELAY = 60.0
+FIRST_BLOCK, LONGEST_BLOCK = 60.0, 1800.0  # cool-down of a blocked stream, doubling
+FIRST_COOLING, LONGEST_COOLING = 5.0, 60.0  # of a source that names no time itself
+FORGET_AFTER = 3600.0  # a failure this old is no longer remembered
+
+Key = tuple[int, str]  # of a stream: source number, URL
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that matter here; times in seconds."""
+
+    max_retries: int = 3
+    retry_delay: float = 5.0
+    max_failures_before_block: int = 5
+    stream_timeout: float = 10.0
+    give_up: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Open this stream; its first media must be there within ``timeout`` seconds."""
+
+    stream: Stream
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to open before ``until``, unless a slot for one of ``streams`` gets free."""
+
+    until: float
+    streams: tuple[Stream, ...] = ()  # could be opened now, were their sources not full
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Nothing can be played; it may be worth asking again in ``retry_after`` seconds."""
+
+    message: str
+    retry_after: float
+
+
+Step = Try | Wait | GiveUp
+
+
+@dataclass(slots=True)
+class _StreamHealth:
+    failures: int = 0  # in a row
+    failed_at: float = 0.0
+    blocks: int = 0  # in a row
+    blocked_until: float = 0.0
+
+
+@dataclass(slots=True)
+class _SourceHealth:
+    cools: int = 0  # in a row
+    cool_until: float = 0.0
+
+
+class Health:
+    """What is remembered of streams and sources over all channels and viewers."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._streams: dict[Key, _StreamHealth] = {}
+        self._sources: dict[int, _SourceHealth] = {}
+
+    def ready_at(self, stream: Stream) -> float:
+        """The time from which ``stream`` may be opened; 0 if nothing is against it."""
+        streams, sources = self._streams, self._sources
+        blocked = streams[stream.key].blocked_until if stream.key in streams else 0.0
+        number = stream.source.number
+        return max(blocked, sources[number].cool_until if number in sources else 0.0)
+
+    def blocked(self, now: float) -> int:
+        """How many streams are blocked."""
+        return sum(health.blocked_until > now for health in self._streams.values())
+
+    def trust(self, stream: Stream) -> None:
+        """It played well: forget what was against it."""
+        self._streams.pop(stream.key, None)
+
+    def answered(self, source: Source) -> None:
+        """It let a connection in: the next cooling is a short one again."""
+        self._sources.pop(source.number, None)
+
+    def fail(self, stream: Stream, now: float) -> bool:
+        """Count a failure; True if the stream is blocked from now on."""
+        health = self._streams.setdefault(stream.key, _StreamHealth())
+        health.failures += 1
+        health.failed_at = now
+        if health.failures < self._policy.max_failures_before_block:
+            return False
+        health.blocked_until = now + min(FIRST_BLOCK * (1 << health.blocks), LONGEST_BLOCK)
+        health.blocks = min(health.blocks + 1, 16)
+        return True
+
+    def cool(self, source: Source, now: float, retry_after: float | None) -> float:
+        """Leave a source alone that has too many connections; gives the seconds."""
+        health = self._sources.setdefault(source.number, _SourceHealth())
+        seconds = min(FIRST_COOLING * (1 << health.cools), LONGEST_COOLING)
+        if retry_after:  # 0 would be a loop without a pause
+            seconds = max(retry_after, 1.0)
+        health.cools = min(health.cools + 1, 16)
+        health.cool_until = max(health.cool_until, now + seconds)
+        return seconds
+
+    def imported(self, now: float) -> None:
+        """After an import every blocked stream may be tried once; old failures are forgotten."""
+        for key, health in list(self._streams.items()):
+            health.blocked_until = 0.0
+            if now - health.failed_at > FORGET_AFTER:
+                del self._streams[key]
+
+
+@dataclass(slots=True)
+class _Attempts:
+    failures: int = 0  # in a row, without any media
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The stream that is open."""
+
+    stream: Stream
+    opened_at: float
+    started_at: float | None = None  # first media
+
+
+class Failover:
+    """The candidates of one channel being played: asked for the next step, told what came of it."""
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        health: Health,
+        policy: Policy,
+        now: float,
+        jitter: Callable[[], float],
+    ) -> None:
+        """``jitter`` gives a factor about 1 for each delay, so that hubs do not march in step."""
+        self._streams = tuple(streams)
+        self._health = health
+        self._policy = policy
+        self._jitter = jitter
+        self._attempts: dict[Key, _Attempts] = {}
+        self._last: Stream | None = None  # the circle goes on after it
+        self._run: _Run | None = None
+        self._deadline = now + COLD_START
+        self._cold = True
+        self._full_since: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Failover streams={len(self._streams)} cold={self._cold}>"
+
+    def replace(self, streams: Sequence[Stream]) -> None:
+        """Take the candidates of a new import; what is open is not touched."""
+        self._streams = tuple(streams)
+
+    def next(self, now: float, full: Collection[int]) -> Step:
+        """What to do now; ``full`` holds the numbers of the sources without a free slot."""
+        times = {s.key: self._ready_at(s) for s in self._circle() if not self._is_spent(s)}
+        ready = [s for s in self._circle() if times.get(s.key, now + 1) <= now]
+        if now >= self._deadline:
+            ready = [] if self._cold else [s for s in ready if s.key not in self._attempts]
+        free = next((s for s in ready if s.source.number not in full), None)
+        if free is not None:
+            self._full_since = None
+            return Try(free, self.timeout(now))
+        later = min((t for t in times.values() if t > now), default=None)
+        if ready and now < self._deadline:
+            return self._wait_for_slot(ready, later, now)
+        return self._wait_or_give_up(later, now)
+
+    def opened(self, stream: Stream, now: float) -> None:
+        """A slot was had and ``stream`` is being opened."""
+        self._last = stream
+        self._full_since = None
+        self._run = _Run(stream, now)
+
+    def started(self, now: float) -> None:
+        """The first media of what was opened has come."""
+        assert self._run is not None
+        self._run = _Run(self._run.stream, self._run.opened_at, now)
+        self._cold = False
+        self._health.answered(self._run.stream.source)
+
+    def failed(self, error: UpstreamError, now: float, last_media: float, busy: bool) -> str:
+        """What was opened has ended; gives what follows from that, for the log ("" : nothing).
+
+        ``last_media`` is when it last gave media; ``busy``: other connections to its source
+        were open, so that a 403 or 503 most likely means their number.
+        """
+        run, self._run = self._run, None
+        assert run is not None
+        if run.started_at is not None:
+            self._deadline = now + self._policy.give_up
+            if last_media - run.started_at >= TRUSTED_AFTER:
+                self._health.trust(run.stream)
+                self._attempts.clear()
+        if error.reason is Reason.RATE_LIMITED or (busy and error.status in (403, 503)):
+            seconds = self._health.cool(run.stream.source, now, error.retry_after)
+            return f"leaving the source alone for {seconds:.0f} s"
+        attempts = self._attempts.setdefault(run.stream.key, _Attempts())
+        delay = self._policy.retry_delay * (1 << min(attempts.failures, 16))
+        attempts.failures += 1
+        if run.started_at is not None:
+            delay, attempts.failures = min(self._policy.retry_delay, REOPEN_DELAY), 0
+        attempts.not_before = run.opened_at + min(delay, LONGEST_RETRY_DELAY) * self._jitter()
+        return "stream blocked" if self._health.fail(run.stream, now) else ""
+
+    def stopped(self, now: float) -> None:
+        """What was opened is given up although it works (no viewer is left)."""
+        run, self._run = self._run, None
+        if run and run.started_at is not None and now - run.started_at >= TRUSTED_AFTER:
+            self._health.trust(run.stream)
+
+    def _circle(self) -> tuple[Stream, ...]:
+        """The candidates, from the one after the last that was tried."""
+        keys = [s.key for s in self._streams]
+        start = keys.index(self._last.key) + 1 if self._last and self._last.key in keys else 0
+        return self._streams[start:] + self._streams[:start]
+
+    def _ready_at(self, stream: Stream) -> float:
+        attempts = self._attempts.get(stream.key)
+        return max(self._health.ready_at(stream), attempts.not_before if attempts else 0.0)
+
+    def _is_spent(self, stream: Stream) -> bool:
+        """A cold start tries each stream once and then MAX_RETRIES times again."""
+        attempts = self._attempts.get(stream.key)
+        return self._cold and attempts is not None and attempts.failures > self._policy.max_retries
+
+    def timeout(self, now: float) -> float:
+        """Seconds within which a stream that is opened now must give media."""
+        timeout = self._policy.stream_timeout
+        return min(timeout, max(self._deadline - now, 0.1)) if self._cold else timeout
+
+    def _wait_for_slot(self, ready: Sequence[Stream], later: float | None, now: float) -> Step:
+        if self._full_since is None:
+            self._full_since = now
+        until = self._deadline
+        if self._cold:
+            until = min(until, self._full_since + SLOT_WAIT)
+            if now >= until:
+                return GiveUp("all connections of the sources that have it are in use", SLOT_WAIT)
+        return Wait(min(until, later) if later else until, tuple(ready))
+
+    def _wait_or_give_up(self, later: float | None, now: float) -> Step:
+        if later is not None and later < self._deadline:
+            return Wait(later)
+        if not self._cold and now < self._deadline:
+            return Wait(self._deadline)  # an import may bring new candidates
+        soon = self._policy.retry_delay if later is None else later - now
+        return GiveUp("no source of this channel works at the moment", max(soon, 1.0))

@@ -1,0 +1,21 @@
+"""`python -m kptv.demo`: the two demo providers alone, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kptv.demo.providers import both_providers, until_told_to_stop
+
+
+async def main() -> None:
+    """Print what to set SOURCES to, then serve."""
+    async with both_providers() as providers:
+        print(f"SOURCES={','.join(provider.source for provider in providers)}")
+        for provider in providers:
+            print(f"# break it: curl -X POST {provider.url}/break   (and /mend)")
+        print(end="", flush=True)
+        await until_told_to_stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,99 @@
+"""`make run`: the proxy on SOURCES, or, where that is not set, on the demo's providers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+
+from dotenv import dotenv_values
+
+from kptv.config import ENV_FILE
+from kptv.demo.providers import DemoProvider, both_providers, until_told_to_stop
+
+GUNICORN = (sys.executable, "-m", "gunicorn", "-k", "gevent", "wsgi:app")
+READY_INTERVAL = 0.2  # seconds between two looks whether it is ready
+STOP_DEADLINE = 5.0  # seconds; the proxy takes less than 2
+
+_HINT = """
+  No SOURCES set: this is the demo, two providers with the same four channels.
+
+  Play this list, in VLC: Media > Open Network Stream; or: vlc {list}
+
+      {list}
+
+  Then break the provider you are watching. The picture moves on to the other one:
+
+{breaks}
+  Ctrl-C stops everything. For your own providers: cp .env.example .env, and set SOURCES in it.
+"""
+
+
+def main() -> int:
+    """The exit status of gunicorn."""
+    settings = {**dotenv_values(ENV_FILE), **os.environ}
+    os.chdir(ENV_FILE.parent)  # beside wsgi.py and gunicorn.conf.py
+    if (settings.get("SOURCES") or "").strip():
+        os.execv(GUNICORN[0], GUNICORN)  # this process becomes gunicorn
+    port = settings.get("PORT") or "8080"
+    # What is imported from the demo must not be found later by the user's own sources.
+    with tempfile.TemporaryDirectory() as data_dir:
+        return asyncio.run(_run_demo(port, settings.get("BASE_URL"), data_dir))
+
+
+async def _run_demo(port: str, base_url: str | None, data_dir: str) -> int:
+    async with both_providers() as providers:
+        sources = ",".join(provider.source for provider in providers)
+        environment = {**os.environ, "SOURCES": sources, "DATA_DIR": data_dir}
+        proxy = await asyncio.create_subprocess_exec(*GUNICORN, env=environment)
+        hint = _hint(base_url or f"http://localhost:{port}", providers)
+        ends = [
+            asyncio.ensure_future(end)
+            for end in (until_told_to_stop(), proxy.wait(), _print_when_ready(hint, port))
+        ]
+        try:
+            await asyncio.wait(ends[:2], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+            failed = proxy.returncode
+            await _stop(proxy)
+        return failed or 0
+
+
+async def _print_when_ready(hint: str, port: str) -> None:
+    """Print it after all that gunicorn logs of its start."""
+    while True:
+        with contextlib.suppress(OSError, ValueError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+            writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            if b" 200 " in answer.split(b"\r\n")[0]:
+                print(hint, flush=True)
+                return
+        await asyncio.sleep(READY_INTERVAL)
+
+
+def _hint(base_url: str, providers: list[DemoProvider]) -> str:
+    breaks = ""
+    for number, provider in enumerate(providers, start=1):
+        breaks += f"      provider {number}:  curl -X POST {provider.url}/break\n"
+        breaks += f"      mend it:     curl -X POST {provider.url}/mend\n\n"
+    return _HINT.format(list=f"{base_url.rstrip('/')}/playlist.m3u8", breaks=breaks)
+
+
+async def _stop(proxy: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        proxy.terminate()
+    try:
+        await asyncio.wait_for(proxy.wait(), STOP_DEADLINE)
+    except TimeoutError:
+        proxy.kill()
+        await proxy.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,347 @@
+"""Entries out of the lines of an IPTV channel list (extended M3U), and one canonical line back.
+
+There is no standard; this reads what VLC, Kodi and the lists found in the wild agree on, and what
+they disagree on as a person would. An entry is an address, what its ``#EXTINF`` line says, and the
+option lines (``#EXTGRP``, ``#EXTVLCOPT``, ``#KODIPROP``, ``#EXTHTTP``) near it. Nothing raises: a
+line that makes no sense costs itself, and is counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+_MOST_ATTRIBUTES = 64  # on a line; bounds what a line made to be slow can cost
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # what could break out of a line
+
+# A well-formed #EXTINF line: duration, key="value" pairs, a comma, the name.
+_EXTINF = re.compile(r'#EXTINF:\s*+[-+]?[\d.]*+((?:\s*+[^\s="\',]++="[^"]*+")*+)\s*+,(.*+)', re.I)
+# And the pieces of any other.
+_EXTINF_HEAD = re.compile(r"#EXTINF\s*:?\s*[-+]?[\d.]*", re.I)
+_KEY = re.compile(r'[\s,]*+([^\s="\',]++)\s*+=\s*+')
+_CLOSING = {  # a quote closes only before a comma, the end or the next key=
+    quote: re.compile(quote + r'(?=\s*+(?:,|$|[^\s="\',]++\s*+=))') for quote in "\"'"
+}
+_SWALLOWED_KEY = re.compile(r'\s[\w-]+="')  # in a value whose own quote never closed
+_BARE_VALUE = re.compile(r'(?:(?!\s+[^\s="\',]+\s*=)[^,])*')  # up to a comma or the next key=
+_JOINED_BY_COMMA = re.compile(r'\s*,\s*[\w-]+\s*=\s*"')
+_WORD = re.compile(r"\s*[^\s,]+")
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://|(?!\d))")  # not host:port
+_HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/|$)")
+_REFERENCE = re.compile(r"[^\s\"<>\[\]{}|\\^`]+")  # RFC 3986: what a relative URL may hold
+_FILE = re.compile(r"(?:[\w~%./-][^\s\"<>\[\]{}|\\^`;()]*)?[\w%](?:/|\.\w{2,5}(?:\?\S*)?)\S*")
+
+_HEADER_NAMES = {  # of attributes and options that stand for a request header
+    "http-user-agent": "User-Agent",
+    "user-agent": "User-Agent",
+    "http-referrer": "Referer",
+    "http-referer": "Referer",
+    "referrer": "Referer",
+    "referer": "Referer",
+    "http-origin": "Origin",
+    "http-cookie": "Cookie",
+}
+_KODI_HEADERS = ("stream_headers", "common_headers", "manifest_headers")  # …adaptive.* properties
+_TOKEN = re.compile(r"[A-Za-z0-9!#$&'*+.^_`~-]+")  # a header's name (RFC 9110, 5.6.2)
+# Options of Kodi's file reader, and headers that are the client's own business.
+_NOT_HEADERS = re.compile(
+    r"seekable|auth|verifypeer|sslcipherlist|postdata|customrequest|acceptencoding|noshout|active-remote"
+    r"|connection-timeout|failonerror|redirect-limit|connection|content-length|transfer-encoding"
+    r"|accept-encoding|range|te|upgrade",
+    re.I,
+)
+_SAFE_IN_HEADER = "".join(map(chr, range(0x20, 0x7F)))
+
+_COMMON_STEM = re.compile(r"index|playlist|master|stream|live|chunklist|manifest|mono|video", re.I)
+_DOTTED_ADDRESS = re.compile(r"[\d.]+(?::\d+)?")
+
+
+class Entry(NamedTuple):
+    """One item of a channel list. No text in it holds a control character."""
+
+    name: str  # never empty
+    url: str  # as listed, resolved where relative; may be of any scheme, or none
+    attributes: dict[str, str]  # of #EXTINF, in its order; keys in lower case
+    groups: tuple[str, ...]  # of group-title and #EXTGRP, each cut at ";"
+    headers: dict[str, str]  # to be sent when the URL is requested
+
+
+class ListParser:
+    """Feed lines, get entries; afterwards ``headers`` and ``skipped`` tell of the list."""
+
+    def __init__(self, base: str = "") -> None:
+        """``base`` is what relative URLs are resolved against: the list's own URL."""
+        self.headers: dict[str, str] = {}  # attributes of #EXTM3U: x-tvg-url, url-tvg, …
+        self.skipped = 0  # lines that stand for nothing, or for an entry without an address
+        self._base = base
+        self._is_list = False  # an #EXTM3U or #EXTINF was seen
+        self._info = ""  # the #EXTINF line that waits for its address
+        self._options: list[str] = []
+
+    def feed(self, lines: Iterable[str]) -> list[Entry]:
+        """The entries that ``lines`` complete."""
+        entries = []
+        for text in lines:
+            line = text.strip().lstrip("\ufeff")
+            if not line:
+                continue
+            if not line.isprintable():
+                line = _CONTROLS.sub(" ", line).strip()
+            if line[:7] == "#EXTINF":
+                self._begin(line)
+            elif line[:1] == "#":
+                self._directive(line)
+            elif self._info or self._is_address(line):
+                entries.append(self._entry(line))
+            else:
+                self.skipped += bool(line)
+        return entries
+
+    def finish(self) -> None:
+        """No more lines: an #EXTINF still waiting has no address."""
+        self.skipped += bool(self._info)
+        self._info = ""
+
+    def _begin(self, line: str) -> None:
+        if self._info:
+            self.skipped += 1
+            self._options = []
+        self._info = line
+        self._is_list = True
+
+    def _directive(self, line: str) -> None:
+        word = line[:12].upper()
+        if word.startswith("#EXTINF"):
+            self._begin(line)
+        elif word.startswith("#EXTM3U"):
+            self._is_list = True
+            attributes, _ = scan_attributes(line[7:])
+            self.headers = {**attributes, **self.headers}
+        elif word.startswith(("#EXTGRP", "#EXTVLCOPT", "#KODIPROP", "#EXTHTTP")):
+            self._options.append(line)
+
+    def _is_address(self, line: str) -> bool:
+        """Whether a line that no #EXTINF precedes is an address, and not a separator or prose."""
+        if "://" in line:
+            return _SCHEME.match(line) is not None
+        return self._is_list and _FILE.fullmatch(line) is not None
+
+    def _entry(self, line: str) -> Entry:
+        attributes, name = parse_extinf(self._info) if self._info else ({}, "")
+        url = line
+        headers: dict[str, str] = {}
+        if "|" in line and not line.startswith("pipe:"):
+            url, headers = _split_options(line)
+        if not _SCHEME.match(url):
+            url = _resolve(self._base, url)
+        group = attributes.get("group-title", "")
+        if self._options:
+            options, self._options = self._options, []
+            group = _apply_options(options, attributes, headers, group)
+        if not _HEADER_NAMES.keys().isdisjoint(attributes):
+            for key in _HEADER_NAMES.keys() & attributes.keys():
+                _add_header(headers, _HEADER_NAMES[key], attributes[key])
+        self._info = ""
+        name = name or _other_name(attributes, line, url)
+        groups = (group,) if group and ";" not in group else _split_groups(group)
+        return Entry(name, url, attributes, groups, headers)
+
+
+def parse_extinf(line: str) -> tuple[dict[str, str], str]:
+    """Attributes and name: of an ``#EXTINF`` line, however it is quoted."""
+    match = _EXTINF.match(line)
+    if match is None or '="' in match[2]:
+        return scan_attributes(line, _EXTINF_HEAD.match(line).end())  # type: ignore[union-attr]
+    pieces = match[1].split('"')  # ' tvg-id=', 'value', ' tvg-name=', …, ''
+    keys = _keys("".join(pieces[::2]))
+    attributes = dict(zip(keys, map(str.strip, pieces[1::2]), strict=True))
+    if len(attributes) != len(keys):
+        attributes = _first_of_each(zip(keys, pieces[1::2], strict=True))
+    return attributes, match[2].strip(", ")
+
+
+@lru_cache(maxsize=128)
+def _keys(text: str) -> list[str]:
+    """The keys of `` tvg-id= tvg-name=``; the same few on all lines of a list."""
+    return [key.strip().lower() for key in text.split("=")[:-1]]
+
+
+def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:
+    """Attributes, and what follows their comma: of ``text`` from ``position`` on, by tokens."""
+    pairs: list[tuple[str, str]] = []
+    words: list[str] = []
+    while len(pairs) < _MOST_ATTRIBUTES and len(words) < _MOST_ATTRIBUTES:
+        key = None if _ends_here(text, position) else _KEY.match(text, position)
+        if key:
+            value, position = _value(text, key.end())
+            pairs.append((key[1], value))
+            continue
+        word = None if _ends_here(text, position) else _WORD.match(text, position)
+        if word is None:
+            break
+        words.append(word[0].strip())
+        position = word.end()
+    _, comma, name = text[position:].partition(",")
+    return _first_of_each(pairs), name.strip(", ") if comma else " ".join(words)
+
+
+def extinf(name: str, attributes: Mapping[str, str]) -> str:
+    """The canonical line, without its end; ``name`` and ``attributes`` as the parser gives them.
+
+    Double quotes become single ones: no reader of M3U knows an escape for them.
+    """
+    pairs = "".join([f' {key}="{value}"' for key, value in attributes.items()])
+    if '"' in name or pairs.count('"') != 2 * len(attributes):
+        name = name.replace('"', "'")
+        safe = {key: value.replace('"', "'") for key, value in attributes.items()}
+        pairs = "".join([f' {key}="{value}"' for key, value in safe.items()])
+    return f"#EXTINF:-1{pairs},{name}"
+
+
+def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Of keys that come several times the first value that is not empty."""
+    attributes: dict[str, str] = {}
+    for key, value in pairs:
+        attributes[key.lower()] = attributes.get(key.lower()) or value.strip()
+    return attributes
+
+
+def _ends_here(text: str, position: int) -> bool:
+    """Whether the comma before the name is next; some lists join attributes by commas too."""
+    comma = re.compile(r"\s*,").match(text, position)
+    return comma is not None and not _JOINED_BY_COMMA.match(text, position)
+
+
+def _value(text: str, position: int) -> tuple[str, int]:
+    """The value that starts at ``position``, and where it ends."""
+    quote_mark = text[position : position + 1]
+    closing = _CLOSING.get(quote_mark)
+    if closing is None:
+        bare = _BARE_VALUE.match(text, position)
+        assert bare is not None  # it matches the empty text
+        return bare[0].strip().strip("\"'"), bare.end()
+    start = position + 1
+    end = closing.search(text, start) or re.compile(f"{quote_mark}|,|$").search(text, start)
+    assert end is not None  # a text has an end
+    stop = end.start()
+    swallowed = _SWALLOWED_KEY.search(text, start, stop)
+    if swallowed:
+        return text[start : swallowed.start()], swallowed.start()
+    return text[start:stop], stop + (text[stop : stop + 1] == quote_mark)
+
+
+def _split_options(line: str) -> tuple[str, dict[str, str]]:
+    """URL and headers: of Kodi's ``URL|User-Agent=…&Referer=…``, values percent-encoded or not."""
+    url, _, options = line.partition("|")
+    name, equals, _ = options.partition("=")
+    if not equals or not _TOKEN.fullmatch(name.strip()):
+        return line, {}
+    headers: dict[str, str] = {}
+    for option in re.split(r"&(?=[\w!-]+=)", options):
+        name, _, value = option.partition("=")
+        _add_header(headers, name.strip().lstrip("!"), unquote(value))
+    return url.strip(), headers
+
+
+def _apply_options(
+    lines: Iterable[str], attributes: dict[str, str], headers: dict[str, str], group: str
+) -> str:
+    """Put what option lines say into ``attributes`` and ``headers``; gives the groups, joined."""
+    for line in lines:
+        word, _, rest = line.partition(":")
+        word, rest = word.upper(), rest.strip()
+        if word == "#EXTGRP":
+            attributes["group-title"] = attributes.get("group-title") or rest
+            group = f"{group};{rest}"
+        elif word == "#EXTHTTP":
+            _add_json_headers(headers, rest)
+        else:
+            # Some lists hold all twice: #EXTVLCOPT:http-user-agent=#EXTVLCOPT:http-user-agent=…
+            while (again := rest.upper().rfind(f"{word}:")) >= 0:
+                rest = rest[again + len(word) + 1 :]
+            _add_option(headers, rest)
+    return group
+
+
+def _add_option(headers: dict[str, str], option: str) -> None:
+    key, _, value = option.partition("=")
+    key = key.strip().lower()
+    if key in _HEADER_NAMES:
+        _add_header(headers, _HEADER_NAMES[key], value)
+    elif key.endswith(_KODI_HEADERS):
+        for name, header in _split_options(f"|{value}")[1].items():
+            _add_header(headers, name, header)
+
+
+def _add_json_headers(headers: dict[str, str], text: str) -> None:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(values, dict):
+        for name, value in values.items():
+            _add_header(headers, name, str(value))
+
+
+def _add_header(headers: dict[str, str], name: str, value: str) -> None:
+    """Add a header that is not there yet, in the case it is known by, fit to be sent."""
+    name = _HEADER_NAMES.get(name.lower(), name)
+    value = quote(_CONTROLS.sub(" ", value).strip().strip("\"'"), safe=_SAFE_IN_HEADER)
+    if not value or not _TOKEN.fullmatch(name) or _NOT_HEADERS.fullmatch(name):
+        return
+    name = "-".join(part.capitalize() for part in name.split("-"))
+    headers.setdefault(name, value)
+
+
+def _resolve(base: str, reference: str) -> str:
+    """``reference`` made absolute, if it is a relative URL at all."""
+    if not base or not _REFERENCE.fullmatch(reference) or _HOST_AND_PORT.match(reference):
+        return reference
+    try:
+        return urljoin(base, reference)
+    except ValueError:
+        return reference
+
+
+def _split_groups(group: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in group.split(";") if part.strip()))
+
+
+def _other_name(attributes: Mapping[str, str], line: str, url: str) -> str:
+    for name in (attributes.get("tvg-name", ""), attributes.get("tvg-id", ""), _title(line, url)):
+        if tidy := name.strip(", "):  # as that of #EXTINF is, so that it parses back to the same
+            return tidy
+    return _anonymous(url)
+
+
+def _title(line: str, url: str) -> str:
+    """A name for an address that has none: it is shown, so it must not tell a user or password.
+
+    A file's name or a relative path is one; else what stays the same over imports.
+    """
+    reference = line.partition("?")[0].partition("|")[0]
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return _anonymous(url)
+    if not _SCHEME.match(line):
+        title = re.sub(r"\.\w{2,5}$", "", unquote(reference).strip("/. "))
+        return _CONTROLS.sub(" ", title).strip() or _anonymous(url)
+    if parts.scheme in ("udp", "rtp", "igmp") and _DOTTED_ADDRESS.fullmatch(parts.netloc):
+        return parts.netloc
+    file = unquote(parts.path.rpartition("/")[2])
+    stem, dot, _ = file.rpartition(".")
+    stem = _CONTROLS.sub(" ", stem).strip()
+    if dot and re.search(r"[^\W\d]", stem) and not _COMMON_STEM.fullmatch(stem):
+        return stem
+    return _anonymous(url)
+
+
+def _anonymous(url: str) -> str:
+    return f"Channel {hashlib.sha256(url.encode('utf-8', 'replace')).hexdigest()[:8]}"

@@ -1,0 +1,54 @@
+"""From what failover says to a stream with a slot in hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+
+import gevent
+
+from kptv.channels.failover import Failover, GiveUp, Try, Wait
+from kptv.channels.model import Stream
+from kptv.errors import Unavailable
+from kptv.restream.limits import ConnectionLimits, Slot
+
+_LOOK_AGAIN = 1.0  # seconds; an import may have brought other candidates
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A stream to open now: ``slot`` is held, first media must come within ``timeout`` s."""
+
+    stream: Stream
+    slot: Slot
+    timeout: float
+
+
+def next_attempt(failover: Failover, limits: ConnectionLimits) -> Attempt:
+    """The next stream to open, with a slot of its source; waits as failover says.
+
+    Raises Unavailable when the channel is given up.
+    """
+    while True:
+        now = monotonic()
+        match failover.next(now, limits.full()):
+            case Try(stream, timeout):
+                slot = limits.try_acquire(stream.source)
+                assert slot is not None, "no switch since full() was asked"
+                return Attempt(stream, slot, timeout)
+            case Wait(until, ()):
+                gevent.sleep(min(until - now, _LOOK_AGAIN))
+            case Wait(until, streams):
+                slot = limits.acquire([stream.source for stream in streams], until - now)
+                if slot is not None:
+                    return _with_slot(failover, limits, streams, slot)
+            case GiveUp(message, retry_after):
+                raise Unavailable(message, retry_after)
+
+
+def _with_slot(
+    failover: Failover, limits: ConnectionLimits, streams: tuple[Stream, ...], slot: Slot
+) -> Attempt:
+    """The attempt for which ``slot`` was waited for."""
+    stream = next(s for s in streams if s.source.number == slot.source.number)
+    return Attempt(stream, slot, failover.timeout(monotonic()))

@@ -1,0 +1,95 @@
+"""The last seconds of a channel, in chunks, within a budget that all hubs share."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+JOIN_AGE = 2.0  # seconds of media that a viewer gets at once, to fill its own buffer
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    data: bytes  # whole packets
+    time: float  # when it came
+
+
+class Budget:
+    """Bytes that all buffers may hold together. When over, the largest gives way."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self._buffers: set[ChunkBuffer] = set()
+
+    def open(self, buffer: ChunkBuffer) -> None:
+        """``buffer`` counts from now on."""
+        self._buffers.add(buffer)
+
+    def close(self, buffer: ChunkBuffer) -> None:
+        """``buffer`` no longer counts."""
+        self._buffers.discard(buffer)
+
+    def trim(self) -> None:
+        """Drop the oldest chunks of the largest buffers until all fit."""
+        while self.used > self.limit:
+            largest = max(self._buffers, key=lambda buffer: buffer.size)
+            if not largest.drop_oldest():
+                return  # each is down to its newest chunk
+
+
+class ChunkBuffer:
+    """A bounded deque of chunks, each with a sequence number that never comes again."""
+
+    def __init__(self, limit: int, budget: Budget) -> None:
+        self._limit = limit
+        self._budget = budget
+        self._chunks: deque[_Chunk] = deque()
+        self.size = 0  # bytes
+        self.first = 0  # sequence number of the oldest chunk
+        self.end = 0  # the one that the next chunk will get
+        budget.open(self)
+
+    def __repr__(self) -> str:
+        return f"<ChunkBuffer {self.first}..{self.end} bytes={self.size}>"
+
+    def append(self, data: bytes, now: float) -> None:
+        """Add a chunk; the oldest go as the limit or the budget wants it."""
+        self._chunks.append(_Chunk(data, now))
+        self.end += 1
+        self.size += len(data)
+        self._budget.used += len(data)
+        while self.size > self._limit and self.drop_oldest():
+            pass
+        self._budget.trim()
+
+    def get(self, number: int) -> bytes:
+        """The chunk with this sequence number: ``first <= number < end``."""
+        return self._chunks[number - self.first].data
+
+    def join(self, now: float) -> int:
+        """Where a viewer starts: the newest chunk that is JOIN_AGE old, else the oldest."""
+        number = self.first
+        for offset, chunk in enumerate(self._chunks):
+            if now - chunk.time < JOIN_AGE:
+                break
+            number = self.first + offset
+        return number
+
+    def drop_oldest(self) -> bool:
+        """Drop a chunk; False if that would be the newest one."""
+        if len(self._chunks) < 2:
+            return False
+        size = len(self._chunks.popleft().data)
+        self.first += 1
+        self.size -= size
+        self._budget.used -= size
+        return True
+
+    def close(self) -> None:
+        """Give all back; may come twice."""
+        self._chunks.clear()
+        self.first = self.end
+        self._budget.used -= self.size
+        self.size = 0
+        self._budget.close(self)

@@ -1,0 +1,46 @@
+"""Films and recordings: passed through, each viewer on a connection and a slot of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from kptv.errors import FileBody
+from kptv.metrics import ChannelCounters
+from kptv.restream.limits import SETTLE, Slot
+
+
+class OpenFile:
+    """A file being sent to one viewer: its answer and the slot it is in. A body with ``close``."""
+
+    def __init__(
+        self, body: FileBody, slot: Slot, counters: ChannelCounters, on_close: Callable[[], None]
+    ) -> None:
+        """``slot`` is this file's from now on, and counted in ``counters`` until it is closed."""
+        self._body = body
+        self._slot = slot
+        self._counters = counters
+        self._on_close = on_close
+        self._open = True
+        self.status = body.status
+        self.headers: Mapping[str, str] = body.headers
+        counters.upstreams += 1
+        counters.clients += 1
+
+    def __repr__(self) -> str:
+        return f"<OpenFile {self._slot.source.tag} status={self.status}>"
+
+    def __iter__(self) -> Iterator[bytes]:
+        for data in self._body:
+            self._counters.bytes_sent += len(data)
+            yield data
+
+    def close(self) -> None:
+        """Close the connection, then give the slot back; may come twice."""
+        if not self._open:
+            return
+        self._open = False
+        self._body.close()
+        self._slot.close(SETTLE)
+        self._counters.upstreams -= 1
+        self._counters.clients -= 1
+        self._on_close()

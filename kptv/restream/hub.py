@@ -1,0 +1,276 @@
+"""One channel being played: one upstream, many subscribers.
+
+The hub's greenlet owns the upstream; subscribers only read its buffer, each at its own place. It
+never waits for them: who is too slow finds its place gone and is moved on. Greenlets do not
+preempt each other, so whatever does not switch needs no lock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from time import monotonic
+
+import gevent
+from gevent.greenlet import Greenlet
+from gevent.hub import get_hub
+
+from kptv.channels.failover import Failover
+from kptv.channels.model import Channel, Stream
+from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
+from kptv.metrics import ChannelCounters
+from kptv.restream.attempts import Attempt, next_attempt
+from kptv.restream.buffer import ChunkBuffer
+from kptv.restream.files import OpenFile
+from kptv.restream.limits import SETTLE, ConnectionLimits, Slot
+from kptv.restream.subscriber import Subscriber
+
+log = logging.getLogger(__name__)
+
+OpenStream = Callable[[Stream], Iterator[bytes]]
+KeepFile = Callable[[FileBody, Slot], OpenFile]
+
+# Seconds of media gathered before it is published: a send costs the same for 1 KB as for 50 KB.
+# Few viewers can have it sooner.
+SMALL_AUDIENCE, SMALL_TICK, LARGE_TICK = 50, 0.015, 0.045
+PUBLISH_AT = 256 * 1024  # bytes that are published without gathering more
+BURST_TICK = 0.001  # then: long enough for others to run, 256 MB/s
+# How the upstream ended by itself; after any other ending it was we who hung up.
+_THEY_HUNG_UP = frozenset((Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.HTTP_ERROR))
+
+
+class State(StrEnum):
+    """What a hub does."""
+
+    STARTING = "starting"  # no media yet
+    PLAYING = "playing"
+    RECOVERING = "recovering"  # media came, its upstream failed, no other has started yet
+    ENDED = "ended"
+
+
+class Hub:
+    """A channel being played. Runs from ``start`` until it is closed or gives up."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        failover: Failover,
+        limits: ConnectionLimits,
+        open_stream: OpenStream,
+        buffer: ChunkBuffer,
+        counters: ChannelCounters,
+        keep_file: KeepFile,
+        on_idle: Callable[[Hub], None],
+        on_end: Callable[[Hub], None],
+    ) -> None:
+        self.channel = channel
+        self.buffer = buffer
+        self.counters = counters
+        self.state = State.STARTING
+        self.source_number: int | None = None  # whose slot it holds
+        self.subscribers: set[Subscriber] = set()
+        self.idle_since = monotonic()
+        self.published_at = monotonic()
+        self.unavailable: Unavailable | None = None  # why it ended without media
+        self.is_file = False  # the stream turned out to be one
+        self.file: OpenFile | None = None  # that file, until somebody takes it
+        self._failover = failover
+        self._limits = limits
+        self._open_stream = open_stream
+        self._keep_file = keep_file
+        self._on_idle = on_idle
+        self._on_end = on_end
+        self._waiting: list[Subscriber] = []
+        self._trouble: str = ""  # of the stream before; for the log
+        self._greenlet: Greenlet = Greenlet(self._run)
+
+    def __repr__(self) -> str:
+        source = f"source-{self.source_number}" if self.source_number else "none"
+        return (
+            f"<Hub {self.channel.slug!r} {self.state} source={source}"
+            f" subscribers={len(self.subscribers)}>"
+        )
+
+    @property
+    def ended(self) -> bool:
+        """No more media will come."""
+        return self.state is State.ENDED
+
+    def start(self) -> None:
+        """Begin to play, in a greenlet of its own."""
+        self._greenlet.start()
+
+    def close(self) -> None:
+        """Stop playing: the upstream is closed, subscribers end at once. May come twice."""
+        for subscriber in self.subscribers:
+            subscriber.drop()
+        self._end()
+        self._greenlet.kill(block=False)
+
+    def update(self, channel: Channel) -> None:
+        """Take the candidates of a new import for the next failover."""
+        self.channel = channel
+        self._failover.replace(channel.streams)
+
+    def join(self, subscriber: Subscriber) -> None:
+        """One more viewer."""
+        self.subscribers.add(subscriber)
+        self.counters.clients += 1
+
+    def leave(self, subscriber: Subscriber, now: float) -> None:
+        """A viewer less."""
+        if subscriber in self.subscribers:
+            self.subscribers.remove(subscriber)
+            self.counters.clients -= 1
+            self.idle_since = now
+            if not self.subscribers:
+                self._release_if_over()
+                self._on_idle(self)
+
+    def take_file(self) -> OpenFile | None:
+        """The file that the stream turned out to be, once: who takes it closes it."""
+        file, self.file = self.file, None
+        return file
+
+    def wait(self, subscriber: Subscriber) -> None:
+        """Switch until something is published, the hub ends or the viewer is seen to be gone."""
+        subscriber.waiting = gevent.getcurrent()
+        self._waiting.append(subscriber)
+        try:
+            get_hub().switch()
+        finally:
+            subscriber.waiting = None  # also when killed: nothing wakes it any more
+
+    def wake(self) -> None:
+        """Let all who wait look again: one callback of the event loop for all of them."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            get_hub().loop.run_callback(_switch_to_all, waiting)
+
+    def _run(self) -> None:
+        try:
+            while not self.ended:
+                self._play(next_attempt(self._failover, self._limits))
+        except Unavailable as unavailable:
+            self.unavailable = unavailable
+            log.warning("%s: given up: %s", self.channel.slug, unavailable)
+        except Exception:
+            log.exception("%s: hub failed", self.channel.slug)
+            self.counters.errors[Reason.INTERNAL] += 1
+            self.unavailable = Unavailable("internal error", 5.0)
+        finally:
+            self._end()
+
+    def _play(self, attempt: Attempt) -> None:
+        """Play one stream until it ends, and tell failover how that was."""
+        source = attempt.stream.source
+        self.source_number = source.number
+        self.counters.upstreams += 1
+        self._failover.opened(attempt.stream, monotonic())
+        settle = SETTLE
+        try:
+            chunks = self._open_stream(attempt.stream)
+            try:
+                self._copy(chunks, attempt)
+            finally:
+                _close(chunks)
+        except IsFile as found:
+            self.is_file = True
+            self.file = self._keep_file(found.body, attempt.slot.transfer())
+            self._end()
+        except UpstreamError as error:
+            settle = 0.0 if error.reason in _THEY_HUNG_UP else SETTLE
+            self._failed(error, attempt)
+        except Exception:
+            log.exception("%s: %s failed in this proxy", self.channel.slug, source.tag)
+            self._failed(UpstreamError(Reason.INTERNAL), attempt)
+        finally:
+            self.source_number = None
+            self.counters.upstreams -= 1
+            self._failover.stopped(monotonic())
+            attempt.slot.close(settle)
+
+    def _copy(self, chunks: Iterator[bytes], attempt: Attempt) -> None:
+        """Publish what comes; only an exception ends it."""
+        late = UpstreamError(Reason.TIMEOUT, f"no media within {attempt.timeout:.1f} s")
+        with gevent.Timeout(attempt.timeout, late):
+            first = next(chunks)
+        self._started(attempt.stream)
+        self._publish(first)
+        for data in chunks:
+            self._publish(data)
+            gevent.sleep(self._tick(len(data)))
+        raise UpstreamError(Reason.ENDED, "end of stream")
+
+    def _tick(self, size: int) -> float:
+        """Seconds to gather before the next read, after one of ``size`` bytes."""
+        if size >= PUBLISH_AT:
+            return BURST_TICK
+        return SMALL_TICK if len(self.subscribers) < SMALL_AUDIENCE else LARGE_TICK
+
+    def _started(self, stream: Stream) -> None:
+        now = monotonic()
+        self._failover.started(now)
+        if self._trouble:
+            silence = now - self.published_at
+            log.info(
+                "%s: %s plays after %s, %.1f s without media",
+                self.channel.slug,
+                stream.source.tag,
+                self._trouble,
+                silence,
+            )
+        else:
+            log.info("%s: %s plays", self.channel.slug, stream.source.tag)
+        self._trouble = ""
+        self.state = State.PLAYING
+
+    def _publish(self, data: bytes) -> None:
+        if self.ended:
+            return  # closed just now, and killed when this greenlet switches
+        self.published_at = monotonic()
+        self.buffer.append(data, self.published_at)
+        self.wake()
+
+    def _failed(self, error: UpstreamError, attempt: Attempt) -> None:
+        source = attempt.stream.source
+        busy = self._limits.in_use(source) > 1
+        outcome = self._failover.failed(error, monotonic(), self.published_at, busy)
+        self.counters.errors[error.reason] += 1
+        self._trouble = f"{source.tag} {error.reason}"
+        log.warning(
+            "%s: %s: %s%s", self.channel.slug, source.tag, error, f"; {outcome}" if outcome else ""
+        )
+        if self.state is State.PLAYING:
+            self.state = State.RECOVERING
+
+    def _end(self) -> None:
+        if self.ended:
+            return
+        self.state = State.ENDED
+        self.wake()
+        self._release_if_over()
+        self._on_end(self)
+
+    def _release_if_over(self) -> None:
+        """What was read is kept until the last subscriber has it."""
+        if self.ended and not self.subscribers:
+            self.buffer.close()
+            if file := self.take_file():
+                file.close()
+
+
+def _close(chunks: Iterator[bytes]) -> None:
+    """Close a generator; plain iterators have nothing to close."""
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        close()
+
+
+def _switch_to_all(waiting: list[Subscriber]) -> None:
+    for subscriber in waiting:
+        greenlet = subscriber.waiting
+        if greenlet is not None:
+            subscriber.waiting = None
+            greenlet.switch()

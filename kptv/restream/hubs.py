@@ -1,0 +1,241 @@
+"""All channels being played: who asks for one joins its hub, or starts it."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Collection
+from time import monotonic
+from typing import Protocol
+
+import gevent
+from cachetools import TTLCache
+from gevent.greenlet import Greenlet
+
+from kptv.channels.failover import Failover, Health, Policy
+from kptv.channels.model import Channel, Stream
+from kptv.config import Config
+from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
+from kptv.metrics import Metrics
+from kptv.restream.attempts import next_attempt
+from kptv.restream.buffer import Budget, ChunkBuffer
+from kptv.restream.files import OpenFile
+from kptv.restream.hub import Hub, OpenStream
+from kptv.restream.limits import ConnectionLimits, Slot
+from kptv.restream.subscriber import Subscriber
+
+log = logging.getLogger(__name__)
+
+TICK = 0.5  # seconds between two looks of the housekeeping
+_REMEMBERED_FILES = 10_000  # channels
+
+
+class OpenFileCall(Protocol):
+    """Opens a file, or one range of it; raises UpstreamError."""
+
+    def __call__(self, stream: Stream, byte_range: str | None) -> FileBody: ...
+
+
+class Hubs:
+    """The hubs by channel, and what they share: limits, memory, health."""
+
+    def __init__(
+        self, config: Config, metrics: Metrics, open_stream: OpenStream, open_file: OpenFileCall
+    ) -> None:
+        self._config = config
+        self._metrics = metrics
+        self._open_stream = open_stream
+        self._open_file = open_file
+        self._policy = Policy(
+            max_retries=config.max_retries,
+            retry_delay=config.retry_delay,
+            max_failures_before_block=config.max_failures_before_block,
+            stream_timeout=config.stream_timeout,
+            give_up=config.stream_give_up,
+        )
+        self.health = Health(self._policy)
+        self.limits = ConnectionLimits(config.sources)
+        self.limits.reclaim = self._reclaim
+        self.budget = Budget(config.max_buffer_size)
+        self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
+        self._files: TTLCache[str, bool] = TTLCache(
+            _REMEMBERED_FILES, config.cache_duration if config.cache_enabled else 0, monotonic
+        )
+        self._stopping: Callable[[], bool] = lambda: False
+        self._closed = False
+        self._housekeeper: Greenlet = gevent.spawn(self._keep_house)
+
+    def __repr__(self) -> str:
+        return f"<Hubs {len(self._hubs)} playing>"
+
+    def __len__(self) -> int:
+        return len(self._hubs)
+
+    @property
+    def viewers(self) -> int:
+        """Viewers of all hubs."""
+        return sum(len(hub.subscribers) for hub in self._hubs.values())
+
+    def playing(self, slug: str) -> Channel | None:
+        """The channel as its running hub knows it, though a new import may have lost it."""
+        hub = self._hubs.get(slug)
+        return hub.channel if hub else None
+
+    def play(
+        self, channel: Channel, byte_range: str | None, departed: Callable[[], bool]
+    ) -> Subscriber | OpenFile:
+        """What to send to a viewer of ``channel``; the caller closes it.
+
+        ``byte_range`` (a Range header) matters only if the stream is a file. ``departed`` tells
+        without waiting whether the viewer has hung up. Raises Unavailable.
+        """
+        if channel.slug in self._files:
+            return self.open_file(channel, byte_range)
+        hub = self._hub_of(channel)
+        subscriber = Subscriber(hub, departed)
+        live = False
+        try:
+            live = subscriber.wait_for_start()
+            file = hub.take_file()
+        finally:
+            if not live:
+                subscriber.close()
+        if live:
+            return subscriber
+        self._files[channel.slug] = True
+        if file is not None and byte_range in (None, "bytes=0-"):
+            return file  # the answer that was looked at is the one that is sent
+        if file is not None:
+            file.close()
+        return self.open_file(channel, byte_range)
+
+    def open_file(self, channel: Channel, byte_range: str | None) -> OpenFile:
+        """A film or recording, or one range of it, on a slot of its own. Raises Unavailable."""
+        failover = self._failover(channel)
+        counters = self._metrics.open(channel.name)
+        try:
+            while True:
+                attempt = next_attempt(failover, self.limits)
+                source = attempt.stream.source
+                failover.opened(attempt.stream, monotonic())
+                late = UpstreamError(Reason.TIMEOUT, f"no answer within {attempt.timeout:.1f} s")
+                try:
+                    with gevent.Timeout(attempt.timeout, late):
+                        body = self._open_file(attempt.stream, byte_range)
+                    failover.started(monotonic())
+                    return self._keep_file(channel, body, attempt.slot.transfer())
+                except UpstreamError as error:
+                    counters.errors[error.reason] += 1
+                    now = monotonic()
+                    failover.failed(error, now, now, self.limits.in_use(source) > 1)
+                    log.warning("%s: %s: %s", channel.slug, source.tag, error)
+                finally:
+                    attempt.slot.close()
+        finally:
+            self._metrics.close(counters, monotonic())
+
+    def imported(self, find: Callable[[str], Channel | None]) -> None:
+        """Running hubs go on, with the new candidates; blocked streams get another chance.
+
+        ``find`` gives the channel of a slug, as the new catalog has it.
+        """
+        self.health.imported(monotonic())
+        for hub in self._hubs.values():
+            if channel := find(hub.channel.slug):
+                hub.update(channel)
+
+    def stop_when(self, stopping: Callable[[], bool]) -> None:
+        """End everything as soon as ``stopping`` says so (asked twice a second)."""
+        self._stopping = stopping
+
+    def close(self) -> None:
+        """End all hubs and refuse new ones; may come twice."""
+        self._closed = True
+        for hub in list(self._hubs.values()):
+            hub.close()
+        if self._housekeeper is not gevent.getcurrent():
+            self._housekeeper.kill(block=False)
+
+    def _hub_of(self, channel: Channel) -> Hub:
+        if self._closed:
+            raise Unavailable("the proxy is stopping", 5.0)
+        key: object = channel.slug if self._config.enable_restreaming else object()
+        hub = self._hubs.get(key)
+        if hub is None:
+            buffer = ChunkBuffer(self._config.buffer_size_per_stream, self.budget)
+            counters = self._metrics.open(channel.name)
+            hub = Hub(
+                channel,
+                self._failover(channel),
+                self.limits,
+                self._open_stream,
+                buffer,
+                counters,
+                keep_file=lambda body, slot: self._keep_file(channel, body, slot),
+                on_idle=self._idle,
+                on_end=lambda hub: self._ended(key, hub),
+            )
+            self._hubs[key] = hub
+            hub.start()
+        return hub
+
+    def _keep_file(self, channel: Channel, body: FileBody, slot: Slot) -> OpenFile:
+        counters = self._metrics.open(channel.name)
+        return OpenFile(
+            body, slot, counters, on_close=lambda: self._metrics.close(counters, monotonic())
+        )
+
+    def _failover(self, channel: Channel) -> Failover:
+        return Failover(
+            channel.streams,
+            self.health,
+            self._policy,
+            monotonic(),
+            jitter=lambda: random.uniform(0.8, 1.2),
+        )
+
+    def _ended(self, key: object, hub: Hub) -> None:
+        if self._hubs.get(key) is hub:
+            del self._hubs[key]
+        self._metrics.close(hub.counters, monotonic())
+
+    def _idle(self, hub: Hub) -> None:
+        """A hub has lost its last viewer: it lingers only if that does no harm."""
+        lingers = self._config.stream_linger > 0 and self._config.enable_restreaming
+        if not lingers or hub.source_number is None or self._is_wanted(hub):
+            hub.close()
+
+    def _is_wanted(self, hub: Hub) -> bool:
+        return hub.source_number is not None and self.limits.waiting(hub.source_number) > 0
+
+    def _reclaim(self, numbers: Collection[int]) -> None:
+        """End the hub that has lingered longest on one of these sources, if there is one."""
+        lingering = [
+            hub
+            for hub in self._hubs.values()
+            if not hub.subscribers and hub.source_number in numbers
+        ]
+        if lingering:
+            min(lingering, key=lambda hub: hub.idle_since).close()
+
+    def _keep_house(self) -> None:
+        while not self._closed:
+            gevent.sleep(TICK)
+            if self._stopping():
+                self.close()
+                return
+            now = monotonic()
+            for hub in list(self._hubs.values()):
+                self._look_after(hub, now)
+            self._metrics.forget(now)
+
+    def _look_after(self, hub: Hub, now: float) -> None:
+        if not hub.subscribers:
+            if now - hub.idle_since >= self._config.stream_linger or self._is_wanted(hub):
+                hub.close()
+        elif now - hub.published_at >= TICK:  # else a failing send tells who has left
+            departed = [viewer for viewer in hub.subscribers if viewer.departed()]
+            for viewer in departed:
+                viewer.drop()
+            if departed:
+                hub.wake()

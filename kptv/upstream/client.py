@@ -1,0 +1,215 @@
+"""HTTP towards providers: the one place that calls requests and maps its errors."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from kptv.channels.model import Source
+from kptv.config import Config
+from kptv.errors import Reason, UpstreamError
+
+MAX_REDIRECTS = 10  # real chains (load balancer, token, edge) have two or three
+REDIRECTS = frozenset((301, 302, 303, 307, 308))
+RATE_LIMITS = frozenset((429, 456, 458, 509))  # 456, 458: Xtream panels, "too many connections"
+LONGEST_RETRY_AFTER = 86400.0  # seconds; more is nonsense
+_SPARE_CONNECTIONS = 4  # pooled past the limit: list and playlist requests
+
+
+class Client:
+    """One pooled session a source; requests stream, redirects are followed one by one."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._sessions: dict[int, requests.Session] = {}
+
+    def get(
+        self,
+        source: Source,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: tuple[float, float],
+        accept: frozenset[int] = frozenset((200, 206, 304)),
+    ) -> requests.Response:
+        """The open answer, its body unread; the caller hangs up.
+
+        ``timeout`` is (connect, between two reads), in seconds. Each hop of a redirect is
+        closed before the next is opened, so that no more than one connection is ever open.
+        Raises UpstreamError for no connection and for a status not in ``accept``.
+        """
+        sent = self._headers(headers)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._request(source, url, sent, timeout)
+            if response.status_code not in REDIRECTS or "location" not in response.headers:
+                break
+            target = self._session(source).get_redirect_target(response) or ""
+            hang_up(response)
+            with mapped_errors():
+                url = urljoin(url, target)
+        else:
+            raise UpstreamError(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects")
+        if response.status_code not in accept:
+            hang_up(response)
+            raise _refusal(response, time.time())
+        return response
+
+    def close(self) -> None:
+        """Close what idles in the pools."""
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+
+    def _request(
+        self, source: Source, url: str, headers: dict[str, bytes], timeout: tuple[float, float]
+    ) -> requests.Response:
+        if scheme_of(url) not in ("http", "https"):
+            raise UpstreamError(Reason.BAD_URL, "not an http or https address")
+        with mapped_errors():
+            return self._session(source).get(
+                url, headers=headers, stream=True, timeout=timeout, allow_redirects=False
+            )
+
+    def _session(self, source: Source) -> requests.Session:
+        session = self._sessions.get(source.number)
+        if session is None:
+            session = self._sessions[source.number] = requests.Session()
+            size = source.max_connections + _SPARE_CONNECTIONS
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HTTPAdapter(pool_maxsize=size, max_retries=0))
+        return session
+
+    def _headers(self, extra: Mapping[str, str]) -> dict[str, bytes]:
+        """What every request sends; a stream's own headers win, in any case of letters."""
+        config = self._config
+        headers = {
+            "User-Agent": config.user_agent,
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "Connection": "close",  # no idle connection that a provider would count
+            "Origin": config.req_origin,
+            "Referer": config.req_referrer,
+        }
+        for name, value in extra.items():
+            headers = {k: v for k, v in headers.items() if k.lower() != name.lower()}
+            headers[name] = value
+        # Bytes: http.client refuses what is not Latin-1 in a str.
+        return {name: value.encode() for name, value in headers.items() if value}
+
+
+def hang_up(response: requests.Response) -> None:
+    """Close the connection of an answer; may come twice.
+
+    Its own ``close`` alone leaves the connection of an answer that was read to its end in the
+    pool, open, although we said ``Connection: close`` (RFC 9112, 9.6).
+    """
+    connection = response.raw.connection
+    response.close()
+    if connection is not None:
+        connection.close()
+
+
+def scheme_of(url: str) -> str:
+    """The scheme in lower case; empty where the URL cannot be read."""
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return ""
+
+
+@contextmanager
+def mapped_errors() -> Iterator[None]:
+    """Turns what requests, urllib3 and the socket raise into UpstreamError."""
+    try:
+        yield
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise _mapped(error) from None  # from None: their messages hold URLs
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _mapped(error) from None
+
+
+def _mapped(error: BaseException) -> UpstreamError:
+    chain = list(_chain(error))
+    for kinds, reason, detail in _KINDS:
+        if any(isinstance(cause, kinds) for cause in chain):
+            return UpstreamError(reason, detail)
+    return UpstreamError(Reason.RESET, type(chain[-1]).__name__)
+
+
+# The first row that any error of the chain fits, from the particular to the general.
+_KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Reason, str], ...] = (
+    (ConnectionRefusedError, Reason.REFUSED, "connection refused"),
+    (socket.gaierror, Reason.REFUSED, "no such host"),
+    (ssl.SSLError, Reason.REFUSED, "TLS failed"),
+    (urllib3.exceptions.ConnectTimeoutError, Reason.TIMEOUT, "no connection in time"),
+    (
+        (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError),
+        Reason.TIMEOUT,
+        "no answer in time",
+    ),
+    ((ConnectionResetError, BrokenPipeError), Reason.RESET, "connection reset"),
+    (http.client.RemoteDisconnected, Reason.RESET, "closed without an answer"),
+    (
+        (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead),
+        Reason.ENDED,
+        "body shorter than announced",
+    ),
+    (http.client.HTTPException, Reason.HTTP_ERROR, "not an HTTP answer"),
+    (urllib3.exceptions.DecodeError, Reason.NOT_MEDIA, "content encoding broken"),
+    (urllib3.exceptions.NewConnectionError, Reason.REFUSED, "no connection"),
+    (
+        (requests.exceptions.InvalidHeader, urllib3.exceptions.LocationParseError, ValueError),
+        Reason.BAD_URL,
+        "address or header that cannot be sent",
+    ),
+)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that caused it, however its library keeps them."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        item = waiting.pop(0)
+        if isinstance(item, BaseException) and id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            waiting += [item.__cause__, item.__context__, getattr(item, "reason", None)]
+            waiting += item.args
+
+
+def _refusal(response: requests.Response, now: float) -> UpstreamError:
+    status = response.status_code
+    retry_after = parse_retry_after(response.headers.get("retry-after"), now)
+    limited = status in RATE_LIMITS or (status >= 400 and retry_after is not None)
+    return UpstreamError(
+        Reason.RATE_LIMITED if limited else Reason.HTTP_ERROR,
+        f"HTTP {status}",
+        status=status,
+        retry_after=retry_after,
+    )
+
+
+def parse_retry_after(value: str | None, now: float) -> float | None:
+    """Seconds from ``now`` (Unix time): of a Retry-After (RFC 9110, 10.2.3); None if unreadable."""
+    if not value:
+        return None
+    value = value.strip()
+    try:
+        if value.isdecimal():
+            seconds = float(value)
+        else:
+            seconds = parsedate_to_datetime(value).timestamp() - now
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

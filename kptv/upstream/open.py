@@ -1,0 +1,160 @@
+"""Opens a stream and gives its packets, or says what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import requests
+
+from kptv.channels.model import Source
+from kptv.config import Config
+from kptv.errors import FileBody, IsFile, Reason, UpstreamError
+from kptv.formats.files import file_type
+from kptv.formats.mpegts.aligner import PROBE_SIZE, Aligner, sniff
+from kptv.upstream.client import Client, hang_up, mapped_errors
+from kptv.upstream.progressive import read_body
+
+_FILE_ACCEPT = frozenset((200, 206, 416))
+_FILE_READ_SIZE = 128 * 1024  # bytes; a file is sent as fast as its viewer takes it
+# What an answer says of its entity and the viewer must hear (RFC 9110, 8 and 14).
+_ENTITY_HEADERS = (
+    "Content-Type",
+    "Content-Length",
+    "Content-Range",
+    "Accept-Ranges",
+    "Last-Modified",
+    "ETag",
+)
+
+
+class StreamLike(Protocol):
+    """What is read of a stream."""
+
+    @property
+    def source(self) -> Source: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def headers(self) -> dict[str, str]: ...
+
+
+class Opener:
+    """Opens streams by what their bytes are; holds no state of its own."""
+
+    def __init__(self, config: Config, client: Client) -> None:
+        self._config = config
+        self._client = client
+
+    def open_stream(self, stream: StreamLike) -> Iterator[bytes]:
+        """Whole transport stream packets, as they come, without an end.
+
+        Connects at the first ``next``, closes the connection when the iterator is closed.
+        The first piece comes when MIN_DATA_SIZE bytes of media are there. Raises
+        UpstreamError when the upstream cannot go on, IsFile when it is no live stream.
+        """
+        response = self._get(stream, {})
+        try:
+            body = read_body(response, self._config.stall_timeout)
+            head = _read_head(body)
+            if not sniff(head, final=len(head) < PROBE_SIZE):
+                if content_type := file_type(head):
+                    raise IsFile(_File(response, content_type, head))
+                raise UpstreamError(Reason.NOT_MEDIA, what_is(head))
+            yield from self._packets(head, body)
+        except IsFile:
+            raise  # the connection now belongs to who catches this
+        except BaseException:  # GeneratorExit too: an endless body ends in no other way
+            hang_up(response)
+            raise
+
+    def open_file(self, stream: StreamLike, byte_range: str | None) -> FileBody:
+        """The open answer to a request of a file, or of one ``Range`` of it (RFC 9110, 14.2).
+
+        Raises UpstreamError.
+        """
+        headers = {"Range": byte_range} if byte_range else {}
+        return _File(self._get(stream, headers))
+
+    def _get(self, stream: StreamLike, headers: dict[str, str]) -> requests.Response:
+        config = self._config
+        # Between two reads the body's own deadline (STALL_TIMEOUT) is the stricter one.
+        timeout = (config.stream_timeout, max(config.stream_timeout, config.stall_timeout))
+        return self._client.get(
+            stream.source,
+            stream.url,
+            headers={**stream.headers, **headers},
+            timeout=timeout,
+            accept=_FILE_ACCEPT if headers else frozenset((200, 206)),
+        )
+
+    def _packets(self, head: bytes, body: Iterator[bytes]) -> Iterator[bytes]:
+        aligner = Aligner()
+        start = aligner.feed(head)
+        while len(start) < self._config.min_data_size:
+            try:
+                start += aligner.feed(next(body))
+            except UpstreamError as error:
+                if error.reason is not Reason.ENDED:
+                    raise
+                raise UpstreamError(Reason.EMPTY, f"{len(start)} bytes of media") from None
+        yield start
+        for data in body:
+            if packets := aligner.feed(data):
+                yield packets
+
+
+def _read_head(body: Iterator[bytes]) -> bytes:
+    """As much of the body as tells what it is."""
+    head = b""
+    while len(head) < PROBE_SIZE and sniff(head) is None:
+        try:
+            head += next(body)
+        except UpstreamError as error:
+            if error.reason is Reason.ENDED and head:
+                break  # a short body: what there is must do
+            if error.reason is Reason.ENDED:
+                raise UpstreamError(Reason.EMPTY, "empty body") from None
+            raise
+    return head
+
+
+def what_is(head: bytes) -> str:
+    """A word for the log on a body that is no transport stream."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
+    if start.startswith(b"#extm3u"):
+        return "a playlist"
+    if start.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
+        return "an HTML page"
+    if start.startswith((b"{", b"[")):
+        return "JSON"
+    return "no transport stream in it"
+
+
+class _File:
+    """An open answer whose body is a file (see errors.FileBody)."""
+
+    def __init__(
+        self, response: requests.Response, content_type: str = "", head: bytes = b""
+    ) -> None:
+        self._response = response
+        self._head = head
+        self.status = response.status_code
+        self.headers = {n: response.headers[n] for n in _ENTITY_HEADERS if n in response.headers}
+        if content_type:  # what its bytes say, not what the provider does
+            self.headers["Content-Type"] = content_type
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body. Raises UpstreamError where it breaks."""
+        if self._head:
+            yield self._head
+        while True:
+            with mapped_errors():
+                data = self._response.raw.read1(_FILE_READ_SIZE, decode_content=False)
+            if not data:
+                return
+            yield data
+
+    def close(self) -> None:
+        """Close the connection; may come twice."""
+        hang_up(self._response)

@@ -1,0 +1,52 @@
+"""A body that never ends, read as it gathers."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+
+import gevent
+import requests
+from gevent.monkey import get_original
+
+from kptv.errors import Reason, UpstreamError
+from kptv.upstream.client import mapped_errors
+
+READ_SIZE = 256 * 1024  # bytes; what is published at once at most
+_poll = get_original("select", "poll")  # asks the kernel only; gevent's own would switch
+
+
+def read_body(response: requests.Response, stall_timeout: float) -> Iterator[bytes]:
+    """What has gathered at each call, up to READ_SIZE; waits only where nothing has.
+
+    Raises UpstreamError: ENDED at the end of the body, RESET where it breaks, STALLED after
+    ``stall_timeout`` seconds of silence.
+    """
+    readable = _poll()
+    readable.register(response.raw.fileno(), select.POLLIN)
+    while True:
+        parts = [_read(response, stall_timeout)]
+        size = len(parts[0])
+        ended = None if size else UpstreamError(Reason.ENDED, "end of body")
+        # read1 hands out one chunk of a chunked body, one record of TLS: take them all,
+        # or a fast upstream is throttled to one a tick.
+        while ended is None and size < READ_SIZE and readable.poll(0):
+            try:
+                parts.append(_read(response, stall_timeout))
+            except UpstreamError as error:
+                ended = error  # first what came before it
+                break
+            size += len(parts[-1])
+            if not parts[-1]:
+                ended = UpstreamError(Reason.ENDED, "end of body")
+        if size:
+            yield parts[0] if len(parts) == 1 else b"".join(parts)
+        if ended is not None:
+            raise ended
+
+
+def _read(response: requests.Response, stall_timeout: float) -> bytes:
+    stalled = UpstreamError(Reason.STALLED, f"silent for {stall_timeout:g} s")
+    with gevent.Timeout(stall_timeout, stalled), mapped_errors():
+        # An urllib3 body may be None-typed once it is closed: that is its end too.
+        return response.raw.read1(READ_SIZE, decode_content=True) or b""

@@ -1,0 +1,251 @@
+"""The demo as a newcomer meets it: `python -m kptv.demo`, its clips, and what breaks and mends."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kptv.demo.playout import CLOCK, Playout
+from kptv.demo.providers import CHANNELS, CLIP_SECONDS, clip
+from tests.functional.harness import ROOT, ReservedPort, Viewer, eventually
+from tests.numbered_ts import check_ts
+
+FILES = [f"{name}-{file}" for name in ("one", "two") for file, _, _ in CHANNELS]
+
+
+def looped(name: str, seconds: float, clock_base: int, path: Path) -> Path:
+    """A file with the broadcast of a clip from its start."""
+    playout = Playout(clip(name), clock_base)
+    path.write_bytes(playout.due(seconds))
+    return path
+
+
+def ffmpeg_complaints(file: Path) -> str:
+    command = ("ffmpeg", "-v", "warning", "-xerror", "-i", str(file), "-f", "null", "-")
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
+
+
+def packet_times(file: Path) -> dict[int, list[int]]:
+    """DTS of all packets, by stream, as ffprobe reads them."""
+    command = ("ffprobe", "-v", "error", "-of", "json")
+    shown = ("-show_entries", "packet=stream_index,dts", str(file))
+    found = json.loads(subprocess.check_output((*command, *shown), timeout=60))
+    times: dict[int, list[int]] = {}
+    for packet in found["packets"]:
+        times.setdefault(packet["stream_index"], []).append(packet["dts"])
+    return times
+
+
+# --- clips ---
+
+
+@pytest.mark.requires("ffmpeg", "ffprobe")
+@pytest.mark.parametrize("name", FILES)
+def test_three_laps_of_a_clip_play_without_a_seam(name: str, tmp_path: Path) -> None:
+    file = looped(name, 3 * CLIP_SECONDS, 12345, tmp_path / "loop.ts")
+    assert ffmpeg_complaints(file) == ""
+    times = packet_times(file)
+    assert len(times) == (1 if "radio" in name else 2)
+    for stamps in times.values():
+        steps = {after - before for before, after in itertools.pairwise(stamps)}
+        assert len(steps) == 1, "each picture and sound follows the one before evenly"
+        assert stamps[-1] - stamps[0] > 23 * CLOCK
+
+
+@pytest.mark.requires("ffmpeg", "ffprobe")
+def test_a_clip_plays_on_when_its_clock_wraps(tmp_path: Path) -> None:
+    file = looped("one-card", 2 * CLIP_SECONDS, 2**33 - 10 * CLOCK, tmp_path / "loop.ts")
+    assert ffmpeg_complaints(file) == ""
+
+
+@pytest.mark.parametrize("file", [file for file, _, _ in CHANNELS])
+def test_the_providers_share_no_pid_and_no_picture(file: str) -> None:
+    one, two = clip(f"one-{file}"), clip(f"two-{file}")
+    assert set(one.advances) & set(two.advances) == {0, 17}  # PAT and SDT have fixed PIDs
+    assert one.data != two.data
+
+
+def test_a_key_frame_comes_each_second() -> None:
+    dues = [due for due, _ in clip("one-card").entries]
+    assert dues == [second * CLOCK for second in range(8)]
+
+
+# --- providers ---
+
+
+@pytest.fixture
+def ports() -> Iterator[list[int]]:
+    """Ports of the two providers of a running `python -m kptv.demo`."""
+    command = (sys.executable, "-m", "kptv.demo")
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            first_line = process.stdout.readline()
+            yield [int(port) for port in re.findall(r":(\d+)/list", first_line)]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+
+
+def ask(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_both_providers_list_the_same_channels(ports: list[int]) -> None:
+    lists = [ask(port, "/list.m3u")[1].replace(str(port), "PORT") for port in ports]
+    assert lists[0] == lists[1]
+    assert [name in lists[0] for _, name, _ in CHANNELS] == [True] * 4
+
+
+def test_a_channel_plays_and_the_limit_is_kept(ports: list[int]) -> None:
+    viewers = [Viewer(ports[0], "/live/card.ts").start() for _ in range(3)]
+    assert sorted(viewer.wait_for_status() for viewer in viewers) == [200, 200, 403]
+    watching = next(viewer for viewer in viewers if viewer.status == 200)
+    watching.wait_for_bytes(10_000)
+    check_ts(bytes(watching.body[: len(watching.body) // 188 * 188]))
+    for viewer in viewers:
+        viewer.leave()
+    eventually(lambda: plays(ports[0]))
+
+
+def plays(port: int) -> bool:
+    with Viewer(port, "/live/radio.ts").start() as viewer:
+        return viewer.wait_for_status() == 200
+
+
+def test_a_broken_provider_cuts_and_refuses_until_mended(ports: list[int]) -> None:
+    with Viewer(ports[0], "/live/bars.ts").start() as viewer:
+        viewer.wait_for_bytes(1000)
+        assert ask(ports[0], "/break", "POST")[0] == 200
+        assert viewer.wait_for_end() == "reset"
+    with pytest.raises(OSError, match="reset"):
+        ask(ports[0], "/list.m3u")
+    assert ask(ports[1], "/list.m3u")[0] == 200
+    assert ask(ports[0], "/mend", "POST")[0] == 200
+    assert ask(ports[0], "/list.m3u")[0] == 200
+    assert plays(ports[0])
+
+
+def test_nonsense_disturbs_no_provider(ports: list[int]) -> None:
+    assert ask(ports[0], "/live/../../etc/passwd")[0] == 404
+    assert ask(ports[0], "/break")[0] == 404
+    for nonsense in (b"\0\r\n\r\n", b"GET\r\n\r\n", b"x" * 20_000):
+        with socket.create_connection(("127.0.0.1", ports[0]), timeout=10) as client:
+            client.sendall(nonsense)
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+    assert ask(ports[0], "/list.m3u")[0] == 200
+
+
+# --- make run ---
+
+
+class Run:
+    """`make run`'s command, in a process group of its own as a terminal has it."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.port = ReservedPort()
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "SOURCES": ""}
+        self.process = subprocess.Popen(
+            (sys.executable, "-m", "kptv.demo.run"),
+            cwd=ROOT,
+            env={**environment, "PORT": str(self.port.number), **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.output = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output += line
+
+    def press_ctrl_c(self) -> None:
+        """The terminal sends SIGINT to every process of the group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    @property
+    def group_is_gone(self) -> bool:
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    def close(self) -> None:
+        if not self.group_is_gone:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+        self._reader.join(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.port.release()
+
+
+@pytest.fixture
+def demo_run(tmp_path: Path) -> Iterator[Run]:
+    run = Run(tmp_path)
+    yield run
+    run.close()
+
+
+def test_make_run_plays_the_demo_through_a_providers_death(demo_run: Run) -> None:
+    eventually(lambda: "Ctrl-C stops" in demo_run.output, 20, "no hint on screen")
+    assert f"http://localhost:{demo_run.port.number}/playlist.m3u8" in demo_run.output
+    break_port = int(re.findall(r"http://127.0.0.1:(\d+)/break", demo_run.output)[0])
+    listed = ask(demo_run.port.number, "/playlist.m3u8")[1]
+    assert [name in listed for _, name, _ in CHANNELS] == [True] * 4
+    path = re.findall(r"(/stream/\S*card\S*)", listed)[0]
+    with Viewer(demo_run.port.number, path).start() as viewer:
+        viewer.wait_for_bytes(50_000)
+        assert ask(break_port, "/break", "POST")[0] == 200
+        viewer.wait_for_bytes(100_000)
+        assert not viewer.ended
+        demo_run.press_ctrl_c()
+        assert demo_run.process.wait(10) == 0
+    eventually(lambda: demo_run.group_is_gone, 5, "orphans are left")
+    assert "Traceback" not in demo_run.output
+
+
+def test_make_run_ends_with_what_gunicorn_says_of_bad_settings(tmp_path: Path) -> None:
+    run = Run(tmp_path, STREAM_TIMEOUT="soon")
+    try:
+        assert run.process.wait(20) != 0
+        eventually(lambda: "STREAM_TIMEOUT" in run.output)
+    finally:
+        run.close()
+
+
+def test_make_run_with_sources_is_gunicorn_and_no_demo(tmp_path: Path) -> None:
+    run = Run(tmp_path, SOURCES="http://127.0.0.1:1/none.m3u|1", DATA_DIR=str(tmp_path / "data"))
+    try:
+        eventually(lambda: "Listening at" in run.output, 20)
+        assert "demo" not in run.output
+        run.process.terminate()
+        assert run.process.wait(10) == 0
+    finally:
+        run.close()

@@ -1,0 +1,238 @@
+"""Channel lists: the oddities of the field one by one, then any text at all."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kptv.formats.m3u import Entry, ListParser, extinf, scan_attributes
+
+BASE = "http://provider.example/lists/all.m3u"
+
+
+def parse(text: str, base: str = BASE) -> list[Entry]:
+    parser = ListParser(base)
+    entries = parser.feed(text.split("\n"))
+    parser.finish()
+    return entries
+
+
+def one(info: str, url: str = "http://a.example/1.ts") -> Entry:
+    (entry,) = parse(f"#EXTM3U\n{info}\n{url}")
+    return entry
+
+
+def test_an_entry_has_name_url_and_attributes() -> None:
+    entry = one('#EXTINF:-1 tvg-id="bbc1.uk" group-title="UK",BBC One')
+    assert entry == Entry(
+        "BBC One",
+        "http://a.example/1.ts",
+        {"tvg-id": "bbc1.uk", "group-title": "UK"},
+        ("UK",),
+        {},
+    )
+
+
+@pytest.mark.parametrize(
+    ("info", "attributes", "name"),
+    [
+        ("#EXTINF:-1,Plain", {}, "Plain"),
+        ("#EXTINF: -1, name,with comma", {}, "name,with comma"),
+        ("#EXTINF:-1 ,,Leading comma", {}, "Leading comma"),
+        ("#EXTINF:0.5,Duration", {}, "Duration"),
+        ('#extinf:-1 tvg-ID="A",Case', {"tvg-id": "A"}, "Case"),
+        ('#EXTINF:-1 a="1, 2, 3",Commas', {"a": "1, 2, 3"}, "Commas"),
+        ('#EXTINF:-1 a="x=1&y=2" b="",Equals', {"a": "x=1&y=2", "b": ""}, "Equals"),
+        ('#EXTINF:-1 a="The "Best" TV" b="2",Quotes', {"a": 'The "Best" TV', "b": "2"}, "Quotes"),
+        ("#EXTINF:-1 a='it's' b='2',Single", {"a": "it's", "b": "2"}, "Single"),
+        ("#EXTINF:-1 a=1 b=two words c=3,Bare", {"a": "1", "b": "two words", "c": "3"}, "Bare"),
+        ('#EXTINF:-1 a=HD" b="2",Half quoted', {"a": "HD", "b": "2"}, "Half quoted"),
+        ('#EXTINF:-1 a="1"b="2",Joined', {"a": "1", "b": "2"}, "Joined"),
+        ('#EXTINF:-1 a="1",b="2",By commas', {"a": "1", "b": "2"}, "By commas"),
+        ('#EXTINF:-1 a="1" a="2",Twice', {"a": "1"}, "Twice"),
+        ('#EXTINF:-1 a="" A="2",Twice, first empty', {"a": "2"}, "Twice, first empty"),
+        ('#EXTINF:-1 a="1 b="2",Unclosed', {"a": "1", "b": "2"}, "Unclosed"),
+        ('#EXTINF:-1 a="1,Unclosed at the end', {"a": "1"}, "Unclosed at the end"),
+        ('#EXTINF:-1 a = "1" , Spaces', {"a": "1"}, "Spaces"),
+        ('#EXTINF:-1 a="1" Name without comma', {"a": "1"}, "Name without comma"),
+        ('#EXTINF:-1 a="1",He said "hi", twice', {"a": "1"}, 'He said "hi", twice'),
+        ('#EXTINF:-1 a="1",', {"a": "1"}, None),
+        ('#EXTINF:-1 tvg-name="From attribute",', {"tvg-name": "From attribute"}, "From attribute"),
+        ("#EXTINF:-1,A\u2028B\x00C", {}, "A B C"),
+    ],
+)
+def test_an_odd_line_gives_what_a_person_reads(
+    info: str, attributes: dict[str, str], name: str | None
+) -> None:
+    entry = one(info)
+    assert entry.attributes == attributes
+    assert name is None or entry.name == name
+
+
+def test_a_group_comes_from_extgrp_too() -> None:
+    assert one("#EXTINF:-1,A\n#EXTGRP:News").attributes == {"group-title": "News"}
+    both = one('#EXTINF:-1 group-title="UK; Sport",A\n#EXTGRP: News')
+    assert both.attributes == {"group-title": "UK; Sport"}
+    assert both.groups == ("UK", "Sport", "News")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTINF:-1,A\n#EXTVLCOPT:http-user-agent=UA/1 (x; y)\n"
+        "#EXTVLCOPT:http-referrer=http://r.example/\nhttp://a.example/1",
+        "#EXTVLCOPT:http-referrer=http://r.example/\n#EXTVLCOPT:http-user-agent=UA/1 (x; y)\n"
+        "#EXTINF:-1,A\nhttp://a.example/1",
+        "#EXTINF:-1,A\nhttp://a.example/1|User-Agent=UA/1 (x; y)&Referer=http://r.example/",
+        "#EXTINF:-1,A\nhttp://a.example/1|user-agent=UA%2F1%20(x; y)&referer=http%3A//r.example/",
+        '#EXTINF:-1 http-user-agent="UA/1 (x; y)" http-referrer="http://r.example/",A\n'
+        "http://a.example/1",
+        "#EXTINF:-1,A\n#KODIPROP:inputstream.adaptive.stream_headers="
+        "User-Agent=UA%2F1%20(x;%20y)&Referer=http%3A%2F%2Fr.example%2F\nhttp://a.example/1",
+        '#EXTINF:-1,A\n#EXTHTTP:{"user-agent": "UA/1 (x; y)", "Referer": "http://r.example/"}\n'
+        "http://a.example/1",
+        "#EXTINF:-1,A\n#EXTVLCOPT:http-user-agent=#EXTVLCOPT:http-user-agent=UA/1 (x; y)\n"
+        "#EXTVLCOPT:http-referrer=http://r.example/\nhttp://a.example/1",
+    ],
+)
+def test_headers_for_a_stream_come_from_every_dialect(text: str) -> None:
+    (entry,) = parse(f"#EXTM3U\n{text}")
+    assert entry.url == "http://a.example/1"
+    assert entry.headers == {"User-Agent": "UA/1 (x; y)", "Referer": "http://r.example/"}
+
+
+def test_headers_are_of_one_entry_only() -> None:
+    first, second = parse(
+        "#EXTINF:-1,A\n#EXTVLCOPT:http-user-agent=UA\nhttp://a/1\n#EXTINF:-1,B\nhttp://a/2"
+    )
+    assert (first.headers, second.headers) == ({"User-Agent": "UA"}, {})
+
+
+def test_no_header_can_break_a_request() -> None:
+    url = "http://a.example/1|User-Agent=a%0d%0aHost: x&Content-Length=5&seekable=0&X-Name=Имя"
+    assert one("#EXTINF:-1,A", url).headers == {
+        "User-Agent": "a Host: x",
+        "X-Name": "%D0%98%D0%BC%D1%8F",
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("movie.m3u8", "http://provider.example/lists/movie.m3u8"),
+        ("/live/1.ts", "http://provider.example/live/1.ts"),
+        ("../1.ts", "http://provider.example/1.ts"),
+        ("//cdn.example/1.ts", "http://cdn.example/1.ts"),
+        ("udp://@239.1.1.1:1234", "udp://@239.1.1.1:1234"),
+        ("239.1.1.1:1234", "239.1.1.1:1234"),
+        ("plugin://plugin.video/play/?id=1", "plugin://plugin.video/play/?id=1"),
+        ("pipe://ffmpeg -i http://a|b=c -f mpegts pipe:1",) * 2,
+        ("http://a.example/a|b", "http://a.example/a|b"),
+        ("[NO PUBLIC STREAM]", "[NO PUBLIC STREAM]"),
+        ("http://[bad/1.ts", "http://[bad/1.ts"),
+    ],
+)
+def test_an_address_is_resolved_if_it_is_relative_and_kept_if_not(url: str, expected: str) -> None:
+    assert one("#EXTINF:-1,A", url).url == expected
+
+
+def test_relative_urls_of_a_file_stand_beside_it() -> None:
+    (entry,) = parse("#EXTM3U\n#EXTINF:-1,A\nclips/a.ts", "file:///srv/tv/all.m3u")
+    assert entry.url == "file:///srv/tv/clips/a.ts"
+
+
+def test_a_url_without_extinf_is_an_entry_and_a_separator_is_none() -> None:
+    text = "#EXTM3U\nTrack1.mp4\n---UHD | 4K---\n====sudan====\nhttp://a.example/u/p/1.ts\n\n  \n"
+    entries = parse(text)
+    assert [entry.url for entry in entries] == [
+        "http://provider.example/lists/Track1.mp4",
+        "http://a.example/u/p/1.ts",
+    ]
+    assert entries[0].name == "Track1"
+
+
+def test_a_made_up_name_tells_no_secret_and_two_streams_never_share_it() -> None:
+    urls = [
+        "http://h.example/user1/secret1/17.ts",
+        "http://h.example/user2/secret2/17.ts",
+        "http://user1:secret1@h.example",
+        "http://h.example/get.php?password=secret1",
+        "http://h.example/secret1/index.m3u8",
+    ]
+    names = [entry.name for entry in parse("\n".join(urls))]
+    assert len(set(names)) == len(urls)
+    assert not any("secret" in name or "user" in name for name in names)
+
+
+def test_an_extinf_without_url_costs_itself_and_is_counted() -> None:
+    parser = ListParser()
+    entries = parser.feed(
+        ["#EXTM3U", "#EXTINF:-1,A", "#EXTGRP:X", "#EXTINF:-1,B", "http://a/1", "#EXTINF:-1,C"]
+    )
+    parser.finish()
+    assert [(entry.name, entry.groups) for entry in entries] == [("B", ())]
+    assert parser.skipped == 2
+
+
+def test_prose_and_html_hold_no_entries() -> None:
+    assert parse("<html><body>\n<a href='http://x/'>Login</a>\n</body></html>") == []
+    assert parse("Invalid_credentials.") == []
+    assert parse('{"user_info":{"auth":0}}') == []
+
+
+def test_attributes_of_the_list_are_kept_for_the_guide() -> None:
+    parser = ListParser()
+    parser.feed(['#EXTM3U x-tvg-url="http://a/1.xml, http://a/2.xml" url-tvg=b', "#EXTM3U c='3'"])
+    assert parser.headers == {
+        "x-tvg-url": "http://a/1.xml, http://a/2.xml",
+        "url-tvg": "b",
+        "c": "3",
+    }
+
+
+def test_an_attribute_that_could_break_out_does_not() -> None:
+    line = extinf('The "Best"', {"tvg-name": 'a" tvg-id="b', "group-title": "it's"})
+    assert line == ("#EXTINF:-1 tvg-name=\"a' tvg-id='b\" group-title=\"it's\",The 'Best'")
+
+
+def test_a_line_made_to_be_slow_is_not() -> None:
+    for evil in ('a="' * 20_000, "a= " * 20_000, '"' * 60_000, "'\" , " * 12_000, " " * 60_000):
+        scan_attributes(f"#EXTINF:-1 {evil}")
+
+
+NASTY = st.text(
+    st.one_of(
+        st.sampled_from("\"',=:;|#/\\ \t\r\0\u2028\u0085&%{}"),
+        st.sampled_from("abİſ1.-é中"),
+    ),
+    max_size=30,
+)
+LIST_LINES = st.lists(
+    st.one_of(
+        NASTY,
+        st.builds("#EXTINF:{}{},{}".format, NASTY, NASTY, NASTY),
+        st.builds('#EXTINF:-1 tvg-id="{}" {}="{}",{}'.format, NASTY, NASTY, NASTY, NASTY),
+        st.builds("#EXTGRP:{}".format, NASTY),
+        st.builds("#EXTVLCOPT:http-user-agent={}".format, NASTY),
+        st.builds("#KODIPROP:inputstream.adaptive.stream_headers={}".format, NASTY),
+        st.builds("#EXTHTTP:{}".format, NASTY),
+        st.builds("#EXTM3U {}".format, NASTY),
+        st.builds("http://a.example/{}|{}".format, NASTY, NASTY),
+        st.text(),
+    ),
+    max_size=12,
+)
+
+
+@given(LIST_LINES)
+def test_no_text_raises_and_what_is_rendered_parses_back_to_the_same(lines: list[str]) -> None:
+    for entry in parse("\n".join(lines)):
+        line = extinf(entry.name, entry.attributes)
+        assert not set(line) & set("\r\n\0\u2028\u2029")
+        (again,) = parse(f"{line}\nhttp://proxy.example/stream/a")
+        assert again.name == entry.name.replace('"', "'")
+        assert again.attributes == {
+            key: value.replace('"', "'") for key, value in entry.attributes.items()
+        }
+        assert extinf(again.name, again.attributes) == line

@@ -1,0 +1,316 @@
+"""One channel, one upstream, many viewers: the hub with upstreams that are plain generators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+from gevent.event import Event
+from gevent.queue import Queue
+
+from kptv.channels.model import Channel, Source, Stream
+from kptv.config import Config
+from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
+from kptv.metrics import Metrics
+from kptv.restream.files import OpenFile
+from kptv.restream.hubs import Hubs
+from kptv.restream.subscriber import Subscriber
+
+LIMIT = 10.0  # seconds; what hangs, fails
+
+
+class FakeUpstreams:
+    """Upstreams that give what a test puts in, and know who is connected."""
+
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+        self.open_now = 0
+        self.most_open = 0
+        self.feeds: dict[str, Queue[bytes | UpstreamError]] = {}
+        self.opening: Callable[[Stream], None] = lambda stream: None
+
+    def feed(self, stream: Stream, *items: bytes | UpstreamError) -> None:
+        for item in items:
+            self._feed_of(stream).put(item)
+
+    def open_stream(self, stream: Stream) -> Iterator[bytes]:
+        self.opened.append(stream.url)
+        self.open_now += 1
+        self.most_open = max(self.most_open, self.open_now)
+        try:
+            self.opening(stream)
+            while True:
+                item = self._feed_of(stream).get()
+                if isinstance(item, UpstreamError):
+                    raise item
+                yield item
+        finally:
+            self.open_now -= 1
+
+    def _feed_of(self, stream: Stream) -> Queue[bytes | UpstreamError]:
+        return self.feeds.setdefault(stream.url, Queue())
+
+
+class FakeFile:
+    status = 200
+    headers = {"Content-Type": "video/mp4"}  # noqa: RUF012
+    closed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"film"
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def packets(mark: bytes) -> bytes:
+    return (b"\x47" + mark * 187) * 20
+
+
+SOURCES = (Source(1, "http://one/", 1), Source(2, "http://two/", 1))
+ONE, TWO = (Stream(source, source.url + "1.ts") for source in SOURCES)
+NEWS = Channel("news", "News", (ONE, TWO))
+SPORT = Channel("sport", "Sport", (Stream(SOURCES[0], "http://one/2.ts"),))
+
+
+class Rig:
+    """Hubs over fake upstreams."""
+
+    def __init__(self, **settings: object) -> None:
+        self.upstreams = FakeUpstreams()
+        self.files: list[tuple[str, str | None]] = []
+        self.metrics = Metrics()
+        self.hubs = Hubs(
+            Config(sources=SOURCES, **settings),  # type: ignore[arg-type]
+            self.metrics,
+            self.upstreams.open_stream,
+            self._open_file,
+        )
+
+    def _open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
+        self.files.append((stream.url, byte_range))
+        return FakeFile()
+
+    def play(self, channel: Channel, byte_range: str | None = None) -> Subscriber | OpenFile:
+        with gevent.Timeout(LIMIT):
+            return self.hubs.play(channel, byte_range, lambda: False)
+
+    def viewer(self, channel: Channel) -> Viewer:
+        body = self.play(channel)
+        assert isinstance(body, Subscriber)
+        return Viewer(body)
+
+
+class Viewer:
+    def __init__(self, body: Subscriber) -> None:
+        self.body = body
+        self.received: Queue[bytes | None] = Queue()
+        self._greenlet = gevent.spawn(self._read)
+
+    def _read(self) -> None:
+        for chunk in self.body:
+            self.received.put(chunk)
+        self.received.put(None)
+
+    def next(self) -> bytes | None:
+        """The next chunk; None at the end of the body."""
+        return self.received.get(timeout=LIMIT)
+
+    def leave(self) -> None:
+        self._greenlet.kill()
+        self.body.close()
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    rig = Rig()
+    yield rig
+    rig.hubs.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    with gevent.Timeout(LIMIT):
+        while not condition():
+            gevent.sleep(0.001)
+
+
+def test_fifteen_viewers_on_a_cold_channel_make_one_upstream(rig: Rig) -> None:
+    plays = [gevent.spawn(rig.viewer, NEWS) for _ in range(15)]
+    gevent.idle()
+    rig.upstreams.feed(ONE, packets(b"a"))
+    viewers = [play.get(timeout=LIMIT) for play in plays]
+    assert [viewer.next() for viewer in viewers] == [packets(b"a")] * 15
+    assert rig.upstreams.opened == [ONE.url]
+
+
+def test_a_late_viewer_gets_what_is_buffered(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, packets(b"a"), packets(b"b"))
+    first = rig.viewer(NEWS)
+    assert [first.next(), first.next()] == [packets(b"a"), packets(b"b")]
+    late = rig.viewer(NEWS)
+    assert [late.next(), late.next()] == [packets(b"a"), packets(b"b")]
+
+
+def test_the_stream_goes_on_when_the_viewer_who_started_it_leaves(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, packets(b"a"))
+    first, second = rig.viewer(NEWS), rig.viewer(NEWS)
+    first.leave()
+    second.next()
+    rig.upstreams.feed(ONE, packets(b"b"))
+    assert second.next() == packets(b"b")
+    assert rig.upstreams.opened == [ONE.url]
+
+
+@pytest.mark.parametrize("reason", [Reason.ENDED, Reason.RESET, Reason.STALLED, Reason.NOT_MEDIA])
+def test_a_failure_in_mid_stream_goes_on_with_the_next_source(rig: Rig, reason: Reason) -> None:
+    rig.upstreams.feed(ONE, packets(b"a"), UpstreamError(reason))
+    rig.upstreams.feed(TWO, packets(b"b"))
+    viewer = rig.viewer(NEWS)
+    assert [viewer.next(), viewer.next()] == [packets(b"a"), packets(b"b")]
+    assert rig.upstreams.most_open == 1
+
+
+def test_a_fault_of_ours_in_one_stream_costs_that_stream_only(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(stream: Stream) -> None:
+        if stream == ONE:
+            raise KeyError("a bug")
+
+    rig.upstreams.opening = fail
+    rig.upstreams.feed(TWO, packets(b"b"))
+    assert rig.viewer(NEWS).next() == packets(b"b")
+    assert "KeyError" in caplog.text
+
+
+def test_a_channel_that_cannot_start_says_when_to_come_again() -> None:
+    rig = Rig(max_retries=0)
+    rig.upstreams.feed(ONE, UpstreamError(Reason.REFUSED))
+    rig.upstreams.feed(TWO, UpstreamError(Reason.REFUSED))
+    with pytest.raises(Unavailable) as caught:
+        rig.play(NEWS)
+    assert caught.value.retry_after >= 1
+    assert len(rig.hubs) == 0
+    assert rig.hubs.limits.in_use(SOURCES[0]) == 0
+
+
+def test_a_hub_lingers_and_the_next_viewer_finds_it(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.viewer(NEWS).leave()
+    assert rig.viewer(NEWS).next() == packets(b"a")
+    assert rig.upstreams.opened == [ONE.url]
+
+
+def test_a_lingering_hub_gives_way_to_who_needs_its_slot(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.viewer(NEWS).leave()
+    rig.upstreams.feed(SPORT.streams[0], packets(b"s"))
+    assert rig.viewer(SPORT).next() == packets(b"s")
+    assert rig.upstreams.most_open == 1
+
+
+def test_a_viewer_who_zaps_before_the_old_channel_is_left_gets_its_slot_then(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, packets(b"a"))
+    old = rig.viewer(NEWS)
+    zap = gevent.spawn(rig.viewer, SPORT)
+    gevent.idle()
+    assert rig.upstreams.opened == [ONE.url]
+    rig.upstreams.feed(SPORT.streams[0], packets(b"s"))
+    old.leave()
+    assert zap.get(timeout=LIMIT).next() == packets(b"s")
+    assert rig.upstreams.most_open == 1
+
+
+def test_a_hub_ends_when_it_has_lingered_long_enough() -> None:
+    rig = Rig(stream_linger=0.05)
+    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.viewer(NEWS).leave()
+    until(lambda: len(rig.hubs) == 0 and rig.upstreams.open_now == 0)
+    until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
+    assert rig.hubs.budget.used == 0
+
+
+def test_in_direct_mode_each_viewer_has_an_upstream_of_its_own() -> None:
+    rig = Rig(enable_restreaming=False)
+    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.upstreams.feed(TWO, packets(b"b"))
+    first, second = rig.viewer(NEWS), rig.viewer(NEWS)
+    assert {first.next(), second.next()} == {packets(b"a"), packets(b"b")}
+    first.leave()
+    until(lambda: rig.upstreams.open_now == 1)
+
+
+def test_a_viewer_who_is_too_slow_loses_data_and_holds_up_nobody() -> None:
+    rig = Rig(buffer_size_per_stream=3 * len(packets(b"a")))
+    rig.upstreams.feed(ONE, packets(b"a"))
+    slow = rig.play(NEWS)
+    assert isinstance(slow, Subscriber)
+    chunks = iter(slow)
+    assert next(chunks) == packets(b"a")
+    healthy = rig.viewer(NEWS)
+    for mark in range(20):
+        rig.upstreams.feed(ONE, packets(bytes((mark,))))
+        while healthy.next() != packets(bytes((mark,))):
+            pass
+    next(chunks)
+    assert slow.skips == 1
+    assert rig.hubs.budget.used <= 3 * len(packets(b"a"))
+
+
+def test_a_viewer_who_has_hung_up_is_noticed_while_the_upstream_is_silent() -> None:
+    rig = Rig(stream_linger=0)
+    gone = Event()
+    rig.upstreams.feed(ONE, packets(b"a"))
+    body = rig.hubs.play(NEWS, None, gone.is_set)
+    assert isinstance(body, Subscriber)
+    viewer = Viewer(body)
+    viewer.next()
+    gone.set()
+    assert viewer.next() is None
+
+
+def test_a_running_hub_takes_the_candidates_of_a_new_import(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, packets(b"a"))
+    viewer = rig.viewer(NEWS)
+    viewer.next()
+    new = Stream(SOURCES[1], "http://two/new.ts")
+    rig.hubs.imported(lambda slug: Channel(slug, "News", (new,)))
+    rig.upstreams.feed(new, packets(b"n"))
+    rig.upstreams.feed(ONE, UpstreamError(Reason.ENDED))
+    assert viewer.next() == packets(b"n")
+
+
+def test_the_first_answer_of_a_file_is_the_one_that_is_sent(rig: Rig) -> None:
+    film = FakeFile()
+
+    def is_file(stream: Stream) -> None:
+        raise IsFile(film)
+
+    rig.upstreams.opening = is_file
+    body = rig.play(NEWS)
+    assert isinstance(body, OpenFile)
+    assert list(body) == [b"film"]
+    assert rig.files == []
+    assert rig.hubs.limits.in_use(SOURCES[0]) == 1
+    body.close()
+    assert film.closed
+    until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
+    again = rig.play(NEWS, "bytes=100-")
+    assert rig.files == [(ONE.url, "bytes=100-")], "what it is, is remembered"
+    assert rig.upstreams.opened == [ONE.url]
+    again.close()
+
+
+def test_closing_ends_every_viewer_and_gives_everything_back(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, packets(b"a"))
+    viewer = rig.viewer(NEWS)
+    viewer.next()
+    rig.hubs.close()
+    assert viewer.next() is None
+    until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
+    assert rig.upstreams.open_now == 0
+    viewer.leave()
+    assert rig.hubs.budget.used == 0
+    with pytest.raises(Unavailable):
+        rig.play(NEWS)

@@ -1,0 +1,160 @@
+"""Slots: never more than a source allows, given back once, handed on in the order of coming."""
+
+from __future__ import annotations
+
+import random
+
+import gevent
+import pytest
+from gevent.pool import Group
+
+from kptv.channels.model import Source
+from kptv.restream.limits import ConnectionLimits, Slot
+
+ONE, TWO, FREE = Source(1, "a", 1), Source(2, "b", 2), Source(3, "c", 0)
+
+
+@pytest.fixture
+def limits() -> ConnectionLimits:
+    return ConnectionLimits([ONE, TWO, FREE])
+
+
+def test_a_source_gives_as_many_slots_as_it_allows(limits: ConnectionLimits) -> None:
+    slots = [limits.try_acquire(TWO) for _ in range(3)]
+    assert [slot is not None for slot in slots] == [True, True, False]
+    assert limits.full() == {2}
+    assert limits.in_use(TWO) == 2
+
+
+def test_a_source_without_a_limit_is_never_full(limits: ConnectionLimits) -> None:
+    assert all(limits.try_acquire(FREE) for _ in range(1000))
+    assert limits.in_use(FREE) == 1000
+    assert not limits.full()
+
+
+def test_a_slot_is_given_back_once_however_often_it_is_closed(limits: ConnectionLimits) -> None:
+    slot = limits.try_acquire(ONE)
+    assert slot is not None
+    with slot:
+        assert limits.full() == {1}
+    slot.close()
+    slot.close()
+    assert limits.in_use(ONE) == 0
+    assert limits.try_acquire(ONE)
+
+
+def test_a_slot_that_was_transferred_is_given_back_by_its_new_owner(
+    limits: ConnectionLimits,
+) -> None:
+    slot = limits.try_acquire(ONE)
+    assert slot is not None
+    moved = slot.transfer()
+    slot.close()
+    assert limits.in_use(ONE) == 1
+    moved.close()
+    assert limits.in_use(ONE) == 0
+
+
+def test_who_waits_gets_the_slot_that_is_given_back_in_the_order_of_coming(
+    limits: ConnectionLimits,
+) -> None:
+    order: list[int] = []
+
+    def wait(number: int) -> None:
+        slot = limits.acquire([ONE], 10)
+        assert slot is not None
+        order.append(number)
+        slot.close()
+
+    held = limits.try_acquire(ONE)
+    assert held is not None
+    waiters = [gevent.spawn(wait, number) for number in range(5)]
+    gevent.idle()
+    assert limits.waiting(1) == 5
+    held.close()
+    assert limits.try_acquire(ONE) is None, "no newcomer overtakes"
+    gevent.joinall(waiters, timeout=10, raise_error=True)
+    assert order == [0, 1, 2, 3, 4]
+    assert limits.in_use(ONE) == 0
+
+
+def test_who_waits_for_several_sources_takes_the_first_slot_of_any(
+    limits: ConnectionLimits,
+) -> None:
+    one, twos = limits.try_acquire(ONE), [limits.try_acquire(TWO) for _ in range(2)]
+    waiter = gevent.spawn(limits.acquire, [ONE, TWO], 10)
+    gevent.idle()
+    assert twos[0] is not None
+    assert one is not None
+    twos[0].close()
+    slot = waiter.get(timeout=10)
+    assert slot.source == TWO
+
+
+def test_waiting_ends_in_time_and_leaves_nothing_behind(limits: ConnectionLimits) -> None:
+    limits.try_acquire(ONE)
+    assert limits.acquire([ONE], 0.01) is None
+    assert limits.waiting(1) == 0
+
+
+def test_a_waiter_that_is_killed_leaves_its_place(limits: ConnectionLimits) -> None:
+    held = limits.try_acquire(ONE)
+    assert held is not None
+    waiter = gevent.spawn(limits.acquire, [ONE], 10)
+    gevent.idle()
+    waiter.kill()
+    held.close()
+    assert limits.try_acquire(ONE)
+
+
+def test_a_waiter_killed_as_it_is_served_gives_the_slot_back(limits: ConnectionLimits) -> None:
+    held = limits.try_acquire(ONE)
+    assert held is not None
+    waiter = gevent.spawn(limits.acquire, [ONE], 10)
+    gevent.idle()
+    waiter.kill(block=False)
+    held.close()
+    waiter.join(timeout=10)
+    assert limits.in_use(ONE) == 0
+    assert limits.try_acquire(ONE)
+
+
+def test_a_wait_asks_for_a_slot_that_is_held_for_nobody(limits: ConnectionLimits) -> None:
+    lingering = limits.try_acquire(ONE)
+    assert lingering is not None
+    limits.reclaim = lambda numbers: lingering.close() if 1 in numbers else None
+    slot = limits.acquire([ONE], 10)
+    assert slot is not None
+
+
+def test_after_we_hung_up_the_provider_gets_a_moment_to_see_it(limits: ConnectionLimits) -> None:
+    slot = limits.try_acquire(ONE)
+    assert slot is not None
+    slot.close(settle=0.01)
+    assert limits.try_acquire(ONE) is None
+    assert limits.acquire([ONE], 10)
+
+
+def test_fifty_on_three_slots_never_hold_more_than_three() -> None:
+    source = Source(1, "a", 3)
+    limits = ConnectionLimits([source])
+    held, most = 0, 0
+
+    def use() -> None:
+        nonlocal held, most
+        for _ in range(20):
+            slot = limits.acquire([source], 30)
+            assert isinstance(slot, Slot)
+            held += 1
+            most = max(most, held)
+            gevent.sleep(random.random() / 1000)
+            held -= 1
+            slot.close()
+
+    group = Group()
+    for _ in range(50):
+        group.spawn(use)
+    assert group.join(timeout=60)
+    assert most == 3
+    assert limits.in_use(source) == 0
+    assert limits.waiting(1) == 0

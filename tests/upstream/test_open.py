@@ -1,0 +1,216 @@
+"""What becomes of each answer a provider may give, told by a real one on loopback.
+
+Silence and hanging need gevent's sockets: they are tested through gunicorn in tests/functional.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+
+import pytest
+
+from kptv.channels.model import Source, Stream
+from kptv.config import Config
+from kptv.errors import IsFile, Reason, UpstreamError
+from kptv.upstream.client import Client, parse_retry_after
+from kptv.upstream.open import Opener
+from tests.provider import Bad, How, Provider, Reply
+from tests.provider import Stream as Served
+
+SOURCE = Source(1, "http://unused/", 1)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider(bitrate=20_000_000) as provider:
+        yield provider
+
+
+@pytest.fixture
+def served(provider: Provider) -> Served:
+    return provider.add_channel("News")
+
+
+@pytest.fixture
+def opener() -> Iterator[Opener]:
+    config = Config(sources=(SOURCE,), user_agent="Test/1", req_referrer="http://ref/")
+    client = Client(config)
+    yield Opener(config, client)
+    client.close()
+
+
+def read(opener: Opener, url: str, pieces: int = 5, **headers: str) -> bytes:
+    with closing(opener.open_stream(Stream(SOURCE, url, headers=headers))) as chunks:
+        return b"".join(islice(chunks, pieces))
+
+
+def failure(opener: Opener, url: str, pieces: int = 10_000) -> UpstreamError:
+    with pytest.raises(UpstreamError) as caught:
+        read(opener, url, pieces)
+    assert "127.0.0.1" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    return caught.value
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_whole_packets_come_out(
+    opener: Opener, served: Served, provider: Provider, chunked: bool
+) -> None:
+    served.chunked = chunked
+    data = read(opener, served.url)
+    assert len(data) >= 2048
+    assert len(data) % 188 == 0
+    assert set(data[::188]) == {0x47}
+    provider.wait(lambda: provider.connections == 0)
+
+
+def test_junk_before_the_first_packet_is_dropped(opener: Opener, served: Served) -> None:
+    served.junk = b"junk, with a G in it" * 50
+    assert read(opener, served.url)[0] == 0x47
+
+
+def test_the_bytes_count_not_the_content_type(opener: Opener, served: Served) -> None:
+    served.content_type = "text/html"
+    assert read(opener, served.url)[0] == 0x47
+
+
+def test_a_body_that_is_compressed_is_unpacked(opener: Opener, served: Served) -> None:
+    served.content_encoding = "gzip"
+    served.compressed = True
+    assert read(opener, served.url)[0] == 0x47
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        (404, Reason.HTTP_ERROR),
+        (500, Reason.HTTP_ERROR),
+        (429, Reason.RATE_LIMITED),
+        (458, Reason.RATE_LIMITED),
+        (Bad.HTML, Reason.NOT_MEDIA),
+        (Bad.GARBAGE, Reason.NOT_MEDIA),
+        (Bad.EMPTY, Reason.EMPTY),
+        (Bad.RESET, Reason.RESET),
+        (Bad.NO_ANSWER, Reason.RESET),
+        (Bad.REDIRECT_LOOP, Reason.HTTP_ERROR),
+        (Reply(200, {}, b"#EXTM3U\n#EXT-X-VERSION:3\n"), Reason.NOT_MEDIA),
+        (Reply(204), Reason.HTTP_ERROR),
+        (Reply(302, {"Location": "ftp://elsewhere/"}), Reason.BAD_URL),
+        (Reply(302, {"Location": "http://[bad/"}), Reason.BAD_URL),
+        (Reply(200, {}, b"G" * 100), Reason.NOT_MEDIA),
+    ],
+    ids=str,
+)
+def test_a_bad_answer_has_its_reason(
+    opener: Opener, served: Served, provider: Provider, how: How, reason: Reason
+) -> None:
+    served.fail_with(how)
+    assert failure(opener, served.url).reason is reason
+    provider.wait(lambda: provider.sockets == 0)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        (Bad.END, Reason.ENDED),
+        (Bad.SHORT_BODY, Reason.ENDED),
+        (Bad.RESET, Reason.RESET),
+    ],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_bad_ending_has_its_reason(
+    opener: Opener, served: Served, how: Bad, reason: Reason, chunked: bool
+) -> None:
+    served.chunked = chunked
+    served.fail_with(how, after_packets=200)
+    assert failure(opener, served.url).reason is reason
+
+
+def test_nobody_there_is_a_refusal(opener: Opener, provider: Provider) -> None:
+    assert failure(opener, provider.refused_url("/1.ts")).reason is Reason.REFUSED
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["udp://239.0.0.1:1234", "rtmp://x/y", "/no/scheme", "http://", "http://a b/", "http://[x"],
+)
+def test_an_address_that_cannot_be_opened_is_said_to_be_one(opener: Opener, url: str) -> None:
+    assert failure(opener, url).reason in (Reason.BAD_URL, Reason.REFUSED)
+
+
+def test_what_the_provider_asks_for_comes_with_the_failure(opener: Opener, served: Served) -> None:
+    served.fail_with(Reply(503, {"Retry-After": "17"}))
+    error = failure(opener, served.url)
+    assert (error.reason, error.status, error.retry_after) == (Reason.RATE_LIMITED, 503, 17)
+
+
+def test_headers_go_with_every_request_after_redirects_too(
+    opener: Opener, served: Served, provider: Provider
+) -> None:
+    served.redirect_to_token()
+    read(opener, served.url, **{"User-agent": "Own/2", "X-Key": "ключ"})
+    assert len(provider.requests) == 2
+    for request in provider.requests:
+        assert request.headers["user-agent"] == "Own/2"
+        assert request.headers["referer"] == "http://ref/"
+        assert "x-key" in request.headers
+        assert request.headers["connection"] == "close"
+
+
+def test_the_next_connection_starts_from_the_lists_url_again(
+    opener: Opener, served: Served, provider: Provider
+) -> None:
+    served.redirect_to_token()
+    read(opener, served.url)
+    provider.wait(lambda: provider.connections == 0)
+    read(opener, served.url)
+    assert [request.path == served.path for request in provider.requests] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_a_film_is_found_to_be_one_by_its_bytes(opener: Opener, provider: Provider) -> None:
+    data = b"\0\0\0\x18ftypmp42" + bytes(10_000)
+    film = provider.add_file("/movie/u/p/1.mp4", data, "application/octet-stream")
+    with pytest.raises(IsFile) as caught:
+        read(opener, film.url)
+    body = caught.value.body
+    assert body.status == 200
+    assert body.headers["Content-Type"] == "video/mp4"
+    assert b"".join(body) == data
+    body.close()
+    body.close()
+
+
+def test_a_range_of_a_film_is_asked_for_and_answered(opener: Opener, provider: Provider) -> None:
+    film = provider.add_file("/movie/u/p/1.mp4", bytes(range(256)) * 10)
+    body = opener.open_file(Stream(SOURCE, film.url), "bytes=5-9")
+    assert (body.status, body.headers["Content-Range"]) == (206, "bytes 5-9/2560")
+    assert b"".join(body) == bytes((5, 6, 7, 8, 9))
+    body.close()
+    beyond = opener.open_file(Stream(SOURCE, film.url), "bytes=9999-")
+    assert beyond.status == 416
+    beyond.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 5 ", 5),
+        ("Thu, 01 Jan 1970 00:02:00 GMT", 20),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        ("9" * 400, 86400),
+    ],
+)
+def test_retry_after_is_read_in_both_its_forms(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value, now=100) == seconds
