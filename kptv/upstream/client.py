@@ -33,6 +33,20 @@ class Client:
         self._config = config
         self._sessions: dict[int, requests.Session] = {}
 
+    def alone(self, source: Source) -> Client:
+        """A client for one stream whose requests say keep-alive, with the cookies set so far.
+
+        It asks for one thing at a time, so it has one connection a host, and keeps those of two
+        hosts at most: a provider never sees more. Close it with the stream.
+        """
+        client = Client(self._config)
+        session = client._sessions[source.number] = requests.Session()
+        session.cookies.update(self._session(source).cookies)
+        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=1, max_retries=0)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        return client
+
     def get(
         self,
         source: Source,

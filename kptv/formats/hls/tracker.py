@@ -76,7 +76,12 @@ class LiveTracker:
     @property
     def fails_at(self) -> float:
         """When the stream has failed, if no new segment comes before."""
-        return self._last_new + max(self._stall_timeout, STALLED_AFTER * self.target_duration)
+        return self._last_new + self.patience
+
+    @property
+    def patience(self) -> float:
+        """Seconds without a new segment after which the stream has failed."""
+        return max(self._stall_timeout, STALLED_AFTER * self.target_duration)
 
     @property
     def finished(self) -> bool:
@@ -104,7 +109,10 @@ class LiveTracker:
         if update.new or not self.reload_at:
             self._last_new = now
         delay = _reload_delay(playlist, changed=update.new > 0)
-        self.reload_at = max(asked_at + delay, now + SHORTEST_RELOAD)
+        self.reload_at = asked_at + delay
+        if now < self.fails_at:  # not to notice a failure half a target duration late
+            self.reload_at = min(self.reload_at, self.fails_at)
+        self.reload_at = max(self.reload_at, now + SHORTEST_RELOAD)
         self._window = max(self._window, len(playlist.segments))
         self.skipped += update.skipped
         return update
