@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from kptv.channels.model import Source
 from kptv.config import Config
@@ -13,13 +13,28 @@ from kptv.config import Config
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _HIDDEN = "…"
 _SHORTEST_SECRET = 3  # shorter ones would blank out half of every line
-_PATTERNS = (
-    # Any URL; then what libraries print of one in pieces.
-    (re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE), _HIDDEN),
-    (re.compile(r"\b(host=)'[^']*'"), rf"\1'{_HIDDEN}'"),
-    (re.compile(r"(\"(?:GET|HEAD|POST) )\S+"), rf"\1{_HIDDEN}"),
-    (re.compile(r"/(?:live|movie|series|timeshift)/[^\s/]+/[^\s'\"<>]+"), _HIDDEN),
-    (re.compile(r"\b(username|password|token)=[^\s&'\"]+", re.IGNORECASE), rf"\1={_HIDDEN}"),
+_SURE_SECRET = 6  # shorter ones are hidden only where they stand alone: no "tv" out of "tvg-id"
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+_LOGIN_FIELDS = frozenset(
+    ("username", "user", "password", "pass", "token", "key", "auth", "u", "p", "mac")
+)
+_PATTERNS = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        # Any URL, also as JSON or another URL holds it; then what libraries print of one in pieces.
+        (r"[a-z][a-z0-9+.-]{0,20}(?::(?:\\?/){2}|%3A%2F%2F)[^\s'\"<>]+", _HIDDEN),
+        (r"\b(host=)'[^']*'", rf"\1'{_HIDDEN}'"),
+        (
+            r"\b(resolve|hostname|valid for|match|either of) '[^']*'(?:, '[^']*')*",
+            rf"\1 '{_HIDDEN}'",
+        ),
+        (r"\b(connection to) \S+(?= timed out)", rf"\1 {_HIDDEN}"),
+        (r"\b(dropped connection:|connection \(\d+\):) \S+", rf"\1 {_HIDDEN}"),
+        (r"\b(url:) \S+", rf"\1 {_HIDDEN}"),
+        (r"(\"(?:GET|HEAD|POST) )\S+", rf"\1{_HIDDEN}"),
+        (r"/(?:live|movie|series|timeshift)/[^\s/]+/[^\s'\"<>]+", _HIDDEN),
+        (r"\b(username|password|token)=[^\s&'\"]+", rf"\1={_HIDDEN}"),
+    )
 )
 
 
@@ -30,16 +45,19 @@ class RedactingFormatter(logging.Formatter):
         super().__init__(fmt)
         secrets = {secret for source in sources for secret in secrets_of(source)}
         longest_first = sorted(secrets, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
-        self._own_url = own_url
+        pattern = "|".join(map(_pattern_of, longest_first)) or r"(?!)"
+        self._secrets = re.compile(pattern, re.IGNORECASE)
+        # Not the beginning of another host: tv.example is not tv.example.org.
+        self._own_url = re.compile(rf"({re.escape(own_url)}(?![\w.:@-]))")
 
     def format(self, record: logging.LogRecord) -> str:
         return self.redact(super().format(record))
 
     def redact(self, text: str) -> str:
         """``text`` without URLs (save this proxy's own) and without the sources' secrets."""
-        parts = text.split(self._own_url)
-        return self._own_url.join(map(self._redact_part, parts))
+        parts = self._own_url.split(text)
+        parts[::2] = map(self._redact_part, parts[::2])
+        return "".join(parts)
 
     def _redact_part(self, text: str) -> str:
         for pattern, replacement in _PATTERNS:
@@ -48,20 +66,24 @@ class RedactingFormatter(logging.Formatter):
 
 
 def secrets_of(source: Source) -> set[str]:
-    """What of a source's URL must not be told: host, user, password, values of the query."""
+    """What of a source's URL must not be told: host, user, password; in each way of writing."""
     parts = urlsplit(source.url)
     if not parts.scheme.startswith("http"):
         return set()
     found = {parts.hostname, parts.username, parts.password}
-    found |= {value for name, value in parse_qsl(parts.query) if name in _LOGIN_FIELDS}
-    loopback = {"localhost", "127.0.0.1"}
-    known = {secret for secret in found if secret and len(secret) >= _SHORTEST_SECRET} - loopback
-    return known | {unquote(secret) for secret in known}
+    for field in re.split("[&;]", parts.query):
+        name, _, value = field.partition("=")
+        if name.lower() in _LOGIN_FIELDS:
+            found |= {value, unquote_plus(value)}
+    known = {secret for secret in found if secret and len(secret) >= _SHORTEST_SECRET} - _LOOPBACK
+    plain = known | {unquote(secret) for secret in known}
+    return plain | {quote(secret, safe="") for secret in plain}
 
 
-_LOGIN_FIELDS = frozenset(
-    ("username", "user", "password", "pass", "token", "key", "auth", "u", "p")
-)
+def _pattern_of(secret: str) -> str:
+    if len(secret) >= _SURE_SECRET:
+        return re.escape(secret)
+    return rf"(?:(?<![^\W_])|(?<=%[0-9a-f]{{2}})){re.escape(secret)}(?![^\W_])"
 
 
 def set_up_logging(config: Config) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 
-from kptv.errors import FileBody
+from kptv.errors import FileBody, UpstreamError
 from kptv.metrics import ChannelCounters
 from kptv.restream.limits import SETTLE, Slot
+
+log = logging.getLogger(__name__)
 
 
 class OpenFile:
@@ -30,9 +33,14 @@ class OpenFile:
         return f"<OpenFile {self._slot.source.tag} status={self.status}>"
 
     def __iter__(self) -> Iterator[bytes]:
-        for data in self._body:
-            self._counters.bytes_sent += len(data)
-            yield data
+        """The body; where it breaks it ends, and the player asks for the rest with a Range."""
+        try:
+            for data in self._body:
+                self._counters.bytes_sent += len(data)
+                yield data
+        except UpstreamError as error:
+            self._counters.errors[error.reason] += 1
+            log.warning("%s: %s: %s", self._counters.name, self._slot.source.tag, error)
 
     def close(self) -> None:
         """Close the connection, then give the slot back; may come twice."""

@@ -152,6 +152,8 @@ class Hub:
         try:
             while not self.ended:
                 self._play(next_attempt(self._failover, self._limits))
+                if not self.subscribers:
+                    self._end()  # it lingered: another stream would be opened for nobody
         except Unavailable as unavailable:
             self.unavailable = unavailable
             log.warning("%s: given up: %s", self.channel.slug, unavailable)

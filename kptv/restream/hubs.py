@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from time import monotonic
 from typing import Protocol
 
@@ -58,7 +58,8 @@ class Hubs:
         self.limits.reclaim = self._reclaim
         self.budget = Budget(config.max_buffer_size)
         self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
-        self._files: TTLCache[str, bool] = TTLCache(
+        # What is known to be a file, by slug, and what to say of it without asking again.
+        self._files: TTLCache[str, Mapping[str, str]] = TTLCache(
             _REMEMBERED_FILES, config.cache_duration if config.cache_enabled else 0, monotonic
         )
         self._stopping: Callable[[], bool] = lambda: False
@@ -81,6 +82,10 @@ class Hubs:
         hub = self._hubs.get(slug)
         return hub.channel if hub else None
 
+    def file_headers(self, channel: Channel) -> Mapping[str, str] | None:
+        """The headers of the file that ``channel`` is; None: it is live, or not known yet."""
+        return self._files.get(channel.slug)
+
     def play(
         self, channel: Channel, byte_range: str | None, departed: Callable[[], bool]
     ) -> Subscriber | OpenFile:
@@ -102,7 +107,6 @@ class Hubs:
                 subscriber.close()
         if live:
             return subscriber
-        self._files[channel.slug] = True
         if file is not None and byte_range in (None, "bytes=0-"):
             return file  # the answer that was looked at is the one that is sent
         if file is not None:
@@ -180,6 +184,8 @@ class Hubs:
         return hub
 
     def _keep_file(self, channel: Channel, body: FileBody, slot: Slot) -> OpenFile:
+        if body.status == 200:
+            self._files[channel.slug] = body.headers
         counters = self._metrics.open(channel.name)
         return OpenFile(
             body, slot, counters, on_close=lambda: self._metrics.close(counters, monotonic())

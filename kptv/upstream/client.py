@@ -6,9 +6,10 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -26,12 +27,19 @@ LONGEST_RETRY_AFTER = 86400.0  # seconds; more is nonsense
 _SPARE_CONNECTIONS = 4  # pooled past the limit: list and playlist requests
 
 
+class _Session(requests.Session):
+    """Leaves redirects alone: requests would read their bodies to the end, however long."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None for every answer: ``Client.get`` follows them."""
+
+
 class Client:
     """One pooled session a source; requests stream, redirects are followed one by one."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._sessions: dict[int, requests.Session] = {}
+        self._sessions: dict[int, _Session] = {}
 
     def alone(self, source: Source) -> Client:
         """A client for one stream whose requests say keep-alive, with the cookies set so far.
@@ -67,10 +75,11 @@ class Client:
             response = self._request(source, url, sent, timeout)
             if response.status_code not in REDIRECTS or "location" not in response.headers:
                 break
-            target = self._session(source).get_redirect_target(response) or ""
             hang_up(response)
             with mapped_errors():
-                url = urljoin(url, target)
+                # http.client reads headers as Latin-1; what is in them is mostly UTF-8.
+                location = response.headers["location"].encode("latin-1")
+                url = urljoin(url, location.decode("utf-8", "replace"))
         else:
             raise UpstreamError(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects")
         if response.status_code not in accept:
@@ -94,10 +103,10 @@ class Client:
                 url, headers=headers, stream=True, timeout=timeout, allow_redirects=False
             )
 
-    def _session(self, source: Source) -> requests.Session:
+    def _session(self, source: Source) -> _Session:
         session = self._sessions.get(source.number)
         if session is None:
-            session = self._sessions[source.number] = requests.Session()
+            session = self._sessions[source.number] = _Session()
             size = source.max_connections + _SPARE_CONNECTIONS
             for scheme in ("http://", "https://"):
                 session.mount(scheme, HTTPAdapter(pool_maxsize=size, max_retries=0))
@@ -121,16 +130,45 @@ class Client:
         return {name: value.encode() for name, value in headers.items() if value}
 
 
-def hang_up(response: requests.Response) -> None:
-    """Close the connection of an answer; may come twice.
+class _Session(requests.Session):
+    """Leaves redirects to the Client; its base reads the body of each, which may have no end."""
 
-    Its own ``close`` alone leaves the connection of an answer that was read to its end in the
-    pool, open, although we said ``Connection: close`` (RFC 9112, 9.6).
+    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Generator[requests.Response]:
+        yield from ()
+
+
+class _Adapter(HTTPAdapter):
+    """Its pools keep no open connection: see _HangsUp."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+
+class _HangsUp:
+    """A pool that closes what it is given back.
+
+    We said ``Connection: close`` (RFC 9112, 9.6), but urllib3 keeps a connection whose answer was
+    read to its end: a provider goes on counting it, or closes it under the next request.
     """
-    connection = response.raw.connection
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.close()
+        super()._put_conn(conn)  # type: ignore[misc]
+
+
+class _Pool(_HangsUp, urllib3.HTTPConnectionPool):
+    pass
+
+
+class _TLSPool(_HangsUp, urllib3.HTTPSConnectionPool):
+    pass
+
+
+def hang_up(response: requests.Response) -> None:
+    """Close the connection of an answer; may come twice."""
     response.close()
-    if connection is not None:
-        connection.close()
 
 
 def scheme_of(url: str) -> str:

@@ -143,6 +143,7 @@ class _File:
         self.headers = {n: response.headers[n] for n in _ENTITY_HEADERS if n in response.headers}
         if content_type:  # what its bytes say, not what the provider does
             self.headers["Content-Type"] = content_type
+        self.headers.setdefault("Content-Type", "application/octet-stream")
 
     def __iter__(self) -> Iterator[bytes]:
         """The body. Raises UpstreamError where it breaks."""

@@ -174,6 +174,16 @@ def test_the_next_connection_starts_from_the_lists_url_again(
     ]
 
 
+def test_a_redirect_is_followed_without_reading_its_body(
+    opener: Opener, served: Served, provider: Provider
+) -> None:
+    behind = provider.add_channel("Behind")
+    for _ in range(50):  # one connection after the other: none is used again while it closes
+        served.fail_with(Reply(302, {"Location": behind.path}, bytes(3_000_000)), times=1)
+        assert read(opener, served.url, pieces=1)
+    assert len(behind.requests) == 50
+
+
 def test_a_film_is_found_to_be_one_by_its_bytes(opener: Opener, provider: Provider) -> None:
     data = b"\0\0\0\x18ftypmp42" + bytes(10_000)
     film = provider.add_file("/movie/u/p/1.mp4", data, "application/octet-stream")

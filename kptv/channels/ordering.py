@@ -1,0 +1,46 @@
+"""The order of the served list, sorted in small steps so that streams go on meanwhile."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Generator, Iterable, Sequence
+
+STRIDE = 64  # every so many keys one is a sample
+BUCKET = 512  # keys to a bucket on average: 0.5 ms to sort
+STEP = 100  # items between two yields, 0.2 to 0.5 ms
+
+_DIGITS = re.compile(r"[0-9]+")
+
+
+def natural(text: str) -> str:
+    """A key by which numbers within ``text`` (normalised already) order as numbers."""
+    return _DIGITS.sub(_sortable, text)
+
+
+def _sortable(digits: re.Match[str]) -> str:
+    number = digits[0].lstrip("0")
+    return f"0{chr(0x21 + min(len(number), 0xD000))}{number}"  # longer numbers are greater
+
+
+def sorted_in_steps(
+    keys: Sequence[str], rows: Iterable[int], *, descending: bool
+) -> Generator[None, None, list[int]]:
+    """``rows`` by ``keys[row]``, stable; yields often.
+
+    Sorting 500,000 keys at once would take 0.5 s: they are put into buckets between samples.
+    """
+    rows = list(rows)
+    samples = sorted(keys[row] for row in rows[::STRIDE])
+    bounds = samples[:: max(BUCKET // STRIDE, 1)]
+    buckets: list[list[int]] = [[] for _ in range(len(bounds) + 1)]
+    for done, row in enumerate(rows):
+        buckets[bisect_right(bounds, keys[row])].append(row)
+        if done % STEP == 0:
+            yield
+    result: list[int] = []
+    for bucket in reversed(buckets) if descending else buckets:
+        bucket.sort(key=keys.__getitem__, reverse=descending)
+        result += bucket
+        yield
+    return result

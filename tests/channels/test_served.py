@@ -1,0 +1,93 @@
+"""The served list: whole, safe, and silent about the provider."""
+
+from __future__ import annotations
+
+import pytest
+
+from kptv.channels.catalog import Listing, build_catalog
+from kptv.channels.model import Source
+from kptv.channels.packing import pack
+from kptv.channels.served import render
+from kptv.formats.m3u import ListParser, extinf
+
+LIST_URL = "http://panel.example:8080/get.php?username=alice&password=s3cret&type=m3u_plus"
+STREAM_URL = "http://panel.example:8080/live/alice/s3cret/{}.ts"
+
+
+def served(*lists: str, base_url: str = "http://proxy/iptv") -> list[str]:
+    listings = []
+    for number, text in enumerate(lists, start=1):
+        entries = ListParser().feed(text.split("\n"))
+        source = Source(number, LIST_URL, number)
+        listings.append(Listing(source, [[pack(number, entry) for entry in entries]]))
+    steps = build_catalog(listings)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return b"".join(render(end.value, base_url)).decode().splitlines()
+
+
+def test_a_channel_is_one_line_and_one_link() -> None:
+    assert served('#EXTINF:-1 tvg-id="b" group-title="UK" x="1",BBC One\nhttp://a/1') == [
+        "#EXTM3U",
+        '#EXTINF:-1 tvg-id="b" group-title="UK" x="1",BBC One',
+        "http://proxy/iptv/stream/bbc-one",
+    ]
+
+
+def test_an_empty_catalog_is_an_empty_list() -> None:
+    assert served() == ["#EXTM3U"]
+
+
+def test_attributes_stand_in_an_order_that_no_list_changes() -> None:
+    one = served('#EXTINF:-1 zz="1" group-title="G" aa="2" tvg-id="i",A\nhttp://a/1')
+    other = served('#EXTINF:-1 aa="2" tvg-id="i" zz="1" group-title="G",A\nhttp://a/1')
+    assert one == other
+    assert one[1] == '#EXTINF:-1 tvg-id="i" group-title="G" aa="2" zz="1",A'
+
+
+def test_gaps_are_filled_from_the_other_candidates() -> None:
+    first = '#EXTINF:-1 tvg-id="" group-title="UK",A\nhttp://a/1'
+    second = '#EXTINF:-1 tvg-id="i" group-title="US" tvg-chno="5",A\nhttp://b/1'
+    assert served(first, second)[1] == ('#EXTINF:-1 tvg-id="i" tvg-chno="5" group-title="UK",A')
+
+
+def test_quotes_in_names_and_values_are_made_safe_as_the_format_does() -> None:
+    lines = served('#EXTINF:-1 tvg-name="The "Best" TV",He said "hi"\nhttp://a/1')
+    assert lines[1] == extinf('He said "hi"', {"tvg-name": 'The "Best" TV'})
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        'catchup-source="http://panel.example:8080/timeshift/{utc}.ts"',
+        'tvg-url="http://panel.example:8080/xmltv.php"',
+        'x="bearer s3cret"',
+        'tvg-logo="http://panel.example:8080/live/alice/s3cret/1.png"',
+        'tvg-logo="http://cdn.example/logo.png?user=alice"',
+        f'tvg-rec="{STREAM_URL.format(1)}"',
+    ],
+)
+def test_an_attribute_that_tells_of_the_provider_is_left_out(attribute: str) -> None:
+    text = "\n".join(served(f'#EXTINF:-1 {attribute} tvg-id="i",A\n{STREAM_URL.format(1)}'))
+    assert '#EXTINF:-1 tvg-id="i",A' in text
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        'tvg-logo="http://panel.example:8080/images/1.png"',
+        'tvg-logo="https://proxy.example/?url=https://logos.example/alicetv.png"',
+        'catchup-source="?offset=${offset}"',
+        'tvg-name="Alice in Wonderland"',
+    ],
+)
+def test_an_attribute_that_does_not_stays(attribute: str) -> None:
+    assert attribute in served(f"#EXTINF:-1 {attribute},A\n{STREAM_URL.format(1)}")[1]
+
+
+def test_guides_of_the_provider_are_not_announced() -> None:
+    text = f'#EXTM3U url-tvg="http://a/x?password=s3cret"\n#EXTINF:-1,A\n{STREAM_URL.format(1)}'
+    assert served(text)[0] == "#EXTM3U"

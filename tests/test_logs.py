@@ -1,0 +1,193 @@
+"""The log tells nothing of a provider's address or account."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kptv.channels.model import Source
+from kptv.config import load_config
+from kptv.logs import FORMAT, RedactingFormatter, secrets_of, set_up_logging
+
+BASE_URL = "http://tv.example:8080/iptv"
+LIST_URL = "http://panel.example:2095/get.php?username=canary-user&password=c%40n+ary&type=m3u"
+SOURCES = (
+    Source(1, LIST_URL, 2),
+    Source(2, "https://Jane:Tr0ub4dor@lists.example/jane/list.m3u", 1),
+    Source(3, "http://127.0.0.1:9999/list.m3u?u=tv&token=xyz", 1),
+    Source(4, "/srv/lists/own.m3u", 0),
+)
+formatter = RedactingFormatter(FORMAT, SOURCES, BASE_URL)
+redact = formatter.redact
+
+
+def record(message: str, *args: object) -> logging.LogRecord:
+    return logging.LogRecord("kptv.test", logging.WARNING, __file__, 1, message, args, None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        LIST_URL,
+        "http://edge.example/live/canary-user/secret/1.ts",
+        "HTTPS://edge.example:8443/a?b=c#d",
+        "rtmp://edge.example/app/key",
+        "http://user:p%40ss@edge.example/x|User-Agent=secret",
+        "http://[2001:db8::1]:80/secret",
+        r"http:\/\/edge.example\/live\/a",
+        "http%3A%2F%2Fedge.example%2Fsecret",
+    ],
+)
+def test_a_url_is_hidden_whole(url: str) -> None:
+    assert redact(f"cannot open {url} now") == "cannot open … now"
+    assert redact(f"at '{url}', or \"{url}\"") == "at '…', or \"…\""
+    assert "edge.example" not in redact(f"x{url}")
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "panel.example",
+        "PANEL.example",
+        "canary-user",
+        "c%40n+ary",
+        "c@n ary",
+        "c%40n%20ary",
+        "lists.example",
+        "Jane",
+        "Tr0ub4dor",
+        "xyz",
+    ],
+)
+def test_a_sources_host_user_and_password_are_hidden_wherever_they_stand(secret: str) -> None:
+    for text in (f"login {secret} failed", f"/{secret}/x", f"({secret})", f"a%2F{secret}%2Fb"):
+        assert secret.lower() not in redact(text).lower()
+
+
+def test_a_short_secret_is_hidden_alone_and_not_out_of_other_words() -> None:
+    assert redact("user xyz, jane/xyz: janet") == "user …, …/…: janet"
+
+
+def test_words_that_are_too_short_and_this_machine_are_no_secrets() -> None:
+    assert secrets_of(SOURCES[2]) == {"xyz"}
+    assert secrets_of(SOURCES[3]) == set()
+    assert redact("tv at 127.0.0.1") == "tv at 127.0.0.1"
+
+
+def test_paths_of_xtream_panels_are_hidden_without_their_host() -> None:
+    for path in ("/live/u/p/1.ts", "/movie/u/p/2.mkv", "/series/u/p/3", "/timeshift/u/p/60/x/4.ts"):
+        assert redact(f"GET {path} failed") == "GET … failed"
+    assert redact("username=a&password=b token=c") == "username=…&password=… token=…"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "HTTPConnectionPool(host='edge.example', port=80): Max retries exceeded with url:"
+        " /hidden/path/1.ts (Caused by NewConnectionError(\"HTTPConnection(host='edge.example',"
+        ' port=80): Failed to establish a new connection: [Errno 111] Connection refused"))',
+        "Failed to resolve 'edge.example' ([Errno -2] Name or service not known)",
+        "Connection to edge.example timed out. (connect timeout=10)",
+        "hostname 'edge.example' doesn't match either of 'hidden.edge.example', 'edge.example'",
+        "certificate verify failed: Hostname mismatch, certificate is not valid for 'edge.example'",
+        "Starting new HTTPS connection (1): edge.example:443",
+        "Resetting dropped connection: edge.example",
+        'http://edge.example:80 "GET /hidden/path/1.ts HTTP/1.1" 200 None',
+    ],
+)
+def test_what_http_libraries_say_of_a_connection_names_no_host_and_no_path(message: str) -> None:
+    told = redact(message)
+    assert "edge.example" not in told
+    assert "hidden" not in told
+    assert "…" in told
+
+
+def test_a_traceback_is_redacted_with_its_causes() -> None:
+    failed = record("hub failed: %s", LIST_URL)
+    try:
+        try:
+            raise OSError("no route to panel.example")
+        except OSError as error:
+            raise ValueError(f"bad address {LIST_URL}") from error
+    except ValueError:
+        failed.exc_info = sys.exc_info()
+    told = formatter.format(failed)
+    assert "hub failed: …" in told
+    assert "ValueError: bad address …" in told
+    assert "OSError: no route to …" in told
+    assert "panel" not in told
+
+
+def test_arguments_of_a_record_are_redacted() -> None:
+    assert formatter.format(record("%s at %r", "Jane", LIST_URL)).endswith("… at '…'")
+
+
+def test_the_proxys_own_links_stay_readable() -> None:
+    for own in (BASE_URL, f"{BASE_URL}/playlist.m3u8", f"list: {BASE_URL}/stream/bbc-one, or"):
+        assert redact(own) == own
+    assert redact(f"{BASE_URL}/stream/news, not {LIST_URL}") == f"{BASE_URL}/stream/news, not …"
+
+
+def test_an_address_that_only_begins_like_our_own_is_hidden() -> None:
+    for rest in (".example/u/p", "0/u/p", "-x/u/p", "tv/u/p", ":1/u/p", "@edge.example/u"):
+        assert redact(f"{BASE_URL}{rest}") == "…"
+
+
+def test_ordinary_lines_stay_as_they_are() -> None:
+    line = "bbc-one: source-2 plays after source-1 stalled, 5.3 s without media"
+    assert redact(line) == line
+
+
+@given(st.text(), st.text())
+def test_no_text_around_it_uncovers_a_password(before: str, after: str) -> None:
+    assert "Tr0ub4dor" not in redact(f"{before}Tr0ub4dor{after}")
+
+
+# --- set up ---
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the root logger writes; it is as before after the test."""
+    root, urllib3 = logging.getLogger(), logging.getLogger("urllib3")
+    before = root.handlers, root.level, urllib3.level
+    yield io.StringIO()
+    root.handlers = before[0]
+    root.setLevel(before[1])
+    urllib3.setLevel(before[2])
+
+
+def set_up(log: io.StringIO, **settings: str) -> logging.Logger:
+    """A logger as a module has it, after the set-up; what it logs goes to ``log``."""
+    sources = "http://canary-user:canary-password@panel.example/l.m3u|1"
+    set_up_logging(load_config({"SOURCES": sources, **settings}, env_file=None))
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(log)
+    return logging.getLogger("kptv.test")
+
+
+def test_urls_are_hidden_unless_the_operator_wants_them(log: io.StringIO) -> None:
+    set_up(log).warning("at %s", LIST_URL)
+    assert log.getvalue().endswith("at …\n")
+    set_up(log, OBFUSCATE_URLS="false").warning("at %s", LIST_URL)
+    assert log.getvalue().endswith(f"at {LIST_URL}\n")
+
+
+def test_debug_lines_are_logged_only_when_asked_for(log: io.StringIO) -> None:
+    set_up(log).debug("quiet")
+    set_up(log, DEBUG="true").debug("loud")
+    assert "quiet" not in log.getvalue()
+    assert "loud" in log.getvalue()
+
+
+def test_the_libraries_own_lines_of_each_request_are_not_logged(log: io.StringIO) -> None:
+    set_up(log, DEBUG="true", OBFUSCATE_URLS="false")
+    logging.getLogger("urllib3.connectionpool").debug("Starting new connection")
+    assert log.getvalue() == ""
