@@ -6,7 +6,7 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -42,13 +42,13 @@ class Client:
         self._sessions: dict[int, _Session] = {}
 
     def alone(self, source: Source) -> Client:
-        """A client for one stream whose requests say keep-alive, with the cookies set so far.
+        """A client for one stream that asks often: send ``Connection: keep-alive`` with it.
 
-        It asks for one thing at a time, so it has one connection a host, and keeps those of two
-        hosts at most: a provider never sees more. Close it with the stream.
+        It has the cookies set so far. Who asks for one thing at a time has one connection a host
+        and keeps those of two hosts at most. Close it with the stream.
         """
         client = Client(self._config)
-        session = client._sessions[source.number] = requests.Session()
+        session = client._sessions[source.number] = _Session()
         session.cookies.update(self._session(source).cookies)
         adapter = HTTPAdapter(pool_connections=2, pool_maxsize=1, max_retries=0)
         session.mount("http://", adapter)
@@ -70,7 +70,8 @@ class Client:
         closed before the next is opened, so that no more than one connection is ever open.
         Raises UpstreamError for no connection and for a status not in ``accept``.
         """
-        sent = self._headers(headers)
+        # Bytes: http.client refuses what is not Latin-1 in a str.
+        sent = {name: value.encode() for name, value in self.headers(headers).items()}
         for _ in range(MAX_REDIRECTS + 1):
             response = self._request(source, url, sent, timeout)
             if response.status_code not in REDIRECTS or "location" not in response.headers:
@@ -109,10 +110,10 @@ class Client:
             session = self._sessions[source.number] = _Session()
             size = source.max_connections + _SPARE_CONNECTIONS
             for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(pool_maxsize=size, max_retries=0))
+                session.mount(scheme, _Adapter(pool_maxsize=size, max_retries=0))
         return session
 
-    def _headers(self, extra: Mapping[str, str]) -> dict[str, bytes]:
+    def headers(self, extra: Mapping[str, str]) -> dict[str, str]:
         """What every request sends; a stream's own headers win, in any case of letters."""
         config = self._config
         headers = {
@@ -126,15 +127,7 @@ class Client:
         for name, value in extra.items():
             headers = {k: v for k, v in headers.items() if k.lower() != name.lower()}
             headers[name] = value
-        # Bytes: http.client refuses what is not Latin-1 in a str.
-        return {name: value.encode() for name, value in headers.items() if value}
-
-
-class _Session(requests.Session):
-    """Leaves redirects to the Client; its base reads the body of each, which may have no end."""
-
-    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Generator[requests.Response]:
-        yield from ()
+        return {name: value for name, value in headers.items() if value}
 
 
 class _Adapter(HTTPAdapter):

@@ -28,6 +28,7 @@ class Selection:
     limit: int = 0
 
 
+LOWEST = Selection()
 ACCEPTED = "lowest, highest, a height such as 720p, or bits per second such as 4000000"
 
 

@@ -7,7 +7,6 @@ decides of playlists is LiveTracker's; here is what to do when an answer fails.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -17,6 +16,7 @@ from gevent.hub import get_hub
 from kptv.channels.model import Stream
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
+from kptv.formats.hls.container import Container
 from kptv.formats.hls.playlist import (
     BadPlaylist,
     Kind,
@@ -26,7 +26,7 @@ from kptv.formats.hls.playlist import (
 )
 from kptv.formats.hls.reader import MAX_BYTES, first_link, parse, what_is
 from kptv.formats.hls.tracker import Due, LiveTracker
-from kptv.formats.hls.variants import Selection, order, separate_audio
+from kptv.formats.hls.variants import order, separate_audio
 from kptv.upstream.hls.pipe import Pipe
 from kptv.upstream.hls.request import Answer, Requests
 from kptv.upstream.hls.segments import EXPIRED, Expired, NeedsRemux, SegmentFetcher, SegmentLost
@@ -66,16 +66,12 @@ class Reader:
         http: Requests,
         config: Config,
         stream: Stream,
-        selection: Selection,
         pipe: Pipe,
-        learn: Callable[[Media], None],
     ) -> None:
         self._http = http
         self._config = config
         self._stream = stream
-        self._selection = selection
         self._pipe = pipe
-        self._learn = learn
         self._segments = SegmentFetcher(http, pipe)
         self._left: list[Variant] = []  # not tried yet
         self._multivariant: MultivariantPlaylist | None = None
@@ -143,7 +139,7 @@ class Reader:
         if isinstance(playlist, MediaPlaylist):
             self._left = []
             return Media(playlist, answer.asked_at)
-        ordered = list(order(playlist, self._selection))
+        ordered = list(order(playlist, self._config.variant_selection))
         self._multivariant = playlist
         self._left = [v for v in ordered if like and _alike(v, like)] or ordered
         if like is None:
@@ -204,9 +200,10 @@ class Reader:
     def _follow(self) -> None:
         """Play what ``media`` is. Returns after the last segment of a film; else raises."""
         media, tracker = self.media, self._tracker
-        if media.audio or any(segment.map for segment in media.playlist.segments[-1:]):
-            raise NeedsRemux("fMP4" if not media.audio else "sound in a playlist of its own")
-        self._learn(media)
+        if media.audio:
+            raise NeedsRemux("sound in a playlist of its own")
+        if any(segment.map for segment in media.playlist.segments[-1:]):
+            raise NeedsRemux(Container.FMP4)
         self._update(media.playlist, media.asked_at)
         while True:
             if not tracker.ended and monotonic() >= tracker.reload_at:
