@@ -15,9 +15,7 @@ _HIDDEN = "…"
 _SHORTEST_SECRET = 3  # shorter ones would blank out half of every line
 _SURE_SECRET = 6  # shorter ones are hidden only where they stand alone: no "tv" out of "tvg-id"
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
-_LOGIN_FIELDS = frozenset(
-    ("username", "user", "password", "pass", "token", "key", "auth", "u", "p", "mac")
-)
+_LOGIN_FIELD = re.compile(r"user|login|pass|pwd|token|key|auth|mac|secret|sign|^[up]$", re.I)
 _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
@@ -73,7 +71,7 @@ def secrets_of(source: Source) -> set[str]:
     found = {parts.hostname, parts.username, parts.password}
     for field in re.split("[&;]", parts.query):
         name, _, value = field.partition("=")
-        if name.lower() in _LOGIN_FIELDS:
+        if _LOGIN_FIELD.search(name):
             found |= {value, unquote_plus(value)}
     known = {secret for secret in found if secret and len(secret) >= _SHORTEST_SECRET} - _LOOPBACK
     plain = known | {unquote(secret) for secret in known}

@@ -20,7 +20,7 @@ LIST_URL = "http://panel.example:2095/get.php?username=canary-user&password=c%40
 SOURCES = (
     Source(1, LIST_URL, 2),
     Source(2, "https://Jane:Tr0ub4dor@lists.example/jane/list.m3u", 1),
-    Source(3, "http://127.0.0.1:9999/list.m3u?u=tv&token=xyz", 1),
+    Source(3, "http://127.0.0.1:9999/list.m3u?u=tv&Access_Token=xyz", 1),
     Source(4, "/srv/lists/own.m3u", 0),
 )
 formatter = RedactingFormatter(FORMAT, SOURCES, BASE_URL)

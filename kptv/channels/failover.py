@@ -5,9 +5,9 @@ until when it is blocked, until when a source wants to be left alone. ``Failover
 being played. Each of its streams has a time before which it is not opened again, counted from when
 it was last opened: 1 s after it gave media, RETRY_DELAY after it gave none, doubling each time it
 gives none again. So one that was not tried yet may be tried at once, one that played for a while
-and broke may too, and one that is refused must wait. Candidates are taken in a circle that starts after the last one tried. A channel that has not yet
-shown anything (a cold start) is given up after 20 s or MAX_RETRIES rounds; one that has, when
-STREAM_GIVE_UP has passed without media.
+and broke may too, and one that is refused must wait. Candidates are taken in a circle that starts
+after the last one tried. A channel that has not yet shown anything (a cold start) is given up after
+20 s or MAX_RETRIES rounds; one that has, when STREAM_GIVE_UP has passed without media.
 """
 
 from __future__ import annotations

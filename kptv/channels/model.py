@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +30,8 @@ class Stream:
     source: Source
     url: str = field(repr=False)  # a secret: holds user and password
     name: str = ""
-    attributes: Mapping[str, str] = field(default=_NONE, repr=False)  # keys in lower case
-    headers: Mapping[str, str] = field(default=_NONE, repr=False)  # to be sent with requests
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False)  # keys in lower case
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # to be sent with requests
 
     @property
     def key(self) -> tuple[int, str]:

@@ -80,7 +80,7 @@ class ListParser:
         self.headers: dict[str, str] = {}  # attributes of #EXTM3U: x-tvg-url, url-tvg, …
         self.skipped = 0  # lines that stand for nothing, or for an entry without an address
         self._base = base
-        self._is_list = False  # an #EXTM3U or #EXTINF was seen
+        self.is_list = False  # an #EXTM3U or #EXTINF was seen
         self._info = ""  # the #EXTINF line that waits for its address
         self._options: list[str] = []
 
@@ -113,14 +113,14 @@ class ListParser:
             self.skipped += 1
             self._options = []
         self._info = line
-        self._is_list = True
+        self.is_list = True
 
     def _directive(self, line: str) -> None:
         word = line[:12].upper()
         if word.startswith("#EXTINF"):
             self._begin(line)
         elif word.startswith("#EXTM3U"):
-            self._is_list = True
+            self.is_list = True
             attributes, _ = scan_attributes(line[7:])
             self.headers = {**attributes, **self.headers}
         elif word.startswith(("#EXTGRP", "#EXTVLCOPT", "#KODIPROP", "#EXTHTTP")):
@@ -130,7 +130,7 @@ class ListParser:
         """Whether a line that no #EXTINF precedes is an address, and not a separator or prose."""
         if "://" in line:
             return _SCHEME.match(line) is not None
-        return self._is_list and _FILE.fullmatch(line) is not None
+        return self.is_list and _FILE.fullmatch(line) is not None
 
     def _entry(self, line: str) -> Entry:
         attributes, name = parse_extinf(self._info) if self._info else ({}, "")

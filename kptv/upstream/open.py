@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from time import monotonic
 
 import requests
@@ -60,7 +61,7 @@ class Opener:
         asked_at = monotonic()
         response = self._get(stream, {})
         try:
-            body = read_body(response, self._config.stall_timeout)
+            body = read_body(response, self._config.stream_timeout, self._config.stall_timeout)
             head = _read_head(body)
             if what_playlist(head) is not Kind.OTHER:
                 # Whole, and its connection closed before the next one opens.
@@ -76,7 +77,7 @@ class Opener:
                 if content_type := file_type(head):
                     raise IsFile(_File(response, content_type, head))
                 raise UpstreamError(Reason.NOT_MEDIA, what_is(head))
-            yield from whole_packets(body, self._config.min_data_size, head)
+            yield from whole_packets(chain((head,), body), self._config)
         except IsFile:
             raise  # the connection now belongs to who catches this
         except BaseException:  # GeneratorExit too: an endless body ends in no other way
@@ -96,7 +97,7 @@ class Opener:
         name = f"{stream.name or 'stream'}: {stream.source.tag}"
         silence = max(self._config.stall_timeout, self._config.stream_timeout)
         body = remux(self._config.ffmpeg, source, name, silence)
-        return whole_packets(body, self._config.min_data_size)
+        return whole_packets(body, self._config)
 
     def _get(self, stream: Stream, headers: dict[str, str]) -> requests.Response:
         config = self._config

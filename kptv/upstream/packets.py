@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import monotonic
 
+from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.mpegts.aligner import Aligner
 
+GARBAGE_LIMIT = 256 * 1024  # bytes without a packet in them; 0.3 s of an 8 Mbit/s stream
 
-def whole_packets(body: Iterator[bytes], min_data_size: int, head: bytes = b"") -> Iterator[bytes]:
-    """The packets of ``head`` and ``body``; the first piece as ``started`` says."""
-    return started(_aligned(body, head), min_data_size)
+
+def whole_packets(body: Iterator[bytes], config: Config) -> Iterator[bytes]:
+    """The packets of ``body``; the first piece as ``started`` says, with MIN_DATA_SIZE bytes."""
+    return started(_aligned(body, config.stall_timeout), config.min_data_size)
 
 
 def started(packets: Iterator[bytes], min_data_size: int) -> Iterator[bytes]:
@@ -33,10 +37,18 @@ def started(packets: Iterator[bytes], min_data_size: int) -> Iterator[bytes]:
     yield from packets
 
 
-def _aligned(body: Iterator[bytes], head: bytes) -> Iterator[bytes]:
+def _aligned(body: Iterator[bytes], patience: float) -> Iterator[bytes]:
+    """The packets in ``body``, as they come; never none.
+
+    Raises UpstreamError NOT_MEDIA where other bytes go on in their place: for ``patience``
+    seconds, or for more bytes than any disturbance lasts (a fast body of them never waits,
+    so that nothing else would get a turn).
+    """
     aligner = Aligner()
-    if packets := aligner.feed(head):
-        yield packets
+    good_at, dropped = monotonic(), 0
     for data in body:
         if packets := aligner.feed(data):
             yield packets
+            good_at, dropped = monotonic(), aligner.bytes_dropped
+        elif aligner.bytes_dropped - dropped > GARBAGE_LIMIT or monotonic() - good_at > patience:
+            raise UpstreamError(Reason.NOT_MEDIA, "no transport stream in it any more")

@@ -16,23 +16,29 @@ READ_SIZE = 256 * 1024  # bytes; what is published at once at most
 _poll = get_original("select", "poll")  # asks the kernel only; gevent's own would switch
 
 
-def read_body(response: requests.Response, stall_timeout: float) -> Iterator[bytes]:
+def read_body(
+    response: requests.Response, start_timeout: float, stall_timeout: float
+) -> Iterator[bytes]:
     """What has gathered at each call, up to READ_SIZE; waits only where nothing has.
 
-    Raises UpstreamError: ENDED at the end of the body, RESET where it breaks, STALLED after
-    ``stall_timeout`` seconds of silence.
+    Raises UpstreamError: ENDED at the end of the body, RESET where it breaks, TIMEOUT where it
+    does not begin within ``start_timeout`` seconds, STALLED after ``stall_timeout`` of silence.
     """
+    late = UpstreamError(Reason.TIMEOUT, f"no body within {start_timeout:g} s")
+    stalled = UpstreamError(Reason.STALLED, f"silent for {stall_timeout:g} s")
+    wait: tuple[float, UpstreamError] = (start_timeout, late)
     readable = _poll()
     readable.register(response.raw.fileno(), select.POLLIN)
     while True:
-        parts = [_read(response, stall_timeout)]
+        parts = [_read(response, *wait)]
+        wait = (stall_timeout, stalled)
         size = len(parts[0])
         ended = None if size else UpstreamError(Reason.ENDED, "end of body")
         # read1 hands out one chunk of a chunked body, one record of TLS: take them all,
         # or a fast upstream is throttled to one a tick.
         while ended is None and size < READ_SIZE and readable.poll(0):
             try:
-                parts.append(_read(response, stall_timeout))
+                parts.append(_read(response, *wait))
             except UpstreamError as error:
                 ended = error  # first what came before it
                 break
@@ -45,8 +51,7 @@ def read_body(response: requests.Response, stall_timeout: float) -> Iterator[byt
             raise ended
 
 
-def _read(response: requests.Response, stall_timeout: float) -> bytes:
-    stalled = UpstreamError(Reason.STALLED, f"silent for {stall_timeout:g} s")
-    with gevent.Timeout(stall_timeout, stalled), mapped_errors():
+def _read(response: requests.Response, seconds: float, otherwise: UpstreamError) -> bytes:
+    with gevent.Timeout(seconds, otherwise), mapped_errors():
         # An urllib3 body may be None-typed once it is closed: that is its end too.
         return response.raw.read1(READ_SIZE, decode_content=True) or b""

@@ -9,7 +9,7 @@ from gevent.event import Event
 
 MAX_BYTES = 8 * 1024**2  # fetched and not written yet; a full pipe stops the reading
 MAX_SEGMENTS = 2  # whole ones that wait beyond the one being written
-_SMALLEST = 16 * 1024  # bytes; a smaller rest is not left for later
+_SMALLEST = 2 * 1024  # bytes; a smaller rest is not left for later
 
 
 @dataclass(frozen=True, slots=True)

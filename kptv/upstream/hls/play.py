@@ -135,7 +135,7 @@ class HlsUpstream:
         silence = max(learned.patience, self._config.stream_timeout)
         try:
             body = remux(self._config.ffmpeg, source, name, silence)
-            yield from whole_packets(body, self._config.min_data_size)
+            yield from whole_packets(body, self._config)
         except UpstreamError as error:
             self._memory.pop(stream.key, None)
             if error.reason is Reason.ENDED and learned.is_vod:

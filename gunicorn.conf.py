@@ -1,0 +1,61 @@
+"""How gunicorn runs the proxy. `gunicorn -k gevent wsgi:app` reads this file by itself."""
+
+import resource
+import sys
+
+from kptv.config import load_config
+from kptv.errors import ConfigError
+
+try:
+    _config = load_config()
+except ConfigError as error:
+    sys.exit(f"{error}\nSet them in the environment or in .env (see .env.example).")
+
+# Thousands of viewers are thousands of descriptors; shells often allow 1,024.
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
+
+bind = f"0.0.0.0:{_config.port}"
+worker_class = "gevent"  # one greenlet a viewer
+workers = 1  # hubs and limits live in one process
+worker_connections = 6000  # a pool: when full, even /healthz waits; so above web.stream's 5000
+preload_app = False  # gevent must patch before ssl is imported
+timeout = 60  # seconds without a sign of life: a worker this busy hangs
+graceful_timeout = 1  # streams are ended by the app; nothing else takes longer
+keepalive = 1  # seconds; an idle connection would hold up the stop
+limit_request_line = 8190  # names of channels may be long, percent-encoded
+control_socket_disable = True  # else a socket in the home directory
+errorlog = "-"
+loglevel = "debug" if _config.debug else "info"
+
+
+def on_starting(server):
+    """Refuse what cannot work, however it was asked for."""
+    if server.cfg.workers > 1:
+        sys.exit(
+            f"Cannot start with {server.cfg.workers} workers: all viewers of a channel share one"
+            " upstream, and the limits of the sources are counted, in one process. One gevent"
+            " worker serves a thousand viewers: leave out --workers (and WEB_CONCURRENCY)."
+        )
+    if server.cfg.worker_class_str != "gevent":
+        sys.exit(f"Cannot start with the {server.cfg.worker_class_str} worker: use -k gevent.")
+    if server.cfg.preload_app:
+        sys.exit("Cannot start with --preload: gevent has to patch first. Leave it out.")
+
+
+def nworkers_changed(server, new_value, old_value):
+    """SIGTTIN asks for one worker more: see on_starting."""
+    if new_value > 1:
+        server.log.warning("Staying with one worker: hubs and limits live in one process.")
+        server.num_workers = 1
+
+
+def pre_request(worker, req):
+    """Streams are answered as HTTP/1.0, unchunked: saves a copy of every chunk."""
+    if req.path.startswith("/stream/"):
+        req.version = (1, 0)
+
+
+def post_worker_init(worker):
+    """gunicorn waits for bodies to end, and streams have no end: end them when it stops."""
+    worker.wsgi.extensions["kptv"].stop_when(lambda: not worker.alive)

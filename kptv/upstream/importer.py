@@ -1,0 +1,252 @@
+"""Imports: all sources' channel lists, again and again, into one new catalog.
+
+Theory of operation. One greenlet makes rounds: at start, every IMPORT_REFRESH_INTERVAL, and when
+asked. A round fetches all lists side by side; then the catalog is built anew from the newest good
+listing of every source, if any changed. A source that fails keeps the listing it had, also over a
+restart: before the first round, what DATA_DIR keeps is loaded, and served at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+from time import monotonic, time
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+
+from kptv.channels.catalog import Catalog, Listing, build_catalog
+from kptv.channels.model import Source
+from kptv.config import Config
+from kptv.errors import ImportFailed
+from kptv.pace import drive
+from kptv.upstream.lists import Imported, ListClient, Version, open_list, read_list
+from kptv.upstream.store import Store
+
+log = logging.getLogger(__name__)
+
+# Seconds that the first catalog waits for slow sources while there is none to serve at all.
+FIRST_CATALOG_AFTER = 5.0
+# Seconds until a source that failed is asked again, doubling, if that is before the next round.
+FIRST_RETRY, LONGEST_RETRY = 60.0, 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportState:
+    """How a source's imports go, for people."""
+
+    source: Source
+    entries: int = 0  # that are served, of the last good import
+    skipped: int = 0  # lines in it that made no sense
+    failures: int = 0  # in a row
+    error: str = ""  # of the last import; empty if it was good
+    last_success: float | None = None  # Unix time
+    duration: float = 0.0  # seconds that the last import took
+
+
+@dataclass(slots=True)
+class _SourceImport:
+    """What is held of a source between imports."""
+
+    state: ImportState
+    listing: Listing | None = None  # of the last good import
+    version: Version = field(default_factory=Version)
+
+
+class Importer:
+    """Imports in the background from ``start`` to ``close``."""
+
+    def __init__(
+        self,
+        config: Config,
+        client: ListClient,
+        on_catalog: Callable[[Catalog], object],
+        on_import: Callable[[], object] = lambda: None,
+    ) -> None:
+        """``on_catalog`` is given every new catalog, ``on_import`` is called after every round."""
+        self._client = client
+        self._on_catalog = on_catalog
+        self._on_import = on_import
+        self._interval = config.import_refresh_interval
+        self._order = (config.sort_field, config.sort_descending)
+        self._store = Store(config.data_dir)
+        self._sources = [_SourceImport(ImportState(source)) for source in config.sources]
+        self._pool = Pool(config.worker_threads)
+        self._catalog: Catalog | None = None
+        self._changed = False  # since the catalog was built
+        self._asked = Event()  # for a round
+        self._done = Event()  # with the round that is running or asked for
+        self._greenlet: gevent.Greenlet | None = None
+
+    def __repr__(self) -> str:
+        return f"<Importer sources={len(self._sources)} catalog={self._catalog}>"
+
+    @property
+    def states(self) -> list[ImportState]:
+        """One a source, in their order."""
+        return [item.state for item in self._sources]
+
+    def start(self) -> None:
+        """Begin with what DATA_DIR keeps, then make rounds."""
+        self._greenlet = self._greenlet or gevent.spawn(self._run)
+
+    def close(self) -> None:
+        """Stop, also in mid-import; may come twice."""
+        self._pool.kill()
+        if self._greenlet is not None:
+            self._greenlet.kill()
+
+    def import_now(self) -> Event:
+        """Ask for a round now; one that is running is joined. The event is set at its end."""
+        if not self._asked.is_set():
+            self._done = Event()
+            self._asked.set()
+        return self._done
+
+    def _run(self) -> None:
+        self._load_kept()
+        while True:
+            self._asked.set()
+            if self._done.is_set():
+                self._done = Event()
+            self._round(self._sources)
+            self._asked.clear()
+            self._done.set()
+            self._rest(monotonic() + self._interval)
+
+    def _rest(self, end: float) -> None:
+        """Until ``end``, or a round is asked for; meanwhile, ask again those that failed."""
+        while not self._asked.wait(min(self._retry_delay(), max(end - monotonic(), 0))):
+            if monotonic() >= end:
+                return
+            self._round([item for item in self._sources if item.state.failures])
+
+    def _retry_delay(self) -> float:
+        failures = [item.state.failures for item in self._sources if item.state.failures]
+        return min(FIRST_RETRY * 2.0 ** min(min(failures, default=99) - 1, 16), LONGEST_RETRY)
+
+    def _round(self, items: list[_SourceImport]) -> None:
+        jobs = [self._pool.spawn(self._import, item) for item in items]
+        try:
+            if self._catalog is None:
+                gevent.joinall(jobs, timeout=FIRST_CATALOG_AFTER)
+                if any(not job.ready() for job in jobs):
+                    self._publish()
+            gevent.joinall(jobs)
+            self._publish()
+            self._on_import()
+        except Exception:  # the greenlet must live on: the next round tries again
+            log.exception("import failed by a fault of the proxy")
+
+    def _load_kept(self) -> None:
+        self._store.sweep()
+        for item in self._sources:
+            source = item.state.source
+            try:
+                with self._store.load(source) as kept:
+                    if kept is None:
+                        continue
+                    version, pieces = kept
+                    imported = read_list(source, version.base, pieces, keep=lambda _: None)
+            except (ImportFailed, OSError) as error:
+                log.warning("%s: what DATA_DIR keeps cannot be used: %s", source.tag, error)
+                continue
+            except Exception:  # a fault of ours must not stop the first round
+                log.exception("%s: what DATA_DIR keeps cannot be used", source.tag)
+                continue
+            # Conditional requests only if the version is that of this very body.
+            same = imported.digest == version.digest
+            self._take(item, imported, version if same else Version(), last_success=None)
+        self._publish()
+
+    def _import(self, item: _SourceImport) -> None:
+        """Import one source; never raises."""
+        begun = monotonic()
+        try:
+            self._fetch(item)
+        except ImportFailed as failed:
+            self._failed(item, str(failed))
+        except Exception as error:  # a fault of ours in one list must not stop the others
+            log.exception("%s: import failed by a fault of the proxy", item.state.source.tag)
+            self._failed(item, type(error).__name__)
+        item.state = replace(item.state, duration=monotonic() - begun)
+
+    def _fetch(self, item: _SourceImport) -> None:
+        source, had = item.state.source, item.listing
+        known = item.version if had is not None else Version()
+        with open_list(self._client, source, known) as opened:
+            if opened is None:
+                self._succeeded(item)
+                return
+            version, pieces = opened
+            copy = self._store.begin(source)
+            try:
+                imported = read_list(source, version.base, pieces, copy.write)
+                if had is not None and len(had) and not len(imported.listing):
+                    raise ImportFailed("a list without entries")
+                version = replace(version, digest=imported.digest)
+                if had is None or imported.digest != known.digest:
+                    copy.commit(version)
+                    self._take(item, imported, version, last_success=time())
+                item.version = version
+            finally:
+                copy.close()
+        self._succeeded(item)
+
+    def _take(
+        self, item: _SourceImport, imported: Imported, version: Version, last_success: float | None
+    ) -> None:
+        """Hold ``imported`` as the newest good listing."""
+        old, item.listing, item.version = item.listing, imported.listing, version
+        self._changed = True
+        item.state = replace(
+            item.state,
+            entries=len(imported.listing),
+            skipped=imported.skipped,
+            last_success=last_success,
+        )
+        log.info(
+            "%s: %d entries%s",
+            item.state.source.tag,
+            item.state.entries,
+            f", {imported.skipped} lines skipped" if imported.skipped else "",
+        )
+        if old is not None:
+            gevent.spawn(drive, old.take_apart())
+
+    def _succeeded(self, item: _SourceImport) -> None:
+        if item.state.failures:
+            log.info("%s: imports again", item.state.source.tag)
+        item.state = replace(item.state, failures=0, error="", last_success=time())
+
+    def _failed(self, item: _SourceImport, error: str) -> None:
+        state = item.state
+        if error != state.error:  # once, not every interval
+            log.warning(
+                "%s: import failed: %s; %s",
+                state.source.tag,
+                error,
+                f"its {state.entries} entries stay" if item.listing else "it has no entries yet",
+            )
+        item.state = replace(state, failures=state.failures + 1, error=error)
+
+    def _publish(self) -> None:
+        """Build and hand out a new catalog, if a listing changed; then free the old one."""
+        listings = [item.listing for item in self._sources if item.listing is not None]
+        if not self._changed or not listings:
+            return
+        self._changed = False
+        catalog = drive(self._build(listings))
+        old, self._catalog = self._catalog, catalog
+        log.info("catalog: %d channels of %d sources", len(catalog), len(listings))
+        self._on_catalog(catalog)
+        if old is not None:
+            drive(old.take_apart())
+
+    def _build(self, listings: list[Listing]) -> Generator[None, None, Catalog]:
+        # A copy of the blocks: a listing may be replaced and taken apart meanwhile.
+        copies = [replace(listing, blocks=list(listing.blocks)) for listing in listings]
+        sort_field, descending = self._order
+        return build_catalog(copies, sort_field=sort_field, descending=descending)

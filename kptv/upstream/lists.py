@@ -1,0 +1,245 @@
+"""One channel list: opened at its provider or on disk, unpacked, parsed as it comes in.
+
+Theory of operation. A list may have 50 MB: it is never whole in memory. Bytes go in pieces of at
+most 64 KB through gunzip, the copy that is kept (``store``), lines and parser into packed records;
+between two pieces other greenlets have their turn. Only at the end is it known whether all of it
+came, so nothing is replaced before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import requests
+
+from kptv.channels.catalog import BLOCK, Listing
+from kptv.channels.model import Source
+from kptv.channels.packing import pack
+from kptv.errors import ImportFailed, UpstreamError
+from kptv.formats.m3u import ListParser
+from kptv.formats.text import Lines
+from kptv.pace import Pace
+from kptv.upstream.client import mapped_errors
+
+MAX_BODY = 256 * 1024**2  # bytes after unpacking; five times the longest list known
+CONNECT_TIMEOUT = 10.0  # seconds
+READ_TIMEOUT = 60.0  # seconds of silence; some panels make a list only when asked, in half a minute
+DEADLINE = 600.0  # seconds for all of a list: 50 MB at 1 Mbit/s take 400
+PIECE = 64 * 1024  # bytes that are unpacked at once, 0.3 ms
+_PARSED_AT_ONCE = 16 * 1024  # bytes, about 60 entries, 0.5 ms
+_GZIP = b"\x1f\x8b"  # RFC 1952, 2.3.1
+_MOST_LAYERS = 2  # of gzip: a .gz file that is sent with Content-Encoding
+
+
+class ListClient(Protocol):
+    """What is needed of ``client.Client``."""
+
+    def get(
+        self,
+        source: Source,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: tuple[float, float],
+        accept: frozenset[int],
+    ) -> requests.Response: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What tells whether a list has changed since, and where it came from."""
+
+    base: str = field(default="", repr=False)  # the URL behind all redirects: a secret
+    etag: str = ""
+    last_modified: str = ""
+    digest: str = ""  # SHA-256 of all that was read out of it, relative URLs resolved
+
+    def conditions(self) -> dict[str, str]:
+        """Headers that ask for the list only if it is another (RFC 9110, 13.1)."""
+        pairs = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in pairs.items() if value}
+
+
+@contextmanager
+def open_list(
+    client: ListClient, source: Source, known: Version
+) -> Iterator[tuple[Version, Iterator[bytes]] | None]:
+    """The list's version and its bytes as they come; None if it is the ``known`` one still.
+
+    Raises ImportFailed, also while the bytes are iterated.
+    """
+    path = path_of(source.url)
+    with _open_file(path, known) if path else _open_url(client, source, known) as opened:
+        yield opened
+
+
+def path_of(url: str) -> Path | None:
+    """The file that a ``file:`` URL or a plain path stands for; None for any other URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if parts.scheme in ("http", "https"):
+        return None
+    return Path(url2pathname(parts.path) if parts.scheme == "file" else url)
+
+
+@contextmanager
+def _open_file(path: Path, known: Version) -> Iterator[tuple[Version, Iterator[bytes]] | None]:
+    with _as_import_failed(), path.open("rb") as file:
+        stat = path.stat()
+        version = Version(path.absolute().as_uri(), f"{stat.st_mtime_ns}-{stat.st_size}")
+        unchanged = version.etag == known.etag
+        yield None if unchanged else (version, _pieces(lambda: file.read(PIECE)))
+
+
+@contextmanager
+def _open_url(
+    client: ListClient, source: Source, known: Version
+) -> Iterator[tuple[Version, Iterator[bytes]] | None]:
+    # Takes no slot of the source: providers count streams, and lists are requests to their panel.
+    with _as_import_failed():
+        response = client.get(
+            source,
+            source.url,
+            headers={"Accept-Encoding": "gzip", **known.conditions()},
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            accept=frozenset((200, 304)),
+        )
+    with closing(response):
+        if response.status_code == 304:
+            yield None
+            return
+        answer = response.headers
+        version = Version(response.url, answer.get("etag", ""), answer.get("last-modified", ""))
+        # read1 gives what is there, and tells of a body shorter than its Content-Length.
+        yield version, _pieces(lambda: response.raw.read1(PIECE))
+
+
+def _pieces(read: Callable[[], bytes]) -> Iterator[bytes]:
+    deadline = monotonic() + DEADLINE
+    while True:
+        with _as_import_failed():
+            data = read()
+        if not data:
+            return
+        if monotonic() > deadline:
+            raise ImportFailed(f"not complete after {DEADLINE:.0f} s")
+        yield data
+
+
+@contextmanager
+def _as_import_failed() -> Iterator[None]:
+    try:
+        with mapped_errors():
+            yield
+    except UpstreamError as error:
+        raise ImportFailed(str(error)) from None
+
+
+def unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The bytes behind all layers of gzip, in pieces of at most PIECE; raises ImportFailed."""
+    for _ in range(_MOST_LAYERS):
+        head = b""
+        while len(head) < len(_GZIP) and (piece := next(pieces, b"")):
+            head += piece
+        pieces = _with_head(head, pieces)
+        if not head.startswith(_GZIP):
+            break
+        pieces = _gunzipped(pieces)
+    return pieces
+
+
+def _with_head(head: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from pieces
+
+
+def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    member = zlib.decompressobj(wbits=31)
+    try:
+        for data in pieces:
+            output = b""
+            while data or len(output) == PIECE:  # a full output: there may be more inside
+                if member.eof:  # members may follow each other (RFC 1952, 2.2)
+                    if not data.startswith(_GZIP[:1]):
+                        return  # padding
+                    member = zlib.decompressobj(wbits=31)
+                output = member.decompress(data, PIECE)  # bounded, however small it was packed
+                data = member.unused_data if member.eof else member.unconsumed_tail
+                yield output
+    except zlib.error:
+        raise ImportFailed("the compressed data is broken") from None
+    if not member.eof:
+        raise ImportFailed("the compressed data ends too early")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A list that was read to its end."""
+
+    listing: Listing
+    digest: str
+    size: int  # bytes, unpacked
+    skipped: int  # lines that made no sense
+    is_list: bool  # it says it is a channel list, although it may be an empty one
+
+
+def read_list(
+    source: Source, base: str, pieces: Iterator[bytes], keep: Callable[[bytes], object]
+) -> Imported:
+    """The entries in ``pieces``, gzip or not; ``keep`` is given every piece unpacked.
+
+    Takes slices of time (see ``pace``). Raises ImportFailed for what is no channel list.
+    """
+    pace, lines, parser = Pace(), Lines(), ListParser(base)
+    blocks: list[list[bytes]] = []
+    digest, size = hashlib.sha256(), 0
+    head = b""
+    for piece in unpacked(pieces):
+        size += len(piece)
+        if size > MAX_BODY:
+            raise ImportFailed(f"longer than {MAX_BODY // 1024**2} MiB")
+        if len(head) < 64:
+            head = (head + piece[:64]).lstrip(b"\xef\xbb\xbf \t\r\n\0")
+            if head.startswith(b"<"):
+                raise ImportFailed("an HTML page, not a channel list")
+        keep(piece)
+        pace()
+        for start in range(0, len(piece), _PARSED_AT_ONCE):
+            entries = parser.feed(lines.feed(piece[start : start + _PARSED_AT_ONCE]))
+            _append(blocks, [pack(source.number, entry) for entry in entries], digest)
+            pace()
+    entries = parser.feed(lines.finish())
+    _append(blocks, [pack(source.number, entry) for entry in entries], digest)
+    parser.finish()
+    digest.update(repr(parser.headers).encode("utf-8", "replace"))
+    if not head:
+        raise ImportFailed("an empty answer")
+    if not blocks and not parser.is_list:
+        raise ImportFailed("not a channel list")
+    listing = Listing(source, blocks, parser.headers)
+    skipped = parser.skipped + lines.skipped
+    return Imported(listing, digest.hexdigest(), size, skipped, parser.is_list)
+
+
+def _append(blocks: list[list[bytes]], records: list[bytes], digest: _Hash) -> None:
+    if not records:
+        return
+    digest.update(b"\n".join(records) + b"\n")
+    if not blocks or len(blocks[-1]) + len(records) > BLOCK:
+        blocks.append([])
+    blocks[-1] += records
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...

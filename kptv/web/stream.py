@@ -1,0 +1,100 @@
+"""`/stream/{channel}`: a channel's transport stream, or a file, as the body of an answer."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, request
+from gevent.monkey import get_original
+
+from kptv.channels.catalog import Catalog
+from kptv.channels.model import Channel
+from kptv.errors import Unavailable
+from kptv.restream.files import OpenFile
+from kptv.restream.hubs import Hubs
+from kptv.restream.subscriber import Subscriber
+from kptv.web.text import line
+
+# What every stream answer says: live, not to be kept or held back by a proxy, for any web player.
+STREAM_HEADERS = {
+    "Content-Type": "video/mp2t",  # RFC 3555, 4.2.9
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+    "Access-Control-Allow-Origin": "*",
+}
+_FILE_HEADERS = {"Access-Control-Allow-Origin": "*"}
+MAX_VIEWERS = 5000  # gunicorn.conf.py allows more connections, so that others still get answers
+SEND_TIMEOUT = 30.0  # seconds in which a viewer must take a chunk; else it has vanished
+UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)
+_TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
+_POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)
+_poll = get_original("select", "poll")  # asks the kernel only; gevent's own would switch
+
+
+def stream_blueprint(current_catalog: Callable[[], Catalog | None], hubs: Hubs) -> Blueprint:
+    """The routes that play channels."""
+    blueprint = Blueprint("stream", __name__)
+
+    @blueprint.get("/stream/<path:identifier>")
+    def play(identifier: str) -> Response:
+        catalog = current_catalog()
+        if catalog is None:
+            return line(503, "No channel list has been imported yet; try again soon.", 5)
+        channel = catalog.find(identifier) or hubs.playing(identifier)
+        if channel is None:
+            return line(404, "No such channel; /playlist.m3u8 lists all there are.")
+        if request.method == "HEAD":  # answered from what is known: opens nothing
+            return _head(hubs.file_headers(channel))
+        return _play(hubs, channel)
+
+    return blueprint
+
+
+def _play(hubs: Hubs, channel: Channel) -> Response:
+    if hubs.viewers >= MAX_VIEWERS:
+        return line(503, "Too many viewers; try again later.", 10)
+    connection = request.environ.get("gunicorn.socket")
+    try:
+        body = hubs.play(channel, request.headers.get("Range"), _departure_of(connection))
+    except Unavailable as unavailable:
+        return line(503, f"{channel.name}: {unavailable}.", unavailable.retry_after)
+    if connection is not None:
+        _tune(connection)
+    # The body itself goes to gunicorn, which closes it on every path, before its first chunk too.
+    return _answer(body)
+
+
+def _head(file_headers: Mapping[str, str] | None) -> Response:
+    headers = STREAM_HEADERS if file_headers is None else {**file_headers, **_FILE_HEADERS}
+    response = Response(headers=headers)
+    response.automatically_set_content_length = False  # 0 is not what a GET would say
+    return response
+
+
+def _answer(body: Subscriber | OpenFile) -> Response:
+    if isinstance(body, Subscriber):
+        response = Response(headers=STREAM_HEADERS, direct_passthrough=True)
+    else:
+        headers = {**body.headers, **_FILE_HEADERS}
+        response = Response(status=body.status, headers=headers, direct_passthrough=True)
+    response.response = body
+    return response
+
+
+def _tune(connection: Any) -> None:
+    """A viewer's socket: a deadline for its sends, little memory while it is slow."""
+    connection.settimeout(SEND_TIMEOUT)
+    if connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
+
+
+def _departure_of(connection: Any) -> Callable[[], bool]:
+    """A question that is answered without waiting: has this viewer hung up?"""
+    if connection is None:  # not under gunicorn
+        return lambda: False
+    poll = _poll()
+    poll.register(connection.fileno(), _POLLRDHUP)
+    return lambda: bool(poll.poll(0))

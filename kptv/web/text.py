@@ -1,0 +1,17 @@
+"""Short answers in plain text."""
+
+from __future__ import annotations
+
+import math
+
+from flask import Response
+
+
+def line(status: int, message: str, retry_after: float | None = None) -> Response:
+    """One line of plain text; ``retry_after`` in seconds."""
+    text = " ".join(message.split())  # a channel's name may hold anything
+    response = Response(f"{text}\n", status=status, content_type="text/plain; charset=utf-8")
+    response.headers["Cache-Control"] = "no-store"
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    return response

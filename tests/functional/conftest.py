@@ -1,0 +1,48 @@
+"""Providers and proxies that the tests of one module share: starting gunicorn costs a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+
+from tests.functional.harness import Proxy, sources_setting
+from tests.provider import Provider
+
+
+@pytest.fixture(scope="module")
+def share_provider() -> Iterator[Callable[..., Provider]]:
+    """Starts providers (arguments: Provider's) and stops them after the module."""
+    with ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(Provider(*args, **options))
+
+
+@pytest.fixture(scope="module")
+def share_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Proxy]]:
+    """Starts proxies as start_proxy does; each ends, in time, after the module."""
+    with ExitStack() as stack:
+
+        def start(*sources: tuple[Provider, int] | str, **settings: str) -> Proxy:
+            folder = tmp_path_factory.mktemp("proxy")
+            proxy = Proxy(folder, sources_setting(*sources), **settings)
+            stack.enter_context(closing(proxy))
+            proxy.start()
+            stack.callback(proxy.stop)
+            return proxy
+
+        yield start
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows the end of the log of the proxy that it shares."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            proxy = getattr(value, "proxy", None)
+            if isinstance(proxy, Proxy):
+                report.sections.append(("log of the shared proxy", proxy.log[-8000:]))
+    return report

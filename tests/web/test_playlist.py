@@ -1,0 +1,186 @@
+"""The served lists over HTTP."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from kptv.channels.catalog import Catalog, Listing, build_catalog
+from kptv.channels.model import Source
+from kptv.channels.packing import pack
+from kptv.config import Config
+from kptv.formats.m3u import ListParser
+from kptv.pace import drive
+from kptv.web.playlist import BLOCK_SIZE, ServedLists, playlist_blueprint, prepare
+
+LIST = """#EXTM3U
+#EXTINF:-1 group-title="UK | News",BBC News
+http://a/1
+#EXTINF:-1 group-title="Sport;UK",ESPN
+http://a/2
+#EXTINF:-1,中央一台
+http://a/3
+"""
+
+
+def catalog_of(text: str) -> Catalog:
+    source = Source(1, "http://provider.example/list", 1)
+    records = [pack(1, entry) for entry in ListParser().feed(text.split("\n"))]
+    return drive(build_catalog([Listing(source, [records])]))
+
+
+def make_lists(**settings: object) -> ServedLists:
+    source = Source(1, "http://provider.example/list", 1)
+    settings = {"base_url": "http://tv.example/iptv", "data_dir": Path("none"), **settings}
+    return ServedLists(Config(sources=(source,), **settings))  # type: ignore[arg-type]
+
+
+def client_of(lists: ServedLists) -> FlaskClient:
+    app = Flask("test")
+    app.register_blueprint(playlist_blueprint(lists))
+    return app.test_client()
+
+
+@pytest.fixture
+def client() -> Iterator[FlaskClient]:
+    lists = make_lists()
+    lists.replace(catalog_of(LIST))
+    with gevent.Timeout(30):
+        yield client_of(lists)
+
+
+@pytest.mark.parametrize("path", ["/playlist.m3u8", "/playlist", "/playlist.m3u"])
+def test_the_list_holds_every_channel_with_a_link_to_this_proxy(
+    client: FlaskClient, path: str
+) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.content_type == "audio/x-mpegurl; charset=utf-8"
+    lines = answer.text.splitlines()
+    assert lines[:3] == [
+        "#EXTM3U",
+        '#EXTINF:-1 group-title="UK | News",BBC News',
+        "http://tv.example/iptv/stream/bbc-news",
+    ]
+    assert len(lines) == 7
+    assert answer.content_length == len(answer.data)
+
+
+def test_it_comes_gzipped_to_whoever_takes_that(client: FlaskClient) -> None:
+    plain = client.get("/playlist.m3u8", headers={"Accept-Encoding": "gzip;q=0"})
+    packed = client.get("/playlist.m3u8", headers={"Accept-Encoding": "gzip, deflate"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.content_length == len(packed.data)
+    assert gzip.decompress(packed.data) == plain.data
+    assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
+    assert plain.headers["ETag"] != packed.headers["ETag"]
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("weak", ["", "W/"])
+def test_it_is_not_sent_again_to_whoever_has_it(
+    client: FlaskClient, encoding: str, weak: str
+) -> None:
+    headers = {"Accept-Encoding": encoding}
+    etag = client.get("/playlist.m3u8", headers=headers).headers["ETag"]
+    again = client.get("/playlist.m3u8", headers={**headers, "If-None-Match": f"{weak}{etag}"})
+    assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", etag)
+    other = client.get("/playlist.m3u8", headers={**headers, "If-None-Match": '"other"'})
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/playlist.m3u8", "/sport/playlist.m3u8", "/none/playlist.m3u8"])
+def test_head_says_what_get_says(client: FlaskClient, path: str) -> None:
+    head, get = client.head(path), client.get(path)
+    assert head.data == b""
+    assert (head.status_code, dict(head.headers)) == (get.status_code, dict(get.headers))
+
+
+@pytest.mark.parametrize(
+    ("group", "channel"),
+    [
+        ("UK%20%7C%20News", "BBC News"),
+        ("uk | news", "BBC News"),
+        ("sport", "ESPN"),
+        ("SPORT", "ESPN"),
+        ("uk", "ESPN"),
+    ],
+)
+def test_a_group_has_a_list_of_its_own(client: FlaskClient, group: str, channel: str) -> None:
+    lines = client.get(f"/{group}/playlist.m3u8").text.splitlines()
+    assert len(lines) == 3
+    assert lines[1].endswith(f",{channel}")
+
+
+@pytest.mark.parametrize("group", ["none", "%", "..%2f..", "%00", "%ff", "x" * 8000, "a/b"])
+def test_an_unknown_group_is_told_in_one_line(client: FlaskClient, group: str) -> None:
+    answer = client.get(f"/{group}/playlist.m3u8")
+    assert answer.status_code == 404
+    assert answer.content_type == "text/plain; charset=utf-8"
+    assert answer.text.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", ["/playlist.m3u8", "/sport/playlist.m3u8"])
+def test_before_the_first_import_it_is_unavailable(path: str) -> None:
+    answer = client_of(make_lists()).get(path)
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.text.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"cache_enabled": False}, {"cache_duration": 0.0}], ids=str
+)
+def test_a_new_catalog_is_served_at_once(settings: dict[str, object]) -> None:
+    lists = make_lists(**settings)
+    client = client_of(lists)
+    lists.replace(catalog_of(LIST))
+    assert "ESPN" in client.get("/playlist.m3u8").text
+    assert "ESPN" in client.get("/sport/playlist.m3u8").text
+    lists.replace(catalog_of(LIST.replace("ESPN", "Eurosport")))
+    assert "Eurosport" in client.get("/playlist.m3u8").text
+    assert "Eurosport" in client.get("/sport/playlist.m3u8").text
+    lists.replace(catalog_of("#EXTM3U"))
+    assert client.get("/playlist.m3u8").text == "#EXTM3U\n"
+    assert client.get("/sport/playlist.m3u8").status_code == 404
+
+
+def test_all_who_ask_while_it_is_rendered_get_the_newest_of_one_rendering() -> None:
+    many = "".join(f"#EXTINF:-1,CH {n}\nhttp://a/{n}\n" for n in range(3000))
+    older, newer = catalog_of(many), catalog_of(many.replace("CH", "TV"))
+    lists = make_lists()
+    lists.replace(older)
+    waiting = [gevent.spawn(lists.get) for _ in range(5)]
+    gevent.sleep(0)
+    lists.replace(newer)
+    gevent.joinall(waiting, timeout=30)
+    first = waiting[0].value
+    assert first is not None
+    assert all(greenlet.value is first for greenlet in waiting)
+    assert b"TV 2999" in b"".join(first.plain())
+
+
+def test_cached_lists_are_rendered_once_and_others_each_time() -> None:
+    for settings, same in ({}, True), ({"cache_enabled": False}, False):
+        lists = make_lists(**settings)  # type: ignore[arg-type]
+        lists.replace(catalog_of(LIST))
+        assert (lists.get() is lists.get()) is same
+        assert (lists.get("sport") is lists.get("SPORT")) is same
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK_SIZE - 1, BLOCK_SIZE, 5 * BLOCK_SIZE + 1])
+@pytest.mark.parametrize("step", [1000, 100_000])
+def test_a_prepared_list_is_the_same_plain_and_gzipped(size: int, step: int) -> None:
+    text = (b"channel %d\n" * 100_000)[:size]
+    served = prepare(text[start : start + step] for start in range(0, size, step))
+    assert b"".join(served.plain()) == text
+    assert gzip.decompress(b"".join(served.gzipped())) == text
+    assert served.length == size
+    assert served.gzipped_length() == len(b"".join(served.gzipped()))

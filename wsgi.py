@@ -1,0 +1,15 @@
+"""The WSGI application: `gunicorn -k gevent wsgi:app`."""
+
+import sys
+
+from kptv.app import create_app
+from kptv.config import load_config
+from kptv.errors import ConfigError
+
+_BOOT_ERROR = 3  # gunicorn stops at this exit status of a worker, instead of starting another
+
+try:
+    app = create_app(load_config())
+except ConfigError as error:
+    sys.stderr.write(f"{error}\n")
+    sys.exit(_BOOT_ERROR)
