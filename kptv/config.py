@@ -265,6 +265,12 @@ def _descending(text: str) -> bool:
     return text.lower() == "desc"
 
 
+def _program(text: str) -> str:
+    if "\0" in text:
+        raise _Rejected("a program's name or path; empty for none")
+    return text
+
+
 def _selection(text: str) -> Selection:
     try:
         return parse_selection(text)
@@ -304,7 +310,7 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "CACHE_DURATION": ("cache_duration", _duration(0, 365 * _DAY)),
     "DATA_DIR": ("data_dir", _folder),
     "VARIANT_SELECTION": ("variant_selection", _selection),
-    "FFMPEG": ("ffmpeg", str),
+    "FFMPEG": ("ffmpeg", _program),
 }
 
 VARIABLES = tuple(_SETTINGS)

@@ -15,6 +15,7 @@ import json
 import os
 import random
 import re
+import select
 import subprocess
 import sys
 import threading
@@ -92,7 +93,6 @@ class HlsOrigin:
     _mark: bool = False  # the next segment has a discontinuity
 
     def __enter__(self) -> HlsOrigin:
-        self._next_at = time.monotonic() - self.duration * self.window
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.origin = self
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -133,9 +133,11 @@ class HlsOrigin:
         return [asked for asked in self.asked if re.search(pattern, asked.path)]
 
     def produce(self) -> None:
-        """Make the segments that are due."""
+        """Make the segments that are due; a window full of them at the first request."""
         with self._lock:
-            while not self.frozen and self._next_at <= time.monotonic():
+            if not self._made:
+                self._next_at = time.monotonic() - self.duration * self.window
+            while self._next_at <= time.monotonic() and not (self.frozen and self._is_full):
                 made = [m for m in self._made if m.line == self._line]
                 number = made[-1].number + 1 if made else self.start
                 data = self._stream("").packets(self.packets, self._next_at)
@@ -143,6 +145,10 @@ class HlsOrigin:
                 self._mark = False
                 early_or_late = self._random.uniform(-self.jitter, self.jitter)
                 self._next_at += self.duration * (1 + early_or_late)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._made) > self.window
 
     def _stream(self, variant: str) -> NumberedStream:
         key = (variant, self._line)
@@ -320,7 +326,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "hang":
             self.wfile.write(body[:1000])
             self.wfile.flush()
-            time.sleep(3.0)
+            select.select([self.connection], [], [], 10.0)  # until the client has had enough
             self.close_connection = True
         else:
             self._send(body, self.origin.segment_seconds if media else 0.0)

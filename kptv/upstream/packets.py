@@ -46,7 +46,15 @@ def _aligned(body: Iterator[bytes], patience: float) -> Iterator[bytes]:
     """
     aligner = Aligner()
     good_at, dropped = monotonic(), 0
-    for data in body:
+    while True:
+        try:
+            data = next(body)
+        except (StopIteration, UpstreamError) as end:
+            if rest := aligner.flush():
+                yield rest  # the last packet waited for the byte after it
+            if isinstance(end, StopIteration):
+                return
+            raise
         if packets := aligner.feed(data):
             yield packets
             good_at, dropped = monotonic(), aligner.bytes_dropped

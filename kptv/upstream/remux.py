@@ -54,6 +54,7 @@ class Input:
     url: str = field(repr=False)
     audio: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    is_hls: bool = False
     is_file: bool = False  # to be read no faster than it plays
 
 
@@ -104,6 +105,8 @@ def _input_options(url: str, source: Input) -> list[str]:
     if scheme in ("http", "https"):
         lines = [f"{name}: {value}\r\n" for name, value in _clean(source.headers)]
         options += ["-headers", "".join(lines)] if lines else []
+    if source.is_hls:  # one socket an input: kept ones would be two, and three with read-ahead
+        options += ["-http_persistent", "0", "-http_multiple", "0"]
     return [*options, "-re"] if source.is_file else options
 
 
@@ -164,8 +167,9 @@ class _Child:
         if self._pid is None:
             return
         pid, self._pid = self._pid, None
-        os.kill(pid, signal.SIGKILL)  # it has nothing to save, and TERM waits for its network
-        os.waitpid(pid, 0)
+        if os.waitpid(pid, os.WNOHANG)[0] == 0:
+            os.kill(pid, signal.SIGKILL)  # nothing to save, and TERM would wait for its network
+            os.waitpid(pid, 0)
         self._listener.join(timeout=1.0)  # what it said last is in the pipe
         self._listener.kill()
         self._close()

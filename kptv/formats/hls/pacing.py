@@ -41,7 +41,9 @@ class Pacer:
 def retry_delay(attempt: int, elapsed: float, target_duration: float) -> float | None:
     """Seconds to wait after the failure number ``attempt`` (from 0) of a segment; None: skip it.
 
-    ``elapsed`` is since the first attempt. 0.5 s, 1 s, 2 s, …, while the media in hand lasts.
+    ``elapsed`` is since the first attempt. 0.5 s, 1 s, 2 s, …, while the media in hand lasts;
+    once in any case, also where a time-out took all of that time.
     """
     delay: float = _FIRST_RETRY * 2**attempt
-    return delay if elapsed + delay <= RETRY_WINDOW * target_duration else None
+    in_time = elapsed + delay <= RETRY_WINDOW * target_duration
+    return delay if in_time or attempt == 0 else None

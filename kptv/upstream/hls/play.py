@@ -28,6 +28,7 @@ from kptv.upstream.remux import Input, remux
 log = logging.getLogger(__name__)
 
 _TICK = 0.05  # seconds of media that are written at once; less costs CPU
+_FIRST = 1.0  # seconds of media taken before it is known how much may leave at once
 _REMEMBERED = 4096  # streams
 
 
@@ -93,7 +94,7 @@ class HlsUpstream:
             reader = Reader(http, self._config, stream, pipe)
             greenlet = gevent.spawn(reader.run, opening, learned.url if learned else None)
             try:
-                first = pipe.take(math.inf)
+                first = pipe.take(_FIRST)
                 self._remember(stream, _learned(reader.media))
                 packets = self._write(pipe, reader, first, on_splice)
                 yield from started(packets, self._config.min_data_size)
@@ -113,15 +114,22 @@ class HlsUpstream:
         self, pipe: Pipe, reader: Reader, first: Piece | None, on_splice: Callable[[], None]
     ) -> Iterator[bytes]:
         aligner = Aligner()
-        for piece in _paced(pipe, reader, first):
-            if piece.splice:
+        pieces = _paced(pipe, reader, first)
+        while True:
+            try:
+                piece = next(pieces, None)
+            except UpstreamError:
                 if rest := aligner.flush():
-                    yield rest
+                    yield rest  # the last packet waited for the byte after it
+                raise
+            if (piece is None or piece.splice) and (rest := aligner.flush()):
+                yield rest
+            if piece is None:
+                return
+            if piece.splice:
                 on_splice()
             if packets := aligner.feed(piece.data):
                 yield packets
-        if rest := aligner.flush():
-            yield rest
 
     def _remux(self, stream: Stream, learned: Learned) -> Iterator[bytes]:
         name = f"{stream.name or 'stream'}: {stream.source.tag}"
@@ -130,6 +138,7 @@ class HlsUpstream:
             learned.url,
             learned.audio,
             headers=self._client.headers(stream.headers),
+            is_hls=True,
             is_file=learned.is_vod,
         )
         silence = max(learned.patience, self._config.stream_timeout)
@@ -163,7 +172,8 @@ def _paced(pipe: Pipe, reader: Reader, piece: Piece | None) -> Iterator[Piece]:
     target = tracker.target_duration
     pacer = Pacer(target, monotonic())
     begun = pipe.seconds + tracker.backlog + (piece.seconds if piece else 0.0)
-    pacer.expect(math.inf if tracker.is_vod else max(LIVE_EDGE * target, begun))
+    # A reload may bring two segments where it mostly brings one: no reason to hurry.
+    pacer.expect(math.inf if tracker.is_vod else max(LIVE_EDGE * target, begun) + target)
     while piece is not None:
         pacer.written(piece.seconds)
         yield piece

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from time import monotonic
 from types import TracebackType
@@ -43,10 +44,18 @@ class Requests:
     ) -> None:
         self.close()
 
-    def get(self, url: str, *, start: int = 0, end: int | None = None) -> requests.Response:
+    def get(
+        self,
+        url: str,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        silence: float = math.inf,
+    ) -> requests.Response:
         """The open answer to a request of ``url``, or of its bytes ``start`` to ``end``.
 
-        A server may answer a range with the whole (RFC 9110, 14.2). Raises UpstreamError.
+        It may be silent for ``silence`` seconds, and no longer than STALL_TIMEOUT. A server
+        may answer a range with the whole (RFC 9110, 14.2). Raises UpstreamError.
         """
         headers = {"Connection": "keep-alive", **self._stream.headers}
         if start or end is not None:
@@ -55,7 +64,7 @@ class Requests:
             self._stream.source,
             url,
             headers=headers,
-            timeout=(self._config.stream_timeout, self._config.stall_timeout),
+            timeout=(self._config.stream_timeout, min(self._config.stall_timeout, silence)),
             accept=frozenset((200, 206)) if "Range" in headers else frozenset((200,)),
         )
 

@@ -27,6 +27,7 @@ from kptv.upstream.hls.request import Requests
 READ_SIZE = 256 * 1024  # bytes
 _GATHER = 0.02  # seconds between two reads of a slow body: each costs CPU
 _LONGEST = 3.0  # target durations that the reading of one segment may take
+_SILENT = 0.75  # target durations of silence; then there is time for another attempt
 _KEYS = 32  # kept; they rotate, and one that is gone may be asked for again
 EXPIRED = frozenset((403, 410))  # statuses of an address whose token is over
 _poll = get_original("select", "poll")
@@ -85,7 +86,7 @@ class SegmentFetcher:
         attempt = 0
         while True:
             try:
-                self._attempt(job, _LONGEST * target_duration)
+                self._attempt(job, target_duration)
             except UpstreamError as error:
                 if error.reason is Reason.UNSUPPORTED:
                     raise
@@ -109,7 +110,7 @@ class SegmentFetcher:
         job.segment = segment  # its address may be new
         return job
 
-    def _attempt(self, job: _Job, longest: float) -> None:
+    def _attempt(self, job: _Job, target_duration: float) -> None:
         segment = job.segment
         if segment.key and job.decryptor is None:
             with _cipher_errors():
@@ -117,11 +118,12 @@ class SegmentFetcher:
         part = segment.byte_range
         start = (part.start if part else 0) + job.taken
         end = part.start + part.length if part else None
-        response = self._http.get(segment.uri, start=start, end=end)
+        silence = max(_SILENT * target_duration, 1.0)
+        response = self._http.get(segment.uri, start=start, end=end, silence=silence)
         try:
             length = _length(response, start, end)
             total = None if length is None else length + job.taken
-            self._hand_on(job, _body(response, start, end, longest), total)
+            self._hand_on(job, _body(response, start, end, _LONGEST * target_duration), total)
         except BaseException:
             hang_up(response)
             if not job.sniffed:  # nothing of it was handed on
