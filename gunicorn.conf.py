@@ -1,6 +1,7 @@
 """How gunicorn runs the proxy. `gunicorn -k gevent wsgi:app` reads this file by itself."""
 
 import resource
+import signal
 import sys
 
 from kptv.config import load_config
@@ -59,3 +60,6 @@ def pre_request(worker, req):
 def post_worker_init(worker):
     """gunicorn waits for bodies to end, and streams have no end: end them when it stops."""
     worker.wsgi.extensions["kptv"].stop_when(lambda: not worker.alive)
+    # Ctrl-C reaches each process of the terminal. The master tells the worker; told twice, it
+    # prints a traceback while it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

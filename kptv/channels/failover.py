@@ -19,6 +19,7 @@ from kptv.channels.model import Source, Stream
 from kptv.errors import Reason, UpstreamError
 
 COLD_START = 20.0  # seconds until a viewer who has seen nothing is told 503
+SHORTEST_TIMEOUT = 5.0  # seconds that a candidate has of these, however many there are: slow panels need 3
 SLOT_WAIT = 10.0  # seconds that a viewer waits for a slot of a full source
 TRUSTED_AFTER = 30.0  # seconds of good media that wipe out earlier failures
 REOPEN_DELAY = 1.0  # seconds from one opening to the next of a stream that gives media
@@ -257,9 +258,19 @@ class Failover:
         return self._cold and attempts is not None and attempts.failures > self._policy.max_retries
 
     def timeout(self, now: float) -> float:
-        """Seconds within which a stream that is opened now must give media."""
+        """Seconds within which a stream that is opened now must give media.
+
+        The candidates that were not tried yet share what is left of a cold start: two that hang
+        must not use it up before a third that works has had its turn.
+        """
         timeout = self._policy.stream_timeout
-        return min(timeout, max(self._deadline - now, 0.1)) if self._cold else timeout
+        if not self._cold:
+            return timeout
+        untried = sum(
+            s.key not in self._attempts and self._health.ready_at(s) <= now for s in self._streams
+        )
+        left = max(self._deadline - now, 0.1)
+        return min(timeout, left, max(left / max(untried, 1), SHORTEST_TIMEOUT))
 
     def _wait_for_slot(self, ready: Sequence[Stream], later: float | None, now: float) -> Step:
         if self._full_since is None:

@@ -31,6 +31,11 @@ def pack(number: int, entry: Entry) -> bytes:
     return text.encode("utf-8", "replace")
 
 
+def number_mark(number: int) -> bytes:
+    """What the records of the source with this number start with."""
+    return f"{number}{_FIELD}".encode()
+
+
 def unpack(record: bytes, sources: Mapping[int, Source]) -> Stream:
     """The stream that ``record`` stands for."""
     number, url, name, _, headers, attributes = record.decode().split(_FIELD)

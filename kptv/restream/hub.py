@@ -146,7 +146,18 @@ class Hub:
         """Let all who wait look again: one callback of the event loop for all of them."""
         if self._waiting:
             waiting, self._waiting = self._waiting, []
-            get_hub().loop.run_callback(_switch_to_all, waiting)
+            get_hub().loop.run_callback(self._serve, waiting)
+
+    def _serve(self, waiting: list[Subscriber]) -> None:
+        for subscriber in waiting:
+            greenlet = subscriber.waiting
+            if greenlet is None:
+                continue  # killed while it waited
+            if subscriber.push():
+                self._waiting.append(subscriber)
+            else:
+                subscriber.waiting = None
+                greenlet.switch()
 
     def _run(self) -> None:
         try:
@@ -268,11 +279,3 @@ def _close(chunks: Iterator[bytes]) -> None:
     close = getattr(chunks, "close", None)
     if close is not None:
         close()
-
-
-def _switch_to_all(waiting: list[Subscriber]) -> None:
-    for subscriber in waiting:
-        greenlet = subscriber.waiting
-        if greenlet is not None:
-            subscriber.waiting = None
-            greenlet.switch()

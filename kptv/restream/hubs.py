@@ -13,6 +13,7 @@ from cachetools import TTLCache
 from gevent.greenlet import Greenlet
 
 from kptv.channels.failover import Failover, Health, Policy
+from kptv.channels.grouping import slug_of
 from kptv.channels.model import Channel, Stream
 from kptv.config import Config
 from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
@@ -77,9 +78,12 @@ class Hubs:
         """Viewers of all hubs."""
         return sum(len(hub.subscribers) for hub in self._hubs.values())
 
-    def playing(self, slug: str) -> Channel | None:
-        """The channel as its running hub knows it, though a new import may have lost it."""
-        hub = self._hubs.get(slug)
+    def playing(self, identifier: str) -> Channel | None:
+        """The channel of this slug or name as its running hub knows it.
+
+        A new import may have lost it; its viewers may still come back.
+        """
+        hub = self._hubs.get(identifier) or self._hubs.get(slug_of(identifier))
         return hub.channel if hub else None
 
     def file_headers(self, channel: Channel) -> Mapping[str, str] | None:
@@ -129,6 +133,8 @@ class Hubs:
                     failover.started(monotonic())
                     return self._keep_file(channel, body, attempt.slot.transfer())
                 except UpstreamError as error:
+                    if error.reason is Reason.NOT_MEDIA:
+                        self._files.pop(channel.slug, None)  # it may be live now: look again
                     counters.errors[error.reason] += 1
                     now = monotonic()
                     failover.failed(error, now, now, self.limits.in_use(source) > 1)
@@ -187,9 +193,13 @@ class Hubs:
         if body.status == 200:
             self._files[channel.slug] = body.headers
         counters = self._metrics.open(channel.name)
-        return OpenFile(
+        file = OpenFile(
             body, slot, counters, on_close=lambda: self._metrics.close(counters, monotonic())
         )
+        if body.status == 206 and (known := self._files.get(channel.slug)):
+            # What its first bytes said, not what the provider does.
+            file.headers = {**file.headers, "Content-Type": known["Content-Type"]}
+        return file
 
     def _failover(self, channel: Channel) -> Failover:
         return Failover(

@@ -19,13 +19,16 @@ BURST = 512 * 1024  # bytes sent before others get a turn, where no send blocks
 class Subscriber:
     """A body: iterate for the chunks, ``close`` when the viewer has left (may come twice)."""
 
-    __slots__ = ("_hub", "_left", "_next", "departed", "skips", "waiting")
+    __slots__ = ("_hub", "_left", "_next", "_rest", "departed", "send", "skips", "waiting")
 
     def __init__(self, hub: Hub, departed: Callable[[], bool]) -> None:
         """``departed`` tells, without waiting, whether the viewer has hung up."""
         self._hub = hub
         self._next: int | None = None  # sequence number; None: not placed yet
+        self._rest = b""  # of a chunk that the viewer has had the beginning of
         self._left = False
+        self.send: Callable[[bytes], bytes] | None = None
+        """Hands over, without waiting, what the viewer has room for; gives back the rest."""
         self.departed = departed
         self.skips = 0  # times it fell behind the buffer and was moved on
         self.waiting: Any = None  # its greenlet, while it waits for the hub
@@ -49,16 +52,10 @@ class Subscriber:
         return True
 
     def __iter__(self) -> Iterator[bytes]:
-        hub, buffer, sent = self._hub, self._hub.buffer, 0
-        self._next = buffer.join(monotonic())
+        hub, sent = self._hub, 0
+        self._next = hub.buffer.join(monotonic())
         while not self._left:
-            if self._next < buffer.end:
-                if self._next < buffer.first:
-                    self.skips += 1
-                    self._next = buffer.join(monotonic())
-                data = buffer.get(self._next)
-                self._next += 1
-                hub.counters.bytes_sent += len(data)
+            if data := self._take():
                 yield data
                 sent += len(data)
                 if sent >= BURST:
@@ -69,6 +66,37 @@ class Subscriber:
             else:
                 sent = 0
                 hub.wait(self)
+
+    def push(self) -> bool:
+        """Serve the viewer while its greenlet waits; False: it has to run itself.
+
+        A socket has room for a chunk most of the time. The way over the greenlet and the server
+        costs more than all the rest then, so it is taken only where somebody has to wait.
+        """
+        if self.send is None or self._next is None or self._left or self._hub.ended:
+            return False
+        while data := self._take():
+            self._rest = self.send(data)
+            if self._rest:
+                return False
+        return True
+
+    def _take(self) -> bytes:
+        """What the viewer gets next; nothing where it has all that there is."""
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            return rest
+        hub, number = self._hub, self._next
+        assert number is not None, "placed"
+        if number == hub.buffer.end:
+            return b""
+        if number < hub.buffer.first:
+            self.skips += 1
+            number = hub.buffer.join(monotonic())
+        data = hub.buffer.get(number)
+        self._next = number + 1
+        hub.counters.bytes_sent += len(data)
+        return data
 
     def drop(self) -> None:
         """The viewer has hung up: end its body at the next look."""

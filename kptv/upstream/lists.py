@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from time import monotonic
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -23,9 +24,9 @@ import requests
 
 from kptv.channels.catalog import BLOCK, Listing
 from kptv.channels.model import Source
-from kptv.channels.packing import pack
+from kptv.channels.packing import number_mark, pack
 from kptv.errors import ImportFailed, UpstreamError
-from kptv.formats.m3u import ListParser
+from kptv.formats.m3u import Entry, ListParser
 from kptv.formats.text import Lines
 from kptv.pace import Pace
 from kptv.upstream.client import mapped_errors
@@ -95,11 +96,15 @@ def path_of(url: str) -> Path | None:
 
 @contextmanager
 def _open_file(path: Path, known: Version) -> Iterator[tuple[Version, Iterator[bytes]] | None]:
-    with _as_import_failed(), path.open("rb") as file:
+    with _file_errors():
         stat = path.stat()
-        version = Version(path.absolute().as_uri(), f"{stat.st_mtime_ns}-{stat.st_size}")
+        if not S_ISREG(stat.st_mode):  # to open a pipe would stop all streams
+            raise ImportFailed("not a file")
+        file = path.open("rb")
+    version = Version(path.absolute().as_uri(), f"{stat.st_mtime_ns}-{stat.st_size}")
+    with file:
         unchanged = version.etag == known.etag
-        yield None if unchanged else (version, _pieces(lambda: file.read(PIECE)))
+        yield None if unchanged else (version, _pieces(_file_errors, lambda: file.read(PIECE)))
 
 
 @contextmanager
@@ -107,7 +112,7 @@ def _open_url(
     client: ListClient, source: Source, known: Version
 ) -> Iterator[tuple[Version, Iterator[bytes]] | None]:
     # Takes no slot of the source: providers count streams, and lists are requests to their panel.
-    with _as_import_failed():
+    with _request_errors():
         response = client.get(
             source,
             source.url,
@@ -122,13 +127,15 @@ def _open_url(
         answer = response.headers
         version = Version(response.url, answer.get("etag", ""), answer.get("last-modified", ""))
         # read1 gives what is there, and tells of a body shorter than its Content-Length.
-        yield version, _pieces(lambda: response.raw.read1(PIECE))
+        yield version, _pieces(_request_errors, lambda: response.raw.read1(PIECE))
 
 
-def _pieces(read: Callable[[], bytes]) -> Iterator[bytes]:
+def _pieces(
+    errors: Callable[[], AbstractContextManager[None]], read: Callable[[], bytes]
+) -> Iterator[bytes]:
     deadline = monotonic() + DEADLINE
     while True:
-        with _as_import_failed():
+        with errors():
             data = read()
         if not data:
             return
@@ -138,12 +145,20 @@ def _pieces(read: Callable[[], bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def _as_import_failed() -> Iterator[None]:
+def _request_errors() -> Iterator[None]:
     try:
         with mapped_errors():
             yield
     except UpstreamError as error:
         raise ImportFailed(str(error)) from None
+
+
+@contextmanager
+def _file_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ImportFailed(f"cannot read the file: {error.strerror}") from None
 
 
 def unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -217,10 +232,10 @@ def read_list(
         pace()
         for start in range(0, len(piece), _PARSED_AT_ONCE):
             entries = parser.feed(lines.feed(piece[start : start + _PARSED_AT_ONCE]))
-            _append(blocks, [pack(source.number, entry) for entry in entries], digest)
+            _append(blocks, source.number, entries, digest)
             pace()
     entries = parser.feed(lines.finish())
-    _append(blocks, [pack(source.number, entry) for entry in entries], digest)
+    _append(blocks, source.number, entries, digest)
     parser.finish()
     digest.update(repr(parser.headers).encode("utf-8", "replace"))
     if not head:
@@ -232,10 +247,15 @@ def read_list(
     return Imported(listing, digest.hexdigest(), size, skipped, parser.is_list)
 
 
-def _append(blocks: list[list[bytes]], records: list[bytes], digest: _Hash) -> None:
+def _append(
+    blocks: list[list[bytes]], number: int, entries: Iterable[Entry], digest: _Hash
+) -> None:
+    records = [pack(number, entry) for entry in entries]
     if not records:
         return
-    digest.update(b"\n".join(records) + b"\n")
+    # Without the number, which is another one when SOURCES is put into another order.
+    mark = number_mark(number)
+    digest.update(b"".join([b"\n", b"\n".join(records)]).replace(b"\n" + mark, b"\n"))
     if not blocks or len(blocks[-1]) + len(records) > BLOCK:
         blocks.append([])
     blocks[-1] += records

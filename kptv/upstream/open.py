@@ -87,10 +87,21 @@ class Opener:
     def open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
         """The open answer to a request of a file, or of one ``Range`` of it (RFC 9110, 14.2).
 
-        Raises UpstreamError.
+        Raises UpstreamError, also where a whole body is no file: an error page with status 200.
         """
-        headers = {"Range": byte_range} if byte_range else {}
-        return _File(self._get(stream, headers))
+        response = self._get(stream, {"Range": byte_range} if byte_range else {})
+        if response.status_code != 200:
+            return _File(response)  # from its middle a file cannot be told from anything else
+        try:
+            config = self._config
+            head = _read_head(read_body(response, config.stream_timeout, config.stall_timeout))
+            content_type = file_type(head)
+            if content_type is None:
+                raise UpstreamError(Reason.NOT_MEDIA, what_is(head))
+        except BaseException:  # a deadline of the caller's too
+            hang_up(response)
+            raise
+        return _File(response, content_type, head)
 
     def _remux(self, stream: Stream) -> Iterator[bytes]:
         source = Input(stream.url, headers=self._client.headers(stream.headers))

@@ -63,6 +63,8 @@ def _play(hubs: Hubs, channel: Channel) -> Response:
         return line(503, f"{channel.name}: {unavailable}.", unavailable.retry_after)
     if connection is not None:
         _tune(connection)
+        if isinstance(body, Subscriber) and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
+            body.send = _sender_of(connection)  # later answers are chunked: the server does that
     # The body itself goes to gunicorn, which closes it on every path, before its first chunk too.
     return _answer(body)
 
@@ -98,3 +100,16 @@ def _departure_of(connection: Any) -> Callable[[], bool]:
     poll = _poll()
     poll.register(connection.fileno(), _POLLRDHUP)
     return lambda: bool(poll.poll(0))
+
+
+def _sender_of(connection: Any) -> Callable[[bytes], bytes]:
+    """What hands bytes to this viewer without waiting and gives back those it has no room for."""
+
+    def send(data: bytes) -> bytes:
+        try:
+            sent: int = connection.send(data, timeout=0.0)
+        except OSError:  # no room; or gone, and then the server's own write will meet that
+            return data
+        return data[sent:]
+
+    return send

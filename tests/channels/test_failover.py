@@ -95,6 +95,19 @@ def test_a_cold_start_is_given_up_after_twenty_seconds() -> None:
     assert step.retry_after >= 1
 
 
+def test_candidates_that_hang_leave_time_for_those_behind_them() -> None:
+    play = Play(A, B, C)
+    for expected in (20 / 3, 20 / 3):
+        step = play.next()
+        assert isinstance(step, Try)
+        assert step.timeout == pytest.approx(expected)
+        play.open()
+        play.now += step.timeout
+        play.fail(UpstreamError(Reason.TIMEOUT))
+    assert play.open() == C
+    assert play.now < 1014
+
+
 def test_a_cold_start_makes_max_retries_rounds_and_no_more() -> None:
     policy = Policy(max_retries=2, retry_delay=0.1)
     play = Play(A, policy=policy)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import socketserver
 import threading
 from types import TracebackType
@@ -16,15 +18,24 @@ def note(text: str) -> None:
 
 
 class RawServer:
-    """Answers each request with these bytes and closes; for what the simulator cannot say."""
+    """Answers each request with these bytes, for what the simulator cannot say, and closes.
 
-    def __init__(self, answer: bytes) -> None:
+    ``hold``: leaves closing to the client. ``then`` is said again and again until it does.
+    """
+
+    def __init__(self, answer: bytes, *, hold: bool = False, then: bytes = b"") -> None:
+        closed = self.closed = threading.Semaphore(0)  # one for each connection that is over
+
         class Answering(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                received = b""
-                while b"\r\n\r\n" not in received and (data := self.request.recv(65536)):
-                    received += data
-                self.request.sendall(answer)
+                with contextlib.suppress(OSError):
+                    _receive_request(self.request)
+                    self.request.sendall(answer)
+                    while then:
+                        self.request.sendall(then)
+                    while hold and self.request.recv(65536):
+                        pass
+                closed.release()
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answering)
         self._server.daemon_threads = True
@@ -46,6 +57,12 @@ class RawServer:
         self._server.shutdown()
         self._thread.join(10)
         self._server.server_close()
+
+
+def _receive_request(connection: socket.socket) -> None:
+    received = b""
+    while b"\r\n\r\n" not in received and (data := connection.recv(65536)):
+        received += data
 
 
 def assert_nothing_leaked(proxy: Proxy, *providers: Provider) -> None:

@@ -53,6 +53,7 @@ CASES = (
     Case("empty chunked", Bad.END, "empty", chunked=True),
     Case("short", Bad.SHORT_BODY, "empty"),
     Case("short chunked", Bad.SHORT_BODY, "empty", chunked=True),
+    Case("silent soon", Bad.SILENCE, "timeout", after_packets=3),
     Case("ends soon", Bad.END, "empty", after_packets=3),
 )
 # What no HTTP server would send, and what that is called.

@@ -256,18 +256,18 @@ def test_a_film_and_each_range_of_it_is_in_a_slot(
     data = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + random.Random(1).randbytes(40_000_000)
     film = one.add_file("/movie/user-one/sesame-one/1.mp4", data)
     one.list.entries.append(f"#EXTINF:-1,Film\n{film.url}")
-    proxy = start_proxy((one, 1), **SETTINGS)
+    proxy = start_proxy((one, 1), STREAM_LINGER="0", **SETTINGS)
     for at in (0, 0, 30_000_000, 5_000_000, 20_000_000):  # a player that seeks
         viewer = proxy.viewer("Film", headers={"Range": f"bytes={at}-"}, receive_buffer=4096)
         viewer.wait_for_bytes(100_000)
         assert viewer.body[:100_000] == data[at : at + 100_000]
-        viewer.leave()
+        viewer.vanish()
     viewer = proxy.viewer("Film", receive_buffer=4096).wait_for_bytes(2_000)
     viewer.pause()
     with proxy.viewer("News") as zapper:
         assert one.connections == 1
         assert not zapper.status
-        viewer.leave()
+        viewer.vanish()
         zapper.wait_for_bytes(2_000)
     proxy.wait_idle()
     assert one.max_connections_seen == 1

@@ -32,7 +32,7 @@ def test_a_channel_streams_through_whole_and_in_order(
 ) -> None:
     one = start_provider("one")
     one.add_channel("News")
-    proxy = start_proxy((one, 1))
+    proxy = start_proxy((one, 1), STREAM_LINGER="200ms")
     with proxy.viewer(proxy.playlist()["News"]) as viewer:
         viewer.wait_for_source("one").wait_for_bytes(300_000)
         assert viewer.status == 200
@@ -50,7 +50,7 @@ def test_viewers_of_a_channel_share_one_upstream_within_the_limit(
 ) -> None:
     one = start_provider("one", limit=1)
     news = one.add_channel("News")
-    proxy = start_proxy((one, 1))
+    proxy = start_proxy((one, 1), STREAM_LINGER="200ms")
     viewers = [proxy.viewer("News") for _ in range(5)]
     for viewer in viewers:
         viewer.wait_for_bytes(50_000)
@@ -85,7 +85,7 @@ def test_it_stops_in_time_with_a_viewer_connected(
 ) -> None:
     one = start_provider("one")
     one.add_channel("News")
-    proxy = start_proxy((one, 1))
+    proxy = start_proxy((one, 1), STREAM_LINGER="200ms")
     with proxy.viewer("News") as viewer:
         viewer.wait_for_bytes(50_000)
         assert proxy.stop() < 5

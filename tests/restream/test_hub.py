@@ -258,6 +258,28 @@ def test_a_viewer_who_is_too_slow_loses_data_and_holds_up_nobody() -> None:
     assert rig.hubs.budget.used <= 3 * len(packets(b"a"))
 
 
+def test_what_a_viewer_has_room_for_reaches_it_without_its_greenlet(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, packets(b"a"))
+    viewer = rig.viewer(NEWS)
+    assert viewer.next() == packets(b"a")
+    room: list[int] = [1 << 20, 1 << 20, 1000, 0]
+    taken: Queue[bytes] = Queue()
+
+    def send(data: bytes) -> bytes:
+        size = room.pop(0)
+        taken.put(data[:size])
+        return data[size:]
+
+    viewer.body.send = send
+    for mark in (b"b", b"c"):
+        rig.upstreams.feed(ONE, packets(mark))
+        assert taken.get(timeout=LIMIT) == packets(mark)
+    for mark in (b"d", b"e"):  # room for a part, for nothing: the server sends what is left
+        rig.upstreams.feed(ONE, packets(mark))
+        assert taken.get(timeout=LIMIT) + (viewer.next() or b"") == packets(mark)
+    assert viewer.received.empty()
+
+
 def test_a_viewer_who_has_hung_up_is_noticed_while_the_upstream_is_silent() -> None:
     rig = Rig(stream_linger=0)
     gone = Event()

@@ -1,0 +1,1 @@
+"""What the proxy costs and how fast it is, measured. `make bench` prints one table."""

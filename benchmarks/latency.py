@@ -1,0 +1,103 @@
+"""How long media takes through the proxy, how soon a new viewer has some, how radio flows.
+
+Every packet says when it was sent (tests/numbered_ts.py).
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import socket
+import time
+
+from benchmarks.rig import Crowd, Row, compiled, percentile, running_proxy, two_cores
+from tests.numbered_ts import PACKET
+from tests.provider import Provider
+
+VIEWERS = 500
+BITRATE = 8_000_000
+SETTLE = 4.0  # seconds after the last viewer has joined: what it got at once is behind it
+WINDOW = 8.0  # seconds measured
+JOINS = 200
+JOIN_PAUSE = 0.03  # seconds between two at most, drawn by lot: they meet the hub at any point
+RADIO_BITRATE = 64_000
+RADIO_SECONDS = 12.0
+
+
+def run() -> list[Row]:
+    """From upstream byte to viewer byte, joins, radio."""
+    with two_cores() as cores, Provider("one", bitrate=BITRATE) as provider:
+        provider.add_channel("News")
+        radio = provider.add_channel("Radio")
+        radio.bitrate = RADIO_BITRATE
+        radio.burst = -7 * PACKET * 8 / RADIO_BITRATE  # nothing ahead of time, not one packet
+        with running_proxy(provider, core=cores.server) as proxy:
+            return [*_many_viewers(proxy.port), *_radio(proxy.port)]
+
+
+def _many_viewers(port: int) -> list[Row]:
+    with (
+        compiled("viewers") as (program,),
+        Crowd(program, port, "/stream/news", VIEWERS, marks=True) as crowd,
+    ):
+        time.sleep(SETTLE)
+        crowd.report()
+        time.sleep(WINDOW)
+        report = crowd.report()
+        joins = [_join(port) for _ in range(JOINS)]
+    load = f"{VIEWERS} viewers of {BITRATE / 1e6:g} Mbit/s"
+    through = f"{load}: upstream byte to viewer byte"
+    return [
+        (f"{through}, median", f"{report.median:.0f} ms", "under 60 ms"),
+        (f"{through}, p99", f"{report.p99:.0f} ms (longest {report.longest:.0f})", "under 120 ms"),
+        (
+            f"one more viewer of these: first byte, p99 of {JOINS}",
+            f"{percentile(joins, 0.99) * 1e3:.0f} ms (median {percentile(joins, 0.5) * 1e3:.0f})",
+            "under 50 ms",
+        ),
+    ]
+
+
+def _join(port: int) -> float:
+    """Seconds from connecting to the first byte of media."""
+    time.sleep(random.uniform(0, JOIN_PAUSE))
+    begun = time.monotonic()
+    with _request(port, "/stream/news") as connection:
+        answer = b""
+        while not answer.partition(b"\r\n\r\n")[2]:
+            answer += _some(connection)
+        return time.monotonic() - begun
+
+
+def _radio(port: int) -> list[Row]:
+    """The first viewer of a channel with hardly any bytes."""
+    begun = time.monotonic()
+    arrivals = []
+    with _request(port, "/stream/radio") as connection:
+        answer = b""
+        while time.monotonic() < begun + RADIO_SECONDS:
+            answer += _some(connection)
+            if answer.partition(b"\r\n\r\n")[2]:
+                arrivals.append(time.monotonic())
+    gaps = [after - before for before, after in itertools.pairwise(arrivals)]
+    name = f"radio of {RADIO_BITRATE / 1e3:g} kbit/s"
+    return [
+        (f"{name}: request to first byte", f"{arrivals[0] - begun:.2f} s", "within 2 s"),
+        (
+            f"{name}: longest silence",
+            f"{max(gaps) * 1e3:.0f} ms (median {percentile(gaps, 0.5) * 1e3:.0f})",
+            "flows",
+        ),
+    ]
+
+
+def _request(port: int, path: str) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+    return connection
+
+
+def _some(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    assert data, "the proxy closed the connection"
+    return data

@@ -1,0 +1,152 @@
+"""What the benchmarks stand on: two cores, compiled tools, the clock of a process, a crowd."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from tests.functional.harness import Proxy
+from tests.provider import Provider
+
+Row = tuple[str, str, str]
+_HERE = Path(__file__).parent
+_TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc/PID/stat
+_DEADLINE = 60.0  # seconds for a crowd to gather, or to answer
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Who runs where: what is measured has a core of its own, if there are two."""
+
+    server: int
+    load: int
+
+
+@contextlib.contextmanager
+def two_cores() -> Iterator[Cores]:
+    """This process and all that it starts on the load's core; `pin` moves the server away."""
+    before = os.sched_getaffinity(0)
+    cores = Cores(min(before), max(before))
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files[1], files[1]))
+    os.sched_setaffinity(0, {cores.load})
+    try:
+        yield cores
+    finally:
+        os.sched_setaffinity(0, before)
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
+
+
+def pin(pid: int, core: int) -> None:
+    """All threads of a process on one core; those it will start inherit it."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(thread), {core})
+
+
+@contextlib.contextmanager
+def compiled(*names: str) -> Iterator[list[Path]]:
+    """The programs of these C files, as long as the context lasts."""
+    with tempfile.TemporaryDirectory() as folder:
+        programs = [Path(folder, name) for name in names]
+        for program in programs:
+            source = _HERE / f"{program.name}.c"
+            subprocess.run(["cc", "-O2", "-o", program, source], check=True, timeout=60)
+        yield programs
+
+
+@contextlib.contextmanager
+def running_proxy(
+    *providers: Provider, core: int | None = None, **settings: str
+) -> Iterator[Proxy]:
+    """The proxy under gunicorn before these providers (no limits), ready, on ``core``."""
+    with tempfile.TemporaryDirectory() as folder:
+        sources = ",".join(f"{provider.list_url}|0" for provider in providers)
+        proxy = Proxy(Path(folder), sources, **settings)
+        try:
+            proxy.start()
+            if core is not None:
+                pin(proxy.worker_pid, core)
+            yield proxy
+        finally:
+            proxy.close()
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far, in user and kernel mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds now."""
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * resource.getpagesize()
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    """The value below which ``part`` (0 to 1) of them lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a crowd saw since the report before: see viewers.c."""
+
+    playing: int
+    ended: int
+    bytes: int
+    least: int
+    most: int
+    packets: int
+    median: float  # milliseconds from sending to reading, as the two below
+    p99: float
+    longest: float
+
+
+class Crowd:
+    """Many viewers of one path, in a process of their own."""
+
+    def __init__(self, program: Path, port: int, path: str, count: int, marks: bool = False):
+        command = [str(program), str(port), path, str(count), *(["marks"] if marks else [])]
+        self.count = count
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Crowd:
+        """When all have got media."""
+        deadline = time.monotonic() + _DEADLINE
+        while (report := self.report()).playing < self.count:
+            if report.ended or time.monotonic() > deadline:
+                self._process.kill()
+                raise AssertionError(f"of {self.count} viewers: {report}")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate(timeout=_DEADLINE)
+
+    def report(self) -> Report:
+        """What they saw since the last one."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        words = self._process.stdout.readline().split()
+        assert len(words) == 9, "the viewers are gone"
+        return Report(*(int(word) for word in words[:6]), *(float(word) for word in words[6:]))

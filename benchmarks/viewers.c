@@ -1,0 +1,214 @@
+/* Viewers that cost little: the load of the benchmarks.
+ *
+ *     viewers PORT PATH COUNT [marks]
+ *
+ * Connects COUNT viewers and reads what they get. For each line on stdin it prints one report of
+ * the time since the line before, and counts anew; it ends when stdin does. A report is
+ *
+ *     playing ended bytes least most packets median p99 longest
+ *
+ * viewers that have got media so far, those whose connection has ended; bytes of all, of the
+ * viewer that got least, of the one that got most; and, with `marks`, the marked packets that were
+ * seen (tests/numbered_ts.py) and their times from sending to reading, in milliseconds. Without
+ * `marks` the kernel discards the bytes, nothing is copied; and they look every millisecond only: waking a
+ * reader on the same machine costs the server that sends, and real viewers are on others.
+ */
+#define _GNU_SOURCE
+#include <endian.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    AT_ONCE = 16, /* viewers that have not got media yet: a server is not stormed */
+    EVENTS = 512,
+    NAP_US = 1000,
+    READ_SIZE = 1 << 20,
+    PACKET = 188,
+    MARK = 4,       /* where the mark is in a packet without adaptation field */
+    MARK_TIME = 60, /* where its time is: seconds, a big-endian double */
+    MARK_END = 68,
+    BINS = 100000, /* of 0.05 ms */
+};
+static const double BIN = 0.05;
+
+struct viewer {
+    int fd;
+    int matched; /* bytes of the blank line after the headers */
+    int playing;
+    int ended;
+    size_t position; /* in the body */
+    size_t bytes;    /* since the last report */
+};
+
+static struct viewer *viewers;
+static int wanted, opened, playing, ended, poller, port, with_marks;
+static const char *path;
+static unsigned long long bins[BINS], packets;
+static double longest;
+static char buffer[READ_SIZE];
+
+static void die(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void open_one(void) {
+    struct viewer *viewer = &viewers[opened++];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = viewer};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    viewer->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (viewer->fd < 0 || connect(viewer->fd, (struct sockaddr *)&address, sizeof address))
+        die("connect");
+    dprintf(viewer->fd, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", path, port);
+    epoll_ctl(poller, EPOLL_CTL_ADD, viewer->fd, &event);
+}
+
+static void end(struct viewer *viewer) {
+    close(viewer->fd);
+    viewer->ended = 1;
+    ended++;
+}
+
+static void look_at_marks(struct viewer *viewer, size_t size) {
+    double at = now();
+    size_t start = (PACKET - viewer->position % PACKET) % PACKET;
+    for (; start + MARK_END <= size; start += PACKET) {
+        uint64_t bits;
+        double sent;
+        if (memcmp(buffer + start + MARK, "KPTV", 4))
+            continue;
+        memcpy(&bits, buffer + start + MARK_TIME, sizeof bits);
+        bits = be64toh(bits);
+        memcpy(&sent, &bits, sizeof sent);
+        double taken = (at - sent) * 1e3;
+        int bin = taken / BIN;
+        bins[bin < 0 ? 0 : bin < BINS ? bin : BINS - 1]++;
+        packets++;
+        if (taken > longest)
+            longest = taken;
+    }
+}
+
+static void take(struct viewer *viewer, size_t size) {
+    if (!viewer->playing) {
+        viewer->playing = 1;
+        playing++;
+    }
+    viewer->position += size;
+    viewer->bytes += size;
+}
+
+/* The headers, byte by byte to the blank line; the body is left in the socket. */
+static void read_headers(struct viewer *viewer) {
+    ssize_t got = recv(viewer->fd, buffer, 1024, MSG_PEEK | MSG_DONTWAIT), used = 0;
+    if (got <= 0) {
+        end(viewer);
+        return;
+    }
+    while (used < got && viewer->matched < 4) {
+        char c = buffer[used++];
+        viewer->matched = c == "\r\n\r\n"[viewer->matched] ? viewer->matched + 1 : c == '\r';
+    }
+    recv(viewer->fd, buffer, used, 0);
+}
+
+static void read_body(struct viewer *viewer) {
+    int flags = MSG_DONTWAIT | (with_marks ? 0 : MSG_TRUNC);
+    ssize_t got = recv(viewer->fd, buffer, READ_SIZE, flags);
+    if (got > 0) {
+        if (with_marks)
+            look_at_marks(viewer, got);
+        take(viewer, got);
+    } else if (got == 0 || errno != EAGAIN) {
+        end(viewer);
+    }
+}
+
+static double percentile(double part) {
+    unsigned long long rank = packets * part, seen = 0;
+    for (int bin = 0; bin < BINS; bin++)
+        if ((seen += bins[bin]) > rank)
+            return (bin + 1) * BIN;
+    return 0;
+}
+
+static void report(void) {
+    size_t total = 0, least = SIZE_MAX, most = 0;
+    for (int i = 0; i < wanted; i++) {
+        size_t bytes = viewers[i].bytes;
+        total += bytes;
+        least = bytes < least ? bytes : least;
+        most = bytes > most ? bytes : most;
+        viewers[i].bytes = 0;
+    }
+    printf("%d %d %zu %zu %zu %llu %.2f %.2f %.2f\n", playing, ended, total, least, most, packets,
+           percentile(0.5), percentile(0.99), longest);
+    fflush(stdout);
+    memset(bins, 0, sizeof bins);
+    packets = 0;
+    longest = 0;
+}
+
+/* Answer what has been asked; false at the end of stdin. */
+static int hear(void) {
+    char lines[64];
+    ssize_t got = read(0, lines, sizeof lines);
+    for (ssize_t i = 0; i < got; i++)
+        if (lines[i] == '\n')
+            report();
+    return got > 0;
+}
+
+int main(int count, char **arguments) {
+    struct epoll_event events[EVENTS], asked = {.events = EPOLLIN, .data.ptr = NULL};
+    struct rlimit files;
+    if (count < 4)
+        return 2;
+    port = atoi(arguments[1]);
+    path = arguments[2];
+    wanted = atoi(arguments[3]);
+    with_marks = count > 4;
+    viewers = calloc(wanted, sizeof *viewers);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    poller = epoll_create1(0);
+    epoll_ctl(poller, EPOLL_CTL_ADD, 0, &asked);
+    for (;;) {
+        while (opened < wanted && opened - playing - ended < AT_ONCE)
+            open_one();
+        int found = epoll_wait(poller, events, EVENTS, -1);
+        for (int i = 0; i < found; i++) {
+            struct viewer *viewer = events[i].data.ptr;
+            if (viewer == NULL) {
+                if (!hear())
+                    return 0;
+            } else if (viewer->matched < 4) {
+                read_headers(viewer);
+            } else {
+                read_body(viewer);
+            }
+        }
+        if (!with_marks && found < EVENTS)
+            usleep(NAP_US);
+    }
+}

@@ -1,0 +1,110 @@
+"""Whatever a body is wrapped in, what is in it plays; and a slow or a mad one disturbs nobody."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.functional.failing import RawServer, assert_nothing_leaked, note
+from tests.functional.harness import Proxy
+from tests.numbered_ts import PACKET, NumberedStream
+from tests.provider import Provider, Stream
+
+# Attributes of the provider's stream.
+FORMS: dict[str, dict[str, object]] = {
+    "identity": {},
+    "chunked": {"chunked": True},
+    "length": {"content_length": 1 << 40},
+    "as html": {"content_type": "text/html"},
+    "as playlist": {"content_type": "application/vnd.apple.mpegurl"},
+    "as binary": {"content_type": "application/octet-stream; charset=binary"},
+    "as nothing": {"content_type": ""},
+    "junk": {"junk": b"\r\n junk GGG \xff" * 150},
+    "junk chunked": {"junk": b"G" + bytes(2000), "chunked": True},
+    "gzip": {"content_encoding": "gzip", "compressed": True},
+    "gzip chunked": {"content_encoding": "gzip", "compressed": True, "chunked": True},
+    "says identity": {"content_encoding": "identity"},
+    "says binary": {"content_encoding": "binary"},
+    "burst": {"burst": 10.0},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    one: Provider
+    streams: dict[str, Stream]
+    proxy: Proxy
+
+
+@pytest.fixture(scope="module")
+def stage(
+    start_shared_provider: Callable[..., Provider], start_shared_proxy: Callable[..., Proxy]
+) -> Iterator[Stage]:
+    one = start_shared_provider("one")
+    streams = {name: one.add_channel(name) for name in (*FORMS, "radio", "slow", "plain")}
+    for name, attributes in FORMS.items():
+        for attribute, value in attributes.items():
+            assert hasattr(streams[name], attribute)
+            setattr(streams[name], attribute, value)
+    streams["radio"].bitrate = 64_000
+    streams["slow"].delay_body = 2.5
+    packets = NumberedStream("one", "mad", 1).packets(200, 0.0)
+    noise = random.Random(7).randbytes(1_000_000).replace(b"G", b"g")
+    with RawServer(b"HTTP/1.1 200 OK\r\n\r\n" + packets, then=noise) as mad:
+        one.add_channel("mad", url=mad.url("/mad.ts"))
+        one.add_channel("mad")  # two entries of one name are both candidates, in this order
+        proxy = start_shared_proxy((one, 0), STREAM_LINGER="0", STALL_TIMEOUT="1s", DEBUG="true")
+        yield Stage(one, streams, proxy)
+        assert_nothing_leaked(proxy, one)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_bytes_decide_what_a_body_is(stage: Stage, name: str) -> None:
+    with stage.proxy.viewer(name) as viewer:
+        viewer.wait_for_source("one").wait_for_bytes(100_000)
+        assert viewer.status == 200
+        assert viewer.headers["Content-Type"] == "video/mp2t"
+        (run,) = viewer.runs()
+        assert (run.first, run.lost, run.disordered) == (0, 0, 0)
+    stage.one.wait(lambda: stage.one.sockets == 0)
+    assert stage.proxy.metrics().value("iptv_proxy_stream_errors", channel=name) == 0
+
+
+def test_a_radio_stream_starts_soon_and_flows(stage: Stage) -> None:
+    with stage.proxy.viewer("radio") as viewer:
+        viewer.wait_for_source("one")
+        waited = viewer.first_byte_at - viewer.asked_at
+        viewer.wait_for_bytes(3 * 8000)
+        note(f"radio: first byte after {waited:.3f} s, then {viewer.longest_silence():.3f} s apart")
+        assert waited < 5
+        assert len(viewer.arrivals) >= 6
+        (run,) = viewer.runs()
+        assert run.lost == 0
+
+
+def test_a_provider_may_take_longer_to_begin_than_a_stall_may_last(stage: Stage) -> None:
+    """STREAM_TIMEOUT bounds the wait for the first byte, STALL_TIMEOUT silence in mid-stream."""
+    with stage.proxy.viewer("slow") as viewer:
+        viewer.wait_for_source("one")
+        assert viewer.first_byte_at - viewer.asked_at >= 2.4
+    assert stage.proxy.metrics().value("iptv_proxy_stream_errors", channel="slow") == 0
+
+
+def test_a_flood_of_garbage_costs_neither_its_viewer_nor_others_the_picture(stage: Stage) -> None:
+    with stage.proxy.viewer("plain") as other:
+        other.wait_for_bytes(50_000)
+        begun = other.arrivals[-1][0]
+        with stage.proxy.viewer("mad") as viewer:
+            viewer.wait_for_source("one").wait_for_bytes(300 * PACKET)
+            serials = [run.connection for run in viewer.runs()]
+            assert len(serials) >= 2  # the flood's packets, then the working stream's
+        other.wait_for_bytes(50_000)
+        note(f"beside a flood: {other.longest_silence(since=begun):.3f} s without media")
+        assert other.longest_silence(since=begun) < 3
+        (run,) = other.runs()
+        assert run.lost == 0
+    scrape = stage.proxy.metrics()
+    assert scrape.value("iptv_proxy_stream_errors", channel="mad", kind="not_media") == 1

@@ -1,0 +1,207 @@
+"""The shipped nginx site in front of the proxy: Debian's nginx, run as it is installed."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from tests.functional.harness import ROOT, Answer, Proxy, ReservedPort, Viewer, eventually
+from tests.provider import Provider
+
+StartProvider = Callable[..., Provider]
+StartProxy = Callable[..., Proxy]
+
+pytestmark = pytest.mark.requires("nginx")
+
+# What Debian's nginx.conf holds around a site, with everything in a folder of the test's own.
+MAIN = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log info;
+events {{ worker_connections 512; }}
+http {{
+    access_log {folder}/access.log;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    scgi_temp_path {folder}/scgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    gzip on;
+    gzip_types *;
+    include {folder}/site.conf;
+}}
+"""
+
+
+class Nginx:
+    """nginx with the shipped site on a port of its own, before ``upstream_port``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, upstream_port: int) -> Nginx:
+        site = (ROOT / "deploy/nginx.conf").read_text()
+        for shipped, here in (
+            ("listen 80;", f"listen 127.0.0.1:{self.port};"),
+            ("listen [::]:80;", ""),
+            ("server 127.0.0.1:8080;", f"server 127.0.0.1:{upstream_port};"),
+        ):
+            assert site.count(shipped) == 1, shipped
+            site = site.replace(shipped, here)
+        (self._folder / "site.conf").write_text(site)
+        (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder))
+        with (self._folder / "stderr.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ("nginx", "-p", str(self._folder), "-c", "nginx.conf", "-e", "stderr"),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        eventually(self._listens, 10, "nginx did not start")
+        return self
+
+    def _listens(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._folder / "stderr.log").read_text()
+        with closing(socket.socket()) as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+        self._reserved.release()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            connection.request("GET", path, headers=headers or {})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+
+    def links(self, path: str) -> list[str]:
+        """The URLs in the channel list at ``path``."""
+        return [line for line in self.get(path).text.splitlines() if not line.startswith("#")]
+
+    def viewer(self, url: str) -> Viewer:
+        """A viewer of one of its links, begun; one who would take it compressed."""
+        return Viewer(self.port, urlsplit(url).path, headers={"Accept-Encoding": "gzip"}).start()
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[Nginx]:
+    """Not started yet: the proxy has to know its port first."""
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    server = Nginx(folder)
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("prefix", ["", "/iptv"])
+def test_lists_are_served_with_links_that_lead_back_and_play(
+    nginx: Nginx, start_provider: StartProvider, start_proxy: StartProxy, prefix: str
+) -> None:
+    one = start_provider("one")
+    one.add_channel("News/24 + 1", group_title="UK; News & More")
+    proxy = start_proxy((one, 1), BASE_URL=nginx.url(prefix))
+    nginx.start(proxy.port)
+    (link,) = nginx.links(f"{prefix}/playlist.m3u8")
+    assert link.startswith(nginx.url(f"{prefix}/stream/"))
+    assert nginx.links(f"{prefix}/{quote('News & More')}/playlist.m3u8") == [link]
+    for url in (link, nginx.url(f"{prefix}/stream/{quote('News/24 + 1', safe='')}")):
+        with nginx.viewer(url) as viewer:
+            viewer.wait_for_source("one").wait_for_bytes(50_000)
+            assert viewer.status == 200
+            assert viewer.headers["Content-Type"] == "video/mp2t"
+
+
+def test_a_list_is_compressed_once_and_not_sent_again_when_unchanged(
+    nginx: Nginx, start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one")
+    for number in range(100):
+        one.add_channel(f"Channel {number}")
+    proxy = start_proxy((one, 1), BASE_URL=nginx.url(""))
+    nginx.start(proxy.port)
+    plain = nginx.get("/playlist.m3u8")
+    packed = nginx.get("/playlist.m3u8", {"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert len(packed.body) < len(plain.body) / 2
+    again = nginx.get("/playlist.m3u8", {"If-None-Match": plain.headers["ETag"]})
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_a_stream_comes_as_it_flows(
+    nginx: Nginx, start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one", bitrate=64_000)  # a radio: 8 KB in a second
+    one.add_channel("Radio")
+    proxy = start_proxy((one, 1), BASE_URL=nginx.url(""))
+    nginx.start(proxy.port)
+    with nginx.viewer(nginx.links("/playlist.m3u8")[0]) as viewer:
+        viewer.wait_for_bytes(24_000)
+        assert viewer.first_byte_at - viewer.asked_at < 2
+        # Buffered, it would come in pieces of a buffer each.
+        assert len(viewer.arrivals) >= 24
+        assert viewer.longest_silence() < 1
+        assert viewer.headers["Content-Encoding"] is None
+
+
+def test_the_site_itself_holds_nothing_back(nginx: Nginx, start_provider: StartProvider) -> None:
+    one = start_provider("one", bitrate=64_000)  # in the proxy's place: says nothing of buffering
+    radio = one.add_channel("Radio", path="/radio.ts")
+    nginx.start(one.port)
+    with nginx.viewer(radio.url) as viewer:
+        viewer.wait_for_bytes(16_000)
+        assert len(viewer.arrivals) >= 16
+
+
+def test_a_viewer_who_leaves_through_nginx_frees_the_slot(
+    nginx: Nginx, start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one", limit=1)
+    one.add_channel("News")
+    one.add_channel("Sport")
+    proxy = start_proxy((one, 1), BASE_URL=nginx.url("/iptv"), STREAM_LINGER="0")
+    nginx.start(proxy.port)
+    for link in nginx.links("/iptv/playlist.m3u8"):
+        with nginx.viewer(link) as viewer:
+            viewer.wait_for_source("one")
+            assert one.connections == 1
+        one.wait(lambda: one.connections == 0)
+    proxy.wait_idle()
+    assert one.max_connections_seen == 1
+
+
+def test_metrics_are_not_for_the_world(
+    nginx: Nginx, start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    proxy = start_proxy((start_provider("one"), 1), wait=False)
+    nginx.start(proxy.port)
+    for path in ("/metrics", "/iptv/metrics"):
+        assert nginx.get(path).status == 404
+    proxy.kill()
+
+
+def test_the_proxy_is_told_who_asks(nginx: Nginx, start_provider: StartProvider) -> None:
+    one = start_provider("one")  # in the proxy's place, as it keeps the headers of its requests
+    nginx.start(one.port)
+    nginx.get("/iptv/anything", {"Host": "tv.example"})
+    (request,) = one.requests_to("/anything")
+    assert request.headers["host"] == "tv.example"
+    assert request.headers["x-real-ip"] == request.headers["x-forwarded-for"] == "127.0.0.1"
+    assert request.headers["x-forwarded-proto"] == "http"

@@ -1,0 +1,501 @@
+"""Imports: from real servers on loopback and from files, with every bad ending."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from kptv.channels.catalog import Catalog
+from kptv.channels.model import Source
+from kptv.config import Config
+from kptv.errors import Reason, UpstreamError
+from kptv.upstream import importer as importer_module
+from kptv.upstream import lists as lists_module
+from kptv.upstream.client import Client
+from kptv.upstream.importer import Importer
+
+LIMIT = 20.0  # seconds that any wait may take
+LIST = b"#EXTM3U\n#EXTINF:-1,One\nhttp://a.example/1\n#EXTINF:-1,Two\nhttp://a.example/2\n"
+OTHER = LIST.replace(b"Two", b"Three")
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class ListServer:
+    """Serves what ``answer`` says; remembers the requests."""
+
+    def __init__(self) -> None:
+        self.answer: Answer | Callable[[Mapping[str, str], str], Answer] = (200, {}, LIST)
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                outer.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+                answer = outer.answer
+                status, headers, body = (
+                    answer(self.headers, self.path) if callable(answer) else answer  # type: ignore[arg-type]
+                )
+                self.send_response(status)
+                headers = {"Content-Length": str(len(body)), "Connection": "close", **headers}
+                for name, value in headers.items():
+                    if value:
+                        self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+                self.close_connection = True
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/get.php?username=ann&password=s3cret"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Rig:
+    """An importer and what it told."""
+
+    def __init__(self, folder: Path, *urls: str, client: Any = None, **settings: Any) -> None:
+        sources = tuple(Source(number, url, 1) for number, url in enumerate(urls, start=1))
+        config = Config(sources=sources, data_dir=folder, **settings)
+        self.client = client or Client(config)
+        self.catalogs: list[Catalog] = []
+        self.told = Event()  # of a catalog
+        self.rounds = 0
+        self.importer = Importer(config, self.client, self._on_catalog, self._on_import)
+
+    def _on_catalog(self, catalog: Catalog) -> None:
+        self.catalogs.append(catalog)
+        self.told.set()
+
+    def _on_import(self) -> None:
+        self.rounds += 1
+
+    def run(self) -> Rig:
+        """One round."""
+        with gevent.Timeout(LIMIT):
+            done = self.importer.import_now()
+            self.importer.start()
+            done.wait()
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """Of the channels that are served now."""
+        return [channel.name for channel in self.catalogs[-1].channels] if self.catalogs else []
+
+    def close(self) -> None:
+        self.importer.close()
+        getattr(self.client, "close", lambda: None)()
+
+
+@pytest.fixture
+def server() -> Iterator[ListServer]:
+    server = ListServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+    rigs: list[Rig] = []
+
+    def build(*urls: str, folder: Path | None = None, **options: Any) -> Rig:
+        rigs.append(Rig(folder or tmp_path / "data", *urls, **options))
+        return rigs[-1]
+
+    yield build
+    for rig in rigs:
+        rig.close()
+
+
+def test_all_sources_become_one_catalog(
+    make: Callable[..., Rig], server: ListServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "more list.m3u"
+    path.write_bytes(OTHER)
+    rig = make(server.url, str(path), path.as_uri()).run()
+    assert rig.names == ["One", "Three", "Two"]
+    one = rig.catalogs[-1].find("one")
+    assert one is not None
+    assert [stream.source.number for stream in one.streams] == [1, 2, 3]
+    assert [state.entries for state in rig.importer.states] == [2, 2, 2]
+
+
+def test_requests_for_lists_carry_the_headers_that_are_set(
+    make: Callable[..., Rig], server: ListServer
+) -> None:
+    make(server.url, user_agent="UA", req_origin="http://o", req_referrer="http://r").run()
+    headers = server.requests[0][1]
+    assert (headers["user-agent"], headers["origin"], headers["referer"]) == (
+        "UA",
+        "http://o",
+        "http://r",
+    )
+
+
+@pytest.mark.parametrize(
+    ("validator", "condition"),
+    [({"ETag": '"v1"'}, "if-none-match"), ({"Last-Modified": "yesterday"}, "if-modified-since")],
+)
+def test_a_list_that_did_not_change_is_not_sent_again(
+    make: Callable[..., Rig], server: ListServer, validator: dict[str, str], condition: str
+) -> None:
+    server.answer = (200, validator, LIST)
+    rig = make(server.url).run()
+    server.answer = (304, {"Content-Length": ""}, b"")
+    rig.run()
+    assert [headers.get(condition) for _, headers in server.requests] == [
+        None,
+        next(iter(validator.values())),
+    ]
+    assert (len(rig.catalogs), rig.rounds) == (1, 2)
+    assert rig.importer.states[0].failures == 0
+
+
+def test_the_same_bytes_again_make_no_new_catalog(
+    make: Callable[..., Rig], server: ListServer
+) -> None:
+    rig = make(server.url).run().run()
+    assert (len(rig.catalogs), rig.rounds, len(server.requests)) == (1, 2, 2)
+    server.answer = (200, {}, OTHER)
+    rig.run()
+    assert (len(rig.catalogs), rig.names) == (2, ["One", "Three"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Encoding": "gzip"}, gzip.compress(LIST)),
+        ({}, gzip.compress(LIST)),
+        ({"Content-Encoding": "gzip"}, gzip.compress(gzip.compress(LIST))),
+        ({}, gzip.compress(LIST[:30]) + gzip.compress(LIST[30:])),
+        ({}, gzip.compress(LIST) + b"\0" * 100),
+        ({}, LIST.decode().encode("utf-16")),
+        ({}, b"\xef\xbb\xbf" + LIST.replace(b"\n", b"\r\n")),
+    ],
+)
+def test_a_list_is_read_however_it_is_packed_and_encoded(
+    make: Callable[..., Rig], server: ListServer, headers: dict[str, str], body: bytes
+) -> None:
+    server.answer = (200, headers, body)
+    assert make(server.url).run().names == ["One", "Two"]
+
+
+def test_relative_urls_are_resolved_where_redirects_led_to(
+    make: Callable[..., Rig], server: ListServer
+) -> None:
+    def answer(_: Mapping[str, str], path: str) -> Answer:
+        if path.startswith("/get.php"):
+            return 302, {"Location": "/deep/list.m3u"}, b""
+        return 200, {}, b"#EXTM3U\n#EXTINF:-1,One\nstreams/1.ts\n"
+
+    server.answer = answer
+    channel = make(server.url).run().catalogs[-1].find("One")
+    assert channel is not None
+    assert channel.streams[0].url.endswith("/deep/streams/1.ts")
+
+
+BAD = {
+    "HTML": (200, {}, b"<!DOCTYPE html><html><a href='http://a/1'>\nhttp://a.example/1\n</html>"),
+    "empty": (200, {}, b""),
+    "blank": (200, {}, b"\r\n \n"),
+    "prose": (200, {}, b"Account expired. See example.com/renew"),
+    "no entries": (200, {}, b"#EXTM3U\n"),
+    "cut": (200, {"Content-Length": "5000"}, LIST),
+    "cut chunk": (200, {"Content-Length": "", "Transfer-Encoding": "chunked"}, b"50\r\n#EXTM3U"),
+    "cut gzip": (200, {}, gzip.compress(LIST)[:-9]),
+    "broken gzip": (200, {}, gzip.compress(LIST)[:20] + b"\xff" * 80),
+    "404": (404, {}, b"#EXTM3U"),
+    "401": (401, {}, LIST),
+    "503": (503, {"Retry-After": "5"}, b""),
+    "endless redirects": (302, {"Location": "/again"}, b""),
+    "too long": (200, {}, LIST + b"\n" * 100_000),
+    "bomb": (200, {}, gzip.compress(LIST + b"\n" * 100_000)),
+}
+
+
+@pytest.mark.parametrize("bad", BAD, ids=str)
+def test_a_failed_import_costs_nothing_and_is_told_once_and_without_secrets(
+    make: Callable[..., Rig],
+    server: ListServer,
+    bad: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(lists_module, "MAX_BODY", 90_000)
+    rig = make(server.url).run()
+    server.answer = BAD[bad]
+    rig.run().run()
+    assert rig.names == ["One", "Two"]
+    assert len(rig.catalogs) == 1
+    (state,) = rig.importer.states
+    assert (state.failures, state.entries) == (2, 2)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert "source-1: import failed" in warnings[0]
+    assert "its 2 entries stay" in warnings[0]
+    assert "s3cret" not in caplog.text
+    assert "127.0.0.1" not in caplog.text
+    server.answer = (200, {}, OTHER)
+    rig.run()
+    assert rig.names == ["One", "Three"]
+    assert rig.importer.states[0].failures == 0
+    assert "imports again" in caplog.text
+
+
+def test_a_refused_connection_is_a_failed_import(
+    make: Callable[..., Rig], server: ListServer
+) -> None:
+    rig = make(server.url, str(Path(__file__).parent / "none.m3u")).run()
+    server.stop()
+    try:
+        rig.run()
+    finally:
+        server.__init__()  # type: ignore[misc]  # so that the fixture has one to stop
+    assert rig.names == ["One", "Two"]
+    assert [state.failures for state in rig.importer.states] == [1, 2]
+    assert rig.importer.states[1].error == "cannot read the file: No such file or directory"
+
+
+def test_a_list_of_no_entries_is_one_where_nothing_is_lost_by_it(
+    make: Callable[..., Rig], server: ListServer
+) -> None:
+    server.answer = BAD["no entries"]
+    rig = make(server.url).run()
+    assert rig.importer.states[0].failures == 0
+    assert len(rig.catalogs[-1]) == 0
+
+
+def test_the_last_good_lists_are_served_after_a_restart_before_any_request(
+    make: Callable[..., Rig], server: ListServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = (200, {"ETag": '"v1"'}, LIST)
+    make(server.url).run().close()
+    server.answer = BAD["503"]
+    again = make("http://127.0.0.1:9/other", server.url).run()  # now it is the second source
+    assert again.names == ["One", "Two"]
+    assert server.requests[-1][1]["if-none-match"] == '"v1"'
+    assert [state.entries for state in again.importer.states] == [0, 2]
+    assert again.catalogs[0].channels[0].streams[0].source.number == 2
+
+
+def test_what_is_kept_is_the_list_itself_for_its_owner_only(
+    make: Callable[..., Rig], server: ListServer, tmp_path: Path
+) -> None:
+    make(server.url).run()
+    folder = tmp_path / "data"
+    files = sorted(folder.iterdir())
+    assert [file.suffix for file in files] == [".json", ".gz"] or len(files) == 2
+    assert all(file.stat().st_mode & 0o077 == 0 for file in [folder, *files])
+    body = next(file for file in files if file.suffix == ".gz")
+    assert gzip.decompress(body.read_bytes()) == LIST
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x1f\x8b\x08", b"<html>", b"\x1f\x8b" + b"\xff" * 50])
+def test_a_broken_copy_is_told_of_and_fetched_again(
+    make: Callable[..., Rig],
+    server: ListServer,
+    tmp_path: Path,
+    damage: bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server.answer = (200, {"ETag": '"v1"'}, LIST)
+    make(server.url).run().close()
+    next((tmp_path / "data").glob("*.gz")).write_bytes(damage)
+    assert make(server.url).run().names == ["One", "Two"]
+    assert "if-none-match" not in server.requests[-1][1]
+    assert "what DATA_DIR keeps cannot be used" in caplog.text
+
+
+@pytest.mark.parametrize("about", ["", "[]", '{"etag": 5}', "not json"])
+def test_a_version_that_cannot_be_read_costs_a_download_only(
+    make: Callable[..., Rig], server: ListServer, tmp_path: Path, about: str
+) -> None:
+    server.answer = (200, {"ETag": '"v1"'}, LIST)
+    make(server.url).run().close()
+    next((tmp_path / "data").glob("*.json")).write_text(about)
+    rig = make(server.url).run()
+    assert rig.names == ["One", "Two"]
+    assert "if-none-match" not in server.requests[-1][1]
+
+
+def test_a_data_dir_that_cannot_be_written_is_told_of_once_and_costs_no_import(
+    make: Callable[..., Rig],
+    server: ListServer,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    rig = make(server.url, server.url, folder=tmp_path / "file" / "data").run()
+    assert rig.names == ["One", "Two"]
+    assert caplog.text.count("DATA_DIR cannot be written") == 1
+
+
+def test_a_file_that_did_not_change_is_not_read_again(
+    make: Callable[..., Rig], tmp_path: Path
+) -> None:
+    path = tmp_path / "list.m3u.gz"
+    path.write_bytes(gzip.compress(LIST))
+    rig = make(str(path)).run().run()
+    assert (len(rig.catalogs), rig.rounds) == (1, 2)
+    path.write_bytes(gzip.compress(OTHER + b"\n"))
+    assert rig.run().names == ["One", "Three"]
+    path.unlink()
+    assert rig.run().names == ["One", "Three"]
+    os.mkfifo(path)
+    assert rig.run().names == ["One", "Three"]
+    assert rig.importer.states[0].error == "not a file"
+
+
+def test_settings_order_the_list(make: Callable[..., Rig], server: ListServer) -> None:
+    server.answer = (200, {}, LIST.replace(b"-1,One", b'-1 tvg-chno="9",One'))
+    rig = make(server.url, sort_field="tvg-chno").run()
+    assert rig.names == ["One", "Two"]
+    assert make(server.url, sort_descending=True).run().names == ["Two", "One"]
+
+
+class WaitingClient:
+    """Answers nothing before it is told to; counts who waits."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.most = 0
+        self.asked = 0
+        self.go_on = Event()
+        self.reached = Event()  # somebody waits
+
+    def get(self, *_: Any, **__: Any) -> Any:
+        self.waiting += 1
+        self.asked += 1
+        self.most = max(self.most, self.waiting)
+        self.reached.set()
+        try:
+            self.go_on.wait()
+        finally:
+            self.waiting -= 1
+        raise UpstreamError(Reason.REFUSED)
+
+
+def test_sources_are_imported_side_by_side_up_to_the_number_that_is_set(
+    make: Callable[..., Rig],
+) -> None:
+    client = WaitingClient()
+    rig = make(*(f"http://a.example/{n}" for n in range(5)), client=client, worker_threads=3)
+    rig.importer.start()
+    with gevent.Timeout(LIMIT):
+        while client.waiting < 3:
+            gevent.sleep(0.001)
+        gevent.sleep(0)
+        assert client.waiting == 3
+        client.go_on.set()
+        rig.run()
+    assert (client.most, client.asked) == (3, 5)
+
+
+def test_an_import_asked_for_while_one_runs_is_that_one(make: Callable[..., Rig]) -> None:
+    client = WaitingClient()
+    rig = make("http://a.example/", client=client)
+    rig.importer.start()
+    with gevent.Timeout(LIMIT):
+        client.reached.wait()
+        first, second = rig.importer.import_now(), rig.importer.import_now()
+        assert first is second
+        assert not first.is_set()
+        client.go_on.set()
+        first.wait()
+    assert (client.asked, rig.rounds) == (1, 1)
+
+
+def test_while_there_is_no_catalog_yet_a_slow_source_is_not_waited_for(
+    make: Callable[..., Rig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer_module, "FIRST_CATALOG_AFTER", 0.01)
+    path = tmp_path / "list.m3u"
+    path.write_bytes(LIST)
+    client = WaitingClient()
+    rig = make("http://a.example/", str(path), client=client)
+    rig.importer.start()
+    with gevent.Timeout(LIMIT):
+        rig.told.wait()
+    assert (rig.names, rig.rounds, client.waiting) == (["One", "Two"], 0, 1)
+
+
+def test_imports_come_again_after_the_interval(
+    make: Callable[..., Rig], server: ListServer
+) -> None:
+    rig = make(server.url, import_refresh_interval=0.01)
+    rig.importer.start()
+    with gevent.Timeout(LIMIT):
+        while rig.rounds < 3:
+            gevent.sleep(0.001)
+
+
+def test_a_source_that_failed_is_asked_again_before_the_interval(
+    make: Callable[..., Rig],
+    server: ListServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importer_module, "FIRST_RETRY", 0.01)
+    path = tmp_path / "late.m3u"
+    rig = make(server.url, str(path)).run()
+    path.write_bytes(OTHER)
+    with gevent.Timeout(LIMIT):
+        while rig.names != ["One", "Three", "Two"]:
+            gevent.sleep(0.001)
+    assert len(server.requests) == 1
+
+
+def test_closing_may_come_twice_before_the_start_and_in_mid_import(
+    make: Callable[..., Rig], tmp_path: Path
+) -> None:
+    client = WaitingClient()
+    rig = make("http://a.example/", client=client)
+    rig.importer.close()
+    rig.importer.start()
+    with gevent.Timeout(LIMIT):
+        client.reached.wait()
+        rig.importer.close()
+        rig.importer.close()
+    assert client.waiting == 0
+    assert not list((tmp_path / "data").glob("*"))
+
+
+def test_what_a_killed_import_left_is_removed(
+    make: Callable[..., Rig], server: ListServer, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / ".import-abc").write_text("half")
+    make(server.url).run()
+    assert not (tmp_path / "data" / ".import-abc").exists()
+
+
+def test_its_repr_tells_no_secret(make: Callable[..., Rig], server: ListServer) -> None:
+    rig = make(server.url).run()
+    told = f"{rig.importer!r} {rig.importer.states} {rig.catalogs} {rig.catalogs[0].channels[0]}"
+    assert "s3cret" not in told
+    assert "a.example" not in told
