@@ -16,7 +16,7 @@ _SMALLEST = 2 * 1024  # bytes; a smaller rest is not left for later
 class Piece:
     """Bytes and the seconds of media that they are. ``splice``: something was lost before."""
 
-    data: bytes
+    data: bytes | memoryview
     seconds: float
     splice: bool = False
 
@@ -93,7 +93,8 @@ class Pipe:
                 return None
             self._wait()
         taken: list[Piece] = []
-        left = seconds
+        left = seconds - self._padding
+        self._padding = 0.0
         while self._pieces:
             piece = self._pieces[0]
             if piece is None:
@@ -104,21 +105,21 @@ class Pipe:
             taken.append(self._pop(left))
             left -= taken[-1].seconds
         self._changed.set()
-        data = taken[0].data if len(taken) == 1 else b"".join(piece.data for piece in taken)
-        padding, self._padding = self._padding, 0.0
-        return Piece(data, seconds - left + padding, taken[0].splice)
+        return Piece(b"".join(p.data for p in taken), seconds - left, taken[0].splice)
 
     def _pop(self, seconds: float) -> Piece:
         """The first piece, or so much of it."""
         piece = self._pieces.popleft()
         assert piece is not None
         size = len(piece.data)
+        seconds = max(seconds, 0.0)
         wanted = int(size * seconds / piece.seconds) if piece.seconds > seconds else size
         wanted = max(wanted, _SMALLEST)
         if wanted + _SMALLEST < size:
             rest = piece.seconds * (size - wanted) / size
-            self._pieces.appendleft(Piece(piece.data[wanted:], rest))
-            piece = Piece(piece.data[:wanted], piece.seconds - rest, piece.splice)
+            data = memoryview(piece.data)  # cut without copying what is left
+            self._pieces.appendleft(Piece(data[wanted:], rest))
+            piece = Piece(data[:wanted], piece.seconds - rest, piece.splice)
         self._bytes -= len(piece.data)
         self.seconds -= piece.seconds
         return piece

@@ -128,7 +128,7 @@ class HlsUpstream:
                 return
             if piece.splice:
                 on_splice()
-            if packets := aligner.feed(piece.data):
+            if packets := aligner.feed(bytes(piece.data)):
                 yield packets
 
     def _remux(self, stream: Stream, learned: Learned) -> Iterator[bytes]:
@@ -177,6 +177,10 @@ def _paced(pipe: Pipe, reader: Reader, piece: Piece | None) -> Iterator[Piece]:
     while piece is not None:
         pacer.written(piece.seconds)
         yield piece
-        while (left := pacer.allowance(monotonic(), pipe.seconds + reader.tracker.backlog)) <= 0:
+        while (left := _allowance(pacer, pipe, reader)) < _TICK:
             gevent.sleep(_TICK - left)
         piece = pipe.take(left)
+
+
+def _allowance(pacer: Pacer, pipe: Pipe, reader: Reader) -> float:
+    return pacer.allowance(monotonic(), pipe.seconds + reader.tracker.backlog)
