@@ -58,6 +58,7 @@ class Asked:
 class HlsOrigin:
     """See the module. Attributes may be set while it runs."""
 
+    name: str = "origin"
     duration: float = 1.0  # seconds of a segment
     window: int = 6  # segments
     start: int = 100  # number of the first segment
@@ -153,7 +154,7 @@ class HlsOrigin:
     def _stream(self, variant: str) -> NumberedStream:
         key = (variant, self._line)
         if key not in self._streams:
-            self._streams[key] = NumberedStream("origin", variant or "live", self._line)
+            self._streams[key] = NumberedStream(self.name, variant or "live", self._line)
         return self._streams[key]
 
     def answer(self, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
