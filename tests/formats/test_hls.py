@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kptv.formats.hls.aes import BadCipher, SegmentDecryptor
@@ -248,6 +248,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(text: str, why: str) -> 
     assert "example" not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(
@@ -399,6 +400,7 @@ def _encrypted(plain: bytes, key: bytes, iv: bytes, pad: bool = True) -> bytes:
     return encryptor.update(data) + encryptor.finalize()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.lists(st.integers(1, 90)), st.binary(min_size=16, max_size=16))
 def test_a_segment_decrypted_in_pieces_of_any_size_is_the_segment(
     plain: bytes, sizes: list[int], key: bytes
