@@ -19,7 +19,17 @@ BURST = 512 * 1024  # bytes sent before others get a turn, where no send blocks
 class Subscriber:
     """A body: iterate for the chunks, ``close`` when the viewer has left (may come twice)."""
 
-    __slots__ = ("_hub", "_left", "_next", "_rest", "departed", "send", "skips", "waiting")
+    __slots__ = (
+        "_hub",
+        "_left",
+        "_next",
+        "_rest",
+        "departed",
+        "hang_up",
+        "send",
+        "skips",
+        "waiting",
+    )
 
     def __init__(self, hub: Hub, departed: Callable[[], bool]) -> None:
         """``departed`` tells, without waiting, whether the viewer has hung up."""
@@ -30,6 +40,8 @@ class Subscriber:
         self.send: Callable[[bytes], bytes] | None = None
         """Hands over, without waiting, what the viewer has room for; gives back the rest."""
         self.departed = departed
+        self.hang_up: Callable[[], None] = lambda: None
+        """Ends a send that waits for room."""
         self.skips = 0  # times it fell behind the buffer and was moved on
         self.waiting: Any = None  # its greenlet, while it waits for the hub
         hub.join(self)
@@ -99,8 +111,10 @@ class Subscriber:
         return data
 
     def drop(self) -> None:
-        """The viewer has hung up: end its body at the next look."""
+        """End its body at the next look, or now where a send is in the way of that."""
         self._left = True
+        if self.waiting is None:
+            self.hang_up()
 
     def close(self) -> None:
         """Leave the hub; may come twice."""
