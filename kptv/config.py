@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 from kptv.channels.model import Source
 from kptv.errors import ConfigError
+from kptv.formats.hls.variants import LOWEST, Selection, parse_selection
 
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"  # beside wsgi.py
 
@@ -68,6 +69,8 @@ class Config:
     cache_enabled: bool = True
     cache_duration: float = 1800.0
     data_dir: Path = Path("data")
+    variant_selection: Selection = LOWEST
+    ffmpeg: str = "ffmpeg"  # empty: none
 
 
 class _Rejected(ValueError):
@@ -94,8 +97,8 @@ def load_config(
     fields: dict[str, Any] = {}
     for variable, (field_name, parse) in _SETTINGS.items():
         text = (values.get(variable) or "").strip()
-        if not text and variable != "SOURCES":
-            continue  # empty is unset, as in `VARIABLE=` of an env file
+        if not text and variable != "SOURCES" and not (variable == "FFMPEG" and variable in values):
+            continue  # empty is unset, as in `VARIABLE=` of an env file; an empty FFMPEG is none
         try:
             fields[field_name] = parse(text)
         except _Rejected as rejected:
@@ -263,6 +266,19 @@ def _descending(text: str) -> bool:
     return text.lower() == "desc"
 
 
+def _program(text: str) -> str:
+    if "\0" in text:
+        raise _Rejected("a program's name or path; empty for none")
+    return text
+
+
+def _selection(text: str) -> Selection:
+    try:
+        return parse_selection(text)
+    except ValueError as error:
+        raise _Rejected(str(error)) from None
+
+
 _DAY = 86400.0
 _MB = 1024**2
 
@@ -295,6 +311,8 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "CACHE_ENABLED": ("cache_enabled", parse_boolean),
     "CACHE_DURATION": ("cache_duration", _duration(0, 365 * _DAY)),
     "DATA_DIR": ("data_dir", _folder),
+    "VARIANT_SELECTION": ("variant_selection", _selection),
+    "FFMPEG": ("ffmpeg", _program),
 }
 
 VARIABLES = tuple(_SETTINGS)

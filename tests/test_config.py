@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kptv.config import VARIABLES, Config, load_config
 from kptv.errors import ConfigError
+from kptv.formats.hls.variants import By, Selection
 
 SOURCES = "http://provider.example/list.m3u|2"
 MB = 1024**2
@@ -56,6 +57,8 @@ DEFAULTS = [
     ("CACHE_ENABLED", "cache_enabled", True),
     ("CACHE_DURATION", "cache_duration", 1800.0),
     ("DATA_DIR", "data_dir", Path("data")),
+    ("VARIANT_SELECTION", "variant_selection", Selection(By.LOWEST)),
+    ("FFMPEG", "ffmpeg", "ffmpeg"),
 ]
 
 # variable, field, what is written, what it means
@@ -88,6 +91,8 @@ ACCEPTED = [
     ("CACHE_ENABLED", "cache_enabled", "FALSE", False),
     ("CACHE_DURATION", "cache_duration", "0", 0.0),
     ("DATA_DIR", "data_dir", "/var/lib/kptv", Path("/var/lib/kptv")),
+    ("VARIANT_SELECTION", "variant_selection", "720p", Selection(By.HEIGHT, 720)),
+    ("FFMPEG", "ffmpeg", "/opt/ffmpeg", None),
 ]
 
 # variable, what is written and cannot be used
@@ -133,6 +138,8 @@ REFUSED = [
     ("CACHE_ENABLED", ("2",)),
     ("CACHE_DURATION", ("-1", "long")),
     ("DATA_DIR", ("a\0b",)),
+    ("VARIANT_SELECTION", ("best", "720i", "0")),
+    ("FFMPEG", ("a\0b",)),
 ]
 
 
@@ -141,7 +148,12 @@ def test_each_setting_has_its_default_unset_and_empty(
     variable: str, field: str, default: Any
 ) -> None:
     assert getattr(load(), field) == default
-    assert getattr(load(**{variable: " "}), field) == default
+    if variable != "FFMPEG":  # there, empty means none
+        assert getattr(load(**{variable: " "}), field) == default
+
+
+def test_an_empty_ffmpeg_is_none() -> None:
+    assert load(FFMPEG="").ffmpeg == ""
 
 
 @pytest.mark.parametrize(("variable", "field", "written", "meant"), ACCEPTED)
