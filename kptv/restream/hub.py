@@ -8,22 +8,27 @@ preempt each other, so whatever does not switch needs no lock.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-from time import monotonic
+from time import monotonic, time
+from typing import Any
 
 import gevent
 from gevent.greenlet import Greenlet
 from gevent.hub import get_hub
 
-from kptv.channels.failover import Failover
+from kptv.channels.failover import Candidate, Failover
 from kptv.channels.model import Channel, Stream
 from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
-from kptv.metrics import ChannelCounters
+from kptv.metrics import STOPPED, SWITCHED, ChannelCounters
 from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.files import OpenFile
+from kptv.restream.journal import REMEMBERED_OF_HUB, Event, Kind
 from kptv.restream.limits import SETTLE, ConnectionLimits, Slot
+from kptv.restream.meter import Meter
 from kptv.restream.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
@@ -47,6 +52,20 @@ class State(StrEnum):
     PLAYING = "playing"
     RECOVERING = "recovering"  # media came, its upstream failed, no other has started yet
     ENDED = "ended"
+
+
+class _Switch(Exception):
+    """Thrown into a hub's greenlet: go on with another source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a stream that was open is not any more."""
+
+    stream: Stream
+    reason: str
+    what: str
+    since: float  # monotonic
 
 
 class Hub:
@@ -82,7 +101,13 @@ class Hub:
         self._on_idle = on_idle
         self._on_end = on_end
         self._waiting: list[Subscriber] = []
-        self._trouble: str = ""  # of the stream before; for the log
+        self.begun_at = time()  # Unix, as all that is for people
+        self.media_since: float | None = None  # monotonic; of the stream that plays
+        self.meter = Meter(monotonic())
+        self.history: deque[Event] = deque(maxlen=REMEMBERED_OF_HUB)
+        self.on_event: Callable[[Event], object] = lambda event: None
+        self._interruptible = False  # a stream is open that somebody may switch away from
+        self._trouble: Trouble | None = None  # of the stream before; for the log
         self._greenlet: Greenlet = Greenlet(self._run)
 
     def __repr__(self) -> str:
@@ -99,6 +124,7 @@ class Hub:
 
     def start(self) -> None:
         """Begin to play, in a greenlet of its own."""
+        self.note(Kind.OPENED)
         self._greenlet.start()
 
     def close(self) -> None:
@@ -112,6 +138,27 @@ class Hub:
         """Take the candidates of a new import for the next failover."""
         self.channel = channel
         self._failover.replace(channel.streams)
+
+    def candidates(self, now: float) -> tuple[Candidate, ...]:
+        """How its streams stand, for people."""
+        return self._failover.candidates(now, self._limits.full())
+
+    def switch(self, number: int | None) -> None:
+        """Go on with the source of this number, or with the next; viewers stay connected."""
+        if number is not None:
+            self._failover.prefer(number)
+        get_hub().loop.run_callback(self._interrupt)
+
+    def _interrupt(self) -> None:
+        if self._interruptible and not self.ended:
+            self._interruptible = False
+            self._greenlet.throw(_Switch())
+
+    def note(self, kind: Kind, **fields: Any) -> None:
+        """Something happened that people want to know of."""
+        event = Event(time(), kind, self.channel.slug, self.channel.name, **fields)
+        self.history.append(event)
+        self.on_event(event)
 
     def join(self, subscriber: Subscriber) -> None:
         """One more viewer."""
@@ -167,6 +214,7 @@ class Hub:
                     self._end()  # it lingered: another stream would be opened for nobody
         except Unavailable as unavailable:
             self.unavailable = unavailable
+            self.note(Kind.GAVE_UP, detail=str(unavailable))
             log.warning("%s: given up: %s", self.channel.slug, unavailable)
         except Exception:
             log.exception("%s: hub failed", self.channel.slug)
@@ -179,30 +227,50 @@ class Hub:
         """Play one stream until it ends, and tell failover how that was."""
         source = attempt.stream.source
         self.source_number = source.number
-        self.counters.upstreams += 1
+        self.counters.opened(source.number)
         self._failover.opened(attempt.stream, monotonic())
-        settle = SETTLE
+        settle, outcome = SETTLE, STOPPED
         try:
-            chunks = self._open_stream(attempt.stream)
+            chunks = self._counted(self._open_stream(attempt.stream))
+            self._interruptible = True
             try:
                 self._copy(chunks, attempt)
             finally:
+                self._interruptible = False
                 _close(chunks)
         except IsFile as found:
             self.is_file = True
             self.file = self._keep_file(found.body, attempt.slot.transfer())
             self._end()
+        except _Switch:
+            outcome = SWITCHED
+            self._switched(attempt.stream)
         except UpstreamError as error:
+            outcome = error.reason
             settle = 0.0 if error.reason in _THEY_HUNG_UP else SETTLE
             self._failed(error, attempt)
         except Exception:
             log.exception("%s: %s failed in this proxy", self.channel.slug, source.tag)
+            outcome = Reason.INTERNAL
             self._failed(UpstreamError(Reason.INTERNAL), attempt)
         finally:
+            if not self.is_file:  # else that goes on
+                self.counters.ended(source.number, outcome)
             self.source_number = None
+            self.media_since = None
             self.counters.upstreams -= 1
             self._failover.stopped(monotonic())
             attempt.slot.close(settle)
+
+    def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """``chunks``, their bytes counted as received."""
+        counters = self.counters
+        try:
+            for data in chunks:
+                counters.bytes_received += len(data)
+                yield data
+        finally:
+            _close(chunks)
 
     def _copy(self, chunks: Iterator[bytes], attempt: Attempt) -> None:
         """Publish what comes; only an exception ends it."""
@@ -224,20 +292,36 @@ class Hub:
 
     def _started(self, stream: Stream) -> None:
         now = monotonic()
+        silence = now - self.published_at
         self._failover.started(now)
-        if self._trouble:
-            silence = now - self.published_at
-            log.info(
-                "%s: %s plays after %s, %.1f s without media",
-                self.channel.slug,
-                stream.source.tag,
-                self._trouble,
-                silence,
-            )
+        self.media_since = now
+        if trouble := self._trouble:
+            self._tell_recovery(trouble, stream, silence, now)
         else:
             log.info("%s: %s plays", self.channel.slug, stream.source.tag)
-        self._trouble = ""
+            self.note(Kind.STARTED, source=stream.source.number)
+        self._trouble = None
         self.state = State.PLAYING
+
+    def _tell_recovery(self, trouble: Trouble, stream: Stream, silence: float, now: float) -> None:
+        had, has = trouble.stream.source.tag, stream.source.tag
+        moved = f"{had} → {has}" if trouble.stream != stream else f"{has} again"
+        log.info(
+            "%s: %s after %s, picture back after %.1f s",
+            self.channel.slug,
+            moved,
+            trouble.what,
+            now - trouble.since,
+        )
+        if self.state is not State.STARTING:
+            self.counters.recovered(trouble.reason, silence, same=trouble.stream == stream)
+        shown = None if self.state is State.STARTING else round(silence, 2)
+        self.note(
+            Kind.STARTED,
+            source=stream.source.number,
+            reason=trouble.reason,
+            silence=shown,
+        )
 
     def _publish(self, data: bytes) -> None:
         if self.ended:
@@ -251,10 +335,19 @@ class Hub:
         busy = self._limits.in_use(source) > 1
         outcome = self._failover.failed(error, monotonic(), self.published_at, busy)
         self.counters.errors[error.reason] += 1
-        self._trouble = f"{source.tag} {error.reason}"
+        self._in_trouble(Trouble(attempt.stream, error.reason, str(error), monotonic()))
         log.warning(
             "%s: %s: %s%s", self.channel.slug, source.tag, error, f"; {outcome}" if outcome else ""
         )
+        self.note(Kind.FAILED, source=source.number, reason=error.reason, detail=error.detail)
+
+    def _switched(self, stream: Stream) -> None:
+        log.info("%s: switched away from %s", self.channel.slug, stream.source.tag)
+        self._in_trouble(Trouble(stream, SWITCHED, "switching", monotonic()))
+        self.note(Kind.SWITCHED, source=stream.source.number)
+
+    def _in_trouble(self, trouble: Trouble) -> None:
+        self._trouble = self._trouble or trouble  # what it began with is what is told
         if self.state is State.PLAYING:
             self.state = State.RECOVERING
 
@@ -262,6 +355,7 @@ class Hub:
         if self.ended:
             return
         self.state = State.ENDED
+        self.note(Kind.CLOSED)
         self.wake()
         self._release_if_over()
         self._on_end(self)

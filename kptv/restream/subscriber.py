@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,45 @@ from kptv.errors import Unavailable
 if TYPE_CHECKING:
     from kptv.restream.hub import Hub
 
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who watches."""
+
+    address: str = ""
+    agent: str = ""  # what its User-Agent says
+
+
 BURST = 512 * 1024  # bytes sent before others get a turn, where no send blocks
 
 
 class Subscriber:
     """A body: iterate for the chunks, ``close`` when the viewer has left (may come twice)."""
 
-    __slots__ = ("_hub", "_left", "_next", "_rest", "departed", "send", "skips", "waiting")
+    __slots__ = (
+        "_hub",
+        "_left",
+        "_next",
+        "_rest",
+        "client",
+        "departed",
+        "joined_at",
+        "received",
+        "send",
+        "skips",
+        "waiting",
+    )
 
-    def __init__(self, hub: Hub, departed: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        departed: Callable[[], bool],
+        client: Client = Client(),
+    ) -> None:
         """``departed`` tells, without waiting, whether the viewer has hung up."""
+        self.client = client
+        self.joined_at = monotonic()
+        self.received = 0  # bytes handed over
         self._hub = hub
         self._next: int | None = None  # sequence number; None: not placed yet
         self._rest = b""  # of a chunk that the viewer has had the beginning of
@@ -92,11 +122,17 @@ class Subscriber:
             return b""
         if number < hub.buffer.first:
             self.skips += 1
+            hub.counters.skips += 1
             number = hub.buffer.join(monotonic())
         data = hub.buffer.get(number)
         self._next = number + 1
+        self.received += len(data)
         hub.counters.bytes_sent += len(data)
         return data
+
+    def behind(self, now: float) -> float:
+        """Seconds of media that it was not given yet."""
+        return 0.0 if self._next is None else self._hub.meter.behind(self._next, now)
 
     def drop(self) -> None:
         """The viewer has hung up: end its body at the next look."""
