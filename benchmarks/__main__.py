@@ -5,6 +5,7 @@ A benchmark is a module here with ``run()``, which gives rows: what, measured, t
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 import traceback
@@ -51,4 +52,6 @@ def table(rows: list[Row]) -> str:
 
 
 if __name__ == "__main__":
+    # As an exception, so that nothing that was started is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(sys.argv[1:]))

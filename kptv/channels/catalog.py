@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from typing import overload
 
 from kptv.channels.grouping import normalised, slug_of, slug_of_normalised
+from kptv.channels.indexes import GroupIndex, SlugIndex
 from kptv.channels.model import Channel, Source
 from kptv.channels.ordering import STEP, natural, sorted_in_steps
 from kptv.channels.packing import (
     attribute_mark,
     attribute_of,
-    group_names,
-    groups_of,
     name_of,
     offer_of,
     unpack,
@@ -156,32 +155,6 @@ class _Channels(Sequence[Channel]):
         return self._catalog.channel(range(len(self))[index])
 
 
-class SlugIndex:
-    """Slug to position in 8 bytes a channel, where a dict would take 160.
-
-    An open-addressed hash table of positions. It keeps no keys: who asks compares.
-    """
-
-    def __init__(self, channels: int) -> None:
-        size = 1 << (2 * channels).bit_length()
-        self._mask = size - 1
-        self._slots = array("I", bytes(4 * size))  # position + 1; 0: free
-
-    def add(self, slug: str, position: int) -> None:
-        """Call it once a channel, for no more than were announced."""
-        slot = hash(slug) & self._mask
-        while self._slots[slot]:
-            slot = (slot + 1) & self._mask
-        self._slots[slot] = position + 1
-
-    def candidates(self, slug: str) -> Iterator[int]:
-        """Positions where it may be; one or two."""
-        slot = hash(slug) & self._mask
-        while self._slots[slot]:
-            yield self._slots[slot] - 1
-            slot = (slot + 1) & self._mask
-
-
 def records_of(row: Row) -> tuple[bytes, ...]:
     """The records of a row, first candidate first."""
     return (row,) if isinstance(row, bytes) else row
@@ -201,7 +174,7 @@ def build_catalog(
     blocks: list[list[Row]] = []
     slugs: list[bytes] = []
     positions = SlugIndex(len(order))
-    groups = _Groups()
+    groups = GroupIndex()
     for start in range(0, len(order), BLOCK):
         numbers = order[start : start + BLOCK]
         block = [_row(rows[number]) for number in numbers]
@@ -209,7 +182,7 @@ def build_catalog(
         yield
         for position, (slug, row) in enumerate(zip(block_slugs, block, strict=True), start):
             positions.add(slug, position)
-            groups.add(row, position)
+            groups.add(records_of(row), position)
         blocks.append(block)
         slugs.append("\n".join(block_slugs).encode())
         yield
@@ -281,11 +254,12 @@ def _ordered(
     with_value: list[int] = []
     without: list[int] = []
     for row, name in enumerate(names):
-        key, value = natural(name), normalised(_value(rows[row], mark))
-        if not value and sort_field == "tvg-name":
-            value = name
-        (with_value if value else without).append(row)
-        keys.append(f"{key if value == name else natural(value)}\0{key}")
+        key, value = natural(name), _value(rows[row], mark)
+        (with_value if value or sort_field == "tvg-name" else without).append(row)
+        if value and value.casefold() != name:
+            keys.append(f"{natural(normalised(value))}\0{key}")
+        else:  # it is the name, or there is none, which then is the same for all
+            keys.append(f"{key}\0{key}")
         if row % STEP == 0:
             yield
     order = yield from sorted_in_steps(keys, with_value, descending=descending)
@@ -299,28 +273,6 @@ def _value(records: bytes | Iterable[bytes], mark: bytes) -> str:
     if isinstance(records, bytes):
         return attribute_of(records, mark)
     return next(filter(None, (attribute_of(record, mark) for record in records)), "")
-
-
-class _Groups:
-    """Collects positions by the slug of each group that any of a channel's entries is in."""
-
-    def __init__(self) -> None:
-        self.positions: dict[str, array[int]] = {}
-        self._known: dict[bytes, list[array[int]]] = {}  # by packed groups, the same on many rows
-
-    def add(self, channel: Row, position: int) -> None:
-        for record in records_of(channel):
-            groups = groups_of(record)
-            if not groups:
-                continue
-            members = self._known.get(groups)
-            if members is None:
-                slugs = dict.fromkeys(map(slug_of, group_names(groups)))
-                members = [self.positions.setdefault(slug, array("I")) for slug in slugs]
-                self._known[groups] = members
-            for group in members:
-                if not group or group[-1] != position:
-                    group.append(position)
 
 
 def _free(*lists: list[str] | list[int] | list[bytes | list[bytes]]) -> Generator[None]:

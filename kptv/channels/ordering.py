@@ -11,6 +11,10 @@ BUCKET = 512  # keys to a bucket on average: 0.5 ms to sort
 STEP = 100  # items between two yields, 0.2 to 0.5 ms
 
 _DIGITS = re.compile(r"[0-9]+")
+_MOST_DIGITS = 48
+# Longer numbers are greater: a mark of the length stands before each. From "0" to "`", where in
+# normalised text there are no letters, so that numbers stay before them.
+_LENGTH_MARKS = [chr(ord("0") + length) for length in range(_MOST_DIGITS + 1)]
 
 
 def natural(text: str) -> str:
@@ -20,7 +24,7 @@ def natural(text: str) -> str:
 
 def _sortable(digits: re.Match[str]) -> str:
     number = digits[0].lstrip("0")
-    return f"0{chr(0x21 + min(len(number), 0xD000))}{number}"  # longer numbers are greater
+    return _LENGTH_MARKS[min(len(number), _MOST_DIGITS)] + number
 
 
 def sorted_in_steps(

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from operator import itemgetter
 
 from kptv.channels.model import Source, Stream
 from kptv.formats.m3u import Entry
@@ -25,8 +26,8 @@ def pack(number: int, entry: Entry) -> bytes:
     name, url, attributes, groups, headers = entry
     # An item starts with its mark, so that it can be found without unpacking.
     text = (
-        f"{number}\x1e{url}\x1e{name}\x1e{_ITEM.join(groups)}\x1e{_packed(headers)}"
-        f"\x1e{pack_attributes(attributes)}"
+        f"{number}\x1e{url}\x1e{name}\x1e{_ITEM.join(groups)}"
+        f"\x1e{_packed(headers) if headers else ''}\x1e{pack_attributes(attributes)}"
     )
     return text.encode("utf-8", "replace")
 
@@ -95,8 +96,10 @@ def unpack_attributes(text: str) -> dict[str, str]:
 
 def pack_attributes(attributes: Mapping[str, str]) -> str:
     """What ``unpack_attributes`` takes, in the stable order."""
-    keys = stable_order(tuple(attributes))
-    return "".join([f"{_ITEM}{key}{_VALUE}{attributes[key]}" for key in keys])
+    if len(attributes) < 2:
+        return _packed(attributes)
+    template, values = _packer(tuple(attributes))
+    return template % values(attributes)
 
 
 def quoted_attributes(text: str) -> str:
@@ -109,9 +112,14 @@ def quoted_attributes(text: str) -> str:
 
 
 @lru_cache(maxsize=1024)  # the lines of a list have the same few sets of keys
-def stable_order(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """The keys in an order that does not depend on the list: the known ones, then the rest."""
-    return tuple(sorted(keys, key=lambda key: (key not in _FIRST_KEYS, _rank(key), key)))
+def _packer(keys: tuple[str, ...]) -> tuple[str, Callable[[Mapping[str, str]], tuple[str, ...]]]:
+    """What packs attributes with these (at least two) keys: a template, and what fills it.
+
+    Their order does not depend on the list: the known ones first, then the others by name.
+    """
+    ordered = sorted(keys, key=lambda key: (key not in _FIRST_KEYS, _rank(key), key))
+    template = "".join([f"{_ITEM}{key.replace('%', '%%')}{_VALUE}%s" for key in ordered])
+    return template, itemgetter(*ordered)
 
 
 def _rank(key: str) -> int:

@@ -63,8 +63,7 @@ def _offer(record: bytes, secrets: Mapping[int, tuple[str, ...]]) -> tuple[str, 
     """Name and packed attributes, without those that tell of the provider."""
     number, url, name, attributes = fields_for_list(record)
     # "http://host/user/password/1.ts": what lies before the last "/" is a secret, too.
-    folder = url[: url.rfind("/")]
-    folder = folder if folder.count("/") > 2 else url
+    folder = url[: url.rfind("/")] if url.count("/") > 3 else url
     if _is_public(attributes, secrets[number], folder):
         return name, attributes
     public = {

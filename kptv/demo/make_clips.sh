@@ -4,6 +4,7 @@
 # Each lasts 8 s: 200 pictures at 25/s and 375 AAC frames at 48 kHz fill that exactly, so that it
 # loops without a gap (kptv/demo/playout.py). Key frame and closed GOP each second; the tone
 # pauses at the seam. The providers differ in picture, tone and PIDs, and when played in clocks.
+# Their tables differ in version too: players take no notice of a new PMT of the same version.
 set -eu
 cd "$(dirname "$0")/data"
 work=$(mktemp -d)
@@ -32,7 +33,7 @@ mux() {
     shift 3
     ffmpeg -hide_banner -loglevel error -y "$@" -c copy -map_metadata -1 \
         -metadata service_name="$title" -metadata service_provider="KPTV demo" \
-        -mpegts_start_pid "$pid" -mpegts_pmt_start_pid "$((pid + 16))" -pes_payload_size 0 \
+        -mpegts_start_pid "$pid" -tables_version "$((pid / 256))" -pes_payload_size 0 \
         -pat_period 0.5 -sdt_period 2 -muxdelay 0.3 -muxpreload 0.3 -f mpegts "$file.ts"
 }
 

@@ -9,18 +9,25 @@ line that makes no sense costs itself, and is counted.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
+
+from kptv.formats.m3u_headers import (
+    HEADER_KEYS,
+    HEADER_NAMES,
+    add_header,
+    read_option,
+    split_options,
+)
 
 _MOST_ATTRIBUTES = 64  # on a line; bounds what a line made to be slow can cost
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # what could break out of a line
 
 # A well-formed #EXTINF line: duration, key="value" pairs, a comma, the name.
-_EXTINF = re.compile(r'#EXTINF:\s*+[-+]?[\d.]*+((?:\s*+[^\s="\',]++="[^"]*+")*+)\s*+,(.*+)', re.I)
+_EXTINF = re.compile(r'#EXTINF:[-+ ]*+[\d.]*+((?: *+[A-Za-z0-9_.:-]++="[^"]*+")*+) *+,(.*+)')
 # And the pieces of any other.
 _EXTINF_HEAD = re.compile(r"#EXTINF\s*:?\s*[-+]?[\d.]*", re.I)
 _KEY = re.compile(r'[\s,]*+([^\s="\',]++)\s*+=\s*+')
@@ -32,31 +39,11 @@ _BARE_VALUE = re.compile(r'(?:(?!\s+[^\s="\',]+\s*=)[^,])*')  # up to a comma or
 _JOINED_BY_COMMA = re.compile(r'\s*,\s*[\w-]+\s*=\s*"')
 _WORD = re.compile(r"\s*[^\s,]+")
 
+_USUAL = ("http://", "https://")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://|(?!\d))")  # not host:port
 _HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/|$)")
 _REFERENCE = re.compile(r"[^\s\"<>\[\]{}|\\^`]+")  # RFC 3986: what a relative URL may hold
 _FILE = re.compile(r"(?:[\w~%./-][^\s\"<>\[\]{}|\\^`;()]*)?[\w%](?:/|\.\w{2,5}(?:\?\S*)?)\S*")
-
-_HEADER_NAMES = {  # of attributes and options that stand for a request header
-    "http-user-agent": "User-Agent",
-    "user-agent": "User-Agent",
-    "http-referrer": "Referer",
-    "http-referer": "Referer",
-    "referrer": "Referer",
-    "referer": "Referer",
-    "http-origin": "Origin",
-    "http-cookie": "Cookie",
-}
-_KODI_HEADERS = ("stream_headers", "common_headers", "manifest_headers")  # …adaptive.* properties
-_TOKEN = re.compile(r"[A-Za-z0-9!#$&'*+.^_`~-]+")  # a header's name (RFC 9110, 5.6.2)
-# Options of Kodi's file reader, and headers that are the client's own business.
-_NOT_HEADERS = re.compile(
-    r"seekable|auth|verifypeer|sslcipherlist|postdata|customrequest|acceptencoding|noshout|active-remote"
-    r"|connection-timeout|failonerror|redirect-limit|connection|content-length|transfer-encoding"
-    r"|accept-encoding|range|te|upgrade",
-    re.I,
-)
-_SAFE_IN_HEADER = "".join(map(chr, range(0x20, 0x7F)))
 
 _COMMON_STEM = re.compile(r"index|playlist|master|stream|live|chunklist|manifest|mono|video", re.I)
 _DOTTED_ADDRESS = re.compile(r"[\d.]+(?::\d+)?")
@@ -88,37 +75,42 @@ class ListParser:
         """The entries that ``lines`` complete."""
         entries = []
         for text in lines:
-            line = text.strip().lstrip("\ufeff")
+            line = text.strip()
             if not line:
                 continue
-            if not line.isprintable():
-                line = _CONTROLS.sub(" ", line).strip()
+            if not line.isprintable():  # which a byte order mark is not either
+                line = _CONTROLS.sub(" ", line.lstrip("\ufeff")).strip()
+                if not line:
+                    continue
             if line[:7] == "#EXTINF":
-                self._begin(line)
+                if self._info:
+                    self._drop()
+                self._info, self.is_list = line, True
             elif line[:1] == "#":
                 self._directive(line)
             elif self._info or self._is_address(line):
                 entries.append(self._entry(line))
             else:
-                self.skipped += bool(line)
+                self.skipped += 1
         return entries
 
     def finish(self) -> None:
         """No more lines: an #EXTINF still waiting has no address."""
-        self.skipped += bool(self._info)
-        self._info = ""
-
-    def _begin(self, line: str) -> None:
         if self._info:
-            self.skipped += 1
-            self._options = []
-        self._info = line
-        self.is_list = True
+            self._drop()
+
+    def _drop(self) -> None:
+        """Forget an #EXTINF that has no address."""
+        self.skipped += 1
+        self._info = ""
+        self._options = []
 
     def _directive(self, line: str) -> None:
         word = line[:12].upper()
         if word.startswith("#EXTINF"):
-            self._begin(line)
+            if self._info:
+                self._drop()
+            self._info, self.is_list = line, True
         elif word.startswith("#EXTM3U"):
             self.is_list = True
             attributes, _ = scan_attributes(line[7:])
@@ -137,16 +129,16 @@ class ListParser:
         url = line
         headers: dict[str, str] = {}
         if "|" in line and not line.startswith("pipe:"):
-            url, headers = _split_options(line)
-        if not _SCHEME.match(url):
+            url, headers = split_options(line)
+        if not url.startswith(_USUAL) and not _SCHEME.match(url):
             url = _resolve(self._base, url)
         group = attributes.get("group-title", "")
         if self._options:
             options, self._options = self._options, []
             group = _apply_options(options, attributes, headers, group)
-        if not _HEADER_NAMES.keys().isdisjoint(attributes):
-            for key in _HEADER_NAMES.keys() & attributes.keys():
-                _add_header(headers, _HEADER_NAMES[key], attributes[key])
+        if not HEADER_KEYS.isdisjoint(attributes):
+            for key in HEADER_KEYS.intersection(attributes):
+                add_header(headers, HEADER_NAMES[key], attributes[key])
         self._info = ""
         name = name or _other_name(attributes, line, url)
         groups = (group,) if group and ";" not in group else _split_groups(group)
@@ -158,12 +150,15 @@ def parse_extinf(line: str) -> tuple[dict[str, str], str]:
     match = _EXTINF.match(line)
     if match is None or '="' in match[2]:
         return scan_attributes(line, _EXTINF_HEAD.match(line).end())  # type: ignore[union-attr]
-    pieces = match[1].split('"')  # ' tvg-id=', 'value', ' tvg-name=', …, ''
-    keys = _keys("".join(pieces[::2]))
-    attributes = dict(zip(keys, map(str.strip, pieces[1::2]), strict=True))
+    head, name = match.groups()
+    pieces = head.split('"')  # ' tvg-id=', 'value', ' tvg-name=', …, ''
+    keys, values = _keys("".join(pieces[::2])), pieces[1::2]
+    if ' "' in head or '=" ' in head:
+        values = [value.strip() for value in values]
+    attributes = dict(zip(keys, values))  # noqa: B905  as many by construction; strict is slow
     if len(attributes) != len(keys):
-        attributes = _first_of_each(zip(keys, pieces[1::2], strict=True))
-    return attributes, match[2].strip(", ")
+        attributes = _first_of_each(zip(keys, values))  # noqa: B905
+    return attributes, name.strip(", ")
 
 
 @lru_cache(maxsize=128)
@@ -236,67 +231,18 @@ def _value(text: str, position: int) -> tuple[str, int]:
     return text[start:stop], stop + (text[stop : stop + 1] == quote_mark)
 
 
-def _split_options(line: str) -> tuple[str, dict[str, str]]:
-    """URL and headers: of Kodi's ``URL|User-Agent=…&Referer=…``, values percent-encoded or not."""
-    url, _, options = line.partition("|")
-    name, equals, _ = options.partition("=")
-    if not equals or not _TOKEN.fullmatch(name.strip()):
-        return line, {}
-    headers: dict[str, str] = {}
-    for option in re.split(r"&(?=[\w!-]+=)", options):
-        name, _, value = option.partition("=")
-        _add_header(headers, name.strip().lstrip("!"), unquote(value))
-    return url.strip(), headers
-
-
 def _apply_options(
     lines: Iterable[str], attributes: dict[str, str], headers: dict[str, str], group: str
 ) -> str:
     """Put what option lines say into ``attributes`` and ``headers``; gives the groups, joined."""
     for line in lines:
         word, _, rest = line.partition(":")
-        word, rest = word.upper(), rest.strip()
-        if word == "#EXTGRP":
-            attributes["group-title"] = attributes.get("group-title") or rest
+        if word.upper() == "#EXTGRP":
+            attributes["group-title"] = attributes.get("group-title") or rest.strip()
             group = f"{group};{rest}"
-        elif word == "#EXTHTTP":
-            _add_json_headers(headers, rest)
         else:
-            # Some lists hold all twice: #EXTVLCOPT:http-user-agent=#EXTVLCOPT:http-user-agent=…
-            while (again := rest.upper().rfind(f"{word}:")) >= 0:
-                rest = rest[again + len(word) + 1 :]
-            _add_option(headers, rest)
+            read_option(headers, word.upper(), rest.strip())
     return group
-
-
-def _add_option(headers: dict[str, str], option: str) -> None:
-    key, _, value = option.partition("=")
-    key = key.strip().lower()
-    if key in _HEADER_NAMES:
-        _add_header(headers, _HEADER_NAMES[key], value)
-    elif key.endswith(_KODI_HEADERS):
-        for name, header in _split_options(f"|{value}")[1].items():
-            _add_header(headers, name, header)
-
-
-def _add_json_headers(headers: dict[str, str], text: str) -> None:
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        return
-    if isinstance(values, dict):
-        for name, value in values.items():
-            _add_header(headers, name, str(value))
-
-
-def _add_header(headers: dict[str, str], name: str, value: str) -> None:
-    """Add a header that is not there yet, in the case it is known by, fit to be sent."""
-    name = _HEADER_NAMES.get(name.lower(), name)
-    value = quote(_CONTROLS.sub(" ", value).strip().strip("\"'"), safe=_SAFE_IN_HEADER)
-    if not value or not _TOKEN.fullmatch(name) or _NOT_HEADERS.fullmatch(name):
-        return
-    name = "-".join(part.capitalize() for part in name.split("-"))
-    headers.setdefault(name, value)
 
 
 def _resolve(base: str, reference: str) -> str:

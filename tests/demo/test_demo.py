@@ -72,9 +72,10 @@ def test_a_clip_plays_on_when_its_clock_wraps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [file for file, _, _ in CHANNELS])
-def test_the_providers_share_no_pid_and_no_picture(file: str) -> None:
+def test_the_providers_share_no_pid_of_media_and_no_picture(file: str) -> None:
     one, two = clip(f"one-{file}"), clip(f"two-{file}")
-    assert set(one.advances) & set(two.advances) == {0, 17}  # PAT and SDT have fixed PIDs
+    tables = {0, 17, 4096}  # PAT and SDT by the standard, PMT by ffmpeg's custom
+    assert set(one.advances) & set(two.advances) == tables
     assert one.data != two.data
 
 
@@ -229,6 +230,31 @@ def test_make_run_plays_the_demo_through_a_providers_death(demo_run: Run) -> Non
         assert demo_run.process.wait(10) == 0
     eventually(lambda: demo_run.group_is_gone, 5, "orphans are left")
     assert "Traceback" not in demo_run.output
+
+
+@pytest.mark.requires("ffmpeg")
+def test_a_player_plays_on_through_a_providers_death(demo_run: Run, tmp_path: Path) -> None:
+    """ffmpeg follows a change of PIDs only when asked to (-merge_pmt_versions)."""
+    eventually(lambda: "Ctrl-C stops" in demo_run.output, 20, "no hint on screen")
+    break_port = int(re.findall(r"http://127.0.0.1:(\d+)/break", demo_run.output)[0])
+    url = f"http://127.0.0.1:{demo_run.port.number}/stream/demo-test-card"
+    progress = tmp_path / "progress"
+    report = ("-v", "error", "-nostdin", "-progress", str(progress), "-stats_period", "0.2")
+    play = ("-merge_pmt_versions", "1", "-i", url, "-t", "8", "-f", "null", "-")
+    with subprocess.Popen(("ffmpeg", *report, *play)) as player:
+        try:
+            eventually(lambda: pictures(progress) > 50, 20)
+            assert ask(break_port, "/break", "POST")[0] == 200
+            assert player.wait(30) == 0
+        finally:
+            player.kill()
+    assert pictures(progress) >= 195  # of 200: the one that was cut is lost
+
+
+def pictures(progress: Path) -> int:
+    """How many pictures ffmpeg has played, as its -progress file says."""
+    text = progress.read_text() if progress.exists() else ""
+    return int((re.findall(r"^frame=(\d+)", text, re.MULTILINE) or ["0"])[-1])
 
 
 def test_make_run_ends_with_what_gunicorn_says_of_bad_settings(tmp_path: Path) -> None:

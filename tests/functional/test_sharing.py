@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
@@ -17,6 +17,7 @@ StartProvider = Callable[..., Provider]
 StartProxy = Callable[..., Proxy]
 
 LINGER = 0.5  # seconds
+SLEEPERS_CHANNEL = "Sleep"
 MEGABYTE = 1024**2
 
 
@@ -53,7 +54,8 @@ class Stage:
     proxy: Proxy
     one: Provider
     two: Provider
-    untouched: list[Channel] = field(default_factory=list)
+    untouched: list[Channel]
+    sleeper: Viewer  # one who takes nothing any more, from the start
 
     def channel(self) -> Channel:
         return self.untouched.pop()
@@ -67,6 +69,7 @@ def stage(share_provider: StartProvider, share_proxy: StartProxy) -> Iterator[St
         Channel(name, (one.add_channel(name), two.add_channel(name)))
         for name in (f"Channel {n}" for n in range(20))
     ]
+    one.add_channel(SLEEPERS_CHANNEL)
     proxy = share_proxy(
         (one, 0),
         (two, 0),
@@ -76,7 +79,10 @@ def stage(share_provider: StartProvider, share_proxy: StartProxy) -> Iterator[St
         MAX_FAILURES_BEFORE_BLOCK="1000000",
         BUFFER_SIZE_PER_STREAM="1MB",
     )
-    return Stage(proxy, one, two, channels)
+    sleeper = proxy.viewer(SLEEPERS_CHANNEL, receive_buffer=4096).wait_for_bytes(1_000)
+    sleeper.pause()
+    yield Stage(proxy, one, two, channels, sleeper)
+    sleeper.vanish()
 
 
 def leave_all(viewers: list[Viewer]) -> None:
@@ -379,3 +385,15 @@ def test_the_buffers_of_all_channels_stay_within_their_budget(
     grown = proxy.memory() - before
     assert grown < 10 * MEGABYTE, f"{grown / MEGABYTE:.1f} MB more"
     leave_all(viewers)
+
+
+# --- at the end, for it takes 30 s ---
+
+
+def test_a_viewer_who_takes_nothing_any_more_is_given_up(stage: Stage) -> None:
+    """A machine that lost its power says no goodbye."""
+    channel = Channel(SLEEPERS_CHANNEL, ())
+    eventually(lambda: clients(stage.proxy, channel) == upstreams(stage.proxy, channel) == 0, 60)
+    assert "a viewer is gone" in stage.proxy.log
+    assert "Traceback" not in stage.proxy.log
+    eventually(lambda: stage.one.connections == stage.two.connections == 0)

@@ -1,0 +1,57 @@
+"""Where in a catalog a channel is: by its slug, and by the groups it is in."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+
+from kptv.channels.grouping import slug_of
+from kptv.channels.packing import group_names, groups_of
+
+
+class SlugIndex:
+    """Slug to position in 8 bytes a channel, where a dict would take 160.
+
+    An open-addressed hash table of positions. It keeps no keys: who asks compares.
+    """
+
+    def __init__(self, channels: int) -> None:
+        size = 1 << (2 * channels).bit_length()
+        self._mask = size - 1
+        self._slots = array("I", bytes(4 * size))  # position + 1; 0: free
+
+    def add(self, slug: str, position: int) -> None:
+        """Call it once a channel, for no more than were announced."""
+        slot = hash(slug) & self._mask
+        while self._slots[slot]:
+            slot = (slot + 1) & self._mask
+        self._slots[slot] = position + 1
+
+    def candidates(self, slug: str) -> Iterator[int]:
+        """Positions where it may be; one or two."""
+        slot = hash(slug) & self._mask
+        while self._slots[slot]:
+            yield self._slots[slot] - 1
+            slot = (slot + 1) & self._mask
+
+
+class GroupIndex:
+    """Collects positions by the slug of each group that any of a channel's entries is in."""
+
+    def __init__(self) -> None:
+        self.positions: dict[str, array[int]] = {}
+        self._known: dict[bytes, list[array[int]]] = {}  # by packed groups, the same on many rows
+
+    def add(self, records: Iterable[bytes], position: int) -> None:
+        for record in records:
+            groups = groups_of(record)
+            if not groups:
+                continue
+            members = self._known.get(groups)
+            if members is None:
+                slugs = dict.fromkeys(map(slug_of, group_names(groups)))
+                members = [self.positions.setdefault(slug, array("I")) for slug in slugs]
+                self._known[groups] = members
+            for group in members:
+                if not group or group[-1] != position:
+                    group.append(position)

@@ -1,0 +1,106 @@
+"""What viewers leave behind in the hubs' process: nothing that lives, nothing that is held."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Iterator
+
+import gevent
+import pytest
+from gevent.greenlet import Greenlet
+
+from kptv.channels.model import Channel, Source, Stream
+from kptv.config import Config
+from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
+from kptv.metrics import Metrics
+from kptv.restream.buffer import ChunkBuffer
+from kptv.restream.hub import Hub
+from kptv.restream.hubs import Hubs
+from kptv.restream.limits import Slot
+from kptv.restream.subscriber import Subscriber
+
+SOURCE = Source(1, "http://one/", 4)
+CHANNELS = [Channel(f"c{n}", f"C{n}", (Stream(SOURCE, f"http://one/{n}.ts"),)) for n in range(4)]
+BROKEN = Channel("broken", "Broken", (Stream(SOURCE, "http://one/broken.ts"),))
+VIEWERS, ROUNDS = 200, 20
+LIMIT = 20.0  # seconds; what hangs, fails
+
+
+def open_stream(stream: Stream) -> Iterator[bytes]:
+    if stream.url.endswith("broken.ts"):
+        raise UpstreamError(Reason.REFUSED)
+    while True:
+        yield b"\x47" + bytes(187)
+        gevent.sleep(0.001)
+
+
+def open_file(stream: Stream, byte_range: str | None) -> FileBody:
+    raise UpstreamError(Reason.REFUSED)
+
+
+def watch(hubs: Hubs, channel: Channel, chunks: int) -> None:
+    """A viewer who reads some chunks and leaves."""
+    try:
+        body = hubs.play(channel, None, lambda: False)
+    except Unavailable:
+        return
+    assert isinstance(body, Subscriber)
+    try:
+        for _, _chunk in zip(range(chunks), body, strict=False):
+            pass
+    finally:
+        body.close()
+
+
+def alive() -> dict[str, int]:
+    """How many of each kind there are."""
+    gc.collect()
+    objects = gc.get_objects()
+    counts = {
+        kind.__name__: sum(type(o) is kind for o in objects)
+        for kind in (Hub, ChunkBuffer, Slot, Subscriber)
+    }
+    counts["greenlets"] = sum(isinstance(o, Greenlet) and not o.dead for o in objects)
+    return counts
+
+
+@pytest.fixture
+def no_log() -> Iterator[None]:
+    """pytest keeps what is logged, and with an error its frames."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("no_log")
+@pytest.mark.parametrize("linger", [0.0, 0.01])
+def test_two_hundred_viewers_come_and_go_twenty_times_and_leave_nothing(linger: float) -> None:
+    hubs = Hubs(
+        Config(sources=(SOURCE,), stream_linger=linger, max_retries=0, retry_delay=0.01),
+        Metrics(),
+        open_stream,
+        open_file,
+    )
+    gevent.sleep(0.01)  # the housekeeper is there
+    before = alive()
+    channels = (*CHANNELS, BROKEN)
+    for n in range(ROUNDS):
+        viewers = [
+            gevent.spawn(watch, hubs, channels[v % len(channels)], v % 7) for v in range(VIEWERS)
+        ]
+        if n % 3 == 0:  # as a server does that stops
+            gevent.sleep(0.005)
+            gevent.killall(viewers[::2])
+        assert len(gevent.joinall(viewers, timeout=LIMIT)) == VIEWERS
+    with gevent.Timeout(LIMIT):
+        while len(hubs) or hubs.limits.in_use(SOURCE):
+            gevent.sleep(0.01)
+    del viewers
+    assert hubs.budget.used == 0
+    assert hubs.limits.waiting(SOURCE.number) == 0
+    after = alive()
+    assert after.pop("greenlets") == before.pop("greenlets")
+    # The event loop keeps its last callback, and with it the hub that was killed last.
+    assert all(count <= before[kind] + 1 for kind, count in after.items()), after
+    hubs.close()
