@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from kptv.errors import ConfigError
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"  # beside wsgi.py
 
 DEFAULT_PORT = 8080
+DEMO_MARK = "KPTV_DEMO"  # set by kptv.demo.run, for a hint on the status page
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -67,6 +68,10 @@ class Config:
     cache_enabled: bool = True
     cache_duration: float = 1800.0
     data_dir: Path = Path("data")
+    log_format: str = "text"
+    status_page: bool = True
+    admin_token: str = field(default="", repr=False)  # empty: nobody may change anything
+    demo: bool = False  # `make run` without SOURCES says so; no setting
 
 
 class _Rejected(ValueError):
@@ -104,7 +109,8 @@ def load_config(
         raise ConfigError("Cannot start with these settings:\n" + "\n".join(complaints))
     fields.setdefault("base_url", f"http://localhost:{fields.get('port', DEFAULT_PORT)}")
     fields["sources"], warnings = fields["sources"]
-    return Config(warnings=tuple(warnings), **fields)
+    demo = bool(values.get(DEMO_MARK))
+    return Config(warnings=tuple(warnings), demo=demo, **fields)
 
 
 def _read_env_file(path: Path) -> dict[str, str | None]:
@@ -262,6 +268,18 @@ def _descending(text: str) -> bool:
     return text.lower() == "desc"
 
 
+def _log_format(text: str) -> str:
+    if text.lower() not in ("text", "json"):
+        raise _Rejected("text or json")
+    return text.lower()
+
+
+def _admin_token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{8,256}", text):
+        raise _Rejected("8 to 256 letters, digits or signs of ASCII, no spaces", read="…")
+    return text
+
+
 _DAY = 86400.0
 _MB = 1024**2
 
@@ -293,6 +311,9 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "CACHE_ENABLED": ("cache_enabled", parse_boolean),
     "CACHE_DURATION": ("cache_duration", _duration(0, 365 * _DAY)),
     "DATA_DIR": ("data_dir", _folder),
+    "LOG_FORMAT": ("log_format", _log_format),
+    "STATUS_PAGE": ("status_page", parse_boolean),
+    "ADMIN_TOKEN": ("admin_token", _admin_token),
 }
 
 VARIABLES = tuple(_SETTINGS)

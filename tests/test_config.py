@@ -55,6 +55,9 @@ DEFAULTS = [
     ("DEBUG", "debug", False),
     ("CACHE_ENABLED", "cache_enabled", True),
     ("CACHE_DURATION", "cache_duration", 1800.0),
+    ("LOG_FORMAT", "log_format", "text"),
+    ("STATUS_PAGE", "status_page", True),
+    ("ADMIN_TOKEN", "admin_token", ""),
     ("DATA_DIR", "data_dir", Path("data")),
 ]
 
@@ -87,6 +90,9 @@ ACCEPTED = [
     ("DEBUG", "debug", "1", True),
     ("CACHE_ENABLED", "cache_enabled", "FALSE", False),
     ("CACHE_DURATION", "cache_duration", "0", 0.0),
+    ("LOG_FORMAT", "log_format", "JSON", "json"),
+    ("STATUS_PAGE", "status_page", "no", False),
+    ("ADMIN_TOKEN", "admin_token", "open-sesame!", None),
     ("DATA_DIR", "data_dir", "/var/lib/kptv", Path("/var/lib/kptv")),
 ]
 
@@ -132,6 +138,9 @@ REFUSED = [
     ("DEBUG", ("verbose",)),
     ("CACHE_ENABLED", ("2",)),
     ("CACHE_DURATION", ("-1", "long")),
+    ("LOG_FORMAT", ("xml", "logfmt")),
+    ("STATUS_PAGE", ("read-only",)),
+    ("ADMIN_TOKEN", ("short", "two words too", "schlüssel-wort", "x" * 257)),
     ("DATA_DIR", ("a\0b",)),
 ]
 

@@ -151,6 +151,10 @@ class Health:
             if health.blocked_until > now
         ]
 
+    def known(self) -> list[Key]:
+        """The streams that something is remembered of."""
+        return list(self._streams)
+
     def unblock(self, key: Key) -> bool:
         """Let a stream be tried as if it had never failed; False if nothing was against it."""
         return self._streams.pop(key, None) is not None

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 from time import monotonic, time
 from typing import Any
 
@@ -43,6 +44,9 @@ PUBLISH_AT = 256 * 1024  # bytes that are published without gathering more
 BURST_TICK = 0.001  # then: long enough for others to run, 256 MB/s
 # How the upstream ended by itself; after any other ending it was we who hung up.
 _THEY_HUNG_UP = frozenset((Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.HTTP_ERROR))
+
+
+_numbers = count(1)
 
 
 class State(StrEnum):
@@ -101,6 +105,7 @@ class Hub:
         self._on_idle = on_idle
         self._on_end = on_end
         self._waiting: list[Subscriber] = []
+        self.number = next(_numbers)
         self.begun_at = time()  # Unix, as all that is for people
         self.media_since: float | None = None  # monotonic; of the stream that plays
         self.meter = Meter(monotonic())

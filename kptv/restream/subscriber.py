@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ class Client:
     agent: str = ""  # what its User-Agent says
 
 
+_numbers = count(1)
 BURST = 512 * 1024  # bytes sent before others get a turn, where no send blocks
 
 
@@ -37,6 +39,7 @@ class Subscriber:
         "client",
         "departed",
         "joined_at",
+        "number",
         "received",
         "send",
         "skips",
@@ -50,6 +53,7 @@ class Subscriber:
         client: Client = Client(),
     ) -> None:
         """``departed`` tells, without waiting, whether the viewer has hung up."""
+        self.number = next(_numbers)
         self.client = client
         self.joined_at = monotonic()
         self.received = 0  # bytes handed over
