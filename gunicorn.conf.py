@@ -18,7 +18,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 bind = f"0.0.0.0:{_config.port}"
 worker_class = "gevent"  # one greenlet a viewer
-workers = 1  # hubs and limits live in one process
+# workers: one, gunicorn's default. Not set here: a WEB_CONCURRENCY would be passed over in silence.
 worker_connections = 6000  # a pool: when full, even /healthz waits; so above web.stream's 5000
 preload_app = False  # gevent must patch before ssl is imported
 timeout = 60  # seconds without a sign of life: a worker this busy hangs
@@ -46,7 +46,7 @@ def on_starting(server):
 
 def nworkers_changed(server, new_value, old_value):
     """SIGTTIN asks for one worker more: see on_starting."""
-    if new_value > 1:
+    if old_value is not None and new_value > 1:  # at the start on_starting says more
         server.log.warning("Staying with one worker: hubs and limits live in one process.")
         server.num_workers = 1
 

@@ -37,47 +37,14 @@ def pytest_runtest_makereport(
     """A failed test shows the logs of its proxies."""
     report = yield
     if report.failed:
-        for node in item.listchain():
-            for proxy in node.stash.get(_PROXIES, []):
-                report.sections.append((f"log of the proxy on port {proxy.port}", proxy.log))
+        for proxy in item.stash.get(_PROXIES, []):
+            report.sections.append((f"log of the proxy on port {proxy.port}", proxy.log))
     return report
 
 
-StartProvider = Callable[..., Provider]
-StartProxy = Callable[..., Proxy]
-
-
 @pytest.fixture
-def start_provider() -> Iterator[StartProvider]:
+def start_provider() -> Iterator[Callable[..., Provider]]:
     """Starts providers (arguments: Provider's) and stops them after the test."""
-    yield from _providers()
-
-
-@pytest.fixture(scope="module")
-def start_shared_provider() -> Iterator[StartProvider]:
-    """As ``start_provider``, for all tests of a file."""
-    yield from _providers()
-
-
-@pytest.fixture
-def start_proxy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartProxy]:
-    """Starts proxies on sources, each a (provider, limit) pair or a text of SOURCES.
-
-    Keywords are settings; ``wait=False`` does not wait until the proxy is ready. After the test
-    each is sent SIGTERM and must end in time, if it has not ended before.
-    """
-    yield from _proxies(request.node, tmp_path)
-
-
-@pytest.fixture(scope="module")
-def start_shared_proxy(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StartProxy]:
-    """As ``start_proxy``, for all tests of a file."""
-    yield from _proxies(request.node, tmp_path_factory.mktemp("shared"))
-
-
-def _providers() -> Iterator[StartProvider]:
     started: list[Provider] = []
 
     def start(*args: object, **options: object) -> Provider:
@@ -89,11 +56,17 @@ def _providers() -> Iterator[StartProvider]:
         provider.stop()
 
 
-def _proxies(node: pytest.Item | pytest.Collector, parent: Path) -> Iterator[StartProxy]:
-    started: list[Proxy] = node.stash.setdefault(_PROXIES, [])
+@pytest.fixture
+def start_proxy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Proxy]]:
+    """Starts proxies on sources, each a (provider, limit) pair or a text of SOURCES.
+
+    Keywords are settings; ``wait=False`` does not wait until the proxy is ready. After the test
+    each is sent SIGTERM and must end in time, if it has not ended before.
+    """
+    started: list[Proxy] = request.node.stash.setdefault(_PROXIES, [])
 
     def start(*sources: tuple[Provider, int] | str, wait: bool = True, **settings: str) -> Proxy:
-        folder = parent / f"proxy-{len(started) + 1}"
+        folder = tmp_path / f"proxy-{len(started) + 1}"
         folder.mkdir()
         proxy = Proxy(folder, sources_setting(*sources), **settings)
         started.append(proxy)

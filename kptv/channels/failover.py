@@ -20,9 +20,7 @@ from kptv.channels.model import Source, Stream
 from kptv.errors import Reason, UpstreamError
 
 COLD_START = 20.0  # seconds until a viewer who has seen nothing is told 503
-SHORTEST_TIMEOUT = (
-    5.0  # seconds that a candidate has of these, however many there are: slow panels need 3
-)
+SHORTEST_TIMEOUT = 5.0  # that a candidate has of these, however many; slow panels need 3
 SLOT_WAIT = 10.0  # seconds that a viewer waits for a slot of a full source
 TRUSTED_AFTER = 30.0  # seconds of good media that wipe out earlier failures
 REOPEN_DELAY = 1.0  # seconds from one opening to the next of a stream that gives media

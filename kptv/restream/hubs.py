@@ -292,9 +292,12 @@ class Hubs:
         if not hub.subscribers:
             if now - hub.idle_since >= self._config.stream_linger or self._is_wanted(hub):
                 hub.close()
-        elif now - hub.published_at >= TICK:  # else a failing send tells who has left
-            departed = [viewer for viewer in hub.subscribers if viewer.departed()]
-            for viewer in departed:
-                viewer.drop()
-            if departed:
-                hub.wake()
+            return
+        # Who is sent to shows by a failing send; who is not, or has no room, must be asked.
+        silent = now - hub.published_at >= TICK
+        asked = [v for v in hub.subscribers if silent or v.waiting is None]
+        departed = [viewer for viewer in asked if viewer.departed()]
+        for viewer in departed:
+            viewer.drop()
+        if departed:
+            hub.wake()

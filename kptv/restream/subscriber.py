@@ -38,6 +38,7 @@ class Subscriber:
         "_rest",
         "client",
         "departed",
+        "hang_up",
         "joined_at",
         "number",
         "received",
@@ -64,6 +65,8 @@ class Subscriber:
         self.send: Callable[[bytes], bytes] | None = None
         """Hands over, without waiting, what the viewer has room for; gives back the rest."""
         self.departed = departed
+        self.hang_up: Callable[[], None] = lambda: None
+        """Ends a send that waits for room."""
         self.skips = 0  # times it fell behind the buffer and was moved on
         self.waiting: Any = None  # its greenlet, while it waits for the hub
         hub.join(self)
@@ -139,8 +142,10 @@ class Subscriber:
         return 0.0 if self._next is None else self._hub.meter.behind(self._next, now)
 
     def drop(self) -> None:
-        """The viewer has hung up: end its body at the next look."""
+        """End its body at the next look, or now where a send is in the way of that."""
         self._left = True
+        if self.waiting is None:
+            self.hang_up()
 
     def close(self) -> None:
         """Leave the hub; may come twice."""

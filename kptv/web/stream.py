@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -32,6 +34,7 @@ SEND_TIMEOUT = 30.0  # seconds in which a viewer must take a chunk; else it has 
 UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)
+_Socket = get_original("socket", "socket")
 _poll = get_original("select", "poll")  # asks the kernel only; gevent's own would switch
 
 
@@ -69,7 +72,9 @@ def _play(hubs: Hubs, channel: Channel) -> Response:
         return line(503, f"{channel.name}: {unavailable}.", unavailable.retry_after)
     if connection is not None:
         _tune(connection)
-        if isinstance(body, Subscriber) and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
+    if connection is not None and isinstance(body, Subscriber):
+        body.hang_up = _hang_up_of(connection)
+        if request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
             body.send = _sender_of(connection)  # later answers are chunked: the server does that
     # The body itself goes to gunicorn, which closes it on every path, before its first chunk too.
     return _answer(body)
@@ -106,6 +111,17 @@ def _departure_of(connection: Any) -> Callable[[], bool]:
     poll = _poll()
     poll.register(connection.fileno(), _POLLRDHUP)
     return lambda: bool(poll.poll(0))
+
+
+def _hang_up_of(connection: Any) -> Callable[[], None]:
+    """What ends a viewer's connection under whoever waits for it: that send then fails."""
+
+    def hang_up() -> None:
+        # Not by gevent's own shutdown: the send would fail as if by a fault of ours.
+        with suppress(OSError), _Socket(fileno=os.dup(connection.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)
+
+    return hang_up
 
 
 def _sender_of(connection: Any) -> Callable[[bytes], bytes]:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -100,9 +100,9 @@ class Proxy:
 
     # --- life ---
 
-    def start(self, wait: bool = True) -> Proxy:
+    def start(self, wait: bool = True, arguments: Sequence[str] = ()) -> Proxy:
         """Start it; with ``wait``, return when it is ready to serve a list."""
-        command = (sys.executable, "-m", "gunicorn", "-k", "gevent", "wsgi:app")
+        command = (sys.executable, "-m", "gunicorn", "-k", "gevent", *arguments, "wsgi:app")
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
@@ -134,15 +134,17 @@ class Proxy:
             return self.get("/readyz").status == 200
         return False
 
-    def stop(self) -> float:
-        """SIGTERM; the seconds that it took. AssertionError when it does not end in time."""
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> float:
+        """Signal it; the seconds that it took. AssertionError when it does not end in time."""
         assert self.process is not None
         begun = time.monotonic()
-        self.process.terminate()
+        self.process.send_signal(how)
         try:
             self.process.wait(STOP_DEADLINE)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"not out {STOP_DEADLINE} s after SIGTERM:\n{self.log}") from None
+            raise AssertionError(
+                f"not out {STOP_DEADLINE} s after {how.name}:\n{self.log}"
+            ) from None
         finally:
             self.kill()
         return time.monotonic() - begun

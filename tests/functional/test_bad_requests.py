@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import socket
+import struct
+import termios
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from tests.functional.failing import assert_nothing_leaked, note
-from tests.functional.harness import Proxy, Viewer
+from tests.functional.harness import Proxy, Viewer, eventually
 from tests.provider import Provider, Stream
 
 NAMES = {  # of channels that are not there
@@ -85,12 +89,12 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(
-    start_shared_provider: Callable[..., Provider], start_shared_proxy: Callable[..., Proxy]
+    share_provider: Callable[..., Provider], share_proxy: Callable[..., Proxy]
 ) -> Iterator[Stage]:
     """With a viewer who must not notice anything of what the tests do."""
-    one = start_shared_provider("one", limit=1)
+    one = share_provider("one", limit=1)
     news = one.add_channel("News")
-    proxy = start_shared_proxy((one, 1), STREAM_LINGER="0", DEBUG="true")
+    proxy = share_proxy((one, 1), STREAM_LINGER="0", DEBUG="true")
     with proxy.viewer("news") as viewer:
         viewer.wait_for_bytes(50_000)
         yield Stage(one, news, proxy, proxy.worker_pid, len(one.requests))
@@ -222,6 +226,40 @@ def test_a_channel_answers_to_its_slug_and_its_name(stage: Stage, path: str, ver
         viewer.wait_for_source("one")
         assert viewer.status == 200
     stage.assert_unharmed()
+
+
+def test_a_viewer_that_says_goodbye_without_reading_on_is_let_go(stage: Stage) -> None:
+    """Its window stays closed and no reset comes: no send ever fails."""
+
+    def clients() -> float:
+        return stage.proxy.metrics().value("iptv_proxy_clients_connected")
+
+    eventually(lambda: clients() == 1)  # those of other tests have left
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", stage.proxy.port))
+        connection.sendall(b"GET /stream/news HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.recv(100)
+        assert clients() == 2
+        waiting_to_send(connection)
+        connection.shutdown(socket.SHUT_WR)
+        eventually(lambda: clients() == 1)
+    stage.assert_unharmed()
+
+
+def waiting_to_send(connection: socket.socket) -> None:
+    """Wait until the other side has more to send than we have room for."""
+
+    def unread() -> int:
+        return struct.unpack("i", fcntl.ioctl(connection, termios.FIONREAD, bytes(4)))[0]
+
+    sizes: deque[int] = deque(maxlen=20)
+
+    def full() -> bool:
+        sizes.append(unread())
+        return len(sizes) == 20 and sizes[0] == sizes[-1] > 0
+
+    eventually(full)
 
 
 def test_two_requests_in_one_go_are_a_stream_and_no_harm(stage: Stage) -> None:

@@ -41,9 +41,9 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(
-    start_shared_provider: Callable[..., Provider], start_shared_proxy: Callable[..., Proxy]
+    share_provider: Callable[..., Provider], share_proxy: Callable[..., Proxy]
 ) -> Iterator[Stage]:
-    one = start_shared_provider("one")
+    one = share_provider("one")
     streams = {name: one.add_channel(name) for name in (*FORMS, "radio", "slow", "plain")}
     for name, attributes in FORMS.items():
         for attribute, value in attributes.items():
@@ -56,7 +56,7 @@ def stage(
     with RawServer(b"HTTP/1.1 200 OK\r\n\r\n" + packets, then=noise) as mad:
         one.add_channel("mad", url=mad.url("/mad.ts"))
         one.add_channel("mad")  # two entries of one name are both candidates, in this order
-        proxy = start_shared_proxy((one, 0), STREAM_LINGER="0", STALL_TIMEOUT="1s", DEBUG="true")
+        proxy = share_proxy((one, 0), STREAM_LINGER="0", STALL_TIMEOUT="1s", DEBUG="true")
         yield Stage(one, streams, proxy)
         assert_nothing_leaked(proxy, one)
 

@@ -52,9 +52,9 @@ def gaps(stream: Stream) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def stage(start_shared_provider: StartProvider, start_shared_proxy: StartProxy) -> Iterator[Stage]:
+def stage(share_provider: StartProvider, share_proxy: StartProxy) -> Iterator[Stage]:
     """Sources that fail on each channel; STREAM_TIMEOUT is the default, 10 s."""
-    one, two = start_shared_provider("one"), start_shared_provider("two")
+    one, two = share_provider("one"), share_provider("two")
     first = {name: one.add_channel(name) for name in (*SLOW, "third", "absent", "late", "blocked")}
     second = {name: two.add_channel(name) for name in (*SLOW, "third", "absent")}
     for name in first:
@@ -63,9 +63,9 @@ def stage(start_shared_provider: StartProvider, start_shared_proxy: StartProxy) 
         second[name].fail_with(SLOW.get(name, Bad.HTML))
     first["third"].fail_with(Bad.HANG)
     second["third"].fail_with(Bad.HANG)
-    three = start_shared_provider("three")
+    three = share_provider("three")
     three.add_channel("third")
-    proxy = start_shared_proxy(
+    proxy = share_proxy(
         (one, 0),
         (two, 0),
         (three, 0),

@@ -43,8 +43,8 @@ def add_film(provider: Provider, name: str, data: bytes, content_type: str = "vi
 
 
 @pytest.fixture(scope="module")
-def stage(start_shared_provider: StartProvider, start_shared_proxy: StartProxy) -> Iterator[Stage]:
-    one = start_shared_provider("one", limit=1)
+def stage(share_provider: StartProvider, share_proxy: StartProxy) -> Iterator[Stage]:
+    one = share_provider("one", limit=1)
     films = {
         name: add_film(one, name, *content)
         for name, content in {
@@ -60,7 +60,7 @@ def stage(start_shared_provider: StartProvider, start_shared_proxy: StartProxy) 
     }
     films["whole"].ranges = False
     news = one.add_channel("news")
-    proxy = start_shared_proxy((one, 1), STREAM_LINGER="0", RETRY_DELAY="200ms", DEBUG="true")
+    proxy = share_proxy((one, 1), STREAM_LINGER="0", RETRY_DELAY="200ms", DEBUG="true")
     yield Stage(one, films, news, proxy)
     proxy.wait_idle()
     assert one.max_connections_seen == 1

@@ -104,9 +104,9 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(
-    start_shared_provider: Callable[..., Provider], start_shared_proxy: Callable[..., Proxy]
+    share_provider: Callable[..., Provider], share_proxy: Callable[..., Proxy]
 ) -> Iterator[Stage]:
-    one, two = start_shared_provider("one"), start_shared_provider("two")
+    one, two = share_provider("one"), share_provider("two")
     with ExitStack() as stack:
         for case in CASES:
             stream = one.add_channel(case.name)
@@ -117,7 +117,7 @@ def stage(
         one.add_channel("refused", url=one.refused_url("/1.ts"))
         for name in (*(case.name for case in CASES), *RAW, "refused"):
             two.add_channel(name)
-        proxy = start_shared_proxy(
+        proxy = share_proxy(
             (one, 0),
             (two, 0),
             STREAM_TIMEOUT="1s",

@@ -37,9 +37,9 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(
-    start_shared_provider: Callable[..., Provider], start_shared_proxy: Callable[..., Proxy]
+    share_provider: Callable[..., Provider], share_proxy: Callable[..., Proxy]
 ) -> Iterator[Stage]:
-    one, two = start_shared_provider("one"), start_shared_provider("two")
+    one, two = share_provider("one"), share_provider("two")
     streams = {name: one.add_channel(name) for name in (*CASES, "killed", "alone", "mute")}
     for name, (_, chunked, _) in CASES.items():
         two.add_channel(name)
@@ -47,7 +47,7 @@ def stage(
         if name == "short":
             streams[name].content_length = 1 << 40
     two.add_channel("killed")
-    proxy = start_shared_proxy(
+    proxy = share_proxy(
         (one, 0),
         (two, 0),
         STALL_TIMEOUT="1s",

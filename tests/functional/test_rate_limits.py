@@ -53,16 +53,16 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(start_shared_provider: StartProvider, start_shared_proxy: StartProxy) -> Iterator[Stage]:
+def stage(share_provider: StartProvider, share_proxy: StartProxy) -> Iterator[Stage]:
     """All are refused at the start, at the same time; each test waits for what is left."""
-    stage = Stage(spare=start_shared_provider("spare"))
+    stage = Stage(spare=share_provider("spare"))
     for number, name in enumerate(CASES, start=1):
-        provider = start_shared_provider(name.replace(" ", "-"))
+        provider = share_provider(name.replace(" ", "-"))
         channels = [provider.add_channel(f"{what} {name}") for what in ("refused", "works", "on")]
         stage.busy[name] = Busy(provider, number, *channels)
         stage.spare.add_channel(f"refused {name}")
         stage.spare.add_channel(f"works {name}")
-    proxy = stage.proxy = start_shared_proxy(
+    proxy = stage.proxy = share_proxy(
         *((busy.provider, 0) for busy in stage.busy.values()),
         (stage.spare, 0),
         STREAM_LINGER="0",

@@ -73,7 +73,7 @@ def stage(share_provider: StartProvider, share_proxy: StartProxy) -> Iterator[St
     proxy = share_proxy(
         (one, 0),
         (two, 0),
-        STALL_TIMEOUT="5s",
+        STALL_TIMEOUT="4s",
         STREAM_LINGER=f"{LINGER}s",
         RETRY_DELAY="50ms",
         MAX_FAILURES_BEFORE_BLOCK="1000000",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -33,13 +33,16 @@ class Stage:
     shared: Provider  # one connection, all channels of left and right
     three: Provider  # three connections
     room: Provider  # two connections, some channels of single
+    full: Provider  # one connection, which somebody has
+    holder: Viewer
+    waiter: Viewer  # for it, from the start
 
     def errors(self, channel: str) -> float:
         return self.proxy.metrics().value("iptv_proxy_stream_errors", channel=channel)
 
 
 @pytest.fixture(scope="module")
-def stage(share_provider: StartProvider, share_proxy: StartProxy) -> Stage:
+def stage(share_provider: StartProvider, share_proxy: StartProxy) -> Iterator[Stage]:
     single, left, right, shared = (
         share_provider(name, limit=1, bitrate=800_000)
         for name in ("single", "left", "right", "shared")
@@ -56,8 +59,15 @@ def stage(share_provider: StartProvider, share_proxy: StartProxy) -> Stage:
         three.add_channel(f"Crowd {n}")
     for provider in (single, room):
         provider.add_channel("Both")
-    sources = [(p, p.limit) for p in (single, left, right, shared, three, room)]
-    return Stage(share_proxy(*sources, **SETTINGS), single, left, right, shared, three, room)
+    full = share_provider("full", limit=1)
+    for name in ("Held", "Not to be had"):
+        full.add_channel(name)
+    providers = (single, left, right, shared, three, room, full)
+    proxy = share_proxy(*((p, p.limit) for p in providers), **SETTINGS)
+    with proxy.viewer("Held") as holder:
+        holder.wait_for_bytes(2_000)
+        with proxy.viewer("Not to be had") as waiter:
+            yield Stage(proxy, *providers, holder, waiter)
 
 
 def stream_of(provider: Provider, channel: str) -> Stream:
@@ -109,25 +119,31 @@ def test_thirty_zaps_in_a_row_play_with_one_connection(stage: Stage) -> None:
     assert sum(stage.errors(f"Zap {n}") for n in range(4)) == 0
 
 
-@pytest.mark.parametrize("linger", ["0", "10s"])
 def test_asking_again_0_50_and_500_ms_after_the_last_viewer_left(
-    start_provider: StartProvider, start_proxy: StartProxy, linger: str
+    start_provider: StartProvider, start_proxy: StartProxy
 ) -> None:
-    providers = [start_provider(f"p{n}", limit=1, bitrate=800_000) for n in range(ACCOUNTS)]
-    for n, provider in enumerate(providers):
-        provider.add_channel(f"Channel {n}")
-    proxy = start_proxy(*((p, 1) for p in providers), STREAM_LINGER=linger, **SETTINGS)
+    providers = [start_provider(f"p{n}", limit=1, bitrate=800_000) for n in range(2 * ACCOUNTS)]
+    for provider in providers:
+        provider.add_channel(provider.name)
+    half = [(provider, 1) for provider in providers[:ACCOUNTS]]
+    rest = [(provider, 1) for provider in providers[ACCOUNTS:]]
+    at_once = start_proxy(*half, STREAM_LINGER="0", **SETTINGS)
+    lingering = start_proxy(*rest, **SETTINGS)
 
-    def ask_again_and_again(n: int) -> None:
+    def ask_again_and_again(proxy: Proxy, provider: Provider) -> None:
         for again in range(200 // ACCOUNTS + 1):
-            with proxy.viewer(f"Channel {n}") as viewer:
+            with proxy.viewer(provider.name) as viewer:
                 viewer.wait_for_bytes(2_000, PATIENCE)
             time.sleep((0, 0.05, 0.5)[again % 3])  # what is tested
 
-    with ThreadPoolExecutor(ACCOUNTS) as pool:
-        list(pool.map(ask_again_and_again, range(ACCOUNTS)))
-    assert [provider.max_connections_seen for provider in providers] == [1] * ACCOUNTS
-    assert proxy.metrics().value("iptv_proxy_stream_errors") == 0
+    proxies = [at_once] * ACCOUNTS + [lingering] * ACCOUNTS
+    with ThreadPoolExecutor(2 * ACCOUNTS) as pool:
+        list(pool.map(ask_again_and_again, proxies, providers))
+    assert [provider.max_connections_seen for provider in providers] == [1] * 2 * ACCOUNTS
+    assert all(len(provider.history) > 20 for provider in providers[:ACCOUNTS])
+    assert all(len(provider.history) == 1 for provider in providers[ACCOUNTS:])
+    for proxy in (at_once, lingering):
+        assert proxy.metrics().value("iptv_proxy_stream_errors") == 0
 
 
 # --- failing over into a limited source ---
@@ -200,22 +216,6 @@ def test_who_gives_up_waiting_takes_no_slot_along(stage: Stage) -> None:
 # --- a full source ---
 
 
-def test_a_full_source_is_waited_for_and_then_it_is_503_without_a_failure(stage: Stage) -> None:
-    with stage.proxy.viewer("Zap 0") as holder, stage.proxy.viewer("Zap 1") as waiter:
-        holder.wait_for_bytes(2_000)
-        assert waiter.wait_for_status(PATIENCE) == 503
-        waiter.wait_for_end()
-        assert waiter.ended_at - waiter.asked_at > 9
-        assert int(waiter.headers["Retry-After"]) >= 1
-        assert waiter.text.count("\n") == 1
-        assert not any(secret in waiter.text for secret in stage.single.secrets)
-        with stage.proxy.viewer("Zap 0") as joiner:  # what runs can be joined all the time
-            joiner.wait_for_bytes(2_000)
-        assert len(holder.runs()) == 1
-    assert stage.errors("Zap 1") == 0
-    assert stage.single.max_connections_seen == 1
-
-
 def test_another_source_with_room_is_used_at_once_without_a_failure(stage: Stage) -> None:
     with stage.proxy.viewer("Zap 2") as holder:
         holder.wait_for_bytes(2_000)
@@ -272,3 +272,21 @@ def test_a_film_and_each_range_of_it_is_in_a_slot(
     proxy.wait_idle()
     assert one.max_connections_seen == 1
     assert proxy.metrics().value("iptv_proxy_stream_errors") == 0
+
+
+# --- at the end, for it takes 10 s ---
+
+
+def test_a_full_source_is_waited_for_and_then_it_is_503_without_a_failure(stage: Stage) -> None:
+    waiter = stage.waiter
+    assert waiter.wait_for_status(PATIENCE) == 503
+    waiter.wait_for_end()
+    assert waiter.ended_at - waiter.asked_at > 9
+    assert int(waiter.headers["Retry-After"]) >= 1
+    assert waiter.text.count("\n") == 1
+    assert not any(secret in waiter.text for secret in stage.full.secrets)
+    with stage.proxy.viewer("Held") as joiner:  # what runs can be joined all the time
+        joiner.wait_for_bytes(2_000)
+    assert not stage.holder.ended
+    assert stage.errors("Not to be had") == 0
+    assert len(stage.full.history) == stage.full.max_connections_seen == 1

@@ -42,9 +42,9 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(
-    start_shared_provider: Callable[..., Provider], start_shared_proxy: Callable[..., Proxy]
+    share_provider: Callable[..., Provider], share_proxy: Callable[..., Proxy]
 ) -> Iterator[Stage]:
-    one, edge = start_shared_provider("one", limit=1), start_shared_provider("edge", limit=1)
+    one, edge = share_provider("one", limit=1), share_provider("edge", limit=1)
     names = ("relative", "rooted", "absolute", "permanent", "token", "dead end", "plain")
     streams = {name: one.add_channel(name) for name in names}
     here = one.stream("/live/user-one/sesame-one/edge.ts")
@@ -59,7 +59,7 @@ def stage(
         stream = streams[name] = one.stream(f"/live/user-one/sesame-one/{name}.ts")
         stream.redirect_to_token()
         one.list.entries += (f"#EXTINF:-1,{name}", *lines, stream.url + behind)
-    proxy = start_shared_proxy(
+    proxy = share_proxy(
         (one, 1),
         STREAM_LINGER="0",
         RETRY_DELAY="100ms",

@@ -103,6 +103,7 @@ class StatusRig:
         self.feed.close()
         self.hubs.close()
         self.vitals.close()
+        gevent.idle()  # what was killed ends when it runs
 
     def play(self, name: str, address: str = "192.0.2.7") -> Callable[[], bytes | None]:
         """A viewer; gives what reads its next chunk."""

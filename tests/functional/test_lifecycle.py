@@ -1,0 +1,366 @@
+"""From start to stop: what is refused, what survives, and that everything ends in time."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.functional.harness import Proxy, eventually
+from tests.provider import Bad, Provider
+
+StartProvider = Callable[..., Provider]
+StartProxy = Callable[..., Proxy]
+Refused = Callable[..., str]
+
+log = logging.getLogger(__name__)  # what is measured: pytest -rP
+
+UNREACHABLE = "http://127.0.0.1:9/list.m3u|1"
+
+
+# --- starts that are refused ---
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Iterator[Refused]:
+    """Starts a proxy that must not start; gives what it says, which is one message."""
+    started: list[Proxy] = []
+
+    def start(*arguments: str, sources: str = UNREACHABLE, port: int = 0, **settings: str) -> str:
+        if port:
+            settings["PORT"] = str(port)
+        proxy = Proxy(tmp_path, sources, **settings)
+        started.append(proxy)
+        process = proxy.start(wait=False, arguments=arguments).process
+        assert process is not None
+        assert process.wait(20) != 0
+        assert "Traceback" not in proxy.log
+        assert "Booting worker" not in proxy.log
+        return proxy.log
+
+    yield start
+    for proxy in started:
+        proxy.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings"),
+    [
+        (("--workers", "2"), {}),
+        ((), {"WEB_CONCURRENCY": "2"}),
+        ((), {"GUNICORN_CMD_ARGS": "--workers=3"}),
+    ],
+)
+def test_more_than_one_worker_is_refused_with_the_reason_and_what_to_do(
+    refused: Refused, arguments: tuple[str, ...], settings: dict[str, str]
+) -> None:
+    message = refused(*arguments, **settings)
+    assert "workers" in message
+    assert "in one process" in message
+    assert "leave out --workers (and WEB_CONCURRENCY)" in message
+    assert "Staying with one worker" not in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(("--preload",), "Leave it out"), (("-k", "sync"), "use -k gevent")],
+)
+def test_what_cannot_work_is_refused(
+    refused: Refused, arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in refused(*arguments)
+
+
+def test_bad_settings_are_refused_with_one_message_that_names_them_all(refused: Refused) -> None:
+    message = refused(
+        sources="ftp://user:sesame@provider.example/list.m3u|1",
+        STALL_TIMEOUT="soon",
+        MAX_BUFFER_SIZE="much",
+        ENABLE_RESTREAMING="maybe",
+    )
+    for variable in ("SOURCES", "STALL_TIMEOUT", "MAX_BUFFER_SIZE", "ENABLE_RESTREAMING"):
+        assert message.count(f"{variable}: read") == 1
+    for read in ("'soon'", "'much'", "'maybe'"):
+        assert read in message
+    assert message.count("accepted: ") == 4
+    assert "sesame" not in message
+    assert "provider.example" not in message
+
+
+def test_without_sources_the_message_says_what_to_set(refused: Refused) -> None:
+    message = refused(sources="")
+    assert "SOURCES=http" in message
+    assert ".env" in message
+
+
+def test_a_port_that_is_taken_is_named(refused: Refused) -> None:
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        message = refused(port=port)
+    assert str(port) in message
+    assert "in use" in message
+
+
+# --- signals ---
+
+
+def test_a_second_worker_is_not_added_while_it_runs(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one", limit=1)
+    one.add_channel("News")
+    proxy = start_proxy((one, 1))
+    assert proxy.process is not None
+    with proxy.viewer("News") as viewer:
+        viewer.wait_for_bytes(2_000)
+        proxy.process.send_signal(signal.SIGTTIN)
+        eventually(lambda: "Staying with one worker" in proxy.log)
+        viewer.wait_for_bytes(50_000)
+        assert len(children(proxy)) == 1
+        assert proxy.log.count("Booting worker") == 1
+
+
+def children(proxy: Proxy) -> list[str]:
+    assert proxy.process is not None
+    pid = proxy.process.pid
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_it_stops_at_once_whatever_its_viewers_do(
+    start_provider: StartProvider, start_proxy: StartProxy, how: signal.Signals
+) -> None:
+    one = start_provider("one", limit=4)
+    for name in ("News", "Sport", "Stopped"):
+        one.add_channel(name)
+    one.add_channel("Hanging").fail_with(Bad.HANG)
+    one.add_channel("Waiting")
+    proxy = start_proxy((one, 4))
+    assert proxy.process is not None
+    with contextlib.ExitStack() as stack:
+        playing = [
+            stack.enter_context(proxy.viewer(name)) for name in ("News", "Sport") for _ in range(5)
+        ]
+        stopped = stack.enter_context(proxy.viewer("Stopped", receive_buffer=4096))
+        for viewer in (*playing, stopped):
+            viewer.wait_for_bytes(2_000)
+        stopped.pause()
+        starting = stack.enter_context(proxy.viewer("Hanging"))
+        one.wait(lambda: one.connections == 4)
+        waiting = stack.enter_context(proxy.viewer("Waiting"))
+        idle = stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port)))
+        playing[0].wait_for_bytes(500_000)  # Stopped is full by then
+
+        assert not any(viewer.ended for viewer in (*playing, starting, waiting))
+        seconds = proxy.stop(how)
+        log.warning("out %.2f s after %s", seconds, how.name)
+        for viewer in (*playing, starting, waiting):
+            viewer.wait_for_end()
+        stopped.vanish()
+        idle.close()
+    assert seconds < 4  # 2 promised; a busy machine may take longer
+    one.wait(lambda: one.sockets == 0)
+    assert proxy.process.returncode == 0
+    assert "Traceback" not in proxy.log
+
+
+def test_a_worker_that_dies_is_replaced_and_its_connections_are_closed(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one", limit=1)
+    one.add_channel("News")
+    proxy = start_proxy((one, 1))
+    with proxy.viewer("News") as viewer:
+        viewer.wait_for_bytes(2_000)
+        os.kill(proxy.worker_pid, signal.SIGKILL)
+        viewer.wait_for_end()
+    one.wait(lambda: one.connections == 0)
+    proxy.wait_until_ready()
+    with proxy.viewer("News") as viewer:
+        viewer.wait_for_bytes(2_000)
+    assert one.max_connections_seen == 1
+
+
+# --- a provider dies ---
+
+
+def test_viewers_outlive_their_only_provider_until_it_is_back(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one", limit=1)
+    news = one.add_channel("News")
+    proxy = start_proxy((one, 1), RETRY_DELAY="200ms", MAX_FAILURES_BEFORE_BLOCK="1000000")
+    with contextlib.ExitStack() as stack:
+        viewers = [stack.enter_context(proxy.viewer("News")) for _ in range(3)]
+        for times in (1, 2):
+            for viewer in viewers:
+                viewer.wait_for_bytes(5_000)
+            failures = refusals(proxy)
+            one.kill()
+            eventually(lambda failures=failures: refusals(proxy) >= failures + 2)  # type: ignore[misc]
+            viewers.append(stack.enter_context(proxy.viewer("News")))  # waits with the others
+            one.revive()
+            one.wait(lambda times=times: len(news.requests) == times + 1)  # type: ignore[misc]
+        for viewer in viewers:
+            viewer.wait_for_bytes(5_000)
+            assert [run.lost for run in viewer.runs() if run.lost] == []
+            assert not viewer.ended
+        assert len(viewers[0].runs()) == 3
+    assert one.max_connections_seen == 1
+
+
+def refusals(proxy: Proxy) -> float:
+    return proxy.metrics().value("iptv_proxy_stream_errors", channel="News", kind="refused")
+
+
+def test_viewers_are_let_go_when_the_provider_stays_away(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one", limit=1)
+    one.add_channel("News")
+    proxy = start_proxy((one, 1), RETRY_DELAY="200ms", STREAM_GIVE_UP="2s", STREAM_LINGER="0")
+    with proxy.viewer("News") as viewer:
+        viewer.wait_for_bytes(2_000)
+        one.kill()
+        viewer.wait_for_end()
+        assert 1 < viewer.ended_at - viewer.arrivals[-1][0] < 15
+    proxy.wait_idle()
+
+
+# --- health ---
+
+
+def test_until_a_list_is_imported_it_is_alive_but_not_ready(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one")
+    one.add_channel("News")
+    one.list.fail_with(Bad.HANG, times=1)
+    proxy = start_proxy((one, 1), wait=False)
+    one.wait(lambda: bool(one.list.requests), 20)
+    assert proxy.get("/healthz").status == 200
+    for path in ("/readyz", "/stream/news", "/playlist.m3u8", "/news/playlist.m3u8"):
+        answer = proxy.get(path)
+        assert answer.status == 503, path
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert answer.text.count("\n") == 1
+    assert not one.history, "a stream was opened"
+
+
+def test_one_source_that_hangs_does_not_keep_the_others_from_being_served(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one, two = start_provider("one"), start_provider("two")
+    one.add_channel("News")
+    one.list.fail_with(Bad.HANG)
+    two.add_channel("News")
+    two.add_channel("Sport")
+    proxy = start_proxy((one, 1), (two, 1))
+    assert list(proxy.playlist()) == ["News", "Sport"]
+    with proxy.viewer("News") as viewer:
+        viewer.wait_for_source("two")
+
+
+# --- imports that fail ---
+
+BAD_REFRESHES = (Bad.HTML, Bad.EMPTY, Bad.SHORT_BODY, Bad.RESET, 500)
+
+
+def test_a_refresh_that_fails_leaves_the_last_good_list(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one, two = start_provider("one"), start_provider("two")
+    news = one.add_channel("News", group_title="Info")
+    two.add_channel("Sport")
+    proxy = start_proxy((one, 1), (two, 1), IMPORT_REFRESH_INTERVAL="1s")
+    assert list(proxy.playlist()) == ["News", "Sport"]
+    served = proxy.get("/playlist.m3u8").body
+    with proxy.viewer("News") as viewer:
+        for how in BAD_REFRESHES:
+            one.list.fail_with(how)
+            asked = len(one.list.requests)
+            one.wait(lambda asked=asked: len(one.list.requests) >= asked + 2)  # type: ignore[misc]
+            assert proxy.get("/playlist.m3u8").body == served, how
+        viewer.wait_for_bytes(2_000)
+        assert len(viewer.runs()) == 1
+    one.list.recover()
+    one.add_channel("Weather")
+    eventually(lambda: list(proxy.playlist()) == ["News", "Sport", "Weather"])
+    assert len(news.requests) == 1
+    failed = [line for line in proxy.log.splitlines() if "import failed" in line]
+    assert len(failed) == len(set(failed)), "told again and again"
+    assert len(failed) >= len(BAD_REFRESHES) - 1  # two may have the same words
+    assert "imports again" in proxy.log
+    assert "Traceback" not in proxy.log
+    assert not any(secret in proxy.log for secret in one.secrets[:2])
+
+
+@pytest.mark.parametrize("how", [None, Bad.HTML, Bad.HANG])
+def test_after_a_restart_the_last_good_list_is_there_without_the_provider(
+    start_provider: StartProvider, start_proxy: StartProxy, how: Bad | None
+) -> None:
+    one = start_provider("one", limit=1)
+    one.add_channel("News", tvg_id="news.1")
+    proxy = start_proxy((one, 1), RETRY_DELAY="200ms", MAX_FAILURES_BEFORE_BLOCK="1000000")
+    served = proxy.get("/playlist.m3u8").body
+    proxy.stop()
+    if how is None:
+        one.kill()
+    else:
+        one.list.fail_with(how)
+    proxy.start()
+    assert proxy.get("/playlist.m3u8").body == served
+    with proxy.viewer("News") as viewer:
+        if how is None:
+            eventually(lambda: refusals(proxy) >= 1)
+            one.revive()
+        viewer.wait_for_source("one")
+    assert "Traceback" not in proxy.log
+
+
+def test_a_folder_that_cannot_be_written_costs_the_copy_only(
+    start_provider: StartProvider, start_proxy: StartProxy, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    one = start_provider("one")
+    one.add_channel("News")
+    proxy = start_proxy((one, 1), DATA_DIR=str(tmp_path / "file" / "data"))
+    assert list(proxy.playlist()) == ["News"]
+    assert proxy.log.count("DATA_DIR cannot be written") == 1
+    assert "Traceback" not in proxy.log
+    with proxy.viewer("News") as viewer:
+        viewer.wait_for_source("one")
+
+
+def test_an_import_of_fifty_thousand_entries_does_not_stop_a_stream(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one, big = start_provider("one"), start_provider("big")
+    one.add_channel("News")
+    big.add_channel("Sport")
+    proxy = start_proxy((one, 1), (big, 1), IMPORT_REFRESH_INTERVAL="1s")
+    lines = (
+        f'#EXTINF:-1 tvg-id="id.{n}" tvg-logo="http://logo/{n}.png" group-title="G {n % 90}",'
+        f"Channel {n}\nhttp://127.0.0.1:9/live/a/b/{n}.ts"
+        for n in range(50_000)
+    )
+    body = "\n".join(("#EXTM3U", *lines, "")).encode()
+    with proxy.viewer("News") as viewer:
+        viewer.wait_for_bytes(50_000)
+        big.list.set(body)
+        eventually(lambda: "50001 channels" in proxy.log, 60)
+        viewer.wait_for_bytes(50_000)
+        silence = viewer.longest_silence()
+        log.warning("longest silence during the import: %.3f s", silence)
+        assert silence < 1.5  # 0.1 on an idle machine
+        assert len(viewer.runs()) == 1
+        assert viewer.runs()[0].lost == 0
+    assert len(proxy.playlist()) == 50_001
