@@ -103,7 +103,10 @@ class StatusRig:
         self.feed.close()
         self.hubs.close()
         self.vitals.close()
-        gevent.idle()  # what was killed ends when it runs
+        with gevent.Timeout(LIMIT):  # a slot is given back a moment after its connection
+            while any(map(self.hubs.limits.in_use, SOURCES)):
+                gevent.sleep(0.01)
+        gevent.idle()
 
     def play(self, name: str, address: str = "192.0.2.7") -> Callable[[], bytes | None]:
         """A viewer; gives what reads its next chunk."""
