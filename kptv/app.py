@@ -5,26 +5,39 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import time
 
-from flask import Flask, Response
-from prometheus_client import CollectorRegistry
+import gevent
+from flask import Flask, Response, request
+from gevent.greenlet import Greenlet
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_flask_exporter import PrometheusMetrics
 from werkzeug.exceptions import HTTPException
 
 from kptv.channels.catalog import Catalog
 from kptv.config import Config
-from kptv.logs import set_up_logging
+from kptv.logs import Log, set_up_logging
 from kptv.metrics import Metrics
 from kptv.restream.hubs import Hubs
+from kptv.restream.vitals import Vitals
 from kptv.upstream.client import Client
 from kptv.upstream.importer import Importer
 from kptv.upstream.open import Opener
-from kptv.web.ops import ops_blueprint
+from kptv.web.admin import Admin
+from kptv.web.api import api_blueprint, json_error
+from kptv.web.directory import Directory
+from kptv.web.events import Feed
+from kptv.web.ops import index_blueprint, ops_blueprint
 from kptv.web.playlist import ServedLists, playlist_blueprint
+from kptv.web.status import status_blueprint
 from kptv.web.stream import stream_blueprint
 from kptv.web.text import line
+from kptv.web.view import View
 
 log = logging.getLogger(__name__)
+
+
+TELL_REPEATS_EVERY = 5.0  # seconds between two looks for repeated trouble to tell of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +47,38 @@ class Parts:
     hubs: Hubs
     importer: Importer
     client: Client
+    vitals: Vitals
+    feed: Feed
+    teller: Greenlet
 
     def stop_when(self, stopping: Callable[[], bool]) -> None:
-        """End all streams as soon as ``stopping`` says so."""
-        self.hubs.stop_when(stopping)
+        """End all streams, and the pages' events, as soon as ``stopping`` says so."""
+
+        def stop() -> bool:
+            if not stopping():
+                return False
+            self.feed.close()
+            return True
+
+        self.hubs.stop_when(stop)
 
     def close(self) -> None:
         """End all streams and imports; may come twice."""
+        self.feed.close()
         self.hubs.close()
         self.importer.close()
         self.client.close()
+        self.vitals.close()
+        self.teller.kill(block=False)
 
 
 def create_app(config: Config) -> Flask:
     """The WSGI application, with its greenlets running."""
-    set_up_logging(config)
+    log_of_process = set_up_logging(config)
     for warning in config.warnings:
         log.warning("%s", warning)
     metrics = Metrics()
+    vitals = Vitals(metrics)
     client = Client(config)
     opener = Opener(config, client)
     hubs = Hubs(config, metrics, opener.open_stream, opener.open_file)
@@ -65,24 +92,62 @@ def create_app(config: Config) -> Flask:
             hubs.imported(catalog.find)
 
     importer = Importer(config, client, on_catalog=lists.replace, on_import=imported)
+    view = View(
+        config=config,
+        hubs=hubs,
+        metrics=metrics,
+        vitals=vitals,
+        log=log_of_process,
+        current_catalog=current_catalog,
+        imports=lambda: importer.states,
+        started=time(),
+    )
+    metrics.read_state = view.state_figures
+    feed = Feed(view)
+    teller = gevent.spawn(_tell_repeats, log_of_process)
     app = Flask("kptv", static_folder=None)
-    app.extensions["kptv"] = Parts(hubs, importer, client)
+    app.extensions["kptv"] = Parts(hubs, importer, client, vitals, feed, teller)
     app.register_blueprint(stream_blueprint(current_catalog, hubs))
     app.register_blueprint(playlist_blueprint(lists))
-    app.register_blueprint(ops_blueprint(current_catalog, config.base_url))
-    app.register_error_handler(HTTPException, _one_line)
+    alive = {
+        "import": lambda: importer.alive,
+        "housekeeping": lambda: hubs.alive,
+        "vitals": lambda: vitals.alive,
+    }
+    app.register_blueprint(ops_blueprint(current_catalog, vitals, alive))
+    if config.status_page:
+        directory, admin = Directory(current_catalog), Admin(config.admin_token)
+        app.register_blueprint(status_blueprint(config.base_url))
+        app.register_blueprint(api_blueprint(view, feed, directory, admin, importer.import_now))
+    else:
+        app.register_blueprint(index_blueprint(config.base_url))
+    app.register_error_handler(HTTPException, _error)
     _export_metrics(app, metrics)
     importer.start()
     return app
+
+
+def _tell_repeats(log_of_process: Log) -> None:
+    while True:
+        gevent.sleep(TELL_REPEATS_EVERY)
+        log_of_process.tell_repeats()
+
+
+# They take as long as somebody watches, which says nothing of how fast requests are answered.
+_ENDLESS = ["^/stream/", "^/api/events$", "^/metrics$"]
 
 
 def _export_metrics(app: Flask, metrics: Metrics) -> None:
     """`/metrics`: ours, and those of the HTTP requests; a stream is no request with a duration."""
     registry = CollectorRegistry()
     registry.register(metrics)
-    PrometheusMetrics(
-        app, registry=registry, group_by="url_rule", excluded_paths=["^/stream/", "^/metrics$"]
-    )
+    ProcessCollector(registry=registry)
+    PrometheusMetrics(app, registry=registry, group_by="url_rule", excluded_paths=_ENDLESS)
+
+
+def _error(error: HTTPException) -> Response:
+    """JSON below `/api/`, a line elsewhere."""
+    return json_error(error) if request.path.startswith("/api/") else _one_line(error)
 
 
 def _one_line(error: HTTPException) -> Response:

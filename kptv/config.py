@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +18,13 @@ from dotenv import dotenv_values
 from kptv.channels.model import Source
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import LOWEST, Selection, parse_selection
+from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
+from kptv.formats.mpegts.slate import DEFAULT_SLATE
 
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"  # beside wsgi.py
 
 DEFAULT_PORT = 8080
+DEMO_MARK = "KPTV_DEMO"  # set by kptv.demo.run, for a hint on the status page
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -69,8 +72,13 @@ class Config:
     cache_enabled: bool = True
     cache_duration: float = 1800.0
     data_dir: Path = Path("data")
+    slate: Path | None = DEFAULT_SLATE  # shown while nothing works; None: nothing is
     variant_selection: Selection = LOWEST
     ffmpeg: str = "ffmpeg"  # empty: none
+    log_format: str = "text"
+    status_page: bool = True
+    admin_token: str = field(default="", repr=False)  # empty: nobody may change anything
+    demo: bool = False  # `make run` without SOURCES says so; no setting
 
 
 class _Rejected(ValueError):
@@ -108,7 +116,8 @@ def load_config(
         raise ConfigError("Cannot start with these settings:\n" + "\n".join(complaints))
     fields.setdefault("base_url", f"http://localhost:{fields.get('port', DEFAULT_PORT)}")
     fields["sources"], warnings = fields["sources"]
-    return Config(warnings=tuple(warnings), **fields)
+    demo = bool(values.get(DEMO_MARK))
+    return Config(warnings=tuple(warnings), demo=demo, **fields)
 
 
 def _read_env_file(path: Path) -> dict[str, str | None]:
@@ -266,6 +275,20 @@ def _descending(text: str) -> bool:
     return text.lower() == "desc"
 
 
+def _slate(text: str) -> Path | None:
+    if text.lower() == "off":
+        return None
+    path = Path(text)
+    try:
+        with path.open("rb") as file:
+            playable = sniff(file.read(PROBE_SIZE), final=True)
+    except (OSError, ValueError):
+        playable = False
+    if not playable:
+        raise _Rejected("the path of a transport stream (.ts) that can be read, or off")
+    return path
+
+
 def _program(text: str) -> str:
     if "\0" in text:
         raise _Rejected("a program's name or path; empty for none")
@@ -277,6 +300,18 @@ def _selection(text: str) -> Selection:
         return parse_selection(text)
     except ValueError as error:
         raise _Rejected(str(error)) from None
+
+
+def _log_format(text: str) -> str:
+    if text.lower() not in ("text", "json"):
+        raise _Rejected("text or json")
+    return text.lower()
+
+
+def _admin_token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{8,256}", text):
+        raise _Rejected("8 to 256 letters, digits or signs of ASCII, no spaces", read="…")
+    return text
 
 
 _DAY = 86400.0
@@ -311,8 +346,12 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "CACHE_ENABLED": ("cache_enabled", parse_boolean),
     "CACHE_DURATION": ("cache_duration", _duration(0, 365 * _DAY)),
     "DATA_DIR": ("data_dir", _folder),
+    "SLATE": ("slate", _slate),
     "VARIANT_SELECTION": ("variant_selection", _selection),
     "FFMPEG": ("ffmpeg", _program),
+    "LOG_FORMAT": ("log_format", _log_format),
+    "STATUS_PAGE": ("status_page", parse_boolean),
+    "ADMIN_TOKEN": ("admin_token", _admin_token),
 }
 
 VARIABLES = tuple(_SETTINGS)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
+
+from pythonjsonlogger.json import JsonFormatter
 
 from kptv.channels.model import Source
 from kptv.config import Config
+from kptv.log_handlers import RecentLines, RepeatFilter
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _HIDDEN = "…"
 _SHORTEST_SECRET = 3  # shorter ones would blank out half of every line
 _SURE_SECRET = 6  # shorter ones are hidden only where they stand alone: no "tv" out of "tvg-id"
+_REMEMBERED_TEXTS = 4096
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 _LOGIN_FIELD = re.compile(r"user|login|pass|pwd|token|key|auth|mac|secret|sign|^[up]$", re.I)
 _PATTERNS = tuple(
@@ -36,20 +43,18 @@ _PATTERNS = tuple(
 )
 
 
-class RedactingFormatter(logging.Formatter):
-    """Formats a record whole, its traceback too, then takes the secrets out."""
+class Redactor:
+    """Takes the secrets out of texts: URLs, and what the sources' URLs hold."""
 
-    def __init__(self, fmt: str, sources: Iterable[Source], own_url: str) -> None:
-        super().__init__(fmt)
+    def __init__(self, sources: Iterable[Source], own_url: str) -> None:
         secrets = {secret for source in sources for secret in secrets_of(source)}
         longest_first = sorted(secrets, key=len, reverse=True)
         pattern = "|".join(map(_pattern_of, longest_first)) or r"(?!)"
         self._secrets = re.compile(pattern, re.IGNORECASE)
         # Not the beginning of another host: tv.example is not tv.example.org.
         self._own_url = re.compile(rf"({re.escape(own_url)}(?![\w.:@-]))")
-
-    def format(self, record: logging.LogRecord) -> str:
-        return self.redact(super().format(record))
+        self.redact_again = lru_cache(_REMEMBERED_TEXTS)(self.redact)
+        """As ``redact``, for texts that come again and again."""
 
     def redact(self, text: str) -> str:
         """``text`` without URLs (save this proxy's own) and without the sources' secrets."""
@@ -57,10 +62,45 @@ class RedactingFormatter(logging.Formatter):
         parts[::2] = map(self._redact_part, parts[::2])
         return "".join(parts)
 
+    def without_secrets(self, text: str) -> str:
+        """``text`` without the sources' secrets; URLs stay."""
+        return self._secrets.sub(_HIDDEN, text)
+
     def _redact_part(self, text: str) -> str:
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return self._secrets.sub(_HIDDEN, text)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats a record whole, its traceback too, then takes the secrets out."""
+
+    def __init__(self, fmt: str, sources: Iterable[Source], own_url: str) -> None:
+        super().__init__(fmt)
+        self.redact = Redactor(sources, own_url).redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.redact(super().format(record))
+
+
+class JsonLines(JsonFormatter):
+    """A JSON object a line: time, level, logger, message, and what a record has beside these."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__(
+            "%(levelname)s %(name)s %(message)s",
+            rename_fields={"levelname": "level", "name": "logger"},
+            timestamp="time",
+            json_ensure_ascii=False,
+        )
+        self._redact = redact
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Redacts each text before they are put together: it must stay JSON."""
+        return {
+            key: self._redact(value) if isinstance(value, str) else value
+            for key, value in super().process_log_record(log_data).items()
+        }
 
 
 def secrets_of(source: Source) -> set[str]:
@@ -92,13 +132,29 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
-def set_up_logging(config: Config) -> None:
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The log of this process, once it is set up."""
+
+    redactor: Redactor
+    recent: RecentLines
+    repeats: RepeatFilter
+
+    def tell_repeats(self) -> None:
+        """Write what was held back; to be called every few seconds."""
+        for record in self.repeats.due():
+            logging.getLogger(record.name).handle(record)
+
+
+def set_up_logging(config: Config) -> Log:
     """Everything that is logged in this process goes to standard error, redacted."""
-    formatter = logging.Formatter(FORMAT)
-    if config.obfuscate_urls:
-        formatter = RedactingFormatter(FORMAT, config.sources, config.base_url)
+    redactor = Redactor(config.sources, config.base_url)
+    formatter = _formatter(config, redactor)
+    repeats, recent = RepeatFilter(), RecentLines(redactor.redact)
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
+    handler.addFilter(repeats)
+    handler.addFilter(recent)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.DEBUG if config.debug else logging.INFO)
@@ -108,3 +164,12 @@ def set_up_logging(config: Config) -> None:
     logging.getLogger("gunicorn.error").addFilter(_without_traceback)
     # It logs each request with host and path, and warns of what is normal here.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    return Log(redactor, recent, repeats)
+
+
+def _formatter(config: Config, redactor: Redactor) -> logging.Formatter:
+    if config.log_format == "json":
+        return JsonLines(redactor.redact if config.obfuscate_urls else str)
+    if config.obfuscate_urls:
+        return RedactingFormatter(FORMAT, config.sources, config.base_url)
+    return logging.Formatter(FORMAT)

@@ -21,6 +21,8 @@ from kptv.channels.ordering import STEP, natural, sorted_in_steps
 from kptv.channels.packing import (
     attribute_mark,
     attribute_of,
+    group_names,
+    groups_of,
     name_of,
     offer_of,
     unpack,
@@ -96,6 +98,16 @@ class Catalog:
         """Positions of the channels of a group, by its name in any spelling or its slug."""
         by_slug = self._groups.get(identifier)
         return self._groups.get(slug_of(identifier)) if by_slug is None else by_slug
+
+    def groups(self) -> Iterator[tuple[str, str, int]]:
+        """Slug, name and number of channels of each group."""
+        for slug, positions in self._groups.items():
+            names = (
+                name
+                for record in records_of(self.row(positions[0]))
+                for name in group_names(groups_of(record))
+            )
+            yield slug, next((n for n in names if slug_of(n) == slug), slug), len(positions)
 
     def row(self, position: int) -> Row:
         """The packed channel at ``position`` of the served order."""

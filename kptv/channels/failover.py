@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from kptv.channels.model import Source, Stream
 from kptv.errors import Reason, UpstreamError
@@ -69,10 +70,34 @@ class GiveUp:
 Step = Try | Wait | GiveUp
 
 
+class Standing(StrEnum):
+    """How a candidate stands."""
+
+    OPEN = "open"  # it is the one that is opened or plays
+    READY = "ready"  # would be tried now
+    FULL = "full"  # would be, had its source a free slot
+    RESTING = "resting"  # failed, and is left alone for a moment
+    COOLING = "cooling"  # its source wants to be left alone
+    BLOCKED = "blocked"  # failed again and again
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A stream of a channel, and why it is not the one that plays."""
+
+    stream: Stream
+    standing: Standing
+    until: float | None = None  # when it may be tried again
+    failures: int = 0  # in a row
+    error: UpstreamError | None = None  # its last
+    failed_at: float | None = None
+
+
 @dataclass(slots=True)
 class _StreamHealth:
     failures: int = 0  # in a row
     failed_at: float = 0.0
+    name: str = ""  # of the stream
     blocks: int = 0  # in a row
     blocked_until: float = 0.0
 
@@ -102,6 +127,36 @@ class Health:
         """How many streams are blocked."""
         return sum(health.blocked_until > now for health in self._streams.values())
 
+    def standing(self, stream: Stream, now: float) -> tuple[Standing, float | None]:
+        """What is against ``stream`` over all channels, and until when."""
+        health, source = self._streams.get(stream.key), self._sources.get(stream.source.number)
+        if health and health.blocked_until > now:
+            return Standing.BLOCKED, health.blocked_until
+        if source and source.cool_until > now:
+            return Standing.COOLING, source.cool_until
+        return Standing.READY, None
+
+    def failures(self, stream: Stream) -> int:
+        """Its failures in a row."""
+        health = self._streams.get(stream.key)
+        return health.failures if health else 0
+
+    def blocks(self, now: float) -> list[tuple[Key, str, float]]:
+        """Key, name and end of the block, of each stream that is blocked."""
+        return [
+            (key, health.name, health.blocked_until)
+            for key, health in self._streams.items()
+            if health.blocked_until > now
+        ]
+
+    def known(self) -> list[Key]:
+        """The streams that something is remembered of."""
+        return list(self._streams)
+
+    def unblock(self, key: Key) -> bool:
+        """Let a stream be tried as if it had never failed; False if nothing was against it."""
+        return self._streams.pop(key, None) is not None
+
     def trust(self, stream: Stream) -> None:
         """It played well: forget what was against it."""
         self._streams.pop(stream.key, None)
@@ -115,6 +170,7 @@ class Health:
         health = self._streams.setdefault(stream.key, _StreamHealth())
         health.failures += 1
         health.failed_at = now
+        health.name = stream.name
         if health.failures < self._policy.max_failures_before_block:
             return False
         health.blocked_until = now + min(FIRST_BLOCK * (1 << health.blocks), LONGEST_BLOCK)
@@ -143,6 +199,8 @@ class Health:
 class _Attempts:
     failures: int = 0  # in a row, without any media
     not_before: float = 0.0
+    error: UpstreamError | None = None
+    failed_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +234,7 @@ class Failover:
         self._deadline = now + COLD_START
         self._cold = True
         self._full_since: float | None = None
+        self._wanted: int | None = None  # the source that somebody asked for
 
     def __repr__(self) -> str:
         return f"<Failover streams={len(self._streams)} cold={self._cold}>"
@@ -183,6 +242,31 @@ class Failover:
     def replace(self, streams: Sequence[Stream]) -> None:
         """Take the candidates of a new import; what is open is not touched."""
         self._streams = tuple(streams)
+
+    def prefer(self, number: int) -> None:
+        """Try the source with this number next, whatever was against its streams."""
+        self._wanted = number
+        for stream in self._streams:
+            if stream.source.number == number:
+                self._health.unblock(stream.key)
+                self._attempts.pop(stream.key, None)
+
+    def candidates(self, now: float, full: Collection[int]) -> tuple[Candidate, ...]:
+        """All streams in their order, for people; ``full`` as for ``next``."""
+        return tuple(self._candidate(stream, now, full) for stream in self._streams)
+
+    def _candidate(self, stream: Stream, now: float, full: Collection[int]) -> Candidate:
+        attempts = self._attempts.get(stream.key) or _Attempts()
+        standing, until = self._health.standing(stream, now)
+        if self._run and self._run.stream.key == stream.key:
+            standing, until = Standing.OPEN, None
+        elif standing is Standing.READY and attempts.not_before > now:
+            standing, until = Standing.RESTING, attempts.not_before
+        elif standing is Standing.READY and stream.source.number in full:
+            standing = Standing.FULL
+        failed_at = attempts.failed_at if attempts.error else None
+        failures = self._health.failures(stream)
+        return Candidate(stream, standing, until, failures, attempts.error, failed_at)
 
     def next(self, now: float, full: Collection[int]) -> Step:
         """What to do now; ``full`` holds the numbers of the sources without a free slot."""
@@ -202,6 +286,7 @@ class Failover:
     def opened(self, stream: Stream, now: float) -> None:
         """A slot was had and ``stream`` is being opened."""
         self._last = stream
+        self._wanted = None
         self._full_since = None
         self._run = _Run(stream, now)
 
@@ -231,6 +316,7 @@ class Failover:
         attempts = self._attempts.setdefault(run.stream.key, _Attempts())
         delay = self._policy.retry_delay * (1 << min(attempts.failures, 16))
         attempts.failures += 1
+        attempts.error, attempts.failed_at = error, now
         if run.started_at is not None:
             delay, attempts.failures = min(self._policy.retry_delay, REOPEN_DELAY), 0
         attempts.not_before = run.opened_at + min(delay, LONGEST_RETRY_DELAY) * self._jitter()
@@ -239,14 +325,19 @@ class Failover:
     def stopped(self, now: float) -> None:
         """What was opened is given up although it works (no viewer is left)."""
         run, self._run = self._run, None
-        if run and run.started_at is not None and now - run.started_at >= TRUSTED_AFTER:
-            self._health.trust(run.stream)
+        if run and run.started_at is not None:
+            self._deadline = now + self._policy.give_up  # it may be another's turn: see prefer
+            if now - run.started_at >= TRUSTED_AFTER:
+                self._health.trust(run.stream)
 
     def _circle(self) -> tuple[Stream, ...]:
-        """The candidates, from the one after the last that was tried."""
+        """The candidates, from the one after the last that was tried; first what is wanted."""
         keys = [s.key for s in self._streams]
         start = keys.index(self._last.key) + 1 if self._last and self._last.key in keys else 0
-        return self._streams[start:] + self._streams[:start]
+        circle = self._streams[start:] + self._streams[:start]
+        if self._wanted is None:
+            return circle
+        return tuple(sorted(circle, key=lambda s: s.source.number != self._wanted))
 
     def _ready_at(self, stream: Stream) -> float:
         attempts = self._attempts.get(stream.key)

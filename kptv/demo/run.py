@@ -10,7 +10,7 @@ import tempfile
 
 from dotenv import dotenv_values
 
-from kptv.config import ENV_FILE
+from kptv.config import DEMO_MARK, ENV_FILE
 from kptv.demo.providers import DemoProvider, both_providers, until_told_to_stop
 
 GUNICORN = (sys.executable, "-m", "gunicorn", "-k", "gevent", "wsgi:app")
@@ -23,6 +23,8 @@ _HINT = """
   Play this list, in VLC: Media > Open Network Stream; or: vlc {list}
 
       {list}
+
+  See what it does: {page}
 
   Then break the provider you are watching. The picture moves on to the other one:
 
@@ -46,7 +48,7 @@ def main() -> int:
 async def _run_demo(port: str, base_url: str | None, data_dir: str) -> int:
     async with both_providers() as providers:
         sources = ",".join(provider.source for provider in providers)
-        environment = {**os.environ, "SOURCES": sources, "DATA_DIR": data_dir}
+        environment = {**os.environ, "SOURCES": sources, "DATA_DIR": data_dir, DEMO_MARK: "1"}
         proxy = await asyncio.create_subprocess_exec(*GUNICORN, env=environment)
         hint = _hint(base_url or f"http://localhost:{port}", providers)
         ends = [
@@ -82,7 +84,8 @@ def _hint(base_url: str, providers: list[DemoProvider]) -> str:
     for number, provider in enumerate(providers, start=1):
         breaks += f"      provider {number}:  curl -X POST {provider.url}/break\n"
         breaks += f"      mend it:     curl -X POST {provider.url}/mend\n\n"
-    return _HINT.format(list=f"{base_url.rstrip('/')}/playlist.m3u8", breaks=breaks)
+    base = base_url.rstrip("/")
+    return _HINT.format(list=f"{base}/playlist.m3u8", page=f"{base}/", breaks=breaks)
 
 
 async def _stop(proxy: asyncio.subprocess.Process) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 
 from kptv.errors import FileBody, UpstreamError
-from kptv.metrics import ChannelCounters
+from kptv.metrics import STOPPED, ChannelCounters
 from kptv.restream.limits import SETTLE, Slot
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ class OpenFile:
         self._counters = counters
         self._on_close = on_close
         self._open = True
+        self._outcome: str = STOPPED
         self.status = body.status
         self.headers: Mapping[str, str] = body.headers
         counters.upstreams += 1
@@ -40,6 +41,7 @@ class OpenFile:
                 yield data
         except UpstreamError as error:
             self._counters.errors[error.reason] += 1
+            self._outcome = error.reason
             log.warning("%s: %s: %s", self._counters.name, self._slot.source.tag, error)
 
     def close(self) -> None:
@@ -50,5 +52,6 @@ class OpenFile:
         self._body.close()
         self._slot.close(SETTLE)
         self._counters.upstreams -= 1
+        self._counters.ended(self._slot.source.number, self._outcome)
         self._counters.clients -= 1
         self._on_close()

@@ -8,25 +8,28 @@ preempt each other, so whatever does not switch needs no lock.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
-from time import monotonic
+from itertools import chain, count
+from time import monotonic, time
+from typing import Any
 
 import gevent
 from gevent.greenlet import Greenlet
 from gevent.hub import get_hub
 
-from kptv.channels.failover import Failover
+from kptv.channels.failover import Candidate, Failover
 from kptv.channels.model import Channel, Stream
 from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
-from kptv.formats.mpegts.joining import Chunk
-from kptv.formats.mpegts.splicer import Splicer
-from kptv.metrics import ChannelCounters
+from kptv.metrics import STOPPED, SWITCHED, ChannelCounters
 from kptv.restream.attempts import Attempt, next_attempt
-from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.files import OpenFile
+from kptv.restream.journal import REMEMBERED_OF_HUB, Event, Kind
 from kptv.restream.limits import SETTLE, ConnectionLimits, Slot
+from kptv.restream.meter import Meter
+from kptv.restream.output import Output
 from kptv.restream.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
@@ -47,6 +50,8 @@ _THEY_HUNG_UP = frozenset((Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.HT
 # itself waits 10 for a keyframe.
 PROGRAMME_WAIT = 12.0
 
+_numbers = count(1)
+
 
 class State(StrEnum):
     """What a hub does."""
@@ -55,6 +60,21 @@ class State(StrEnum):
     PLAYING = "playing"
     RECOVERING = "recovering"  # media came, its upstream failed, no other has started yet
     ENDED = "ended"
+
+
+class _Switch(Exception):
+    """Thrown into a hub's greenlet: go on with another source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a stream that was open is not any more."""
+
+    stream: Stream
+    reason: str
+    what: str
+    since: float  # monotonic
+    silent_since: float  # when media last came
 
 
 class Hub:
@@ -66,7 +86,7 @@ class Hub:
         failover: Failover,
         limits: ConnectionLimits,
         open_stream: OpenStream,
-        buffer: ChunkBuffer,
+        output_of: Callable[[Callable[[], None]], Output],
         counters: ChannelCounters,
         join_buffer: float,
         keep_file: KeepFile,
@@ -74,16 +94,15 @@ class Hub:
         on_end: Callable[[Hub], None],
     ) -> None:
         self.channel = channel
-        self.buffer = buffer
+        self.output = output_of(self.wake)
+        self.buffer = self.output.buffer
         self.counters = counters
         self.join_buffer = join_buffer  # seconds of media that a viewer gets at once
         self.state = State.STARTING
         self.source_number: int | None = None  # whose slot it holds
         self.subscribers: set[Subscriber] = set()
         self.idle_since = monotonic()
-        self.published_at = monotonic()
         self.unavailable: Unavailable | None = None  # why it ended without media
-        self.playable = False  # a viewer could start
         self.is_file = False  # the stream turned out to be one
         self.file: OpenFile | None = None  # that file, until somebody takes it
         self._failover = failover
@@ -92,12 +111,16 @@ class Hub:
         self._keep_file = keep_file
         self._on_idle = on_idle
         self._on_end = on_end
-        self._splicer = Splicer()
-        self._spliced: Stream | None = None  # the last that was given to the splicer
-        self._live = False  # what is open has given media to viewers
-        self._silent_since = self.published_at  # when the stream before gave its last
         self._waiting: list[Subscriber] = []
-        self._trouble: str = ""  # of the stream before; for the log
+        self.number = next(_numbers)
+        self.begun_at = time()  # Unix, as all that is for people
+        self.media_since: float | None = None  # monotonic; of the stream that plays
+        self.meter = Meter(monotonic())
+        self.history: deque[Event] = deque(maxlen=REMEMBERED_OF_HUB)
+        self.on_event: Callable[[Event], object] = lambda event: None
+        self._finished = False  # a film was played to its end
+        self._interruptible = False  # a stream is open that somebody may switch away from
+        self._trouble: Trouble | None = None  # of the stream before; for the log
         self._greenlet: Greenlet = Greenlet(self._run)
 
     def __repr__(self) -> str:
@@ -114,6 +137,7 @@ class Hub:
 
     def start(self) -> None:
         """Begin to play, in a greenlet of its own."""
+        self.note(Kind.OPENED)
         self._greenlet.start()
 
     def close(self) -> None:
@@ -127,6 +151,27 @@ class Hub:
         """Take the candidates of a new import for the next failover."""
         self.channel = channel
         self._failover.replace(channel.streams)
+
+    def candidates(self, now: float) -> tuple[Candidate, ...]:
+        """How its streams stand, for people."""
+        return self._failover.candidates(now, self._limits.full())
+
+    def switch(self, number: int | None) -> None:
+        """Go on with the source of this number, or with the next; viewers stay connected."""
+        if number is not None:
+            self._failover.prefer(number)
+        get_hub().loop.run_callback(self._interrupt)
+
+    def _interrupt(self) -> None:
+        if self._interruptible and not self.ended:
+            self._interruptible = False
+            self._greenlet.throw(_Switch())
+
+    def note(self, kind: Kind, **fields: Any) -> None:
+        """Something happened that people want to know of."""
+        event = Event(time(), kind, self.channel.slug, self.channel.name, **fields)
+        self.history.append(event)
+        self.on_event(event)
 
     def join(self, subscriber: Subscriber) -> None:
         """One more viewer."""
@@ -190,6 +235,7 @@ class Hub:
                     self._end()  # it lingered: another stream would be opened for nobody
         except Unavailable as unavailable:
             self.unavailable = unavailable
+            self.note(Kind.GAVE_UP, detail=str(unavailable))
             log.warning("%s: given up: %s", self.channel.slug, unavailable)
         except Exception:
             log.exception("%s: hub failed", self.channel.slug)
@@ -202,30 +248,53 @@ class Hub:
         """Play one stream until it ends, and tell failover how that was."""
         source = attempt.stream.source
         self.source_number = source.number
-        self.counters.upstreams += 1
+        self.counters.opened(source.number)
         self._failover.opened(attempt.stream, monotonic())
-        settle = SETTLE
+        settle, outcome = SETTLE, STOPPED
         try:
-            chunks = self._open_stream(attempt.stream)
+            chunks = self._counted(self._open_stream(attempt.stream))
+            self._interruptible = True
             try:
                 self._copy(chunks, attempt)
             finally:
+                self._interruptible = False
                 _close(chunks)
+            if self._finished:
+                log.info("%s: played to its end", self.channel.slug)
+                self._end()
         except IsFile as found:
             self.is_file = True
             self.file = self._keep_file(found.body, attempt.slot.transfer())
             self._end()
+        except _Switch:
+            outcome = SWITCHED
+            self._switched(attempt.stream)
         except UpstreamError as error:
+            outcome = error.reason
             settle = 0.0 if error.reason in _THEY_HUNG_UP else SETTLE
             self._failed(error, attempt)
         except Exception:
             log.exception("%s: %s failed in this proxy", self.channel.slug, source.tag)
+            outcome = Reason.INTERNAL
             self._failed(UpstreamError(Reason.INTERNAL), attempt)
         finally:
+            if not self.is_file:  # else that goes on
+                self.counters.ended(source.number, outcome)
             self.source_number = None
+            self.media_since = None
             self.counters.upstreams -= 1
             self._failover.stopped(monotonic())
             attempt.slot.close(settle)
+
+    def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """``chunks``, their bytes counted as received."""
+        counters = self.counters
+        try:
+            for data in chunks:
+                counters.bytes_received += len(data)
+                yield data
+        finally:
+            _close(chunks)
 
     def _copy(self, chunks: Iterator[bytes], attempt: Attempt) -> None:
         """Splice what comes into the programme; only an exception ends it."""
@@ -233,19 +302,29 @@ class Hub:
         with gevent.Timeout(attempt.timeout, late):
             first = next(chunks)
         opened = monotonic()
-        self._splicer.open(opened, same_stream=attempt.stream == self._spliced)
-        self._spliced, self._live = attempt.stream, False
+        self.output.open(attempt.stream, opened)
         try:
             for data in chain((first,), chunks):
                 now = monotonic()
-                self._publish(self._splicer.feed(data, now), attempt.stream)
-                if not self._splicer.sending and now - opened > PROGRAMME_WAIT:
-                    raise UpstreamError(Reason.NOT_MEDIA, "no programme that can be played")
+                if self.ended:
+                    return  # closed just now, and killed when this greenlet switches
+                if not data:  # an HLS discontinuity
+                    self.output.splice(now)
+                    opened = now
+                elif self.output.feed(data, now):
+                    self._started(attempt.stream)
+                self._check(now, opened)
                 gevent.sleep(self._tick(len(data)))
+            self._finished = True
         finally:
-            self._silent_since = self.published_at
-            self._publish(self._splicer.close(monotonic()), attempt.stream)
-        raise UpstreamError(Reason.ENDED, "end of stream")
+            self.output.close(monotonic(), clean=self._finished)
+
+    def _check(self, now: float, opened: float) -> None:
+        """Raises UpstreamError where what comes is of no use."""
+        if trouble := self.output.trouble(now):
+            raise UpstreamError(Reason(trouble))
+        if not self.output.sending and now - opened > PROGRAMME_WAIT:
+            raise UpstreamError(Reason.NO_MEDIA, "no programme that can be played")
 
     def _tick(self, size: int) -> float:
         """Seconds to gather before the next read, after one of ``size`` bytes."""
@@ -256,39 +335,58 @@ class Hub:
     def _started(self, stream: Stream) -> None:
         now = monotonic()
         self._failover.started(now)
-        if self._trouble:
-            silence = now - self._silent_since
-            log.info(
-                "%s: %s plays after %s, %.1f s without media",
-                self.channel.slug,
-                stream.source.tag,
-                self._trouble,
-                silence,
-            )
+        self.media_since = now
+        if trouble := self._trouble:
+            self._tell_recovery(trouble, stream, now)
         else:
             log.info("%s: %s plays", self.channel.slug, stream.source.tag)
-        self._trouble = ""
+            self.note(Kind.STARTED, source=stream.source.number)
+        self._trouble = None
         self.state = State.PLAYING
 
-    def _publish(self, chunk: Chunk, stream: Stream) -> None:
-        if not chunk or self.ended:  # ended: closed just now, killed when this greenlet switches
-            return
-        if chunk.entries and not self._live:
-            self._live = self.playable = True
-            self._started(stream)
-        self.published_at = monotonic()
-        self.buffer.append(chunk)
-        self.wake()
+    def _tell_recovery(self, trouble: Trouble, stream: Stream, now: float) -> None:
+        silence = now - trouble.silent_since
+        had, has = trouble.stream.source.tag, stream.source.tag
+        moved = f"{had} → {has}" if trouble.stream != stream else f"{has} again"
+        log.info(
+            "%s: %s after %s, picture back after %.1f s",
+            self.channel.slug,
+            moved,
+            trouble.what,
+            now - trouble.since,
+        )
+        if self.state is not State.STARTING:
+            self.counters.recovered(trouble.reason, silence, same=trouble.stream == stream)
+        shown = None if self.state is State.STARTING else round(silence, 2)
+        self.note(
+            Kind.STARTED,
+            source=stream.source.number,
+            reason=trouble.reason,
+            silence=shown,
+        )
 
     def _failed(self, error: UpstreamError, attempt: Attempt) -> None:
         source = attempt.stream.source
         busy = self._limits.in_use(source) > 1
-        outcome = self._failover.failed(error, monotonic(), self._silent_since, busy)
+        now = monotonic()
+        outcome = self._failover.failed(error, now, self.output.media_at, busy)
         self.counters.errors[error.reason] += 1
-        self._trouble = f"{source.tag} {error.reason}"
+        self._in_trouble(
+            Trouble(attempt.stream, error.reason, str(error), now, self.output.media_at)
+        )
         log.warning(
             "%s: %s: %s%s", self.channel.slug, source.tag, error, f"; {outcome}" if outcome else ""
         )
+        self.note(Kind.FAILED, source=source.number, reason=error.reason, detail=error.detail)
+
+    def _switched(self, stream: Stream) -> None:
+        log.info("%s: switched away from %s", self.channel.slug, stream.source.tag)
+        now = monotonic()
+        self._in_trouble(Trouble(stream, SWITCHED, "switching", now, self.output.media_at))
+        self.note(Kind.SWITCHED, source=stream.source.number)
+
+    def _in_trouble(self, trouble: Trouble) -> None:
+        self._trouble = self._trouble or trouble  # what it began with is what is told
         if self.state is State.PLAYING:
             self.state = State.RECOVERING
 
@@ -296,6 +394,7 @@ class Hub:
         if self.ended:
             return
         self.state = State.ENDED
+        self.note(Kind.CLOSED)
         self.wake()
         self._release_if_over()
         self._on_end(self)

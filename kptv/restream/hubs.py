@@ -22,8 +22,10 @@ from kptv.restream.attempts import next_attempt
 from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.files import OpenFile
 from kptv.restream.hub import Hub, OpenStream
+from kptv.restream.journal import Journal, Kind
 from kptv.restream.limits import ConnectionLimits, Slot
-from kptv.restream.subscriber import Subscriber
+from kptv.restream.output import Output
+from kptv.restream.subscriber import Client, Subscriber
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +60,13 @@ class Hubs:
         self.limits = ConnectionLimits(config.sources)
         self.limits.reclaim = self._reclaim
         self.budget = Budget(config.max_buffer_size)
+        self._slate_clip = config.slate.read_bytes() if config.slate else b""
         self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
         # What is known to be a file, by slug, and what to say of it without asking again.
         self._files: TTLCache[str, Mapping[str, str]] = TTLCache(
             _REMEMBERED_FILES, config.cache_duration if config.cache_enabled else 0, monotonic
         )
+        self.journal = Journal()
         self._stopping: Callable[[], bool] = lambda: False
         self._closed = False
         self._housekeeper: Greenlet = gevent.spawn(self._keep_house)
@@ -72,6 +76,31 @@ class Hubs:
 
     def __len__(self) -> int:
         return len(self._hubs)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the housekeeping still runs."""
+        return not self._housekeeper.ready()
+
+    def all(self) -> list[Hub]:
+        """The hubs, in the order in which they began."""
+        return list(self._hubs.values())
+
+    def switch(self, slug: str, number: int | None) -> bool:
+        """Move a channel to the source of this number, or to the next; False: it does not play."""
+        hubs = [hub for hub in self._hubs.values() if hub.channel.slug == slug]
+        for hub in hubs:
+            hub.switch(number)
+        return bool(hubs)
+
+    def stop(self, slug: str) -> bool:
+        """End a channel and its viewers; False: it does not play."""
+        hubs = [hub for hub in self._hubs.values() if hub.channel.slug == slug]
+        for hub in hubs:
+            log.info("%s: stopped", slug)
+            hub.note(Kind.STOPPED)
+            hub.close()
+        return bool(hubs)
 
     @property
     def viewers(self) -> int:
@@ -91,7 +120,11 @@ class Hubs:
         return self._files.get(channel.slug)
 
     def play(
-        self, channel: Channel, byte_range: str | None, departed: Callable[[], bool]
+        self,
+        channel: Channel,
+        byte_range: str | None,
+        departed: Callable[[], bool],
+        client: Client = Client(),  # noqa: B008
     ) -> Subscriber | OpenFile:
         """What to send to a viewer of ``channel``; the caller closes it.
 
@@ -101,7 +134,8 @@ class Hubs:
         if channel.slug in self._files:
             return self.open_file(channel, byte_range)
         hub = self._hub_of(channel)
-        subscriber = Subscriber(hub, departed)
+        warm = hub.buffer.end > 0
+        subscriber = Subscriber(hub, departed, client)
         live = False
         try:
             live = subscriber.wait_for_start()
@@ -110,6 +144,7 @@ class Hubs:
             if not live:
                 subscriber.close()
         if live:
+            self._metrics.first_byte(monotonic() - subscriber.joined_at, warm=warm)
             return subscriber
         if file is not None and byte_range in (None, "bytes=0-"):
             return file  # the answer that was looked at is the one that is sent
@@ -126,6 +161,7 @@ class Hubs:
                 attempt = next_attempt(failover, self.limits)
                 source = attempt.stream.source
                 failover.opened(attempt.stream, monotonic())
+                counters.tried(source.number)
                 late = UpstreamError(Reason.TIMEOUT, f"no answer within {attempt.timeout:.1f} s")
                 try:
                     with gevent.Timeout(attempt.timeout, late):
@@ -135,7 +171,7 @@ class Hubs:
                 except UpstreamError as error:
                     if error.reason is Reason.NOT_MEDIA:
                         self._files.pop(channel.slug, None)  # it may be live now: look again
-                    counters.errors[error.reason] += 1
+                    counters.failed(source.number, error.reason)
                     now = monotonic()
                     failover.failed(error, now, now, self.limits.in_use(source) > 1)
                     log.warning("%s: %s: %s", channel.slug, source.tag, error)
@@ -172,14 +208,13 @@ class Hubs:
         key: object = channel.slug if self._config.enable_restreaming else object()
         hub = self._hubs.get(key)
         if hub is None:
-            buffer = ChunkBuffer(self._config.buffer_size_per_stream, self.budget)
             counters = self._metrics.open(channel.name)
             hub = Hub(
                 channel,
                 self._failover(channel),
                 self.limits,
                 self._open_stream,
-                buffer,
+                self._new_output,
                 counters,
                 self._config.join_buffer,
                 keep_file=lambda body, slot: self._keep_file(channel, body, slot),
@@ -187,8 +222,13 @@ class Hubs:
                 on_end=lambda hub: self._ended(key, hub),
             )
             self._hubs[key] = hub
+            hub.on_event = self.journal.note
             hub.start()
         return hub
+
+    def _new_output(self, wake: Callable[[], None]) -> Output:
+        buffer = ChunkBuffer(self._config.buffer_size_per_stream, self.budget)
+        return Output(buffer, self._slate_clip, monotonic(), wake)
 
     def _keep_file(self, channel: Channel, body: FileBody, slot: Slot) -> OpenFile:
         if body.status == 200:
@@ -244,15 +284,24 @@ class Hubs:
             now = monotonic()
             for hub in list(self._hubs.values()):
                 self._look_after(hub, now)
+                self._measure(hub, now)
             self._metrics.forget(now)
+
+    def _measure(self, hub: Hub, now: float) -> None:
+        counters = hub.counters
+        hub.meter.sample(now, counters.bytes_received, hub.buffer.end)
+        counters.bit_rate = hub.meter.bit_rate()
+        counters.buffer_bytes = hub.buffer.size
+        counters.source = hub.source_number
 
     def _look_after(self, hub: Hub, now: float) -> None:
         if not hub.subscribers:
             if now - hub.idle_since >= self._config.stream_linger or self._is_wanted(hub):
                 hub.close()
             return
+        hub.output.tick(now)
         # Who is sent to shows by a failing send; who is not, or has no room, must be asked.
-        silent = now - hub.published_at >= TICK
+        silent = now - hub.output.media_at >= TICK
         asked = [v for v in hub.subscribers if silent or v.waiting is None]
         departed = [viewer for viewer in asked if viewer.departed()]
         for viewer in departed:

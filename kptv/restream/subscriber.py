@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,16 @@ from kptv.formats.mpegts.joining import ViewerPatch
 if TYPE_CHECKING:
     from kptv.restream.hub import Hub
 
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who watches."""
+
+    address: str = ""
+    agent: str = ""  # what its User-Agent says
+
+
+_numbers = count(1)
 BURST = 512 * 1024  # bytes sent before others get a turn, where no send blocks
 MOST_SKIPS, SKIPS_WITHIN = 3, 30.0  # so many in so many seconds: this viewer cannot keep up
 
@@ -30,15 +42,28 @@ class Subscriber:
         "_patch",
         "_rest",
         "_skipped_at",
+        "client",
         "departed",
         "hang_up",
+        "joined_at",
+        "number",
+        "received",
         "send",
         "skips",
         "waiting",
     )
 
-    def __init__(self, hub: Hub, departed: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        departed: Callable[[], bool],
+        client: Client = Client(),
+    ) -> None:
         """``departed`` tells, without waiting, whether the viewer has hung up."""
+        self.number = next(_numbers)
+        self.client = client
+        self.joined_at = monotonic()
+        self.received = 0  # bytes handed over
         self._hub = hub
         self._next: int | None = None  # number of the next chunk; None: waits for an entry
         self._patch: ViewerPatch | None = None  # while the viewer is on its way in
@@ -64,11 +89,11 @@ class Subscriber:
         Raises Unavailable where there will be none. The hub's own deadline (20 s) bounds this.
         """
         hub = self._hub
-        while not hub.playable and not hub.ended and not self._left:
+        while not hub.output.playable and not hub.ended and not self._left:
             hub.wait(self)
         if hub.is_file:
             return False
-        if self._left or not hub.playable:
+        if self._left or not hub.output.playable:
             raise hub.unavailable or Unavailable("the channel was stopped", 1.0)
         return True
 
@@ -107,19 +132,17 @@ class Subscriber:
         if self._rest:
             rest, self._rest = self._rest, b""
             return rest
-        buffer, number = self._hub.buffer, self._next
-        if number is not None and number < buffer.first:
+        buffer = self._hub.buffer
+        if self._next is not None and self._next < buffer.first:
             self._skip()
-            number = None
-        if number is None:
-            data = self._enter()
-        elif number < buffer.end:
-            self._next = number + 1
-            data = buffer.get(number).data
+            self._next = None
+        data = b"" if self._next is not None else self._enter()
+        while not data and self._next is not None and self._next < buffer.end:
+            data = buffer.get(self._next).data
+            self._next += 1
             if self._patch is not None:
                 data = self._through(self._patch, data)
-        else:
-            return b""
+        self.received += len(data)
         self._hub.counters.bytes_sent += len(data)
         return data
 
@@ -150,6 +173,10 @@ class Subscriber:
             self._hub.counters.dropped += 1
             self.drop()
         self._skipped_at.append(now)
+
+    def behind(self, now: float) -> float:
+        """Seconds of media that it was not given yet."""
+        return 0.0 if self._next is None else self._hub.meter.behind(self._next, now)
 
     def drop(self) -> None:
         """End its body at the next look, or now where a send is in the way of that."""

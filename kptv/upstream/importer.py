@@ -88,6 +88,11 @@ class Importer:
         """One a source, in their order."""
         return [item.state for item in self._sources]
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still makes rounds."""
+        return self._greenlet is not None and not self._greenlet.ready()
+
     def start(self) -> None:
         """Begin with what DATA_DIR keeps, then make rounds."""
         self._greenlet = self._greenlet or gevent.spawn(self._run)

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Response
 
 from kptv.channels.catalog import Catalog
+from kptv.restream.vitals import Vitals
 from kptv.web.text import line
 
+WORST_LAG = 5.0  # seconds; a process that is this late does not serve
 
-def ops_blueprint(current_catalog: Callable[[], Catalog | None], base_url: str) -> Blueprint:
-    """`/healthz`: the process answers. `/readyz`: a catalog is loaded. `/`: where to go."""
+
+def ops_blueprint(
+    current_catalog: Callable[[], Catalog | None],
+    vitals: Vitals,
+    alive: Mapping[str, Callable[[], bool]],
+) -> Blueprint:
+    """`/healthz`: the process works. `/readyz`: a catalog is loaded.
+
+    ``alive`` names what must run in the background and tells whether it does.
+    """
     blueprint = Blueprint("ops", __name__)
-
-    @blueprint.get("/")
-    def index() -> Response:
-        return line(200, f"KPTV Proxy. The list for your player: {base_url}/playlist.m3u8")
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
-        return line(200, "ok")
+        dead = [name for name, runs in alive.items() if not runs()]
+        lag = vitals.lag
+        if dead:
+            return line(503, f"dead: {', '.join(dead)}")
+        if lag > WORST_LAG:
+            return line(503, f"event loop {lag:.1f} s late")
+        return line(200, f"ok, event loop {lag * 1000:.0f} ms late at most")
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
@@ -28,5 +40,16 @@ def ops_blueprint(current_catalog: Callable[[], Catalog | None], base_url: str) 
         if catalog is None:
             return line(503, "No channel list has been imported yet.", 2)
         return line(200, f"ok, {len(catalog)} channels")
+
+    return blueprint
+
+
+def index_blueprint(base_url: str) -> Blueprint:
+    """`/` where there is no status page: where to go."""
+    blueprint = Blueprint("index", __name__)
+
+    @blueprint.get("/")
+    def index() -> Response:
+        return line(200, f"KPTV Proxy. The list for your player: {base_url}/playlist.m3u8")
 
     return blueprint

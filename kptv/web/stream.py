@@ -18,6 +18,7 @@ from kptv.errors import Unavailable
 from kptv.restream.files import OpenFile
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Subscriber
+from kptv.web.clients import client_of
 from kptv.web.text import line
 
 # What every stream answer says: live, not to be kept or held back by a proxy, for any web player.
@@ -61,7 +62,12 @@ def _play(hubs: Hubs, channel: Channel) -> Response:
         return line(503, "Too many viewers; try again later.", 10)
     connection = request.environ.get("gunicorn.socket")
     try:
-        body = hubs.play(channel, request.headers.get("Range"), _departure_of(connection))
+        body = hubs.play(
+            channel,
+            request.headers.get("Range"),
+            _departure_of(connection),
+            client_of(request),
+        )
     except Unavailable as unavailable:
         return line(503, f"{channel.name}: {unavailable}.", unavailable.retry_after)
     if connection is not None:

@@ -358,3 +358,79 @@ def test_closing_ends_every_viewer_and_gives_everything_back(rig: Rig) -> None:
     assert rig.hubs.budget.used == 0
     with pytest.raises(Unavailable):
         rig.play(NEWS)
+
+
+# --- what somebody asks for ---
+
+
+def test_a_switch_moves_all_viewers_to_the_next_source() -> None:
+    rig = Rig()
+    rig.upstreams.feed(ONE, b"1")
+    rig.upstreams.feed(TWO, b"2")
+    viewer = rig.viewer(NEWS)
+    assert viewer.next() == b"1"
+    assert rig.hubs.switch("news", None)
+    assert viewer.next() == b"2"
+    assert rig.upstreams.most_open == 1
+    assert rig.hubs.health.failures(ONE) == 0
+    assert rig.metrics.totals.failovers == {"switched": 1}
+    rig.hubs.close()
+
+
+def test_a_switch_by_number_goes_to_that_source_even_if_it_is_blocked() -> None:
+    rig = Rig(max_failures_before_block=1)
+    rig.upstreams.feed(ONE, UpstreamError(Reason.REFUSED), b"1")
+    rig.upstreams.feed(TWO, b"2")
+    viewer = rig.viewer(NEWS)
+    assert viewer.next() == b"2"
+    assert rig.hubs.health.blocked(0.0) == 1
+    assert rig.hubs.switch("news", 1)
+    assert viewer.next() == b"1"
+    rig.hubs.close()
+
+
+def test_a_switch_while_nothing_plays_changes_nothing() -> None:
+    rig = Rig()
+    assert not rig.hubs.switch("news", None)
+    assert not rig.hubs.stop("news")
+    rig.hubs.close()
+
+
+def test_a_stopped_channel_ends_its_viewers_and_gives_its_slot_back() -> None:
+    rig = Rig()
+    rig.upstreams.feed(ONE, b"1")
+    viewer = rig.viewer(NEWS)
+    assert viewer.next() == b"1"
+    assert rig.hubs.stop("news")
+    assert viewer.next() is None
+    rig.hubs.close()
+
+
+def test_what_happened_to_a_channel_is_told_in_order() -> None:
+    rig = Rig()
+    rig.upstreams.feed(ONE, b"1", UpstreamError(Reason.STALLED, "silent"))
+    rig.upstreams.feed(TWO, b"2")
+    viewer = rig.viewer(NEWS)
+    assert [viewer.next(), viewer.next()] == [b"1", b"2"]
+    told = [(event.kind, event.source, event.reason) for event in rig.hubs.journal.events]
+    assert told == [
+        ("opened", None, ""),
+        ("started", 1, ""),
+        ("failed", 1, "stalled"),
+        ("started", 2, "stalled"),
+    ]
+    rig.hubs.close()
+
+
+def test_what_was_opened_is_open_or_has_an_outcome() -> None:
+    rig = Rig()
+    rig.upstreams.feed(ONE, b"1", UpstreamError(Reason.RESET))
+    rig.upstreams.feed(TWO, b"2")
+    viewer = rig.viewer(NEWS)
+    assert [viewer.next(), viewer.next()] == [b"1", b"2"]
+    assert rig.metrics.totals.opens == {1: 1, 2: 1}
+    assert rig.metrics.totals.outcomes == {(1, "reset"): 1}
+    rig.hubs.close()
+    gevent.sleep(0)
+    assert rig.metrics.totals.outcomes == {(1, "reset"): 1, (2, "stopped"): 1}
+    assert rig.metrics.bytes_received == 2 * len(Radio().frame(b"1"))

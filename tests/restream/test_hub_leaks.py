@@ -17,7 +17,7 @@ from kptv.metrics import Metrics
 from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs
-from kptv.restream.limits import Slot
+from kptv.restream.limits import SETTLE, Slot
 from kptv.restream.subscriber import Subscriber
 from tests.restream.radio import Radio
 
@@ -84,7 +84,7 @@ def test_two_hundred_viewers_come_and_go_twenty_times_and_leave_nothing(linger: 
         open_stream,
         open_file,
     )
-    gevent.sleep(0.01)  # the housekeeper is there
+    gevent.sleep(2 * SETTLE)  # the housekeeper is there, slots of other tests are back
     before = alive()
     channels = (*CHANNELS, BROKEN)
     for n in range(ROUNDS):

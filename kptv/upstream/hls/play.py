@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -32,10 +32,6 @@ _FIRST = 1.0  # seconds of media taken before it is known how much may leave at 
 _REMEMBERED = 4096  # streams
 
 
-def _nothing() -> None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Learned:
     """What a stream turned out to be."""
@@ -61,13 +57,11 @@ class HlsUpstream:
         """True where ``play`` needs no answer of the stream's URL."""
         return stream.key in self._memory
 
-    def play(
-        self, stream: Stream, opening: Answer | None, on_splice: Callable[[], None] = _nothing
-    ) -> Iterator[bytes]:
+    def play(self, stream: Stream, opening: Answer | None) -> Iterator[bytes]:
         """Whole transport stream packets, as they play.
 
         ``opening`` is the playlist that the stream's URL gave, its connection closed; None: ask.
-        ``on_splice`` is called before the first piece that does not go on where the last ended.
+        An empty piece says that the next one does not go on where the last ended.
         Ends by itself only after a film; raises UpstreamError when the upstream cannot go on.
         Has one connection at a time open, to each of two hosts at most, and no greenlet or
         connection left when it is closed.
@@ -75,7 +69,7 @@ class HlsUpstream:
         learned = None if opening else self._memory.get(stream.key)
         if learned is None or not learned.remux:
             try:
-                yield from self._read(stream, opening, learned, on_splice)
+                yield from self._read(stream, opening, learned)
                 return
             except _Remux as needed:
                 learned = needed.learned
@@ -87,7 +81,6 @@ class HlsUpstream:
         stream: Stream,
         opening: Answer | None,
         learned: Learned | None,
-        on_splice: Callable[[], None],
     ) -> Iterator[bytes]:
         pipe = Pipe()
         with Requests(self._config, self._client, stream) as http:
@@ -96,7 +89,7 @@ class HlsUpstream:
             try:
                 first = pipe.take(_FIRST)
                 self._remember(stream, _learned(reader.media))
-                packets = self._write(pipe, reader, first, on_splice)
+                packets = self._write(pipe, reader, first)
                 yield from started(packets, self._config.min_data_size)
             except NeedsRemux as needed:
                 raise _Remux(_learned(reader.media, str(needed))) from None
@@ -110,9 +103,7 @@ class HlsUpstream:
         if self._config.cache_enabled:
             self._memory[stream.key] = learned
 
-    def _write(
-        self, pipe: Pipe, reader: Reader, first: Piece | None, on_splice: Callable[[], None]
-    ) -> Iterator[bytes]:
+    def _write(self, pipe: Pipe, reader: Reader, first: Piece | None) -> Iterator[bytes]:
         aligner = Aligner()
         pieces = _paced(pipe, reader, first)
         while True:
@@ -127,7 +118,7 @@ class HlsUpstream:
             if piece is None:
                 return
             if piece.splice:
-                on_splice()
+                yield b""
             if packets := aligner.feed(bytes(piece.data)):
                 yield packets
 

@@ -1,0 +1,54 @@
+"""What happened to the channels that play, as values: for the page, not for the log."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+REMEMBERED = 200  # events of all channels
+REMEMBERED_OF_HUB = 40
+
+
+class Kind(StrEnum):
+    """What an event is about."""
+
+    OPENED = "opened"  # a channel begins to play
+    STARTED = "started"  # a source gives media
+    FAILED = "failed"  # a source failed
+    SWITCHED = "switched"  # somebody asked for another source
+    STOPPED = "stopped"  # somebody ended the channel
+    GAVE_UP = "gave_up"  # no source worked
+    CLOSED = "closed"  # the channel plays no more
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change of state; ``detail`` holds no URL, host or credential."""
+
+    time: float  # Unix
+    kind: Kind
+    channel: str  # slug
+    name: str  # of the channel
+    source: int | None = None
+    reason: str = ""
+    detail: str = ""
+    silence: float | None = None  # seconds that viewers were without media before this
+
+
+class Journal:
+    """The last events, and who wants to hear of the next ones."""
+
+    def __init__(self) -> None:
+        self.events: deque[Event] = deque(maxlen=REMEMBERED)
+        self.listeners: list[Callable[[Event], object]] = []
+
+    def __repr__(self) -> str:
+        return f"<Journal events={len(self.events)}>"
+
+    def note(self, event: Event) -> None:
+        """Remember it and tell the listeners, who must neither wait nor raise."""
+        self.events.append(event)
+        for listener in self.listeners:
+            listener(event)

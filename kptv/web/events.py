@@ -1,0 +1,151 @@
+"""`/api/events`: what changes, as it changes, to every open page (server-sent events).
+
+Theory of operation. One greenlet reads the state once a second while anybody listens, and puts the
+same bytes into each listener's queue: a page costs a reading a second, the second page nothing. The
+whole state goes out when something changed (or every few seconds), figures otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from time import monotonic
+
+import gevent
+from gevent.event import Event as Signal
+from gevent.greenlet import Greenlet
+from gevent.queue import Empty, Full, Queue
+
+from kptv.restream.journal import Event
+from kptv.web.view import Json, View, line_of
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 1.0  # seconds between two messages
+GATHER = 0.1  # seconds: a failover is several events, and one message
+WHOLE_EVERY = 5.0  # seconds: lags, sparklines and what else no change tells of
+MOST_LISTENERS = 32
+_MOST_WAITING = 32  # messages; who is further behind is let go, and connects again
+_SILENCE = 15.0  # seconds after which a listener looks whether it is still needed
+_RETRY = b"retry: 1500\n\n"  # milliseconds until a browser connects again
+
+
+class Listener:
+    """One page: a body to iterate; ``close`` may come twice."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self.queue: Queue[bytes | None] = Queue(_MOST_WAITING)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield _RETRY
+        while True:
+            try:
+                message = self.queue.get(timeout=_SILENCE)
+            except Empty:
+                message = b": still here\n\n"
+            if message is None:
+                return
+            yield message
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._feed.leave(self)
+
+
+class Feed:
+    """Reads the state for all listeners."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._listeners: set[Listener] = set()
+        self._news = Signal()
+        self._events: list[Event] = []
+        self._greenlet: Greenlet | None = None
+        self._closed = False
+        view.hubs.journal.listeners.append(self._heard)
+
+    def __repr__(self) -> str:
+        return f"<Feed listeners={len(self._listeners)}>"
+
+    def listen(self) -> Listener | None:
+        """A place in the audience; None where it is full."""
+        if self._closed or len(self._listeners) >= MOST_LISTENERS:
+            return None
+        listener = Listener(self)
+        listener.queue.put(message("status", self._view.status()))
+        self._listeners.add(listener)
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._run)
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """A listener less; harmless when it has left before."""
+        self._listeners.discard(listener)
+
+    def close(self) -> None:
+        """End all bodies; may come twice."""
+        self._closed = True
+        for listener in list(self._listeners):
+            self._let_go(listener)
+        if self._greenlet is not None:
+            self._greenlet.kill(block=False)
+
+    def _heard(self, event: Event) -> None:
+        if self._listeners:
+            self._events.append(event)
+            self._news.set()
+
+    def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception:  # pages connect again, and start it again
+            log.exception("the status page's events failed")
+            for listener in list(self._listeners):
+                self._let_go(listener)
+        finally:
+            self._greenlet = None
+
+    def _serve(self) -> None:
+        signature, whole_at = self._view.signature(), monotonic()
+        lines = self._lines_after(0)
+        told = lines[-1]["number"] if lines else 0
+        while self._listeners:
+            if self._news.wait(timeout=INTERVAL):
+                gevent.sleep(GATHER)
+            self._news.clear()
+            events, self._events = self._events, []
+            for event in events:
+                self._send("event", self._view.event(event))
+            for line in self._lines_after(told):
+                told = line["number"]
+                self._send("log", line)
+            now_signature = self._view.signature()
+            if now_signature != signature or monotonic() - whole_at >= WHOLE_EVERY:
+                signature, whole_at = now_signature, monotonic()
+                self._send("status", self._view.status())
+            else:
+                self._send("figures", self._view.figures())
+
+    def _lines_after(self, number: int) -> list[Json]:
+        return [line_of(line) for line in self._view.log.recent.lines if line.number > number]
+
+    def _send(self, kind: str, value: Json) -> None:
+        data = message(kind, value)
+        for listener in list(self._listeners):
+            try:
+                listener.queue.put_nowait(data)
+            except Full:
+                self._let_go(listener)
+
+    def _let_go(self, listener: Listener) -> None:
+        self.leave(listener)
+        while not listener.queue.empty():
+            listener.queue.get_nowait()
+        listener.queue.put_nowait(None)
+
+
+def message(kind: str, value: Json) -> bytes:
+    """An event as the stream holds it (WHATWG HTML, 9.2)."""
+    return f"event: {kind}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n".encode()

@@ -1,0 +1,56 @@
+"""The status page: files as they are, under a policy that lets nothing else in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, Response, request, send_from_directory
+
+from kptv.web.text import line
+
+FILES = Path(__file__).parent / "static"
+# Only our own files run. Logos are on anybody's hosts; a preview is media made by script.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self' data: http: https:; media-src 'self' blob:; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",  # ask each time whether it changed
+}
+
+
+def status_blueprint(base_url: str) -> Blueprint:
+    """`/` for browsers, and the page's files; others are told where the list is."""
+    blueprint = Blueprint("status", __name__)
+    files = [path.relative_to(FILES).as_posix() for path in FILES.rglob("*.*")]
+    names = {name for name in files if name != "index.html"}
+
+    @blueprint.get("/")
+    def index() -> Response:
+        if "text/html" not in request.headers.get("Accept", ""):
+            response = line(200, f"KPTV Proxy. The list for your player: {base_url}/playlist.m3u8")
+        else:
+            response = _file("index.html")
+        response.headers["Vary"] = "Accept"
+        return response
+
+    @blueprint.get("/assets/<path:name>")
+    def asset(name: str) -> Response:
+        if name not in names:
+            return line(404, "No such file.")
+        return _file(name)
+
+    return blueprint
+
+
+def _file(name: str) -> Response:
+    response = send_from_directory(FILES, name, conditional=True, max_age=None)
+    response.headers.update(_HEADERS)
+    if name.endswith((".js", ".mjs")):
+        response.content_type = "text/javascript; charset=utf-8"
+    return response

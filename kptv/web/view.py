@@ -1,0 +1,306 @@
+"""What the proxy does now, as JSON values for people; nothing of a provider's URL in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2s
+from heapq import nlargest
+from secrets import token_bytes
+from time import monotonic, time
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from kptv.channels.catalog import Catalog
+from kptv.channels.failover import Candidate, Key
+from kptv.channels.model import Channel, Source
+from kptv.config import Config
+from kptv.log_handlers import Line
+from kptv.logs import Log
+from kptv.metrics import Metrics, SourceFigures, StateFigures
+from kptv.restream.hub import Hub
+from kptv.restream.hubs import Hubs
+from kptv.restream.journal import Event
+from kptv.restream.subscriber import Subscriber
+from kptv.restream.vitals import Vitals
+from kptv.web.clients import app_of
+
+MOST_WATCHING = 100  # viewers that are shown of a channel: the furthest behind
+_LINES, _EVENTS = 100, 60
+_SALT = token_bytes(16)  # an id must not tell whether somebody guessed a URL
+
+Json = dict[str, Any]
+
+
+class ImportState(Protocol):
+    """How a source's imports go (see upstream.importer)."""
+
+    @property
+    def source(self) -> Source: ...
+    @property
+    def entries(self) -> int: ...
+    @property
+    def skipped(self) -> int: ...
+    @property
+    def failures(self) -> int: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def last_success(self) -> float | None: ...
+    @property
+    def duration(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Reads all that there is to be seen; changes nothing."""
+
+    config: Config
+    hubs: Hubs
+    metrics: Metrics
+    vitals: Vitals
+    log: Log
+    current_catalog: Callable[[], Catalog | None]
+    imports: Callable[[], Sequence[ImportState]]
+    started: float  # Unix time
+
+    # --- for the page ---
+
+    def status(self) -> Json:
+        """All of it."""
+        now = monotonic()
+        catalog = self.current_catalog()
+        journal = list(self.hubs.journal.events)[-_EVENTS:]
+        return {
+            "time": time(),
+            "started": self.started,
+            "demo": self.config.demo,
+            "list_url": f"{self.config.base_url}/playlist.m3u8",
+            "stream_url": f"{self.config.base_url}/stream/",
+            "channels": len(catalog) if catalog is not None else 0,
+            "ready": catalog is not None,
+            "totals": self.totals(),
+            "sources": [self._source(state, now) for state in self.imports()],
+            "hubs": [self.hub(hub, now) for hub in self.hubs.all()],
+            "blocked": [
+                {
+                    "id": stream_id(key),
+                    "name": self._public(name),
+                    "source": key[0],
+                    "until": _unix(until, now),
+                }
+                for key, name, until in self.hubs.health.blocks(now)
+            ],
+            "events": [self.event(event) for event in journal],
+            "log": [line_of(line) for line in list(self.log.recent.lines)[-_LINES:]],
+        }
+
+    def figures(self) -> Json:
+        """What changes every second."""
+        return {
+            "time": time(),
+            "totals": self.totals(),
+            "sources": [
+                {"number": source.number, **self._slots(source)} for source in self.config.sources
+            ],
+            "hubs": [
+                {
+                    "hub": hub.number,
+                    "viewers": len(hub.subscribers),
+                    "bit_rate": round(hub.meter.bit_rate()),
+                    "buffer_bytes": hub.buffer.size,
+                    "sent_bytes": hub.counters.bytes_sent,
+                    "skips": hub.counters.skips,
+                }
+                for hub in self.hubs.all()
+            ],
+        }
+
+    def signature(self) -> tuple[object, ...]:
+        """Equal as long as nothing changed but figures: cheap, for asking every second."""
+        return (
+            tuple(
+                (hub.number, hub.state, hub.source_number, len(hub.subscribers), len(hub.history))
+                for hub in self.hubs.all()
+            ),
+            tuple(self.hubs.limits.in_use(source) for source in self.config.sources),
+            tuple((s.failures, s.last_success, s.entries, s.error) for s in self.imports()),
+            id(self.current_catalog()),
+        )
+
+    def totals(self) -> Json:
+        hubs = self.hubs
+        return {
+            "playing": len(hubs),
+            "viewers": hubs.viewers,
+            "upstreams": sum(hubs.limits.in_use(source) for source in self.config.sources),
+            "received_rate": round(self.vitals.received.bit_rate()),
+            "sent_rate": round(self.vitals.sent.bit_rate()),
+            "buffer_bytes": hubs.budget.used,
+            "buffer_limit": hubs.budget.limit,
+            "loop_lag": round(self.vitals.lag, 4),
+        }
+
+    def hub(self, hub: Hub, now: float) -> Json:
+        """A channel that plays."""
+        counters = hub.counters
+        watching = nlargest(MOST_WATCHING, hub.subscribers, key=_trouble_of)
+        return {
+            "hub": hub.number,
+            "id": hub.channel.slug,
+            **self.channel(hub.channel),
+            "state": str(hub.state),
+            "since": hub.begun_at,
+            "source": hub.source_number,
+            "media": media_of(hub),
+            "bit_rate": round(hub.meter.bit_rate()),
+            "rates": hub.meter.history(),
+            "buffer_bytes": hub.buffer.size,
+            "received_bytes": counters.bytes_received,
+            "sent_bytes": counters.bytes_sent,
+            "skips": counters.skips,
+            "failovers": sum(counters.failovers.values()),
+            "viewers": len(hub.subscribers),
+            "watching": [_viewer(viewer, now) for viewer in sorted(watching, key=_joined)],
+            "candidates": [self._candidate(c, now) for c in hub.candidates(now)],
+            "history": [self.event(event) for event in hub.history],
+        }
+
+    def channel(self, channel: Channel) -> Json:
+        """Name, group and logo of a channel."""
+        return {
+            "name": self._public(channel.name),
+            "group": self._public(_attribute(channel, "group-title")),
+            "logo": self._logo(channel),
+        }
+
+    def event(self, event: Event) -> Json:
+        """An event of the journal."""
+        fields = {**asdict(event), "kind": str(event.kind), "reason": str(event.reason)}
+        return {**fields, "name": self._public(event.name), "detail": self._public(event.detail)}
+
+    # --- for Prometheus ---
+
+    def state_figures(self) -> StateFigures:
+        """What metrics read when they are scraped."""
+        catalog = self.current_catalog()
+        return StateFigures(
+            sources=[
+                SourceFigures(
+                    number=state.source.number,
+                    in_use=self.hubs.limits.in_use(state.source),
+                    limit=state.source.max_connections,
+                    waiting=self.hubs.limits.waiting(state.source.number),
+                    entries=state.entries,
+                    skipped=state.skipped,
+                    import_seconds=state.duration,
+                    import_failures=state.failures,
+                    last_success=state.last_success,
+                )
+                for state in self.imports()
+            ],
+            channels=len(catalog) if catalog is not None else 0,
+            blocked_streams=self.hubs.health.blocked(monotonic()),
+            lag=self.vitals.lag,
+        )
+
+    # --- parts ---
+
+    def _source(self, state: ImportState, now: float) -> Json:
+        blocked = sum(key[0] == state.source.number for key, _, _ in self.hubs.health.blocks(now))
+        return {
+            "number": state.source.number,
+            "name": state.source.tag,
+            "limit": state.source.max_connections,
+            **self._slots(state.source),
+            "entries": state.entries,
+            "skipped": state.skipped,
+            "failures": state.failures,
+            "error": self._public(state.error),
+            "last_success": state.last_success,
+            "import_seconds": round(state.duration, 3),
+            "blocked": blocked,
+        }
+
+    def _slots(self, source: Source) -> Json:
+        limits = self.hubs.limits
+        return {"in_use": limits.in_use(source), "waiting": limits.waiting(source.number)}
+
+    def _candidate(self, candidate: Candidate, now: float) -> Json:
+        error = candidate.error
+        return {
+            "id": stream_id(candidate.stream.key),
+            "source": candidate.stream.source.number,
+            "standing": str(candidate.standing),
+            "until": _unix(candidate.until, now),
+            "failures": candidate.failures,
+            "reason": str(error.reason) if error else "",
+            "detail": self._public(error.detail) if error else "",
+            "failed_at": _unix(candidate.failed_at, now),
+        }
+
+    def _public(self, text: str) -> str:
+        return self.log.redactor.redact_again(text) if text else ""
+
+    def _logo(self, channel: Channel) -> str:
+        """The logo's address, unless it tells of a provider."""
+        url = _attribute(channel, "tvg-logo")
+        host = _host(url)
+        if not host or self.log.redactor.without_secrets(url) != url:
+            return ""
+        of_streams = {_host(stream.url) for stream in channel.streams}
+        return "" if host in of_streams else url
+
+
+def stream_id(key: Key) -> str:
+    """What the API calls a stream, in this process; tells nothing of its URL."""
+    return blake2s(f"{key[0]} {key[1]}".encode(), key=_SALT, digest_size=8).hexdigest()
+
+
+def media_of(hub: Hub) -> Json:
+    """What is known of the transport stream itself; empty where nothing looks at it."""
+    media = getattr(hub, "media", None)
+    return dict(media) if media else {}
+
+
+def line_of(line: Line) -> Json:
+    """A line of the log."""
+    return asdict(line)
+
+
+def _viewer(viewer: Subscriber, now: float) -> Json:
+    return {
+        "viewer": viewer.number,
+        "address": viewer.client.address,
+        "app": app_of(viewer.client.agent),
+        "joined": _unix(viewer.joined_at, now),
+        "behind": round(viewer.behind(now), 1),
+        "received_bytes": viewer.received,
+        "skips": viewer.skips,
+    }
+
+
+def _trouble_of(viewer: Subscriber) -> tuple[int, float]:
+    return viewer.skips, -viewer.joined_at
+
+
+def _joined(viewer: Subscriber) -> float:
+    return viewer.joined_at
+
+
+def _unix(moment: float | None, now: float) -> float | None:
+    """Unix time of a monotonic one."""
+    return None if moment is None else round(time() + moment - now, 1)
+
+
+def _attribute(channel: Channel, key: str) -> str:
+    values: Iterable[str] = (stream.attributes.get(key, "") for stream in channel.streams)
+    return next(filter(None, values), "")
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if parts.scheme in ("http", "https") else ""

@@ -1,0 +1,160 @@
+"""The API over hubs whose upstreams a test feeds, and a catalog of a test's own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from time import time
+
+import gevent
+from flask import Flask
+from flask.testing import FlaskClient
+from gevent.queue import Queue
+
+from kptv.channels.catalog import Catalog, Listing, build_catalog
+from kptv.channels.model import Source, Stream
+from kptv.channels.packing import pack
+from kptv.config import Config
+from kptv.errors import FileBody, UpstreamError
+from kptv.formats.m3u import ListParser
+from kptv.log_handlers import RecentLines, RepeatFilter
+from kptv.logs import Log, Redactor
+from kptv.metrics import Metrics
+from kptv.pace import drive
+from kptv.restream.hubs import Hubs
+from kptv.restream.subscriber import Client, Subscriber
+from kptv.restream.vitals import Vitals
+from kptv.upstream.importer import ImportState
+from kptv.web.admin import Admin
+from kptv.web.api import api_blueprint
+from kptv.web.directory import Directory
+from kptv.web.events import Feed
+from kptv.web.status import status_blueprint
+from kptv.web.view import View
+from tests.restream.radio import Radio, marks
+
+LIMIT = 10.0  # seconds; what hangs, fails
+TOKEN = "open-sesame"
+SOURCES = (
+    Source(1, "http://canary-user:canary-pass@one.example/list.m3u", 1),
+    Source(2, "http://two.example/get.php?username=canary-user&password=canary-pass", 2),
+)
+LISTS = (
+    """#EXTM3U
+#EXTINF:-1 group-title="News" tvg-logo="http://logos.example/news.png",News
+http://one.example/live/canary-user/canary-pass/1.ts
+#EXTINF:-1 group-title="Films" tvg-logo="http://one.example/logo.png",Old Film
+http://one.example/live/canary-user/canary-pass/2.ts
+""",
+    """#EXTM3U
+#EXTINF:-1 group-title="World",NEWS
+http://two.example/live/canary-user/canary-pass/7.ts
+#EXTINF:-1 group-title="News",News from São Paulo
+http://two.example/live/canary-user/canary-pass/8.ts
+""",
+)
+MARK = b"on"  # in what every upstream gives
+
+
+def catalog_of(*lists: str) -> Catalog:
+    listings = [
+        Listing(source, [[pack(source.number, e) for e in ListParser().feed(text.split("\n"))]])
+        for source, text in zip(SOURCES, lists, strict=True)
+    ]
+    return drive(build_catalog(listings))
+
+
+class StatusRig:
+    """Everything behind the API, without a socket."""
+
+    def __init__(self, token: str = TOKEN) -> None:
+        self.feeds: dict[str, Queue[bytes | UpstreamError]] = {}
+        self.imports = 0
+        self.catalog: Catalog | None = catalog_of(*LISTS)
+        config = Config(sources=SOURCES, base_url="http://tv.example", admin_token=token)
+        self.metrics = Metrics()
+        self.hubs = Hubs(config, self.metrics, self._open, self._open_file)
+        redactor = Redactor(SOURCES, config.base_url)
+        self.log = Log(redactor, RecentLines(redactor.redact), RepeatFilter())
+        self.vitals = Vitals(self.metrics)
+        self.view = View(
+            config=config,
+            hubs=self.hubs,
+            metrics=self.metrics,
+            vitals=self.vitals,
+            log=self.log,
+            current_catalog=lambda: self.catalog,
+            imports=lambda: [ImportState(source, entries=2) for source in SOURCES],
+            started=time(),
+        )
+        self.feed = Feed(self.view)
+        self.now = 1000.0
+        self.admin = Admin(token, lambda: self.now)
+        self.app = Flask("test", static_folder=None)
+        self.app.register_blueprint(status_blueprint(config.base_url))
+        directory = Directory(lambda: self.catalog)
+        self.app.register_blueprint(
+            api_blueprint(self.view, self.feed, directory, self.admin, self._import)
+        )
+
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def close(self) -> None:
+        self.feed.close()
+        self.hubs.close()
+        self.vitals.close()
+        with gevent.Timeout(LIMIT):  # a slot is given back a moment after its connection
+            while any(map(self.hubs.limits.in_use, SOURCES)):
+                gevent.sleep(0.01)
+        gevent.idle()
+
+    def play(self, name: str, address: str = "192.0.2.7") -> Callable[[], bytes | None]:
+        """A viewer; gives what reads its next mark."""
+        assert self.catalog is not None
+        channel = self.catalog.find(name)
+        assert channel is not None
+        for stream in channel.streams:
+            self.give(stream, MARK)
+        client = Client(address, "VLC/3.0.18 LibVLC/3.0.18")
+        with gevent.Timeout(LIMIT):
+            body = self.hubs.play(channel, None, lambda: False, client)
+        assert isinstance(body, Subscriber)
+        received: Queue[bytes | None] = Queue()
+
+        def read() -> None:
+            for chunk in body:
+                for mark in marks(chunk):
+                    received.put(mark)
+            received.put(None)
+            body.close()
+
+        gevent.spawn(read)
+        return lambda: received.get(timeout=LIMIT)
+
+    def give(self, stream: Stream, item: bytes | UpstreamError) -> None:
+        self.feeds.setdefault(stream.url, Queue()).put(item)
+
+    def stream(self, name: str, number: int) -> Stream:
+        assert self.catalog is not None
+        channel = self.catalog.find(name)
+        assert channel is not None
+        return next(s for s in channel.streams if s.source.number == number)
+
+    def logged(self, message: str, *args: object) -> None:
+        record = logging.LogRecord("kptv.test", logging.WARNING, "", 0, message, args, None)
+        self.log.recent.filter(record)
+
+    def _import(self) -> None:
+        self.imports += 1
+
+    def _open(self, stream: Stream) -> Iterator[bytes]:
+        radio = Radio()
+        while True:
+            item = self.feeds.setdefault(stream.url, Queue()).get()
+            if isinstance(item, UpstreamError):
+                raise item
+            yield radio.frame(item)
+
+    def _open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
+        raise AssertionError("no files here")

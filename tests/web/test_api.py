@@ -1,0 +1,336 @@
+"""The API: what it shows, who may change something, and that it is what openapi.json says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+
+import gevent
+import pytest
+import schemathesis
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+
+from kptv.errors import Reason, UpstreamError
+from kptv.web.admin import CSRF_HEADER
+from kptv.web.openapi import description
+from tests.web.status_rig import LIMIT, LISTS, MARK, TOKEN, StatusRig, catalog_of
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def rig() -> Iterator[StatusRig]:
+    rig = StatusRig()
+    with gevent.Timeout(30):
+        yield rig
+    rig.close()
+
+
+@pytest.fixture
+def client(rig: StatusRig) -> FlaskClient:
+    return rig.client()
+
+
+def status(client: FlaskClient) -> dict[str, Any]:
+    answer = client.get("/api/status").get_json()
+    assert isinstance(answer, dict)
+    return answer
+
+
+# --- what it shows ---
+
+
+def test_a_channel_that_plays_is_shown_with_its_viewer_and_its_candidates(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    assert rig.play("News")() == MARK
+    (hub,) = status(client)["hubs"]
+    assert (hub["id"], hub["state"], hub["source"], hub["viewers"]) == ("news", "playing", 1, 1)
+    assert [(c["source"], c["standing"]) for c in hub["candidates"]] == [(1, "open"), (2, "ready")]
+    (viewer,) = hub["watching"]
+    assert (viewer["address"], viewer["app"], viewer["skips"]) == ("192.0.2.7", "VLC 3.0.18", 0)
+    (one, two) = status(client)["sources"]
+    assert (one["in_use"], one["limit"], two["in_use"]) == (1, 1, 0)
+
+
+def test_a_failure_is_shown_where_it_happened_and_why(rig: StatusRig, client: FlaskClient) -> None:
+    read = rig.play("News")
+    assert read() == MARK
+    rig.give(rig.stream("News", 1), UpstreamError(Reason.STALLED, "nothing for 5.0 s"))
+    assert read() == MARK
+    (hub,) = status(client)["hubs"]
+    assert hub["source"] == 2
+    assert hub["failovers"] == 1
+    failed = next(c for c in hub["candidates"] if c["source"] == 1)
+    assert (failed["standing"], failed["reason"]) == ("resting", "stalled")
+    assert failed["detail"] == "nothing for 5.0 s"
+    assert failed["until"] >= failed["failed_at"]
+    assert [(e["kind"], e["source"]) for e in hub["history"]] == [
+        ("opened", None),
+        ("started", 1),
+        ("failed", 1),
+        ("started", 2),
+    ]
+
+
+def test_log_lines_are_shown_without_secrets(rig: StatusRig, client: FlaskClient) -> None:
+    rig.logged("cannot open %s", "http://one.example/live/canary-user/canary-pass/1.ts")
+    (line,) = status(client)["log"]
+    assert line["text"] == "cannot open …"
+
+
+def test_logos_are_shown_unless_they_are_on_a_providers_host(client: FlaskClient) -> None:
+    channels = client.get("/api/channels").get_json()["channels"]
+    logos = {channel["name"]: channel["logo"] for channel in channels}
+    assert logos["News"] == "http://logos.example/news.png"
+    assert logos["Old Film"] == ""
+
+
+@pytest.mark.parametrize("path", ["status", "channels", "groups", "events"])
+def test_nothing_of_a_providers_url_is_told(rig: StatusRig, path: str) -> None:
+    assert rig.play("News")() == MARK
+    rig.give(rig.stream("News", 1), UpstreamError(Reason.HTTP_ERROR, "HTTP 404"))
+    answer = rig.client().get(f"/api/{path}")
+    pieces = answer.iter_encoded()
+    body = next(pieces) + (next(pieces) if path == "events" else b"")  # the status is the second
+    for secret in (b"canary", b"one.example", b"two.example"):
+        assert secret not in body
+    answer.close()
+
+
+# --- channels ---
+
+
+def names(client: FlaskClient, query: str) -> list[str]:
+    return [c["name"] for c in client.get(f"/api/channels?{query}").get_json()["channels"]]
+
+
+def test_channels_come_in_the_order_of_the_list(client: FlaskClient) -> None:
+    answer = client.get("/api/channels").get_json()
+    assert [c["name"] for c in answer["channels"]] == ["News", "News from São Paulo", "Old Film"]
+    assert answer["total"] == 3
+    assert answer["channels"][0]["sources"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=news", ["News", "News from São Paulo"]),
+        ("q=PAULO+NEWS", ["News from São Paulo"]),
+        ("q=s%C3%A3o", ["News from São Paulo"]),
+        ("q=nothing", []),
+        ("q=film%0Anews", []),
+        ("group=films", ["Old Film"]),
+        ("group=News&q=paulo", ["News from São Paulo"]),
+        ("page=1", []),
+    ],
+)
+def test_channels_are_found_by_words_and_group(
+    client: FlaskClient, query: str, found: list[str]
+) -> None:
+    assert names(client, query) == found
+
+
+def test_a_search_is_made_anew_after_an_import(rig: StatusRig, client: FlaskClient) -> None:
+    assert names(client, "q=later") == []
+    rig.catalog = catalog_of(LISTS[0].replace("Old Film", "Later Film"), LISTS[1])
+    assert names(client, "q=later") == ["Later Film"]
+
+
+def test_groups_have_names_and_sizes(client: FlaskClient) -> None:
+    groups = client.get("/api/groups").get_json()["groups"]
+    assert [(g["id"], g["name"], g["channels"]) for g in groups] == [
+        ("films", "Films", 1),
+        ("news", "News", 2),
+        ("world", "World", 1),
+    ]
+
+
+def test_an_unknown_group_and_a_bad_page_are_refused(client: FlaskClient) -> None:
+    assert client.get("/api/channels?group=nowhere").status_code == 404
+    assert client.get("/api/channels?page=-1").status_code == 400
+    assert client.get(f"/api/channels?q={'x' * 201}").status_code == 400
+
+
+# --- actions ---
+
+ACTIONS = [
+    "/api/import",
+    "/api/channels/news/switch",
+    "/api/channels/news/stop",
+    "/api/streams/0123/unblock",
+]
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {CSRF_HEADER: "x"}],
+)
+def test_an_action_without_the_token_is_refused(
+    rig: StatusRig, client: FlaskClient, path: str, headers: dict[str, str]
+) -> None:
+    answer = client.post(path, headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert rig.imports == 0
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+def test_without_an_admin_token_nobody_may_act(path: str) -> None:
+    rig = StatusRig(token="")
+    for headers in ({}, {"Authorization": "Bearer "}, BEARER):
+        assert rig.client().post(path, headers=headers).status_code == 403
+    assert rig.client().post("/api/login", json={"token": ""}).status_code == 403
+    assert rig.client().get("/api/session").get_json() == {"actions": False, "csrf": None}
+    rig.close()
+
+
+def test_a_session_acts_only_with_its_csrf_token(rig: StatusRig, client: FlaskClient) -> None:
+    answer = client.post("/api/login", json={"token": TOKEN})
+    csrf = answer.get_json()["csrf"]
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert client.post("/api/import").status_code == 401
+    assert client.post("/api/import", headers={CSRF_HEADER: csrf[:-1]}).status_code == 401
+    assert client.post("/api/import", headers={CSRF_HEADER: csrf}).status_code == 202
+    assert rig.imports == 1
+    assert client.get("/api/session").get_json() == {"actions": True, "csrf": csrf}
+    client.post("/api/logout")
+    assert client.post("/api/import", headers={CSRF_HEADER: csrf}).status_code == 401
+
+
+def test_a_session_ends_by_itself(rig: StatusRig, client: FlaskClient) -> None:
+    csrf = client.post("/api/login", json={"token": TOKEN}).get_json()["csrf"]
+    rig.now += 13 * 3600
+    assert client.post("/api/import", headers={CSRF_HEADER: csrf}).status_code == 401
+
+
+def test_who_guesses_tokens_is_let_wait(rig: StatusRig, client: FlaskClient) -> None:
+    guesses = [client.post("/api/login", json={"token": f"guess-{n}"}) for n in range(12)]
+    assert [guess.status_code for guess in guesses] == [403] * 10 + [429] * 2
+    assert client.post("/api/login", json={"token": TOKEN}).status_code == 429
+    rig.now += 61
+    assert client.post("/api/login", json={"token": TOKEN}).status_code == 200
+
+
+def test_a_form_of_another_site_cannot_log_in(client: FlaskClient) -> None:
+    assert client.post("/api/login", data={"token": TOKEN}).status_code == 415
+    text = client.post("/api/login", data=json.dumps({"token": TOKEN}), content_type="text/plain")
+    assert text.status_code == 415
+
+
+def test_a_switch_keeps_the_viewer_and_takes_the_other_source(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    read = rig.play("News")
+    assert read() == MARK
+    path = "/api/channels/news/switch"
+    assert client.post(path, headers=BEARER, json={"source": 2}).status_code == 202
+    assert read() == MARK
+    (hub,) = status(client)["hubs"]
+    assert (hub["source"], hub["viewers"]) == (2, 1)
+    assert client.post(path, headers=BEARER, json={"source": 3}).status_code == 409
+    assert client.post(path, headers=BEARER, json={"source": "2"}).status_code == 400
+    assert client.post("/api/channels/sport/switch", headers=BEARER).status_code == 404
+
+
+def test_a_channel_of_one_source_cannot_be_switched(rig: StatusRig, client: FlaskClient) -> None:
+    rig.play("Old Film")
+    assert client.post("/api/channels/old-film/switch", headers=BEARER).status_code == 409
+
+
+def test_a_stop_ends_the_channel(rig: StatusRig, client: FlaskClient) -> None:
+    read = rig.play("News")
+    assert read() == MARK
+    assert client.post("/api/channels/news/stop", headers=BEARER).status_code == 202
+    assert read() is None
+    assert status(client)["hubs"] == []
+
+
+def test_a_blocked_stream_is_shown_and_unblocked(rig: StatusRig, client: FlaskClient) -> None:
+    stream = rig.stream("News", 1)
+    for _ in range(5):
+        rig.hubs.health.fail(stream, monotonic())
+    (blocked,) = status(client)["blocked"]
+    assert (blocked["name"], blocked["source"]) == ("News", 1)
+    path = f"/api/streams/{blocked['id']}/unblock"
+    assert client.post(path, headers=BEARER).status_code == 200
+    assert status(client)["blocked"] == []
+    assert client.post(path, headers=BEARER).status_code == 404
+
+
+# --- events ---
+
+
+def events_of(body: Iterator[bytes]) -> Iterator[tuple[str, Any]]:
+    for part in body:
+        fields = dict(line.split(": ", 1) for line in part.decode().strip().split("\n"))
+        if "event" in fields:
+            yield fields["event"], json.loads(fields["data"])
+
+
+def test_events_begin_with_the_status_and_tell_what_happens(rig: StatusRig) -> None:
+    answer = rig.client().get("/api/events")
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    events = events_of(answer.iter_encoded())
+    kind, value = next(events)
+    assert kind == "status"
+    assert value["hubs"] == []
+    rig.play("News")
+    with gevent.Timeout(LIMIT):
+        assert next(e["kind"] for k, e in events if k == "event") == "opened"
+        whole = next(e for k, e in events if k == "status")
+        assert whole["hubs"][0]["id"] == "news"
+        assert next(e for k, e in events if k == "figures")["hubs"][0]["viewers"] == 1
+    answer.close()
+
+
+def test_a_page_too_many_is_refused_and_closed_ones_make_room(rig: StatusRig) -> None:
+    answers = [rig.client().get("/api/events") for _ in range(32)]
+    assert rig.client().get("/api/events").status_code == 503
+    answers[0].close()
+    assert rig.client().get("/api/events").status_code == 200
+
+
+# --- it is what it says ---
+
+
+OPERATIONS = [
+    f"{method.upper()} {path}"
+    for path, methods in description()["paths"].items()
+    for method in methods
+    if path != "/api/events"  # which has no end
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_answer_is_as_described(rig: StatusRig, operation: str) -> None:
+    rig.play("News")
+    rig.logged("something happened")
+    rig.give(rig.stream("News", 1), UpstreamError(Reason.STALLED, "nothing for 5.0 s"))
+    method, path = operation.split(" ")
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", rig.app)
+    headers = BEARER if method == "POST" else {}
+
+    @given(case=schema[path][method].as_strategy())
+    @settings(max_examples=30, deadline=None, database=None, derandomize=True)
+    def check(case: schemathesis.Case) -> None:
+        rig.now += 60  # it tries wrong tokens too, and would have to wait
+        case.call_and_validate(headers=headers)
+
+    check()
+
+
+def test_the_description_has_every_route_and_no_other(rig: StatusRig) -> None:
+    rules = {
+        re.sub(r"<\w+>", "{id}", rule.rule)
+        for rule in rig.app.url_map.iter_rules()
+        if rule.endpoint.startswith("api.")
+    }
+    assert rules - {"/api/openapi.json"} == set(description()["paths"])
