@@ -295,7 +295,7 @@ def test_every_gap_is_filled_to_the_time_that_passed() -> None:
     """Also behind another: tables that go out before the first picture are no sign of delay."""
     hub = Hub()
     for n in range(4):
-        hub.play(Maker(time=n * 1_000_000).pictures(50), 2.0)
+        hub.play(Maker(time=n * 1_000_000, size=30_000).pictures(50), 2.0)
         hub.now += 7.0
     gaps = [step for step in steps(check(hub.out).dts[0x100]) if step != FRAME]
     assert [round(gap / TICKS) for gap in gaps] == [7, 7, 7]

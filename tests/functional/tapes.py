@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import subprocess
 import tempfile
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,9 +45,9 @@ class Show:
         return stream
 
 
-def h264(group: int = 25, pid: int = 0x100, sound: str = AAC) -> Show:
+def h264(group: int = 25, pid: int = 0x100, size: str = "160x120") -> Show:
     video = f"{H264} -x264-params open-gop=0:keyint={group}:min-keyint={group}:scenecut=0"
-    return _show(video, sound, 8.0, group / RATE, pid)
+    return _show(video, AAC, 8.0, group / RATE, pid, size)
 
 
 def h265(group: int = 30, pid: int = 0x100) -> Show:
@@ -63,14 +64,16 @@ def radio(pid: int = 0x100) -> Show:
     return _show("", AAC, 8.0, 0.5, pid)
 
 
-def _show(video: str, sound: str, seconds: float, group: float, pid: int) -> Show:
+def _show(
+    video: str, sound: str, seconds: float, group: float, pid: int, size: str = "160x120"
+) -> Show:
     samples = {AAC: 1024, AC3: 1536, MP2: 1152}[sound]
     count = int(seconds * 48_000 / samples)
     assert count * samples == seconds * 48_000
     pids = {"first_pid": pid, "pmt_pid": 0x1000 + pid}
     one_a_packet = "-pes_payload_size 0" if pid > 0x100 else ""  # else several frames of sound
     more = f"-frames:a {count} {_MUX} {one_a_packet}"
-    return Show(clip(video, sound, seconds=seconds, more=more, **pids), seconds, group)
+    return Show(clip(video, sound, seconds=seconds, size=size, more=more, **pids), seconds, group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,17 @@ class Tape:
 
     data: bytes = field(repr=False)
     arrivals: tuple[tuple[float, int], ...] = field(repr=False)
-    failovers: int
     report: Report = field(repr=False)
 
     def pids(self, *types: int) -> list[int]:
         """Those with one of these stream types (ISO 13818-1, table 2-34)."""
         listed = {pid: kind for _, _, kinds in self.report.pmts for pid, kind in kinds.items()}
         return [pid for pid, kind in listed.items() if kind in types]
+
+    def newest(self, pid: int, at: float) -> int:
+        """The DTS that came last of this PID at that time."""
+        arrived = _times_of(self.report.begun[pid], self.arrivals)
+        return self.report.dts[pid][max(0, bisect_right(arrived, at) - 1)]
 
     def lost(self) -> list[tuple[float, float]]:
         """Seconds without pictures: of media between two of them, and of silence meanwhile.
@@ -142,11 +149,14 @@ def record(proxy: Proxy, streams: tuple[Stream, Stream], show: Show, endings: li
             playing.break_now(how)
             viewer.wait(lambda other=others[0], asked=asked: len(other.requests) > asked, 30)
         viewer.wait_for_bytes(show.second * 5 // 4, 30)
-        return finish(proxy, viewer, streams, len(endings))
+        return finish(proxy, [viewer], streams)[0]
 
 
-def finish(proxy: Proxy, viewer: Viewer, streams: tuple[Stream, ...], failovers: int) -> Tape:
-    """End the broadcasts, so that what has come ends where a PES packet does."""
+def finish(proxy: Proxy, viewers: Sequence[Viewer], streams: Sequence[Stream]) -> list[Tape]:
+    """What each viewer of these streams' channel got.
+
+    Ends the broadcasts first, so that what has come ends where a PES packet does.
+    """
     for stream in streams:
         stream.fail_with(404)
         stream.break_now(Bad.END)
@@ -156,12 +166,23 @@ def finish(proxy: Proxy, viewer: Viewer, streams: tuple[Stream, ...], failovers:
         if scrape.value("iptv_proxy_active_connections", channel=streams[0].name):
             return False
         sent = scrape.value("iptv_proxy_bytes_transferred", channel=streams[0].name)
-        return viewer.received == sent
+        return sum(viewer.received for viewer in viewers) == sent
 
-    viewer.wait(complete)
+    viewers[0].wait(complete, 30)
+    return [_tape(viewer) for viewer in viewers]
+
+
+def _tape(viewer: Viewer) -> Tape:
     data = bytes(viewer.body)
-    data = data[: len(data) // PACKET * PACKET]
-    return Tape(data, tuple(viewer.arrivals), failovers, check(data))
+    return Tape(data, tuple(viewer.arrivals), check(data))
+
+
+def first_picture(data: bytes) -> tuple[bool, int]:
+    """The first that a decoder shows: whether it is a keyframe, and its PTS."""
+    shown = "-show_entries frame=key_frame,pts -of csv=p=0"
+    command = "ffprobe -v quiet -select_streams v:0 -read_intervals %+#1"
+    key, pts = output_of(f"{command} {shown} {{}}", data).split()[0].split(",")[:2]
+    return key == "1", int(pts)
 
 
 def pictures(data: bytes) -> int:
