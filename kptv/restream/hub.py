@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain, count
+from itertools import count
 from time import monotonic, time
 from typing import Any
 
@@ -25,16 +25,16 @@ from kptv.channels.model import Channel, Stream
 from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
 from kptv.metrics import STOPPED, SWITCHED, ChannelCounters
 from kptv.restream.attempts import Attempt, next_attempt
+from kptv.restream.feed import Feed, OpenStream, Scout
 from kptv.restream.files import OpenFile
 from kptv.restream.journal import REMEMBERED_OF_HUB, Event, Kind
-from kptv.restream.limits import SETTLE, ConnectionLimits, Slot
+from kptv.restream.limits import ConnectionLimits, Slot
 from kptv.restream.meter import Meter
 from kptv.restream.output import Output
 from kptv.restream.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
 
-OpenStream = Callable[[Stream], Iterator[bytes]]
 KeepFile = Callable[[FileBody, Slot], OpenFile]
 
 # Seconds of media gathered before it is published: a send costs the same for 1 KB as for 50 KB.
@@ -42,10 +42,7 @@ KeepFile = Callable[[FileBody, Slot], OpenFile]
 SMALL_AUDIENCE, SMALL_TICK, LARGE_TICK = 50, 0.015, 0.045
 PUBLISH_AT = 256 * 1024  # bytes that are published without gathering more
 BURST_TICK = 0.001  # then: long enough for others to run, 256 MB/s
-# How the upstream ended by itself; after any other ending it was we who hung up.
-_THEY_HUNG_UP = frozenset((Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.HTTP_ERROR))
-
-
+SUSPECT_AFTER = 2.0  # seconds of silence, after which the next candidate is opened beside
 # Seconds of bytes without a programme in them, after which a stream is no stream: the splicer
 # itself waits 10 for a keyframe.
 PROGRAMME_WAIT = 12.0
@@ -118,6 +115,7 @@ class Hub:
         self.meter = Meter(monotonic())
         self.history: deque[Event] = deque(maxlen=REMEMBERED_OF_HUB)
         self.on_event: Callable[[Event], object] = lambda event: None
+        self._scout: Scout | None = None
         self._finished = False  # a film was played to its end
         self._interruptible = False  # a stream is open that somebody may switch away from
         self._trouble: Trouble | None = None  # of the stream before; for the log
@@ -160,12 +158,12 @@ class Hub:
         """Go on with the source of this number, or with the next; viewers stay connected."""
         if number is not None:
             self._failover.prefer(number)
-        get_hub().loop.run_callback(self._interrupt)
+        get_hub().loop.run_callback(self._interrupt, _Switch())
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, why: _Switch | UpstreamError) -> None:
         if self._interruptible and not self.ended:
             self._interruptible = False
-            self._greenlet.throw(_Switch())
+            self._greenlet.throw(why)
 
     def note(self, kind: Kind, **fields: Any) -> None:
         """Something happened that people want to know of."""
@@ -230,7 +228,7 @@ class Hub:
     def _run(self) -> None:
         try:
             while not self.ended:
-                self._play(next_attempt(self._failover, self._limits))
+                self._play(self._next_feed())
                 if not self.subscribers:
                     self._end()  # it lingered: another stream would be opened for nobody
         except Unavailable as unavailable:
@@ -244,67 +242,58 @@ class Hub:
         finally:
             self._end()
 
-    def _play(self, attempt: Attempt) -> None:
+    def _next_feed(self) -> Feed:
+        """The stream to play next: one that was opened early, or what failover says."""
+        if scout := self._scout:
+            scout.wait()
+        if scout := self._scout:  # still: it has not failed
+            self._scout = None
+            return scout.feed
+        return Feed(next_attempt(self._failover, self._limits), self._open_stream, self.counters)
+
+    def _play(self, feed: Feed) -> None:
         """Play one stream until it ends, and tell failover how that was."""
-        source = attempt.stream.source
+        source = feed.stream.source
         self.source_number = source.number
-        self.counters.opened(source.number)
-        self._failover.opened(attempt.stream, monotonic())
-        settle, outcome = SETTLE, STOPPED
+        self._failover.opened(feed.stream, feed.opened_at)
+        outcome = STOPPED
         try:
-            chunks = self._counted(self._open_stream(attempt.stream))
             self._interruptible = True
             try:
-                self._copy(chunks, attempt)
+                self._copy(feed)
             finally:
                 self._interruptible = False
-                _close(chunks)
             if self._finished:
                 log.info("%s: played to its end", self.channel.slug)
                 self._end()
         except IsFile as found:
+            outcome = ""  # it goes on
             self.is_file = True
-            self.file = self._keep_file(found.body, attempt.slot.transfer())
+            self.file = self._keep_file(found.body, feed.keep_slot())
             self._end()
         except _Switch:
             outcome = SWITCHED
-            self._switched(attempt.stream)
+            self._switched(feed.stream)
         except UpstreamError as error:
             outcome = error.reason
-            settle = 0.0 if error.reason in _THEY_HUNG_UP else SETTLE
-            self._failed(error, attempt)
+            self._failed(error, feed.stream)
         except Exception:
             log.exception("%s: %s failed in this proxy", self.channel.slug, source.tag)
             outcome = Reason.INTERNAL
-            self._failed(UpstreamError(Reason.INTERNAL), attempt)
+            self._failed(UpstreamError(Reason.INTERNAL), feed.stream)
         finally:
-            if not self.is_file:  # else that goes on
-                self.counters.ended(source.number, outcome)
             self.source_number = None
             self.media_since = None
-            self.counters.upstreams -= 1
             self._failover.stopped(monotonic())
-            attempt.slot.close(settle)
+            feed.close(outcome)
 
-    def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """``chunks``, their bytes counted as received."""
-        counters = self.counters
-        try:
-            for data in chunks:
-                counters.bytes_received += len(data)
-                yield data
-        finally:
-            _close(chunks)
-
-    def _copy(self, chunks: Iterator[bytes], attempt: Attempt) -> None:
-        """Splice what comes into the programme; only an exception ends it."""
-        late = UpstreamError(Reason.TIMEOUT, f"no media within {attempt.timeout:.1f} s")
-        with gevent.Timeout(attempt.timeout, late):
-            first = next(chunks)
+    def _copy(self, feed: Feed) -> None:
+        """Splice what comes into the programme, to the end of a film; else an exception ends it."""
+        feed.start()
         opened = monotonic()
-        self.output.open(attempt.stream, opened)
+        self.output.open(feed.stream, opened)
         try:
-            for data in chain((first,), chunks):
+            for data in feed:
                 now = monotonic()
                 if self.ended:
                     return  # closed just now, and killed when this greenlet switches
@@ -312,12 +301,55 @@ class Hub:
                     self.output.splice(now)
                     opened = now
                 elif self.output.feed(data, now):
-                    self._started(attempt.stream)
+                    self._started(feed.stream)
+                self._dismiss_scout()
                 self._check(now, opened)
                 gevent.sleep(self._tick(len(data)))
             self._finished = True
         finally:
             self.output.close(monotonic(), clean=self._finished)
+
+    def look_ahead(self, now: float) -> None:
+        """Called twice a second: while the stream is silent, open the next one beside it.
+
+        Only where a slot is free; what it holds on to is decided by who speaks first.
+        """
+        silence = now - self.output.media_at
+        suspect = max(SUSPECT_AFTER, 2 * self.output.longest_gap)  # HLS pauses between segments
+        if self._scout or self.state is not State.PLAYING or silence < suspect:
+            return
+        stream = self._failover.spare(now, self._limits.full())
+        slot = self._limits.try_acquire(stream.source) if stream else None
+        if stream and slot:
+            attempt = Attempt(stream, slot, self._failover.timeout(now))
+            feed = Feed(attempt, self._open_stream, self.counters)
+            self._scout = Scout(feed, self._scouted)
+
+    def _scouted(self, scout: Scout) -> None:
+        """The stream beside has media, or has failed."""
+        if scout is not self._scout:
+            return
+        now, feed = monotonic(), scout.feed
+        if scout.error is not None:
+            self._scout = None
+            busy = self._limits.in_use(feed.stream.source) > 1
+            outcome = self._failover.spare_failed(
+                feed.stream, scout.error, feed.opened_at, now, busy
+            )
+            self._tell_failure(scout.error, feed.stream, outcome)
+            feed.close(scout.error.reason)
+        elif self._interruptible:
+            get_hub().loop.run_callback(self._take_over, scout)
+
+    def _take_over(self, scout: Scout) -> None:
+        if scout is self._scout:  # else media came just now
+            silence = monotonic() - self.output.media_at
+            self._interrupt(UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s"))
+
+    def _dismiss_scout(self) -> None:
+        if scout := self._scout:
+            self._scout = None
+            scout.dismiss()
 
     def _check(self, now: float, opened: float) -> None:
         """Raises UpstreamError where what comes is of no use."""
@@ -365,19 +397,19 @@ class Hub:
             silence=shown,
         )
 
-    def _failed(self, error: UpstreamError, attempt: Attempt) -> None:
-        source = attempt.stream.source
-        busy = self._limits.in_use(source) > 1
-        now = monotonic()
+    def _failed(self, error: UpstreamError, stream: Stream) -> None:
+        now, busy = monotonic(), self._limits.in_use(stream.source) > 1
         outcome = self._failover.failed(error, now, self.output.media_at, busy)
+        self._in_trouble(Trouble(stream, error.reason, str(error), now, self.output.media_at))
+        self._tell_failure(error, stream, outcome)
+
+    def _tell_failure(self, error: UpstreamError, stream: Stream, outcome: str) -> None:
         self.counters.errors[error.reason] += 1
-        self._in_trouble(
-            Trouble(attempt.stream, error.reason, str(error), now, self.output.media_at)
+        then = f"; {outcome}" if outcome else ""
+        log.warning("%s: %s: %s%s", self.channel.slug, stream.source.tag, error, then)
+        self.note(
+            Kind.FAILED, source=stream.source.number, reason=error.reason, detail=error.detail
         )
-        log.warning(
-            "%s: %s: %s%s", self.channel.slug, source.tag, error, f"; {outcome}" if outcome else ""
-        )
-        self.note(Kind.FAILED, source=source.number, reason=error.reason, detail=error.detail)
 
     def _switched(self, stream: Stream) -> None:
         log.info("%s: switched away from %s", self.channel.slug, stream.source.tag)
@@ -405,10 +437,3 @@ class Hub:
             self.buffer.close()
             if file := self.take_file():
                 file.close()
-
-
-def _close(chunks: Iterator[bytes]) -> None:
-    """Close a generator; plain iterators have nothing to close."""
-    close = getattr(chunks, "close", None)
-    if close is not None:
-        close()

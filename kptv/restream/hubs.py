@@ -20,8 +20,9 @@ from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
 from kptv.metrics import Metrics
 from kptv.restream.attempts import next_attempt
 from kptv.restream.buffer import Budget, ChunkBuffer
+from kptv.restream.feed import OpenStream
 from kptv.restream.files import OpenFile
-from kptv.restream.hub import Hub, OpenStream
+from kptv.restream.hub import Hub
 from kptv.restream.journal import Journal, Kind
 from kptv.restream.limits import ConnectionLimits, Slot
 from kptv.restream.output import Output
@@ -300,6 +301,7 @@ class Hubs:
                 hub.close()
             return
         hub.output.tick(now)
+        hub.look_ahead(now)
         # Who is sent to shows by a failing send; who is not, or has no room, must be asked.
         silent = now - hub.output.media_at >= TICK
         asked = [v for v in hub.subscribers if silent or v.waiting is None]

@@ -38,6 +38,7 @@ class Learned:
 
     url: str = field(repr=False)  # of its media playlist
     audio: str | None = field(default=None, repr=False)
+    cookies: tuple[str, ...] = field(default=(), repr=False)
     remux: str = ""  # why, if it must be
     is_vod: bool = False
     patience: float = 0.0  # seconds
@@ -88,11 +89,11 @@ class HlsUpstream:
             greenlet = gevent.spawn(reader.run, opening, learned.url if learned else None)
             try:
                 first = pipe.take(_FIRST)
-                self._remember(stream, _learned(reader.media))
+                self._remember(stream, _learned(reader.media, http))
                 packets = self._write(pipe, reader, first)
                 yield from started(packets, self._config.min_data_size)
             except NeedsRemux as needed:
-                raise _Remux(_learned(reader.media, str(needed))) from None
+                raise _Remux(_learned(reader.media, http, str(needed))) from None
             except UpstreamError:
                 self._memory.pop(stream.key, None)
                 raise
@@ -129,6 +130,7 @@ class HlsUpstream:
             learned.url,
             learned.audio,
             headers=self._client.headers(stream.headers),
+            cookies=learned.cookies,
             is_hls=True,
             is_file=learned.is_vod,
         )
@@ -151,10 +153,17 @@ class _Remux(KptvError):
         self.learned = learned
 
 
-def _learned(media: Media, remux: str = "") -> Learned:
+def _learned(media: Media, http: Requests, remux: str = "") -> Learned:
     playlist = media.playlist
     patience = LIVE_EDGE * playlist.target_duration
-    return Learned(playlist.url, media.audio, remux, playlist.is_vod, patience)
+    return Learned(
+        playlist.url,
+        media.audio,
+        http.cookies(playlist.url),
+        remux,
+        is_vod=playlist.is_vod,
+        patience=patience,
+    )
 
 
 def _paced(pipe: Pipe, reader: Reader, piece: Piece | None) -> Iterator[Piece]:
