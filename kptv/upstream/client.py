@@ -52,6 +52,8 @@ class Client:
         session = client._sessions[source.number] = _Session()
         session.cookies.update(self._session(source).cookies)
         adapter = HTTPAdapter(pool_connections=2, pool_maxsize=1, max_retries=0)
+        # urllib3 leaves it to the garbage collector to close a pool, which may be minutes later.
+        adapter.poolmanager.pools.dispose_func = urllib3.HTTPConnectionPool.close
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         return client
