@@ -84,6 +84,12 @@ class Tape:
     arrivals: tuple[tuple[float, int], ...] = field(repr=False)
     report: Report = field(repr=False)
 
+    @classmethod
+    def of(cls, data: bytes, arrivals: tuple[tuple[float, int], ...]) -> Tape:
+        """With what the checker says of its whole packets."""
+        whole = data[: len(data) // PACKET * PACKET]
+        return cls(whole, arrivals, check(whole))
+
     def pids(self, *types: int) -> list[int]:
         """Those with one of these stream types (ISO 13818-1, table 2-34)."""
         listed = {pid: kind for _, _, kinds in self.report.pmts for pid, kind in kinds.items()}
@@ -169,12 +175,7 @@ def finish(proxy: Proxy, viewers: Sequence[Viewer], streams: Sequence[Stream]) -
         return sum(viewer.received for viewer in viewers) == sent
 
     viewers[0].wait(complete, 30)
-    return [_tape(viewer) for viewer in viewers]
-
-
-def _tape(viewer: Viewer) -> Tape:
-    data = bytes(viewer.body)
-    return Tape(data, tuple(viewer.arrivals), check(data))
+    return [Tape.of(bytes(viewer.body), tuple(viewer.arrivals)) for viewer in viewers]
 
 
 def first_picture(data: bytes) -> tuple[bool, int]:

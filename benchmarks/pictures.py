@@ -1,0 +1,99 @@
+"""What a viewer of real media sees when joining a channel, and when its source fails.
+
+The clips are the demo's: H.264 and AAC, a keyframe a second. A connection starts at a keyframe, so
+that no wait for one is in these figures. Needs ffprobe.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from benchmarks.rig import Row, percentile, running_proxy, two_cores
+from kptv.demo.providers import CLIPS
+from tests.functional.harness import Proxy
+from tests.functional.tapes import RATE, Tape, finish, first_picture
+from tests.provider import Bad, Provider, Stream
+
+JOINS = 100
+LOOKED_AT = 10  # of them, for their first picture
+FAILOVERS = 10  # of each kind
+PLAYED = 1.2  # seconds between two
+SOON = 0.3  # seconds; the target
+ENDINGS = {"end of body": Bad.END, "reset": Bad.RESET}
+VIDEO = 256  # the PID that viewers see
+
+
+def run() -> list[Row]:
+    """Joins of a running channel, then failovers in another for each kind of ending."""
+    with two_cores() as cores, Provider("one") as one, Provider("two") as two:
+        joined = _on_air(one, "joins")
+        joined.burst = 4.0
+        pairs = {name: (_on_air(one, name), _on_air(two, name)) for name in ENDINGS}
+        with running_proxy(
+            one, two, core=cores.server, STREAM_LINGER="0", MAX_FAILURES_BEFORE_BLOCK="1000"
+        ) as proxy:
+            return [*_joins(proxy, joined), *_failovers(proxy, pairs)]
+
+
+def _on_air(provider: Provider, name: str) -> Stream:
+    stream = provider.add_channel(name)
+    stream.play_clip(CLIPS / f"{provider.name}-card.ts")
+    return stream
+
+
+def _joins(proxy: Proxy, stream: Stream) -> Iterator[Row]:
+    waits, at_keyframe = [], 0
+    with proxy.viewer(stream.name) as first:
+        first.wait_for_bytes(80_000)
+        for number in range(JOINS):
+            with proxy.viewer(stream.name) as viewer:
+                viewer.wait_for_bytes(1 if number >= LOOKED_AT else 30_000)
+                waits.append(viewer.first_byte_at - viewer.asked_at)
+                if number < LOOKED_AT:
+                    at_keyframe += _starts_with_a_keyframe(bytes(viewer.body))
+    yield (
+        f"joining a running channel: first byte, p99 of {JOINS}",
+        f"{percentile(waits, 0.99) * 1e3:.0f} ms (median {percentile(waits, 0.5) * 1e3:.0f})",
+        "under 50 ms",
+    )
+    yield (
+        "and the first picture is of the first keyframe",
+        f"{at_keyframe} of {LOOKED_AT}",
+        f"{LOOKED_AT} of {LOOKED_AT}",
+    )
+
+
+def _starts_with_a_keyframe(data: bytes) -> bool:
+    is_key, pts = first_picture(data)
+    return is_key and pts == Tape.of(data, ()).report.pts[VIDEO][0]
+
+
+def _failovers(proxy: Proxy, pairs: dict[str, tuple[Stream, Stream]]) -> Iterator[Row]:
+    for name, streams in pairs.items():
+        tape = _tape(proxy, streams, ENDINGS[name])
+        silences = [silence for _, silence in tape.lost()] or [0.0]
+        lost = [(media - silence) * RATE for media, silence in tape.lost()] or [0.0]
+        yield (
+            f"{name}: without pictures, where the other source starts with a keyframe",
+            f"{percentile(silences, 0.5) * 1e3:.0f} ms (worst of {FAILOVERS}:"
+            f" {max(silences) * 1e3:.0f})",
+            f"under {SOON * 1e3:.0f} ms",
+        )
+        yield (
+            f"{name}: pictures lost beside those of that time",
+            f"{max(0.0, *lost):.0f} at most",
+            f"under {RATE} (a group)",
+        )
+
+
+def _tape(proxy: Proxy, streams: tuple[Stream, Stream], how: Bad) -> Tape:
+    with proxy.viewer(streams[0].name) as viewer:
+        viewer.wait_for_bytes(30_000)
+        for _ in range(FAILOVERS):
+            time.sleep(PLAYED)
+            playing = next(stream for stream in streams if stream.connections)
+            playing.break_now(how)
+            viewer.wait_for_bytes(1)
+        time.sleep(PLAYED)
+        return finish(proxy, [viewer], streams)[0]
