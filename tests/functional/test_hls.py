@@ -40,6 +40,70 @@ def test_many_viewers_fetch_each_segment_once(tmp_path: Path, start_proxy: Start
         eventually(lambda: origin.sockets == 0)
 
 
+def test_a_hundred_viewers_fetch_each_segment_once(tmp_path: Path, start_proxy: StartProxy) -> None:
+    with HlsOrigin(packets=50) as origin:
+        proxy = start_proxy(_list(tmp_path, origin))
+        viewers = [proxy.viewer("News", keep=False) for _ in range(100)]
+        for viewer in viewers:
+            viewer.wait(lambda v=viewer: v.received >= 50 * 188 * 5, timeout=40)  # type: ignore[misc]
+        for viewer in viewers:
+            viewer.leave()
+        paths = [asked.path for asked in origin.requests(r"\.ts")]
+        assert len(paths) == len(set(paths))
+        assert origin.most_sockets == 1
+        assert len(origin.requests("^/channel")) == 1
+
+
+@pytest.mark.parametrize(
+    ("selection", "played"),
+    [("lowest", "low"), ("highest", "high"), ("720p", "mid"), ("1000000", "low")],
+)
+def test_variant_selection_says_which_is_played(
+    tmp_path: Path, start_proxy: StartProxy, selection: str, played: str
+) -> None:
+    offer = {
+        "variants": {"high": 5_000_000, "mid": 2_000_000, "low": 800_000},
+        "heights": {"high": 1080, "mid": 720, "low": 360},
+    }
+    with HlsOrigin(packets=400, **offer) as origin:  # type: ignore[arg-type]
+        proxy = start_proxy(
+            _list(tmp_path, origin),
+            VARIANT_SELECTION=selection,
+            USER_AGENT="Agent/1",
+            REQ_ORIGIN="http://origin.example",
+            REQ_REFERRER="http://referrer.example/",
+        )
+        proxy.viewer("News").wait_for_bytes(100_000).leave()
+        assert {a.path.split("/")[1] for a in origin.requests(r"\.ts|media")} == {played}
+        for name, value in (
+            ("user-agent", "Agent/1"),
+            ("origin", "http://origin.example"),
+            ("referer", "http://referrer.example/"),
+        ):
+            assert {asked.headers.get(name) for asked in origin.asked} == {value}
+
+
+@pytest.mark.parametrize(
+    ("tags", "kind"),
+    [
+        ('#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://secret",KEYFORMAT="com.apple"\n', "unsupported"),
+        ("#" + "x" * 6_000_000 + "\n", "not_media"),
+        ("#EXTINF:1,\na.ts\n" * 50_001, "not_media"),
+    ],
+    ids=["DRM", "6 MB", "50,001 segments"],
+)
+def test_what_cannot_be_played_is_a_clear_counted_failure(
+    tmp_path: Path, start_proxy: StartProxy, tags: str, kind: str
+) -> None:
+    with HlsOrigin(tags=tags) as origin:
+        proxy = start_proxy(_list(tmp_path, origin), MAX_RETRIES="0")
+        with proxy.viewer("News") as viewer:
+            assert viewer.wait_for_status(40) == 503
+        assert not origin.requests(r"\.ts")
+        assert proxy.metrics().value("iptv_proxy_stream_errors", kind=kind) >= 1
+        assert "secret" not in proxy.log
+
+
 def test_a_channel_that_ends_fails_over_inside_the_viewers_connection(
     tmp_path: Path, start_proxy: StartProxy
 ) -> None:
