@@ -12,7 +12,15 @@ import traceback
 from importlib import import_module
 from importlib.util import find_spec
 
-MODULES = ("fan_out", "latency", "failover", "pictures", "hls", "import_catalog", "transport_stream")
+MODULES = (
+    "fan_out",
+    "latency",
+    "failover",
+    "pictures",
+    "hls",
+    "import_catalog",
+    "transport_stream",
+)
 HEAD = ("what", "measured", "target")
 Row = tuple[str, str, str]
 
