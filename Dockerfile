@@ -6,7 +6,11 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /app
 
-# First what changes seldom: the layer is kept while requirements.txt stays.
+# First what changes seldom: the layers are kept while requirements.txt stays.
+# ffmpeg puts fMP4, DASH, RTSP and the like into a transport stream; nothing is transcoded.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ffmpeg \
+    && rm -rf /var/lib/apt/lists/*
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
 

@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 from kptv.channels.model import Source
 from kptv.errors import ConfigError
+from kptv.formats.hls.variants import LOWEST, Selection, parse_selection
 
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"  # beside wsgi.py
 
@@ -56,6 +57,7 @@ class Config:
     stream_timeout: float = 10.0
     stall_timeout: float = 5.0
     stream_linger: float = 10.0
+    join_buffer: float = 2.0
     stream_give_up: float = 120.0
     min_data_size: int = 2048
     sort_field: str = "tvg-name"
@@ -72,6 +74,8 @@ class Config:
     status_page: bool = True
     admin_token: str = field(default="", repr=False)  # empty: nobody may change anything
     demo: bool = False  # `make run` without SOURCES says so; no setting
+    variant_selection: Selection = LOWEST
+    ffmpeg: str = "ffmpeg"  # empty: none
 
 
 class _Rejected(ValueError):
@@ -98,8 +102,8 @@ def load_config(
     fields: dict[str, Any] = {}
     for variable, (field_name, parse) in _SETTINGS.items():
         text = (values.get(variable) or "").strip()
-        if not text and variable != "SOURCES":
-            continue  # empty is unset, as in `VARIABLE=` of an env file
+        if not text and variable != "SOURCES" and not (variable == "FFMPEG" and variable in values):
+            continue  # empty is unset, as in `VARIABLE=` of an env file; an empty FFMPEG is none
         try:
             fields[field_name] = parse(text)
         except _Rejected as rejected:
@@ -280,6 +284,19 @@ def _admin_token(text: str) -> str:
     return text
 
 
+def _program(text: str) -> str:
+    if "\0" in text:
+        raise _Rejected("a program's name or path; empty for none")
+    return text
+
+
+def _selection(text: str) -> Selection:
+    try:
+        return parse_selection(text)
+    except ValueError as error:
+        raise _Rejected(str(error)) from None
+
+
 _DAY = 86400.0
 _MB = 1024**2
 
@@ -299,6 +316,7 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "STREAM_TIMEOUT": ("stream_timeout", _duration(0.1, 600)),
     "STALL_TIMEOUT": ("stall_timeout", _duration(0.1, 600)),
     "STREAM_LINGER": ("stream_linger", _duration(0, 3600)),
+    "JOIN_BUFFER": ("join_buffer", _duration(0, 60)),
     "STREAM_GIVE_UP": ("stream_give_up", _duration(0, _DAY)),
     "MIN_DATA_SIZE": ("min_data_size", _size(188, 16 * _MB)),
     "SORT_FIELD": ("sort_field", _attribute),
@@ -314,6 +332,8 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "LOG_FORMAT": ("log_format", _log_format),
     "STATUS_PAGE": ("status_page", parse_boolean),
     "ADMIN_TOKEN": ("admin_token", _admin_token),
+    "VARIANT_SELECTION": ("variant_selection", _selection),
+    "FFMPEG": ("ffmpeg", _program),
 }
 
 VARIABLES = tuple(_SETTINGS)

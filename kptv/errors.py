@@ -19,6 +19,7 @@ class Reason(StrEnum):
     ENDED = "ended"  # end of body in mid-stream
     RESET = "reset"  # connection broken in mid-stream
     STALLED = "stalled"  # open but silent for STALL_TIMEOUT
+    UNSUPPORTED = "unsupported"  # encryption or a container that cannot be played here
     BAD_URL = "bad_url"  # not an address this proxy can open
     INTERNAL = "internal"  # a fault of ours: logged with its traceback
 

@@ -21,6 +21,8 @@ PMT_PID = 0x1000
 _MAGIC = b"KPTV"
 _MARK = struct.Struct(">4s16s24sIQd")
 _KEY_INTERVAL = 0.5  # seconds between random access points
+_FRAME_INTERVAL = 0.04  # seconds between pictures
+_KEY_PICTURE, _OTHER_PICTURE = b"\0\0\0\1\x65", b"\0\0\0\1\x41"  # NAL units 5 and 1 of H.264
 _CLOCK = 90_000
 
 
@@ -67,7 +69,8 @@ class NumberedStream:
         self._packet_seconds = PACKET * 8 / bitrate
         self._burst = burst
         self._clock_base = clock_base
-        self._group = max(4, round(_KEY_INTERVAL / self._packet_seconds))
+        self._frame = max(1, round(_FRAME_INTERVAL / self._packet_seconds))
+        self._frames_a_group = max(1, round(_KEY_INTERVAL / self._packet_seconds / self._frame))
         self._counters = {0: 0, PMT_PID: 0, pid: 0}
         self._tables = (_pat(), _pmt(pid))
         self.sent = 0  # media packets so far
@@ -85,11 +88,14 @@ class NumberedStream:
         number = self.sent
         self.sent += 1
         mark = _MARK.pack(_MAGIC, *self._names, number, now)
-        if number % self._group:
+        if number % self._frame:
             return self._head(self._pid) + mark.ljust(PACKET - 4, b"\xff")
         clock = (self._clock_base + int(number * self._packet_seconds * _CLOCK)) % 2**33
+        if number % (self._frame * self._frames_a_group):
+            start = b"\x07\x10" + _pcr(clock) + _pes_header(clock + _CLOCK // 5) + _OTHER_PICTURE
+            return self._head(self._pid, True, True) + (start + mark).ljust(184, b"\xff")
         tables = self._head(0, True) + self._tables[0] + self._head(PMT_PID, True) + self._tables[1]
-        start = b"\x07\x50" + _pcr(clock) + _pes_header(clock + _CLOCK // 5) + b"\0\0\0\1\x65"
+        start = b"\x07\x50" + _pcr(clock) + _pes_header(clock + _CLOCK // 5) + _KEY_PICTURE
         return tables + self._head(self._pid, True, True) + (start + mark).ljust(184, b"\xff")
 
     def _head(self, pid: int, starts: bool = False, adapted: bool = False) -> bytes:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kptv.config import VARIABLES, Config, load_config
 from kptv.errors import ConfigError
+from kptv.formats.hls.variants import By, Selection
 
 SOURCES = "http://provider.example/list.m3u|2"
 MB = 1024**2
@@ -59,6 +60,8 @@ DEFAULTS = [
     ("STATUS_PAGE", "status_page", True),
     ("ADMIN_TOKEN", "admin_token", ""),
     ("DATA_DIR", "data_dir", Path("data")),
+    ("VARIANT_SELECTION", "variant_selection", Selection(By.LOWEST)),
+    ("FFMPEG", "ffmpeg", "ffmpeg"),
 ]
 
 # variable, field, what is written, what it means
@@ -94,6 +97,8 @@ ACCEPTED = [
     ("STATUS_PAGE", "status_page", "no", False),
     ("ADMIN_TOKEN", "admin_token", "open-sesame!", None),
     ("DATA_DIR", "data_dir", "/var/lib/kptv", Path("/var/lib/kptv")),
+    ("VARIANT_SELECTION", "variant_selection", "720p", Selection(By.HEIGHT, 720)),
+    ("FFMPEG", "ffmpeg", "/opt/ffmpeg", None),
 ]
 
 # variable, what is written and cannot be used
@@ -142,6 +147,8 @@ REFUSED = [
     ("STATUS_PAGE", ("read-only",)),
     ("ADMIN_TOKEN", ("short", "two words too", "schlüssel-wort", "x" * 257)),
     ("DATA_DIR", ("a\0b",)),
+    ("VARIANT_SELECTION", ("best", "720i", "0")),
+    ("FFMPEG", ("a\0b",)),
 ]
 
 
@@ -150,7 +157,12 @@ def test_each_setting_has_its_default_unset_and_empty(
     variable: str, field: str, default: Any
 ) -> None:
     assert getattr(load(), field) == default
-    assert getattr(load(**{variable: " "}), field) == default
+    if variable != "FFMPEG":  # there, empty means none
+        assert getattr(load(**{variable: " "}), field) == default
+
+
+def test_an_empty_ffmpeg_is_none() -> None:
+    assert load(FFMPEG="").ffmpeg == ""
 
 
 @pytest.mark.parametrize(("variable", "field", "written", "meant"), ACCEPTED)

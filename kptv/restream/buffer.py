@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
-JOIN_AGE = 2.0  # seconds of media that a viewer gets at once, to fill its own buffer
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    data: bytes  # whole packets
-    time: float  # when it came
+from kptv.formats.mpegts.joining import Chunk, Entry, choose_entry
 
 
 class Budget:
@@ -44,7 +37,7 @@ class ChunkBuffer:
     def __init__(self, limit: int, budget: Budget) -> None:
         self._limit = limit
         self._budget = budget
-        self._chunks: deque[_Chunk] = deque()
+        self._chunks: deque[Chunk] = deque()
         self.size = 0  # bytes
         self.first = 0  # sequence number of the oldest chunk
         self.end = 0  # the one that the next chunk will get
@@ -53,28 +46,36 @@ class ChunkBuffer:
     def __repr__(self) -> str:
         return f"<ChunkBuffer {self.first}..{self.end} bytes={self.size}>"
 
-    def append(self, data: bytes, now: float) -> None:
+    def append(self, chunk: Chunk) -> None:
         """Add a chunk; the oldest go as the limit or the budget wants it."""
-        self._chunks.append(_Chunk(data, now))
+        self._chunks.append(chunk)
         self.end += 1
-        self.size += len(data)
-        self._budget.used += len(data)
+        self.size += len(chunk.data)
+        self._budget.used += len(chunk.data)
         while self.size > self._limit and self.drop_oldest():
             pass
         self._budget.trim()
 
-    def get(self, number: int) -> bytes:
+    def get(self, number: int) -> Chunk:
         """The chunk with this sequence number: ``first <= number < end``."""
-        return self._chunks[number - self.first].data
+        return self._chunks[number - self.first]
 
-    def join(self, now: float) -> int:
-        """Where a viewer starts: the newest chunk that is JOIN_AGE old, else the oldest."""
-        number = self.first
-        for offset, chunk in enumerate(self._chunks):
-            if now - chunk.time < JOIN_AGE:
-                break
-            number = self.first + offset
-        return number
+    def join(self, join_buffer: float) -> tuple[int, Entry] | None:
+        """Where a viewer starts: the chunk's number and the entry in it.
+
+        The newest entry with ``join_buffer`` seconds of media behind it, else the oldest; None if
+        there is none (yet).
+        """
+        if not self._chunks:
+            return None
+        numbers = {
+            id(entry): self.first + offset
+            for offset, chunk in enumerate(self._chunks)
+            for entry in chunk.entries
+        }
+        entries = (entry for chunk in self._chunks for entry in chunk.entries)
+        entry = choose_entry(entries, self._chunks[-1].clock, join_buffer)
+        return None if entry is None else (numbers[id(entry)], entry)
 
     def drop_oldest(self) -> bool:
         """Drop a chunk; False if that would be the newest one."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import count
+from itertools import chain, count
 from time import monotonic, time
 from typing import Any
 
@@ -23,6 +23,8 @@ from gevent.hub import get_hub
 from kptv.channels.failover import Candidate, Failover
 from kptv.channels.model import Channel, Stream
 from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
+from kptv.formats.mpegts.joining import Chunk
+from kptv.formats.mpegts.splicer import Splicer
 from kptv.metrics import STOPPED, SWITCHED, ChannelCounters
 from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.buffer import ChunkBuffer
@@ -45,6 +47,10 @@ BURST_TICK = 0.001  # then: long enough for others to run, 256 MB/s
 # How the upstream ended by itself; after any other ending it was we who hung up.
 _THEY_HUNG_UP = frozenset((Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.HTTP_ERROR))
 
+
+# Seconds of bytes without a programme in them, after which a stream is no stream: the splicer
+# itself waits 10 for a keyframe.
+PROGRAMME_WAIT = 12.0
 
 _numbers = count(1)
 
@@ -83,6 +89,7 @@ class Hub:
         open_stream: OpenStream,
         buffer: ChunkBuffer,
         counters: ChannelCounters,
+        join_buffer: float,
         keep_file: KeepFile,
         on_idle: Callable[[Hub], None],
         on_end: Callable[[Hub], None],
@@ -90,12 +97,14 @@ class Hub:
         self.channel = channel
         self.buffer = buffer
         self.counters = counters
+        self.join_buffer = join_buffer  # seconds of media that a viewer gets at once
         self.state = State.STARTING
         self.source_number: int | None = None  # whose slot it holds
         self.subscribers: set[Subscriber] = set()
         self.idle_since = monotonic()
         self.published_at = monotonic()
         self.unavailable: Unavailable | None = None  # why it ended without media
+        self.playable = False  # a viewer could start
         self.is_file = False  # the stream turned out to be one
         self.file: OpenFile | None = None  # that file, until somebody takes it
         self._failover = failover
@@ -104,6 +113,10 @@ class Hub:
         self._keep_file = keep_file
         self._on_idle = on_idle
         self._on_end = on_end
+        self._splicer = Splicer()
+        self._spliced: Stream | None = None  # the last that was given to the splicer
+        self._live = False  # what is open has given media to viewers
+        self._silent_since = self.published_at  # when the stream before gave its last
         self._waiting: list[Subscriber] = []
         self.number = next(_numbers)
         self.begun_at = time()  # Unix, as all that is for people
@@ -111,6 +124,7 @@ class Hub:
         self.meter = Meter(monotonic())
         self.history: deque[Event] = deque(maxlen=REMEMBERED_OF_HUB)
         self.on_event: Callable[[Event], object] = lambda event: None
+        self._errors_seen = 0  # of the upstream that is open, continuity errors
         self._interruptible = False  # a stream is open that somebody may switch away from
         self._trouble: Trouble | None = None  # of the stream before; for the log
         self._greenlet: Greenlet = Greenlet(self._run)
@@ -159,6 +173,37 @@ class Hub:
             self._interruptible = False
             self._greenlet.throw(_Switch())
 
+    @property
+    def media(self) -> dict[str, object]:
+        """What the transport stream of the source says of itself, as far as it is known."""
+        if not self._splicer.sending:
+            return {}
+        stats = self._splicer.stats
+        facts: dict[str, object] = {
+            "codecs": list(stats.codecs),
+            "gop_seconds": round(stats.gop_seconds, 2),
+            "pcr_jitter": round(stats.pcr_jitter, 3),
+            "continuity_errors": stats.continuity_errors,
+            "damaged_packets": stats.damaged_packets,
+            "scrambled_packets": stats.scrambled_packets,
+            "bytes_dropped": stats.bytes_dropped,
+            "sync_losses": stats.sync_losses,
+        }
+        if stats.size:
+            facts |= {"width": stats.size[0], "height": stats.size[1]}
+        return facts
+
+    def measure(self, now: float) -> None:
+        """Put the figures that are read, not counted, where metrics find them."""
+        counters = self.counters
+        self.meter.sample(now, counters.bytes_received, self.buffer.end)
+        counters.bit_rate = self.meter.bit_rate()
+        counters.buffer_bytes = self.buffer.size
+        counters.source = self.source_number
+        errors = self._splicer.stats.continuity_errors
+        counters.continuity_errors += max(errors - self._errors_seen, 0)
+        self._errors_seen = errors
+
     def note(self, kind: Kind, **fields: Any) -> None:
         """Something happened that people want to know of."""
         event = Event(time(), kind, self.channel.slug, self.channel.name, **fields)
@@ -205,11 +250,19 @@ class Hub:
             greenlet = subscriber.waiting
             if greenlet is None:
                 continue  # killed while it waited
-            if subscriber.push():
+            if self._push(subscriber):
                 self._waiting.append(subscriber)
             else:
                 subscriber.waiting = None
                 greenlet.switch()
+
+    def _push(self, subscriber: Subscriber) -> bool:
+        try:
+            return subscriber.push()
+        except Exception:  # of one viewer: the others of this turn must have theirs
+            log.exception("%s: a viewer was lost", self.channel.slug)
+            subscriber.drop()
+            return False
 
     def _run(self) -> None:
         try:
@@ -278,15 +331,25 @@ class Hub:
             _close(chunks)
 
     def _copy(self, chunks: Iterator[bytes], attempt: Attempt) -> None:
-        """Publish what comes; only an exception ends it."""
+        """Splice what comes into the programme; only an exception ends it."""
         late = UpstreamError(Reason.TIMEOUT, f"no media within {attempt.timeout:.1f} s")
         with gevent.Timeout(attempt.timeout, late):
             first = next(chunks)
-        self._started(attempt.stream)
-        self._publish(first)
-        for data in chunks:
-            self._publish(data)
-            gevent.sleep(self._tick(len(data)))
+        opened = monotonic()
+        self._splicer.open(opened, same_stream=attempt.stream == self._spliced)
+        self._spliced, self._live = attempt.stream, False
+        self._errors_seen = 0
+        try:
+            for data in chain((first,), chunks):
+                now = monotonic()
+                self._publish(self._splicer.feed(data, now), attempt.stream)
+                if not self._splicer.sending and now - opened > PROGRAMME_WAIT:
+                    raise UpstreamError(Reason.NOT_MEDIA, "no programme that can be played")
+                gevent.sleep(self._tick(len(data)))
+        finally:
+            self._silent_since = self.published_at
+            self.measure(monotonic())
+            self._publish(self._splicer.close(monotonic()), attempt.stream)
         raise UpstreamError(Reason.ENDED, "end of stream")
 
     def _tick(self, size: int) -> float:
@@ -297,7 +360,7 @@ class Hub:
 
     def _started(self, stream: Stream) -> None:
         now = monotonic()
-        silence = now - self.published_at
+        silence = now - self._silent_since
         self._failover.started(now)
         self.media_since = now
         if trouble := self._trouble:
@@ -328,17 +391,20 @@ class Hub:
             silence=shown,
         )
 
-    def _publish(self, data: bytes) -> None:
-        if self.ended:
-            return  # closed just now, and killed when this greenlet switches
+    def _publish(self, chunk: Chunk, stream: Stream) -> None:
+        if not chunk or self.ended:  # ended: closed just now, killed when this greenlet switches
+            return
+        if chunk.entries and not self._live:
+            self._live = self.playable = True
+            self._started(stream)
         self.published_at = monotonic()
-        self.buffer.append(data, self.published_at)
+        self.buffer.append(chunk)
         self.wake()
 
     def _failed(self, error: UpstreamError, attempt: Attempt) -> None:
         source = attempt.stream.source
         busy = self._limits.in_use(source) > 1
-        outcome = self._failover.failed(error, monotonic(), self.published_at, busy)
+        outcome = self._failover.failed(error, monotonic(), self._silent_since, busy)
         self.counters.errors[error.reason] += 1
         self._in_trouble(Trouble(attempt.stream, error.reason, str(error), monotonic()))
         log.warning(

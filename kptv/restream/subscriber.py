@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from kptv.errors import Unavailable
+from kptv.formats.mpegts.joining import ViewerPatch
 
 if TYPE_CHECKING:
     from kptv.restream.hub import Hub
@@ -26,16 +28,20 @@ class Client:
 
 _numbers = count(1)
 BURST = 512 * 1024  # bytes sent before others get a turn, where no send blocks
+MOST_SKIPS, SKIPS_WITHIN = 3, 30.0  # so many in so many seconds: this viewer cannot keep up
 
 
 class Subscriber:
     """A body: iterate for the chunks, ``close`` when the viewer has left (may come twice)."""
 
     __slots__ = (
+        "_begun",
         "_hub",
         "_left",
         "_next",
+        "_patch",
         "_rest",
+        "_skipped_at",
         "client",
         "departed",
         "hang_up",
@@ -59,9 +65,12 @@ class Subscriber:
         self.joined_at = monotonic()
         self.received = 0  # bytes handed over
         self._hub = hub
-        self._next: int | None = None  # sequence number; None: not placed yet
+        self._next: int | None = None  # number of the next chunk; None: waits for an entry
+        self._patch: ViewerPatch | None = None  # while the viewer is on its way in
         self._rest = b""  # of a chunk that the viewer has had the beginning of
+        self._skipped_at: deque[float] = deque(maxlen=MOST_SKIPS - 1)
         self._left = False
+        self._begun = False  # the server has sent the headers and the first data itself
         self.send: Callable[[bytes], bytes] | None = None
         """Hands over, without waiting, what the viewer has room for; gives back the rest."""
         self.departed = departed
@@ -80,25 +89,25 @@ class Subscriber:
         Raises Unavailable where there will be none. The hub's own deadline (20 s) bounds this.
         """
         hub = self._hub
-        while hub.buffer.end == 0 and not hub.ended and not self._left:
+        while not hub.playable and not hub.ended and not self._left:
             hub.wait(self)
         if hub.is_file:
             return False
-        if self._left or hub.buffer.end == 0:
+        if self._left or not hub.playable:
             raise hub.unavailable or Unavailable("the channel was stopped", 1.0)
         return True
 
     def __iter__(self) -> Iterator[bytes]:
         hub, sent = self._hub, 0
-        self._next = hub.buffer.join(monotonic())
         while not self._left:
             if data := self._take():
                 yield data
+                self._begun = True
                 sent += len(data)
                 if sent >= BURST:
                     sent = 0
                     gevent.sleep(0)
-            elif hub.ended:
+            elif hub.ended or self._left:
                 return
             else:
                 sent = 0
@@ -110,7 +119,7 @@ class Subscriber:
         A socket has room for a chunk most of the time. The way over the greenlet and the server
         costs more than all the rest then, so it is taken only where somebody has to wait.
         """
-        if self.send is None or self._next is None or self._left or self._hub.ended:
+        if self.send is None or not self._begun or self._left or self._hub.ended:
             return False
         while data := self._take():
             self._rest = self.send(data)
@@ -123,19 +132,50 @@ class Subscriber:
         if self._rest:
             rest, self._rest = self._rest, b""
             return rest
-        hub, number = self._hub, self._next
-        assert number is not None, "placed"
-        if number == hub.buffer.end:
+        buffer, number = self._hub.buffer, self._next
+        if number is not None and number < buffer.first:
+            self._skip()
+            number = None
+        if number is None:
+            data = self._enter()
+        elif number < buffer.end:
+            self._next = number + 1
+            data = buffer.get(number).data
+            if self._patch is not None:
+                data = self._through(self._patch, data)
+        else:
             return b""
-        if number < hub.buffer.first:
-            self.skips += 1
-            hub.counters.skips += 1
-            number = hub.buffer.join(monotonic())
-        data = hub.buffer.get(number)
-        self._next = number + 1
         self.received += len(data)
-        hub.counters.bytes_sent += len(data)
+        self._hub.counters.bytes_sent += len(data)
         return data
+
+    def _enter(self) -> bytes:
+        """The beginning of the stream for this viewer: tables, then a keyframe (DESIGN, joins)."""
+        place = self._hub.buffer.join(self._hub.join_buffer)
+        if place is None or self._left:
+            return b""
+        number, entry = place
+        self._next = number + 1
+        patch = self._patch = ViewerPatch(entry, resumed=self.skips > 0)
+        return patch.start() + self._through(
+            patch, self._hub.buffer.get(number).data[entry.offset :]
+        )
+
+    def _through(self, patch: ViewerPatch, data: bytes) -> bytes:
+        data = patch.feed(data)
+        if patch.done:
+            self._patch = None
+        return data
+
+    def _skip(self) -> None:
+        """It fell behind the buffer: on from a newer entry, unless that happens all the time."""
+        now = monotonic()
+        self.skips += 1
+        self._hub.counters.skips += 1
+        if len(self._skipped_at) == MOST_SKIPS - 1 and now - self._skipped_at[0] < SKIPS_WITHIN:
+            self._hub.counters.dropped += 1
+            self.drop()
+        self._skipped_at.append(now)
 
     def behind(self, now: float) -> float:
         """Seconds of media that it was not given yet."""

@@ -41,6 +41,20 @@ class Client:
         self._config = config
         self._sessions: dict[int, _Session] = {}
 
+    def alone(self, source: Source) -> Client:
+        """A client for one stream that asks often: send ``Connection: keep-alive`` with it.
+
+        It has the cookies set so far. Who asks for one thing at a time has one connection a host
+        and keeps those of two hosts at most. Close it with the stream.
+        """
+        client = Client(self._config)
+        session = client._sessions[source.number] = _Session()
+        session.cookies.update(self._session(source).cookies)
+        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=1, max_retries=0)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        return client
+
     def get(
         self,
         source: Source,
@@ -56,7 +70,8 @@ class Client:
         closed before the next is opened, so that no more than one connection is ever open.
         Raises UpstreamError for no connection and for a status not in ``accept``.
         """
-        sent = self._headers(headers)
+        # Bytes: http.client refuses what is not Latin-1 in a str.
+        sent = {name: value.encode() for name, value in self.headers(headers).items()}
         for _ in range(MAX_REDIRECTS + 1):
             response = self._request(source, url, sent, timeout)
             if response.status_code not in REDIRECTS or "location" not in response.headers:
@@ -98,7 +113,7 @@ class Client:
                 session.mount(scheme, _Adapter(pool_maxsize=size, max_retries=0))
         return session
 
-    def _headers(self, extra: Mapping[str, str]) -> dict[str, bytes]:
+    def headers(self, extra: Mapping[str, str]) -> dict[str, str]:
         """What every request sends; a stream's own headers win, in any case of letters."""
         config = self._config
         headers = {
@@ -112,8 +127,7 @@ class Client:
         for name, value in extra.items():
             headers = {k: v for k, v in headers.items() if k.lower() != name.lower()}
             headers[name] = value
-        # Bytes: http.client refuses what is not Latin-1 in a str.
-        return {name: value.encode() for name, value in headers.items() if value}
+        return {name: value for name, value in headers.items() if value}
 
 
 class _Adapter(HTTPAdapter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 from time import monotonic
@@ -12,12 +13,18 @@ from kptv.channels.model import Stream
 from kptv.config import Config
 from kptv.errors import FileBody, IsFile, Reason, UpstreamError
 from kptv.formats.files import file_type
-from kptv.formats.mpegts.aligner import PROBE_SIZE, Aligner, sniff
-from kptv.upstream.client import Client, hang_up, mapped_errors
+from kptv.formats.hls.playlist import Kind
+from kptv.formats.hls.reader import MAX_BYTES
+from kptv.formats.hls.reader import what_is as what_playlist
+from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
+from kptv.upstream.client import Client, hang_up, mapped_errors, scheme_of
+from kptv.upstream.hls.play import HlsUpstream
+from kptv.upstream.hls.request import Answer, read_all
+from kptv.upstream.packets import whole_packets
 from kptv.upstream.progressive import read_body
+from kptv.upstream.remux import ONLY_BY_REMUX, Input, remux
 
 _FILE_ACCEPT = frozenset((200, 206, 416))
-GARBAGE_LIMIT = 256 * 1024  # bytes without a packet in them; 0.3 s of an 8 Mbit/s stream
 _FILE_READ_SIZE = 128 * 1024  # bytes; a file is sent as fast as its viewer takes it
 # What an answer says of its entity and the viewer must hear (RFC 9110, 8 and 14).
 _ENTITY_HEADERS = (
@@ -31,11 +38,12 @@ _ENTITY_HEADERS = (
 
 
 class Opener:
-    """Opens streams by what their bytes are; holds no state of its own."""
+    """Opens streams by what their bytes are; remembers of each only whether it is HLS."""
 
     def __init__(self, config: Config, client: Client) -> None:
         self._config = config
         self._client = client
+        self._hls = HlsUpstream(config, client)
 
     def open_stream(self, stream: Stream) -> Iterator[bytes]:
         """Whole transport stream packets, as they come, without an end.
@@ -44,15 +52,32 @@ class Opener:
         The first piece comes when MIN_DATA_SIZE bytes of media are there. Raises
         UpstreamError when the upstream cannot go on, IsFile when it is no live stream.
         """
+        if scheme_of(stream.url) in ONLY_BY_REMUX:
+            yield from self._remux(stream)
+            return
+        if self._hls.knows(stream):
+            yield from self._hls.play(stream, None)
+            return
+        asked_at = monotonic()
         response = self._get(stream, {})
         try:
             body = read_body(response, self._config.stream_timeout, self._config.stall_timeout)
             head = _read_head(body)
+            if what_playlist(head) is not Kind.OTHER:
+                # Whole, and its connection closed before the next one opens.
+                playlist = head + read_all(response, MAX_BYTES - len(head))
+                hang_up(response)
+                yield from self._hls.play(stream, Answer(playlist, response.url, asked_at))
+                return
+            if is_dash(head):
+                hang_up(response)
+                yield from self._remux(stream)
+                return
             if not sniff(head, final=len(head) < PROBE_SIZE):
                 if content_type := file_type(head):
                     raise IsFile(_File(response, content_type, head))
                 raise UpstreamError(Reason.NOT_MEDIA, what_is(head))
-            yield from self._packets(head, body)
+            yield from whole_packets(chain((head,), body), self._config)
         except IsFile:
             raise  # the connection now belongs to who catches this
         except BaseException:  # GeneratorExit too: an endless body ends in no other way
@@ -78,6 +103,13 @@ class Opener:
             raise
         return _File(response, content_type, head)
 
+    def _remux(self, stream: Stream) -> Iterator[bytes]:
+        source = Input(stream.url, headers=self._client.headers(stream.headers))
+        name = f"{stream.name or 'stream'}: {stream.source.tag}"
+        silence = max(self._config.stall_timeout, self._config.stream_timeout)
+        body = remux(self._config.ffmpeg, source, name, silence)
+        return whole_packets(body, self._config)
+
     def _get(self, stream: Stream, headers: dict[str, str]) -> requests.Response:
         config = self._config
         # Between two reads the body's own deadline (STALL_TIMEOUT) is the stricter one.
@@ -89,36 +121,6 @@ class Opener:
             timeout=timeout,
             accept=_FILE_ACCEPT if headers else frozenset((200, 206)),
         )
-
-    def _packets(self, head: bytes, body: Iterator[bytes]) -> Iterator[bytes]:
-        pieces = _aligned(chain((head,), body), self._config.stall_timeout)
-        start = b""
-        while len(start) < self._config.min_data_size:
-            try:
-                start += next(pieces)
-            except UpstreamError as error:
-                if error.reason is not Reason.ENDED:
-                    raise
-                raise UpstreamError(Reason.EMPTY, f"{len(start)} bytes of media") from None
-        yield start
-        yield from pieces
-
-
-def _aligned(body: Iterator[bytes], patience: float) -> Iterator[bytes]:
-    """The packets in ``body``, as they come; never none.
-
-    Raises UpstreamError NOT_MEDIA where other bytes go on in their place: for ``patience``
-    seconds, or for more bytes than any disturbance lasts (a fast body of them never waits,
-    so that nothing else would get a turn).
-    """
-    aligner = Aligner()
-    good_at, dropped = monotonic(), 0
-    for data in body:
-        if packets := aligner.feed(data):
-            yield packets
-            good_at, dropped = monotonic(), aligner.bytes_dropped
-        elif aligner.bytes_dropped - dropped > GARBAGE_LIMIT or monotonic() - good_at > patience:
-            raise UpstreamError(Reason.NOT_MEDIA, "no transport stream in it any more")
 
 
 def _read_head(body: Iterator[bytes]) -> bytes:
@@ -134,6 +136,13 @@ def _read_head(body: Iterator[bytes]) -> bytes:
                 raise UpstreamError(Reason.EMPTY, "empty body") from None
             raise
     return head
+
+
+def is_dash(head: bytes) -> bool:
+    """True for the start of a DASH manifest (ISO/IEC 23009-1, 5.2.1)."""
+    return (
+        re.match(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>|<!--.*?-->|\s)*<MPD[\s>]", head) is not None
+    )
 
 
 def what_is(head: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE
@@ -90,6 +90,7 @@ def test_after_a_flush_the_next_stream_may_have_longer_packets() -> None:
     assert align(aligner, b"".join(packet(n) + b"p" * 16 for n in range(5))) == packets(5)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=4000), st.lists(st.integers(0, 5000), max_size=20))
 def test_any_bytes_in_whole_packets_out(data: bytes, cuts: list[int]) -> None:
     aligner = Aligner()
@@ -108,6 +109,7 @@ PIECES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=8).map(b"".join), st.lists(st.integers(0, 20000), max_size=30))
 def test_any_split_into_reads_gives_the_same_packets(data: bytes, cuts: list[int]) -> None:
     whole, parts = Aligner(), Aligner()
@@ -115,11 +117,13 @@ def test_any_split_into_reads_gives_the_same_packets(data: bytes, cuts: list[int
     assert (whole.bytes_dropped, whole.sync_losses) == (parts.bytes_dropped, parts.sync_losses)
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=4).map(b"".join))
 def test_fed_byte_by_byte_it_gives_the_same_packets(data: bytes) -> None:
     assert align(Aligner(), data) == align(Aligner(), *(bytes((byte,)) for byte in data))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=SEARCH_WINDOW - 200).map(lambda garbage: garbage.replace(b"G", b"g")))
 def test_a_stream_is_found_behind_garbage(garbage: bytes) -> None:
     sync = find_sync(garbage + packets(5))

@@ -28,7 +28,7 @@ FORMS: dict[str, dict[str, object]] = {
     "gzip chunked": {"content_encoding": "gzip", "compressed": True, "chunked": True},
     "says identity": {"content_encoding": "identity"},
     "says binary": {"content_encoding": "binary"},
-    "burst": {"burst": 10.0},
+    "burst": {"burst": 4.0},
 }
 
 
@@ -43,7 +43,7 @@ class Stage:
 def stage(
     share_provider: Callable[..., Provider], share_proxy: Callable[..., Proxy]
 ) -> Iterator[Stage]:
-    one = share_provider("one")
+    one = share_provider("one", bitrate=4e6)
     streams = {name: one.add_channel(name) for name in (*FORMS, "radio", "slow", "plain")}
     for name, attributes in FORMS.items():
         for attribute, value in attributes.items():

@@ -148,7 +148,7 @@ def test_an_import_gives_a_blocked_stream_one_more_chance(
         STREAM_LINGER="0",
         MAX_FAILURES_BEFORE_BLOCK="1",
         MAX_RETRIES="0",
-        IMPORT_REFRESH_INTERVAL="3s",
+        IMPORT_REFRESH_INTERVAL="2s",
     )
     ask(proxy, "news")
     seen = len(news.requests)

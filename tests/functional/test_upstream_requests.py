@@ -44,7 +44,7 @@ class Stage:
 def stage(
     share_provider: Callable[..., Provider], share_proxy: Callable[..., Proxy]
 ) -> Iterator[Stage]:
-    one, edge = share_provider("one", limit=1), share_provider("edge", limit=1)
+    one, edge = (share_provider(n, limit=1, bitrate=4e6) for n in ("one", "edge"))
     names = ("relative", "rooted", "absolute", "permanent", "token", "dead end", "plain")
     streams = {name: one.add_channel(name) for name in names}
     here = one.stream("/live/user-one/sesame-one/edge.ts")

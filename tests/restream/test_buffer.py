@@ -2,56 +2,78 @@
 
 from __future__ import annotations
 
-from kptv.restream.buffer import JOIN_AGE, Budget, ChunkBuffer
+from kptv.formats.mpegts.joining import Chunk, Entry
+from kptv.restream.buffer import Budget, ChunkBuffer
 
-CHUNK = bytes(188)
+SIZE = 188
+CHUNK = Chunk(bytes(SIZE))
+
+
+def keyframe(clock: float) -> Chunk:
+    entry = Entry(0, clock, b"", frozenset(), frozenset(), 0x100, None)
+    return Chunk(bytes(SIZE), (entry,), clock)
 
 
 def test_chunks_keep_their_numbers_while_old_ones_go() -> None:
-    buffer = ChunkBuffer(3 * len(CHUNK), Budget(1 << 20))
+    buffer = ChunkBuffer(3 * SIZE, Budget(1 << 20))
     for number in range(10):
-        buffer.append(bytes((number,)) * 188, now=0)
+        buffer.append(Chunk(bytes((number,)) * SIZE))
     assert (buffer.first, buffer.end) == (7, 10)
-    assert [buffer.get(number)[0] for number in range(7, 10)] == [7, 8, 9]
-    assert buffer.size == 3 * 188
+    assert [buffer.get(number).data[0] for number in range(7, 10)] == [7, 8, 9]
+    assert buffer.size == 3 * SIZE
 
 
 def test_a_chunk_larger_than_the_limit_is_kept_alone() -> None:
     buffer = ChunkBuffer(100, Budget(1 << 20))
-    buffer.append(CHUNK, 0)
-    buffer.append(CHUNK, 0)
+    buffer.append(CHUNK)
+    buffer.append(CHUNK)
     assert (buffer.first, buffer.end) == (1, 2)
 
 
-def test_a_viewer_joins_two_seconds_back() -> None:
+def test_a_viewer_joins_at_the_newest_keyframe_with_enough_media_behind_it() -> None:
     buffer = ChunkBuffer(1 << 20, Budget(1 << 20))
     for second in range(10):
-        buffer.append(CHUNK, now=second)
-    assert buffer.join(now=9) == 9 - JOIN_AGE
+        buffer.append(keyframe(second))
+        buffer.append(CHUNK)
+    buffer.append(keyframe(9))
+    place = buffer.join(join_buffer=2)
+    assert place is not None
+    number, entry = place
+    assert (number, entry.clock) == (14, 7)
 
 
-def test_a_viewer_of_a_young_stream_joins_at_its_oldest_chunk() -> None:
+def test_a_viewer_of_a_young_stream_joins_at_its_oldest_keyframe() -> None:
     buffer = ChunkBuffer(1 << 20, Budget(1 << 20))
-    buffer.append(CHUNK, now=9)
-    buffer.append(CHUNK, now=9.5)
-    assert buffer.join(now=10) == 0
+    buffer.append(CHUNK)
+    buffer.append(keyframe(9))
+    buffer.append(keyframe(9.5))
+    place = buffer.join(join_buffer=2)
+    assert place is not None
+    assert place[0] == 1
+
+
+def test_without_a_keyframe_there_is_no_place_to_join() -> None:
+    buffer = ChunkBuffer(1 << 20, Budget(1 << 20))
+    assert buffer.join(2) is None
+    buffer.append(CHUNK)
+    assert buffer.join(2) is None
 
 
 def test_all_buffers_together_keep_to_the_budget_and_the_largest_gives_way() -> None:
-    budget = Budget(10 * 188)
+    budget = Budget(10 * SIZE)
     large, small = ChunkBuffer(1 << 20, budget), ChunkBuffer(1 << 20, budget)
     for _ in range(8):
-        large.append(CHUNK, 0)
+        large.append(CHUNK)
     for _ in range(5):
-        small.append(CHUNK, 0)
-    assert (large.size, small.size) == (5 * 188, 5 * 188)
-    assert budget.used == 10 * 188
+        small.append(CHUNK)
+    assert (large.size, small.size) == (5 * SIZE, 5 * SIZE)
+    assert budget.used == 10 * SIZE
 
 
 def test_a_closed_buffer_gives_its_bytes_back_once() -> None:
     budget = Budget(1 << 20)
     buffer = ChunkBuffer(1 << 20, budget)
-    buffer.append(CHUNK, 0)
+    buffer.append(CHUNK)
     buffer.close()
     buffer.close()
     assert budget.used == 0

@@ -16,6 +16,7 @@ from kptv.metrics import Metrics
 from kptv.restream.files import OpenFile
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Subscriber
+from tests.restream.radio import Radio, marks
 
 LIMIT = 10.0  # seconds; what hangs, fails
 
@@ -40,11 +41,12 @@ class FakeUpstreams:
         self.most_open = max(self.most_open, self.open_now)
         try:
             self.opening(stream)
+            radio = Radio()
             while True:
                 item = self._feed_of(stream).get()
                 if isinstance(item, UpstreamError):
                     raise item
-                yield item
+                yield radio.frame(item)
         finally:
             self.open_now -= 1
 
@@ -62,10 +64,6 @@ class FakeFile:
 
     def close(self) -> None:
         self.closed += 1
-
-
-def packets(mark: bytes) -> bytes:
-    return (b"\x47" + mark * 187) * 20
 
 
 SOURCES = (Source(1, "http://one/", 1), Source(2, "http://two/", 1))
@@ -110,11 +108,12 @@ class Viewer:
 
     def _read(self) -> None:
         for chunk in self.body:
-            self.received.put(chunk)
+            for mark in marks(chunk):
+                self.received.put(mark)
         self.received.put(None)
 
     def next(self) -> bytes | None:
-        """The next chunk; None at the end of the body."""
+        """The next frame's mark; None at the end of the body."""
         return self.received.get(timeout=LIMIT)
 
     def leave(self) -> None:
@@ -138,36 +137,36 @@ def until(condition: Callable[[], bool]) -> None:
 def test_fifteen_viewers_on_a_cold_channel_make_one_upstream(rig: Rig) -> None:
     plays = [gevent.spawn(rig.viewer, NEWS) for _ in range(15)]
     gevent.idle()
-    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.upstreams.feed(ONE, b"a")
     viewers = [play.get(timeout=LIMIT) for play in plays]
-    assert [viewer.next() for viewer in viewers] == [packets(b"a")] * 15
+    assert [viewer.next() for viewer in viewers] == [b"a"] * 15
     assert rig.upstreams.opened == [ONE.url]
 
 
 def test_a_late_viewer_gets_what_is_buffered(rig: Rig) -> None:
-    rig.upstreams.feed(ONE, packets(b"a"), packets(b"b"))
+    rig.upstreams.feed(ONE, b"a", b"b")
     first = rig.viewer(NEWS)
-    assert [first.next(), first.next()] == [packets(b"a"), packets(b"b")]
+    assert [first.next(), first.next()] == [b"a", b"b"]
     late = rig.viewer(NEWS)
-    assert [late.next(), late.next()] == [packets(b"a"), packets(b"b")]
+    assert [late.next(), late.next()] == [b"a", b"b"]
 
 
 def test_the_stream_goes_on_when_the_viewer_who_started_it_leaves(rig: Rig) -> None:
-    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.upstreams.feed(ONE, b"a")
     first, second = rig.viewer(NEWS), rig.viewer(NEWS)
     first.leave()
     second.next()
-    rig.upstreams.feed(ONE, packets(b"b"))
-    assert second.next() == packets(b"b")
+    rig.upstreams.feed(ONE, b"b")
+    assert second.next() == b"b"
     assert rig.upstreams.opened == [ONE.url]
 
 
 @pytest.mark.parametrize("reason", [Reason.ENDED, Reason.RESET, Reason.STALLED, Reason.NOT_MEDIA])
 def test_a_failure_in_mid_stream_goes_on_with_the_next_source(rig: Rig, reason: Reason) -> None:
-    rig.upstreams.feed(ONE, packets(b"a"), UpstreamError(reason))
-    rig.upstreams.feed(TWO, packets(b"b"))
+    rig.upstreams.feed(ONE, b"a", UpstreamError(reason))
+    rig.upstreams.feed(TWO, b"b")
     viewer = rig.viewer(NEWS)
-    assert [viewer.next(), viewer.next()] == [packets(b"a"), packets(b"b")]
+    assert [viewer.next(), viewer.next()] == [b"a", b"b"]
     assert rig.upstreams.most_open == 1
 
 
@@ -179,8 +178,8 @@ def test_a_fault_of_ours_in_one_stream_costs_that_stream_only(
             raise KeyError("a bug")
 
     rig.upstreams.opening = fail
-    rig.upstreams.feed(TWO, packets(b"b"))
-    assert rig.viewer(NEWS).next() == packets(b"b")
+    rig.upstreams.feed(TWO, b"b")
+    assert rig.viewer(NEWS).next() == b"b"
     assert "KeyError" in caplog.text
 
 
@@ -196,35 +195,35 @@ def test_a_channel_that_cannot_start_says_when_to_come_again() -> None:
 
 
 def test_a_hub_lingers_and_the_next_viewer_finds_it(rig: Rig) -> None:
-    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.upstreams.feed(ONE, b"a")
     rig.viewer(NEWS).leave()
-    assert rig.viewer(NEWS).next() == packets(b"a")
+    assert rig.viewer(NEWS).next() == b"a"
     assert rig.upstreams.opened == [ONE.url]
 
 
 def test_a_lingering_hub_gives_way_to_who_needs_its_slot(rig: Rig) -> None:
-    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.upstreams.feed(ONE, b"a")
     rig.viewer(NEWS).leave()
-    rig.upstreams.feed(SPORT.streams[0], packets(b"s"))
-    assert rig.viewer(SPORT).next() == packets(b"s")
+    rig.upstreams.feed(SPORT.streams[0], b"s")
+    assert rig.viewer(SPORT).next() == b"s"
     assert rig.upstreams.most_open == 1
 
 
 def test_a_viewer_who_zaps_before_the_old_channel_is_left_gets_its_slot_then(rig: Rig) -> None:
-    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.upstreams.feed(ONE, b"a")
     old = rig.viewer(NEWS)
     zap = gevent.spawn(rig.viewer, SPORT)
     gevent.idle()
     assert rig.upstreams.opened == [ONE.url]
-    rig.upstreams.feed(SPORT.streams[0], packets(b"s"))
+    rig.upstreams.feed(SPORT.streams[0], b"s")
     old.leave()
-    assert zap.get(timeout=LIMIT).next() == packets(b"s")
+    assert zap.get(timeout=LIMIT).next() == b"s"
     assert rig.upstreams.most_open == 1
 
 
 def test_a_hub_ends_when_it_has_lingered_long_enough() -> None:
     rig = Rig(stream_linger=0.05)
-    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.upstreams.feed(ONE, b"a")
     rig.viewer(NEWS).leave()
     until(lambda: len(rig.hubs) == 0 and rig.upstreams.open_now == 0)
     until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
@@ -233,36 +232,58 @@ def test_a_hub_ends_when_it_has_lingered_long_enough() -> None:
 
 def test_in_direct_mode_each_viewer_has_an_upstream_of_its_own() -> None:
     rig = Rig(enable_restreaming=False)
-    rig.upstreams.feed(ONE, packets(b"a"))
-    rig.upstreams.feed(TWO, packets(b"b"))
+    rig.upstreams.feed(ONE, b"a")
+    rig.upstreams.feed(TWO, b"b")
     first, second = rig.viewer(NEWS), rig.viewer(NEWS)
-    assert {first.next(), second.next()} == {packets(b"a"), packets(b"b")}
+    assert {first.next(), second.next()} == {b"a", b"b"}
     first.leave()
     until(lambda: rig.upstreams.open_now == 1)
 
 
+FRAME = 3 * 188  # bytes of a frame and its tables, as a viewer gets them
+
+
+def fall_behind(rig: Rig, slow: Iterator[bytes], healthy: Viewer, *, first: int) -> bytes:
+    """Let more pass than the buffer holds, then look at what the slow viewer gets."""
+    for mark in range(first, first + 20):
+        rig.upstreams.feed(ONE, b"%d" % mark)
+        while healthy.next() != b"%d" % mark:
+            pass
+    return next(slow, b"")
+
+
 def test_a_viewer_who_is_too_slow_loses_data_and_holds_up_nobody() -> None:
-    rig = Rig(buffer_size_per_stream=3 * len(packets(b"a")))
-    rig.upstreams.feed(ONE, packets(b"a"))
+    rig = Rig(buffer_size_per_stream=3 * FRAME)
+    rig.upstreams.feed(ONE, b"a")
     slow = rig.play(NEWS)
     assert isinstance(slow, Subscriber)
     chunks = iter(slow)
-    assert next(chunks) == packets(b"a")
-    healthy = rig.viewer(NEWS)
-    for mark in range(20):
-        rig.upstreams.feed(ONE, packets(bytes((mark,))))
-        while healthy.next() != packets(bytes((mark,))):
-            pass
-    next(chunks)
+    assert marks(next(chunks)) == [b"a"]
+    data = fall_behind(rig, chunks, rig.viewer(NEWS), first=0)
+    assert marks(data) == [b"17"], "the oldest entry that is left"
+    assert data[3] & 0x20, "the first packet marks the break"
     assert slow.skips == 1
-    assert rig.hubs.budget.used <= 3 * len(packets(b"a"))
+    assert rig.hubs.budget.used <= 3 * FRAME
+
+
+def test_a_viewer_who_falls_behind_again_and_again_is_let_go() -> None:
+    rig = Rig(buffer_size_per_stream=3 * FRAME)
+    rig.upstreams.feed(ONE, b"a")
+    slow = rig.play(NEWS)
+    assert isinstance(slow, Subscriber)
+    chunks, healthy = iter(slow), rig.viewer(NEWS)
+    next(chunks)
+    assert fall_behind(rig, chunks, healthy, first=0)
+    assert fall_behind(rig, chunks, healthy, first=20)
+    assert not fall_behind(rig, chunks, healthy, first=40)
+    assert rig.metrics.open("News").dropped == 1
 
 
 def test_what_a_viewer_has_room_for_reaches_it_without_its_greenlet(rig: Rig) -> None:
-    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.upstreams.feed(ONE, b"a")
     viewer = rig.viewer(NEWS)
-    assert viewer.next() == packets(b"a")
-    room: list[int] = [1 << 20, 1 << 20, 1000, 0]
+    assert viewer.next() == b"a"
+    room: list[int] = [1 << 20, 1 << 20, 200, 0]
     taken: Queue[bytes] = Queue()
 
     def send(data: bytes) -> bytes:
@@ -272,18 +293,19 @@ def test_what_a_viewer_has_room_for_reaches_it_without_its_greenlet(rig: Rig) ->
 
     viewer.body.send = send
     for mark in (b"b", b"c"):
-        rig.upstreams.feed(ONE, packets(mark))
-        assert taken.get(timeout=LIMIT) == packets(mark)
+        rig.upstreams.feed(ONE, mark)
+        assert marks(taken.get(timeout=LIMIT)) == [mark]
     for mark in (b"d", b"e"):  # room for a part, for nothing: the server sends what is left
-        rig.upstreams.feed(ONE, packets(mark))
-        assert taken.get(timeout=LIMIT) + (viewer.next() or b"") == packets(mark)
+        rig.upstreams.feed(ONE, mark)
+        assert not marks(taken.get(timeout=LIMIT))
+        assert viewer.next() == mark
     assert viewer.received.empty()
 
 
 def test_a_viewer_who_has_hung_up_is_noticed_while_the_upstream_is_silent() -> None:
     rig = Rig(stream_linger=0)
     gone = Event()
-    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.upstreams.feed(ONE, b"a")
     body = rig.hubs.play(NEWS, None, gone.is_set)
     assert isinstance(body, Subscriber)
     viewer = Viewer(body)
@@ -293,14 +315,14 @@ def test_a_viewer_who_has_hung_up_is_noticed_while_the_upstream_is_silent() -> N
 
 
 def test_a_running_hub_takes_the_candidates_of_a_new_import(rig: Rig) -> None:
-    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.upstreams.feed(ONE, b"a")
     viewer = rig.viewer(NEWS)
     viewer.next()
     new = Stream(SOURCES[1], "http://two/new.ts")
     rig.hubs.imported(lambda slug: Channel(slug, "News", (new,)))
-    rig.upstreams.feed(new, packets(b"n"))
+    rig.upstreams.feed(new, b"n")
     rig.upstreams.feed(ONE, UpstreamError(Reason.ENDED))
-    assert viewer.next() == packets(b"n")
+    assert viewer.next() == b"n"
 
 
 def test_the_first_answer_of_a_file_is_the_one_that_is_sent(rig: Rig) -> None:
@@ -325,7 +347,7 @@ def test_the_first_answer_of_a_file_is_the_one_that_is_sent(rig: Rig) -> None:
 
 
 def test_closing_ends_every_viewer_and_gives_everything_back(rig: Rig) -> None:
-    rig.upstreams.feed(ONE, packets(b"a"))
+    rig.upstreams.feed(ONE, b"a")
     viewer = rig.viewer(NEWS)
     viewer.next()
     rig.hubs.close()
@@ -343,12 +365,12 @@ def test_closing_ends_every_viewer_and_gives_everything_back(rig: Rig) -> None:
 
 def test_a_switch_moves_all_viewers_to_the_next_source() -> None:
     rig = Rig()
-    rig.upstreams.feed(ONE, packets(b"1"))
-    rig.upstreams.feed(TWO, packets(b"2"))
+    rig.upstreams.feed(ONE, b"1")
+    rig.upstreams.feed(TWO, b"2")
     viewer = rig.viewer(NEWS)
-    assert viewer.next() == packets(b"1")
+    assert viewer.next() == b"1"
     assert rig.hubs.switch("news", None)
-    assert viewer.next() == packets(b"2")
+    assert viewer.next() == b"2"
     assert rig.upstreams.most_open == 1
     assert rig.hubs.health.failures(ONE) == 0
     assert rig.metrics.totals.failovers == {"switched": 1}
@@ -357,13 +379,13 @@ def test_a_switch_moves_all_viewers_to_the_next_source() -> None:
 
 def test_a_switch_by_number_goes_to_that_source_even_if_it_is_blocked() -> None:
     rig = Rig(max_failures_before_block=1)
-    rig.upstreams.feed(ONE, UpstreamError(Reason.REFUSED), packets(b"1"))
-    rig.upstreams.feed(TWO, packets(b"2"))
+    rig.upstreams.feed(ONE, UpstreamError(Reason.REFUSED), b"1")
+    rig.upstreams.feed(TWO, b"2")
     viewer = rig.viewer(NEWS)
-    assert viewer.next() == packets(b"2")
+    assert viewer.next() == b"2"
     assert rig.hubs.health.blocked(0.0) == 1
     assert rig.hubs.switch("news", 1)
-    assert viewer.next() == packets(b"1")
+    assert viewer.next() == b"1"
     rig.hubs.close()
 
 
@@ -376,9 +398,9 @@ def test_a_switch_while_nothing_plays_changes_nothing() -> None:
 
 def test_a_stopped_channel_ends_its_viewers_and_gives_its_slot_back() -> None:
     rig = Rig()
-    rig.upstreams.feed(ONE, packets(b"1"))
+    rig.upstreams.feed(ONE, b"1")
     viewer = rig.viewer(NEWS)
-    assert viewer.next() == packets(b"1")
+    assert viewer.next() == b"1"
     assert rig.hubs.stop("news")
     assert viewer.next() is None
     rig.hubs.close()
@@ -386,10 +408,10 @@ def test_a_stopped_channel_ends_its_viewers_and_gives_its_slot_back() -> None:
 
 def test_what_happened_to_a_channel_is_told_in_order() -> None:
     rig = Rig()
-    rig.upstreams.feed(ONE, packets(b"1"), UpstreamError(Reason.STALLED, "silent"))
-    rig.upstreams.feed(TWO, packets(b"2"))
+    rig.upstreams.feed(ONE, b"1", UpstreamError(Reason.STALLED, "silent"))
+    rig.upstreams.feed(TWO, b"2")
     viewer = rig.viewer(NEWS)
-    assert [viewer.next(), viewer.next()] == [packets(b"1"), packets(b"2")]
+    assert [viewer.next(), viewer.next()] == [b"1", b"2"]
     told = [(event.kind, event.source, event.reason) for event in rig.hubs.journal.events]
     assert told == [
         ("opened", None, ""),
@@ -402,13 +424,13 @@ def test_what_happened_to_a_channel_is_told_in_order() -> None:
 
 def test_what_was_opened_is_open_or_has_an_outcome() -> None:
     rig = Rig()
-    rig.upstreams.feed(ONE, packets(b"1"), UpstreamError(Reason.RESET))
-    rig.upstreams.feed(TWO, packets(b"2"))
+    rig.upstreams.feed(ONE, b"1", UpstreamError(Reason.RESET))
+    rig.upstreams.feed(TWO, b"2")
     viewer = rig.viewer(NEWS)
-    assert [viewer.next(), viewer.next()] == [packets(b"1"), packets(b"2")]
+    assert [viewer.next(), viewer.next()] == [b"1", b"2"]
     assert rig.metrics.totals.opens == {1: 1, 2: 1}
     assert rig.metrics.totals.outcomes == {(1, "reset"): 1}
     rig.hubs.close()
     gevent.sleep(0)
     assert rig.metrics.totals.outcomes == {(1, "reset"): 1, (2, "stopped"): 1}
-    assert rig.metrics.bytes_received == 2 * len(packets(b"1"))
+    assert rig.metrics.bytes_received == 2 * len(Radio().frame(b"1"))

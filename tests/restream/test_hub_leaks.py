@@ -19,6 +19,7 @@ from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs
 from kptv.restream.limits import SETTLE, Slot
 from kptv.restream.subscriber import Subscriber
+from tests.restream.radio import Radio
 
 SOURCE = Source(1, "http://one/", 4)
 CHANNELS = [Channel(f"c{n}", f"C{n}", (Stream(SOURCE, f"http://one/{n}.ts"),)) for n in range(4)]
@@ -30,8 +31,9 @@ LIMIT = 20.0  # seconds; what hangs, fails
 def open_stream(stream: Stream) -> Iterator[bytes]:
     if stream.url.endswith("broken.ts"):
         raise UpstreamError(Reason.REFUSED)
+    radio = Radio()
     while True:
-        yield b"\x47" + bytes(187)
+        yield radio.frame(b"on")
         gevent.sleep(0.001)
 
 

@@ -31,6 +31,7 @@ from kptv.web.directory import Directory
 from kptv.web.events import Feed
 from kptv.web.status import status_blueprint
 from kptv.web.view import View
+from tests.restream.radio import Radio, marks
 
 LIMIT = 10.0  # seconds; what hangs, fails
 TOKEN = "open-sesame"
@@ -52,7 +53,7 @@ http://two.example/live/canary-user/canary-pass/7.ts
 http://two.example/live/canary-user/canary-pass/8.ts
 """,
 )
-PACKETS = (b"\x47" + b"1" * 187) * 20
+MARK = b"m"  # what a frame of radio says
 
 
 def catalog_of(*lists: str) -> Catalog:
@@ -114,7 +115,7 @@ class StatusRig:
         channel = self.catalog.find(name)
         assert channel is not None
         for stream in channel.streams:
-            self.give(stream, PACKETS)
+            self.give(stream, MARK)
         client = Client(address, "VLC/3.0.18 LibVLC/3.0.18")
         with gevent.Timeout(LIMIT):
             body = self.hubs.play(channel, None, lambda: False, client)
@@ -123,7 +124,8 @@ class StatusRig:
 
         def read() -> None:
             for chunk in body:
-                received.put(chunk)
+                for mark in marks(chunk):
+                    received.put(mark)
             received.put(None)
             body.close()
 
@@ -147,11 +149,12 @@ class StatusRig:
         self.imports += 1
 
     def _open(self, stream: Stream) -> Iterator[bytes]:
+        radio = Radio()
         while True:
             item = self.feeds.setdefault(stream.url, Queue()).get()
             if isinstance(item, UpstreamError):
                 raise item
-            yield item
+            yield radio.frame(item)
 
     def _open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
         raise AssertionError("no files here")

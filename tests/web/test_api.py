@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from kptv.errors import Reason, UpstreamError
 from kptv.web.admin import CSRF_HEADER
 from kptv.web.openapi import description
-from tests.web.status_rig import LIMIT, LISTS, PACKETS, TOKEN, StatusRig, catalog_of
+from tests.web.status_rig import LIMIT, LISTS, MARK, TOKEN, StatusRig, catalog_of
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -47,7 +47,7 @@ def status(client: FlaskClient) -> dict[str, Any]:
 def test_a_channel_that_plays_is_shown_with_its_viewer_and_its_candidates(
     rig: StatusRig, client: FlaskClient
 ) -> None:
-    assert rig.play("News")() == PACKETS
+    assert rig.play("News")() == MARK
     (hub,) = status(client)["hubs"]
     assert (hub["id"], hub["state"], hub["source"], hub["viewers"]) == ("news", "playing", 1, 1)
     assert [(c["source"], c["standing"]) for c in hub["candidates"]] == [(1, "open"), (2, "ready")]
@@ -59,9 +59,9 @@ def test_a_channel_that_plays_is_shown_with_its_viewer_and_its_candidates(
 
 def test_a_failure_is_shown_where_it_happened_and_why(rig: StatusRig, client: FlaskClient) -> None:
     read = rig.play("News")
-    assert read() == PACKETS
+    assert read() == MARK
     rig.give(rig.stream("News", 1), UpstreamError(Reason.STALLED, "nothing for 5.0 s"))
-    assert read() == PACKETS
+    assert read() == MARK
     (hub,) = status(client)["hubs"]
     assert hub["source"] == 2
     assert hub["failovers"] == 1
@@ -92,7 +92,7 @@ def test_logos_are_shown_unless_they_are_on_a_providers_host(client: FlaskClient
 
 @pytest.mark.parametrize("path", ["status", "channels", "groups", "events"])
 def test_nothing_of_a_providers_url_is_told(rig: StatusRig, path: str) -> None:
-    assert rig.play("News")() == PACKETS
+    assert rig.play("News")() == MARK
     rig.give(rig.stream("News", 1), UpstreamError(Reason.HTTP_ERROR, "HTTP 404"))
     answer = rig.client().get(f"/api/{path}")
     pieces = answer.iter_encoded()
@@ -229,10 +229,10 @@ def test_a_switch_keeps_the_viewer_and_takes_the_other_source(
     rig: StatusRig, client: FlaskClient
 ) -> None:
     read = rig.play("News")
-    assert read() == PACKETS
+    assert read() == MARK
     path = "/api/channels/news/switch"
     assert client.post(path, headers=BEARER, json={"source": 2}).status_code == 202
-    assert read() == PACKETS
+    assert read() == MARK
     (hub,) = status(client)["hubs"]
     assert (hub["source"], hub["viewers"]) == (2, 1)
     assert client.post(path, headers=BEARER, json={"source": 3}).status_code == 409
@@ -247,7 +247,7 @@ def test_a_channel_of_one_source_cannot_be_switched(rig: StatusRig, client: Flas
 
 def test_a_stop_ends_the_channel(rig: StatusRig, client: FlaskClient) -> None:
     read = rig.play("News")
-    assert read() == PACKETS
+    assert read() == MARK
     assert client.post("/api/channels/news/stop", headers=BEARER).status_code == 202
     assert read() is None
     assert status(client)["hubs"] == []

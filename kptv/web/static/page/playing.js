@@ -97,12 +97,8 @@ function subtitle(hub) {
 function mediaFacts(media) {
   const facts = [];
   if (media.width && media.height) facts.push(`${media.width}×${media.height}`);
-  else if (media.resolution) facts.push(String(media.resolution));
-  for (const key of ["video", "video_codec", "codec", "audio", "audio_codec"]) {
-    if (typeof media[key] === "string" && media[key]) facts.push(media[key]);
-  }
-  if (media.fps) facts.push(`${media.fps} fps`);
-  if (media.gop) facts.push(`keyframe every ${span(media.gop)}`);
+  if (media.codecs?.length) facts.push(media.codecs.join(" + "));
+  if (media.gop_seconds) facts.push(`keyframe every ${span(media.gop_seconds)}`);
   return facts;
 }
 
@@ -110,8 +106,11 @@ function facts(hub) {
   const parts = [`${size(hub.received_bytes)} in`, `${size(hub.sent_bytes)} out`];
   parts.push(`${size(hub.buffer_bytes)} buffered`);
   if (hub.skips) parts.push(`${plural(hub.skips, "skip")} of slow viewers`);
-  const errors = hub.media.continuity_errors;
-  if (errors) parts.push(plural(errors, "continuity error"));
+  const media = hub.media;
+  if (media.continuity_errors) parts.push(plural(media.continuity_errors, "continuity error"));
+  if (media.damaged_packets) parts.push(plural(media.damaged_packets, "damaged packet"));
+  if (media.scrambled_packets) parts.push(plural(media.scrambled_packets, "scrambled packet"));
+  if (media.sync_losses) parts.push(plural(media.sync_losses, "sync loss", "sync losses"));
   return parts.join(" · ");
 }
 

@@ -1,0 +1,1 @@
+"""HTTP Live Streaming: playlists read, followed, and their media paced and decrypted."""

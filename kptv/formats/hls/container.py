@@ -1,0 +1,26 @@
+"""What the bytes of a media segment are (RFC 8216, 3: MPEG-TS, fMP4, packed audio, WebVTT)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+_FMP4_BOXES = frozenset((b"ftyp", b"styp", b"moof", b"sidx", b"moov", b"emsg", b"prft", b"mdat"))
+
+
+class Container(StrEnum):
+    """What must be put into a transport stream first."""
+
+    FMP4 = "fMP4"
+    PACKED_AUDIO = "packed audio"
+
+
+def foreign_container(head: bytes) -> Container | None:
+    """The container of a segment that is no transport stream; None: no media that is known."""
+    if head[4:8] in _FMP4_BOXES:
+        return Container.FMP4
+    if head[:3] == b"ID3" or head[:2] == b"\x0b\x77":  # RFC 8216, 3.4; AC-3 sync word
+        return Container.PACKED_AUDIO
+    # ADTS and MPEG audio: eleven or twelve bits set, and a layer that exists (0 is ADTS's).
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] != 0xFF:
+        return Container.PACKED_AUDIO
+    return None

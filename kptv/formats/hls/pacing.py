@@ -1,0 +1,49 @@
+"""How fast media leaves: as fast as it plays, with a head start for the player's buffer."""
+
+from __future__ import annotations
+
+LONGEST_LEAD = 10.0  # seconds of media sent at once at the start; more chokes small players
+CATCH_UP = 1.25  # times the speed of play, while more waits than at the start
+_FIRST_RETRY = 0.5  # seconds; doubles
+RETRY_WINDOW = 1.5  # target durations in which a segment is asked for again
+
+
+class Pacer:
+    """A bucket of seconds of media: filled by the clock, emptied by what is written.
+
+    It starts full, with one target duration: the first picture comes at once, and two target
+    durations stay in hand against an origin that is late. After a silence no more than that
+    leaves in one burst.
+    """
+
+    def __init__(self, lead: float, now: float) -> None:
+        self._lead = min(lead, LONGEST_LEAD)
+        self._credit = self._lead
+        self._time = now
+        self._usual = 0.0  # the most that waits when all is well, in seconds of media
+
+    def expect(self, backlog: float) -> None:
+        """What waits at the start: more is a backlog to work off. Infinite: a film."""
+        self._usual = max(self._usual, backlog)
+
+    def allowance(self, now: float, backlog: float) -> float:
+        """Seconds of media that may leave now; 0 or less: none, for at least that long."""
+        speed = CATCH_UP if backlog > self._usual else 1.0
+        self._credit = min(self._lead, self._credit + max(now - self._time, 0.0) * speed)
+        self._time = now
+        return self._credit
+
+    def written(self, seconds: float) -> None:
+        """So much media has left. The credit may fall below 0 by one piece."""
+        self._credit -= seconds
+
+
+def retry_delay(attempt: int, elapsed: float, target_duration: float) -> float | None:
+    """Seconds to wait after the failure number ``attempt`` (from 0) of a segment; None: skip it.
+
+    ``elapsed`` is since the first attempt. 0.5 s, 1 s, 2 s, …, while the media in hand lasts;
+    once in any case, also where a time-out took all of that time.
+    """
+    delay: float = _FIRST_RETRY * 2**attempt
+    in_time = elapsed + delay <= RETRY_WINDOW * target_duration
+    return delay if in_time or attempt == 0 else None

@@ -1,0 +1,368 @@
+"""HLS playlists, read leniently (RFC 8216).
+
+The m3u8 package goes through the lines; the readers below take over each tag whose value it
+would choke on, so that one bad tag costs its segment or its variant and not the channel.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import m3u8
+
+from kptv.formats.hls.playlist import (
+    IDENTITY,
+    BadPlaylist,
+    ByteRange,
+    Key,
+    Kind,
+    Map,
+    MediaPlaylist,
+    MultivariantPlaylist,
+    Rendition,
+    Segment,
+    Variant,
+)
+
+MAX_BYTES = 5 * 1024**2  # of a playlist; the longest honest ones have some hundred KB
+MAX_SEGMENTS = 50_000
+MAX_DURATION = 86_400.0  # seconds, of a segment and of a target: more is nonsense
+MAX_SEQUENCE = 2**64 - 1  # RFC 8216, 4.2: decimal-integer
+
+# A byte order mark, white space, comments that came too early.
+_BEFORE_THE_START = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s|#(?!EXT)[^\n]*\n)*")
+_MEDIA_TAGS = re.compile(
+    rb"^[ \t]*#EXT-X-(?:TARGETDURATION:\s*\d|MEDIA-SEQUENCE|DISCONTINUITY|ENDLIST|KEY|MAP"
+    rb"|BYTERANGE|PLAYLIST-TYPE|PROGRAM-DATE-TIME|PART|SKIP|GAP|I-FRAMES-ONLY)",
+    re.MULTILINE,
+)
+_MULTIVARIANT_TAGS = re.compile(rb"^[ \t]*#EXT-X-(?:I-FRAME-)?STREAM-INF:", re.MULTILINE)
+_ATTRIBUTE = re.compile(r'([A-Za-z0-9-]+)\s*=\s*("[^"]*"|[^,]*)')
+# str.splitlines, which the package uses, splits at these too; names and URLs may hold them.
+_FALSE_LINE_ENDS = re.compile("[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_PLAIN_NAME = re.compile(r"[^/?#:.][^/?#:]*")  # a file beside the playlist
+
+
+def what_is(body: bytes) -> Kind:
+    """What a body is, by its start; the more of it, the surer."""
+    start = _BEFORE_THE_START.match(body)
+    if not start or not body.startswith(b"#EXTM3U", start.end()):
+        return Kind.OTHER
+    if _MULTIVARIANT_TAGS.search(body):
+        return Kind.MULTIVARIANT
+    return Kind.MEDIA if _MEDIA_TAGS.search(body) else Kind.CHANNEL_LIST
+
+
+def first_link(body: bytes, url: str) -> str | None:
+    """The first address of a channel list that came from ``url``; None: there is none."""
+    for line in body.decode("utf-8", "replace").splitlines():
+        if (text := line.strip("\ufeff \t")) and not text.startswith("#"):
+            return _resolved(url, text, schemes=())
+    return None
+
+
+def parse(body: bytes, url: str) -> MultivariantPlaylist | MediaPlaylist:
+    """The playlist that came from ``url`` (the last one, after redirects).
+
+    Raises BadPlaylist for what is none, is too large, or has numbers that make no sense.
+    """
+    if len(body) > MAX_BYTES:
+        raise BadPlaylist(f"larger than {MAX_BYTES // 1024**2} MB")
+    kind = what_is(body)
+    if kind in (Kind.OTHER, Kind.CHANNEL_LIST):
+        raise BadPlaylist(f"not an HLS playlist: {kind}")
+    text = _FALSE_LINE_ENDS.sub(" ", body.decode("utf-8", "replace").lstrip("\ufeff"))
+    data = m3u8.parse("\n".join(_lines(text)), custom_tags_parser=_read_tag)
+    if kind is Kind.MULTIVARIANT:
+        return _multivariant(data, url)
+    return _media(data, url)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines, with an EXTINF before each URI that lacks one: it counts as a segment."""
+    expected = False
+    links = 0
+    for line in text.replace("\r", "\n").split("\n"):
+        stripped = line.strip()
+        if stripped.startswith(("#EXTINF", "#EXT-X-STREAM-INF")):
+            expected = True
+        elif stripped and not stripped.startswith("#"):
+            links += 1
+            if links > MAX_SEGMENTS:
+                raise BadPlaylist(f"more than {MAX_SEGMENTS} segments")
+            if not expected:
+                yield "#EXTINF:"
+            expected = False
+        if stripped:
+            yield stripped
+
+
+# --- The tags: each reader puts its value where the package's own would ------------------
+
+_State = dict[str, Any]
+
+
+def _read_tag(line: str, _number: int, data: _State, state: _State) -> bool:
+    """True: done with this line; False: the package reads it."""
+    name, _, value = line.partition(":")
+    if name in _PLAIN_TAGS:
+        return False
+    if reader := _READERS.get(name):
+        reader(value.strip(), data, state)
+    return True  # what is not needed here is not read: it cannot fail, and costs nothing
+
+
+def _segment_state(state: _State) -> _State:
+    state["expect_segment"] = True
+    segment: _State = state.setdefault("segment", {})
+    return segment
+
+
+def _read_extinf(value: str, _data: _State, state: _State) -> None:
+    _segment_state(state)["duration"] = _seconds(value.partition(",")[0])
+
+
+def _read_byterange(value: str, _data: _State, state: _State) -> None:
+    _segment_state(state)["byterange"] = value.strip('"')
+
+
+def _read_time(value: str, _data: _State, state: _State) -> None:
+    try:
+        time = datetime.fromisoformat(value)
+        state["program_date_time"] = time.replace(tzinfo=time.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError):
+        pass
+
+
+def _read_key(value: str, _data: _State, state: _State) -> None:
+    """A key holds until the next one of its KEYFORMAT; several may hold side by side."""
+    attributes = _attributes(value)
+    held: dict[str, _State] = state.get("held_keys", {})
+    if attributes.get("METHOD", "").upper() in ("NONE", ""):
+        held = {}
+    else:
+        held = {**held, attributes.get("KEYFORMAT", IDENTITY).lower(): attributes}
+    state["held_keys"] = held
+    state["current_key"] = held.get(IDENTITY) or next(iter(held.values()), None)
+
+
+def _read_map(value: str, _data: _State, state: _State) -> None:
+    state["current_segment_map"] = _attributes(value)
+
+
+def _read_stream_inf(value: str, _data: _State, state: _State) -> None:
+    state["stream_info"] = _attributes(value)
+    state["expect_playlist"] = True
+
+
+def _read_media(value: str, data: _State, _state: _State) -> None:
+    data["media"].append(_attributes(value))
+
+
+def _kept(key: str, read: Callable[[str], Any]) -> Callable[[str, _State, _State], None]:
+    def keep(value: str, data: _State, _state: _State) -> None:
+        data[key] = read(value)
+
+    return keep
+
+
+def _attributes(text: str) -> dict[str, str]:
+    """An attribute list (RFC 8216, 4.2), quotes taken off; what cannot be read is left out."""
+    return {name.upper(): value.strip().strip('"') for name, value in _ATTRIBUTE.findall(text)}
+
+
+_PLAIN_TAGS = frozenset(("#EXT-X-DISCONTINUITY", "#EXT-X-GAP", "#EXT-X-ENDLIST"))
+_READERS: dict[str, Callable[[str, _State, _State], None]] = {
+    "#EXTINF": _read_extinf,
+    "#EXT-X-BYTERANGE": _read_byterange,
+    "#EXT-X-PROGRAM-DATE-TIME": _read_time,
+    "#EXT-X-KEY": _read_key,
+    "#EXT-X-MAP": _read_map,
+    "#EXT-X-STREAM-INF": _read_stream_inf,
+    "#EXT-X-MEDIA": _read_media,
+    "#EXT-X-TARGETDURATION": _kept("targetduration", str),
+    "#EXT-X-MEDIA-SEQUENCE": _kept("media_sequence", str),
+    "#EXT-X-DISCONTINUITY-SEQUENCE": _kept("discontinuity_sequence", str),
+    "#EXT-X-PLAYLIST-TYPE": _kept("playlist_type", str.upper),
+    "#EXT-X-START": _kept("start", _attributes),
+    "#EXT-X-SKIP": _kept("skip", _attributes),
+}
+
+
+# --- From what was read to our values ----------------------------------------------------
+
+
+def _multivariant(data: _State, url: str) -> MultivariantPlaylist:
+    variants = [_variant(item, url) for item in data["playlists"]]
+    usable = tuple(variant for variant in variants if variant and variant.uri != url)
+    if not usable:
+        loops = any(variant and variant.uri == url for variant in variants)
+        raise BadPlaylist("refers to itself" if loops else "no variant that can be played")
+    return MultivariantPlaylist(url, usable, tuple(_rendition(item, url) for item in data["media"]))
+
+
+def _variant(item: _State, url: str) -> Variant | None:
+    uri = _resolved(url, item["uri"])
+    info: dict[str, str] = item["stream_info"]
+    if uri is None:
+        return None
+    size = re.match(r"(\d{1,5})\s*[xX]\s*(\d{1,5})", info.get("RESOLUTION", ""))
+    return Variant(
+        uri,
+        bandwidth=int(
+            _number(info.get("BANDWIDTH")) or _number(info.get("AVERAGE-BANDWIDTH")) or 0
+        ),
+        width=int(size[1]) if size else 0,
+        height=int(size[2]) if size else 0,
+        codecs=tuple(filter(None, (c.strip() for c in info.get("CODECS", "").split(",")))),
+        audio=info.get("AUDIO", ""),
+        frame_rate=_number(info.get("FRAME-RATE")) or 0.0,
+    )
+
+
+def _rendition(item: dict[str, str], url: str) -> Rendition:
+    return Rendition(
+        type=item.get("TYPE", "").upper(),
+        group=item.get("GROUP-ID", ""),
+        name=item.get("NAME", ""),
+        language=item.get("LANGUAGE", ""),
+        default=item.get("DEFAULT", "").upper() == "YES",
+        uri=_resolved(url, item["URI"]) if item.get("URI") else None,
+    )
+
+
+def _media(data: _State, url: str) -> MediaPlaylist:
+    items = [item for item in data["segments"] if "uri" in item]  # the last may lack its URI
+    target = _target(data.get("targetduration"), [item.get("duration") for item in items])
+    skip = _whole("EXT-X-SKIP", data["skip"].get("SKIPPED-SEGMENTS", "0"))
+    first = _whole("media sequence number", data["media_sequence"] or "0") + skip
+    discontinuity = _whole("discontinuity sequence", data.get("discontinuity_sequence") or "0")
+    segments = tuple(_segments(items, url, target, first, discontinuity))
+    if segments and all(segment.uri in (url, "") for segment in segments):
+        raise BadPlaylist("refers to itself, or to nothing that can be fetched")
+    kind = data["playlist_type"]
+    return MediaPlaylist(
+        url,
+        target,
+        first,
+        discontinuity,
+        segments,
+        ended=data["is_endlist"],
+        playlist_type=kind if kind in ("VOD", "EVENT") else "",
+        start_offset=_number(data.get("start", {}).get("TIME-OFFSET"), signed=True),
+    )
+
+
+def _segments(
+    items: list[_State], url: str, target: float, first: int, discontinuity_sequence: int
+) -> Iterator[Segment]:
+    """The segments; a bad one stays as a gap, or all that follow would be numbered wrong."""
+    ends: dict[str, int] = {}  # where the last byte range of a resource ended
+    keys: dict[int, Key] = {}  # one value for all segments that share a tag
+    time: float | None = None
+    for number, item in enumerate(items, start=first):
+        uri = _resolved(url, item["uri"])
+        duration = item.get("duration") or target
+        discontinuity_sequence += item["discontinuity"]
+        time = item.get("program_date_time") or (None if item["discontinuity"] else time)
+        key = item.get("key")
+        if key is not None and id(key) not in keys:
+            keys[id(key)] = _key(key, url)
+        byte_range = _byte_range(item.get("byterange"), ends.get(uri or "", 0))
+        if uri and byte_range:
+            ends[uri] = byte_range.start + byte_range.length
+        empty = "byterange" in item and not (byte_range and byte_range.length)
+        yield Segment(
+            uri or "",
+            duration,
+            number,
+            discontinuity_sequence,
+            discontinuity=item["discontinuity"],
+            byte_range=byte_range,
+            key=keys[id(key)] if key is not None else None,
+            map=_map(item.get("init_section"), url),
+            gap=bool(item["gap_tag"]) or uri in (None, url) or empty,
+            time=time,
+        )
+        time = time + duration if time is not None else None
+
+
+def _key(attributes: dict[str, str], url: str) -> Key:
+    uri = attributes.get("URI")
+    iv = re.fullmatch(r"0[xX]([0-9a-fA-F]{1,32})", attributes.get("IV", ""))
+    return Key(
+        method=attributes.get("METHOD", "").upper(),
+        uri=_resolved(url, uri) if uri else None,
+        # One that cannot be read spoils 16 bytes a segment at worst: not worth the channel.
+        iv=bytes.fromhex(iv[1].zfill(32)) if iv else None,
+        key_format=attributes.get("KEYFORMAT", IDENTITY).lower(),
+    )
+
+
+def _map(attributes: dict[str, str] | None, url: str) -> Map | None:
+    uri = _resolved(url, attributes.get("URI", "")) if attributes else None
+    if not uri or not attributes:
+        return None
+    return Map(uri, _byte_range(attributes.get("BYTERANGE"), 0))
+
+
+def _byte_range(text: str | None, default_start: int) -> ByteRange | None:
+    """``length[@start]``; without a start, it goes on where the last one ended."""
+    match = re.fullmatch(r"(\d{1,15})(?:@(\d{1,15}))?", (text or "").strip())
+    if not match:
+        return None
+    return ByteRange(int(match[2]) if match[2] else default_start, int(match[1]))
+
+
+def _target(text: str | None, durations: list[float | None]) -> float:
+    """The target duration as told; where that is none, or far too short, as the segments are."""
+    known = sorted(duration for duration in durations[-64:] if duration)
+    told = _number(text, signed=True) or 0.0
+    if told > MAX_DURATION:
+        raise BadPlaylist("a target duration of more than a day")
+    if told <= 0 and not known:
+        raise BadPlaylist("no target duration, and no segment that has one")
+    if told <= 0:
+        return known[-1]
+    # RFC 8216, 4.3.3.1: no segment rounds to more. One that does, does not count; if most do,
+    # the target is wrong, and following it would ask far too often.
+    return (
+        max(told, known[len(known) // 2]) if known and known[len(known) // 2] > told + 0.5 else told
+    )
+
+
+def _seconds(text: str) -> float | None:
+    """The duration of a segment; None where it makes no sense (the target stands in)."""
+    seconds = _number(text.strip())
+    return seconds if seconds and seconds <= MAX_DURATION else None
+
+
+def _number(text: str | None, *, signed: bool = False) -> float | None:
+    """A decimal number; no exponent, infinity or NaN, which float() would take."""
+    match = re.match(r"\s*(-?\d{1,18}(?:\.\d{0,18})?|-?\.\d{1,18})", text or "")
+    if not match or (not signed and match[1].startswith("-")):
+        return None
+    return float(match[1])
+
+
+def _whole(what: str, text: str) -> int:
+    text = text.strip()
+    if not re.fullmatch(r"[0-9]{1,20}", text) or int(text) > MAX_SEQUENCE:
+        raise BadPlaylist(f"{what} that is no number")
+    return int(text)
+
+
+def _resolved(url: str, uri: str, schemes: tuple[str, ...] = ("http", "https")) -> str | None:
+    """``uri`` against ``url``; None where it cannot be read or has another scheme."""
+    if _PLAIN_NAME.fullmatch(uri) and "?" not in url and "#" not in url:
+        return url.rpartition("/")[0] + "/" + uri  # what urljoin gives, at a tenth of its cost
+    try:
+        resolved = urljoin(url, uri)
+        parts = urlsplit(resolved)
+    except ValueError:
+        return None
+    return resolved if uri and parts.netloc and (not schemes or parts.scheme in schemes) else None

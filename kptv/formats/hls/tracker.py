@@ -1,0 +1,362 @@
+"""What is new in a live playlist, and when to ask for it again (RFC 8216, 6.3.3 and 6.3.4).
+
+A segment is known by its media sequence number. Numbers alone do not tell three things apart
+that all look like "the numbers went back": an answer from a server of the pool that is behind
+(nothing to do), an old answer from a cache (the same), and an encoder that started again
+(everything is new). Names, durations and times of segments tell, where the origin keeps them
+stable; where nothing tells, the tracker waits: to repeat is worse than to be declared stalled.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kptv.formats.hls.playlist import MediaPlaylist, Segment
+
+LIVE_EDGE = 3  # target durations from the end; RFC 8216, 6.3.3
+STALLED_AFTER = 2.5  # target durations without a new segment
+GRACE = 2  # segments that left the window and are still tried; RFC 8216, 6.2.2 keeps them longer
+SHORTEST_RELOAD = 0.25  # seconds
+_FIRST_RETRY = 0.5  # seconds, of a playlist that failed; doubles
+_REMEMBERED = 256  # segments, to know them again
+_COMPARED = 64  # newest segments of a playlist that are compared
+_LARGEST_SKIP = 1000  # segments; a larger jump is another numbering
+
+_Name = tuple[str, float, tuple[int, int] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A segment to fetch now. ``splice``: it does not go on where the one before it ended."""
+
+    segment: Segment
+    splice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a playlist brought."""
+
+    new: int = 0  # segments
+    skipped: int = 0  # segments that were never had: the window had moved past them, or gaps
+    reset: bool = False  # the numbering started afresh
+    stale: bool = False  # an answer older than one before it
+
+
+class LiveTracker:
+    """Follows one media playlist: told each answer and the time, it says what is due.
+
+    ``reload_at`` and ``fails_at`` are on the caller's clock, in seconds. ``after`` is the
+    tracker of another variant of the same stream, to go on where that one stood.
+    """
+
+    def __init__(self, stall_timeout: float, after: LiveTracker | None = None) -> None:
+        self._stall_timeout = stall_timeout
+        self._pending: deque[Segment] = deque()
+        self._next: int | None = None if after is None else after.position  # after the newest
+        self._continues = after is not None
+        self._splice = after is not None
+        self._names = _Names()
+        self._window = 0  # segments, of the longest playlist
+        self._last_time: float | None = None  # of the newest segment
+        self._errors = 0
+        self._moved = False  # addresses of segments that left the window are dead
+        self._last_new = 0.0
+        self.target_duration = 0.0
+        self.ended = False
+        self.is_vod = False
+        self.reload_at = 0.0
+        self.skipped = 0  # segments, since the start
+
+    def __repr__(self) -> str:
+        return f"<LiveTracker next={self._next} pending={len(self._pending)}>"
+
+    @property
+    def fails_at(self) -> float:
+        """When the stream has failed, if no new segment comes before."""
+        return self._last_new + self.patience
+
+    @property
+    def patience(self) -> float:
+        """Seconds without a new segment after which the stream has failed."""
+        return max(self._stall_timeout, STALLED_AFTER * self.target_duration)
+
+    @property
+    def finished(self) -> bool:
+        """True when all was handed out and no more will come."""
+        return self.ended and not self._pending
+
+    @property
+    def backlog(self) -> float:
+        """Seconds of media that are known and not handed out yet."""
+        return sum(segment.duration for segment in self._pending)
+
+    @property
+    def position(self) -> int | None:
+        """The number of the segment that would be handed out next."""
+        return self._pending[0].media_sequence if self._pending else self._next
+
+    # --- What comes in --------------------------------------------------------------------
+
+    def update(self, playlist: MediaPlaylist, asked_at: float, now: float) -> Update:
+        """Take in an answer that was asked for at ``asked_at`` and is there ``now``."""
+        self._forgive_lateness(asked_at)
+        self._errors = 0
+        self.target_duration = playlist.target_duration
+        update = self._take(playlist) if playlist.segments else self._take_empty(playlist)
+        if update.new or not self.reload_at:
+            self._last_new = now
+        delay = _reload_delay(playlist, changed=update.new > 0)
+        self.reload_at = asked_at + delay
+        if now < self.fails_at:  # not to notice a failure half a target duration late
+            self.reload_at = min(self.reload_at, self.fails_at)
+        self.reload_at = max(self.reload_at, now + SHORTEST_RELOAD)
+        self._window = max(self._window, len(playlist.segments))
+        self.skipped += update.skipped
+        return update
+
+    def failed(self, asked_at: float, now: float) -> None:
+        """The playlist could not be had."""
+        self._forgive_lateness(asked_at)
+        delay = min(_FIRST_RETRY * 2**self._errors, max(self.target_duration / 2, _FIRST_RETRY))
+        self._errors += 1
+        self.reload_at = now + delay
+
+    def moved(self) -> None:
+        """The playlist will come from a new address: the next answer has new ones for all."""
+        self._moved = True
+        self._names = _Names()
+
+    # --- What goes out --------------------------------------------------------------------
+
+    def next_due(self) -> Due | None:
+        """The next segment to fetch; None: nothing is known to be there."""
+        while self._pending:
+            segment = self._pending.popleft()
+            if segment.gap:
+                self.lost()
+                continue
+            splice = segment.discontinuity or self._splice
+            self._splice = False
+            return Due(segment, splice)
+        return None
+
+    def put_back(self, due: Due) -> None:
+        """A segment that could not be fetched from where it was: it is due again."""
+        self._pending.appendleft(due.segment)
+        self._splice = due.splice
+
+    def lost(self) -> None:
+        """A segment that was handed out, or would have been, and is given up."""
+        self.skipped += 1
+        self._splice = True
+
+    # --- Inside ---------------------------------------------------------------------------
+
+    def _take(self, playlist: MediaPlaylist) -> Update:
+        if self._next is None:
+            return self._start(playlist)
+        if self._continues:
+            return self._continue(playlist)
+        named = self._names.of(playlist)
+        same = self._names.same_line(named)
+        went_back = playlist.end < self._next
+        if same and not went_back:
+            return self._advance(playlist)
+        if same or self._names.of_another_line(named):
+            return Update(stale=True)
+        if went_back and same is None and not self._restarted(playlist):
+            return Update(stale=True)
+        if went_back or same is False or playlist.media_sequence > self._next + _LARGEST_SKIP:
+            return self._reset(playlist)
+        return self._advance(playlist)
+
+    def _take_empty(self, playlist: MediaPlaylist) -> Update:
+        self.ended = playlist.ended
+        return Update()
+
+    def _start(self, playlist: MediaPlaylist) -> Update:
+        self.is_vod = playlist.is_vod
+        dead = playlist.ended and not playlist.is_vod  # the last window of a channel that ended
+        first = len(playlist.segments) if dead else start_index(playlist)
+        self._append(playlist, playlist.segments[first:])
+        return Update(new=len(self._pending))
+
+    def _continue(self, playlist: MediaPlaylist) -> Update:
+        """Variants are cut alike (RFC 8216, 6.2.4), yet none is obliged to number alike."""
+        self._continues = False
+        assert self._next is not None
+        if playlist.media_sequence <= self._next <= playlist.end:
+            return self._advance(playlist)
+        return self._reset(playlist)
+
+    def _reset(self, playlist: MediaPlaylist) -> Update:
+        lost = len(self._pending)  # of the old line: its files are gone, or soon will be
+        self._pending.clear()
+        self._names.new_line()
+        self._window = 0
+        self._splice = True
+        self._append(playlist, playlist.segments[start_index(playlist) :])
+        return Update(new=len(self._pending), skipped=lost, reset=True)
+
+    def _advance(self, playlist: MediaPlaylist) -> Update:
+        assert self._next is not None
+        skipped = self._drop_departed(playlist)
+        self._readdress(playlist)
+        if playlist.media_sequence > self._next:
+            return self._jump(playlist, skipped)
+        fresh = playlist.segments[self._next - playlist.media_sequence :]
+        self._append(playlist, fresh)
+        return Update(new=len(fresh), skipped=skipped)
+
+    def _jump(self, playlist: MediaPlaylist, skipped: int) -> Update:
+        """The window has moved past what is known: go to the live edge again."""
+        assert self._next is not None
+        first = start_index(playlist)
+        skipped += len(self._pending) + playlist.media_sequence + first - self._next
+        self._pending.clear()
+        self._splice = True
+        self._append(playlist, playlist.segments[first:])
+        return Update(new=len(self._pending), skipped=skipped)
+
+    def _append(self, playlist: MediaPlaylist, fresh: Sequence[Segment]) -> None:
+        self._pending.extend(fresh)
+        self._next = playlist.end
+        self.ended = playlist.ended
+        self._names.learn(self._names.of(playlist))
+        self._last_time = playlist.segments[-1].time
+
+    def _drop_departed(self, playlist: MediaPlaylist) -> int:
+        """Give up what left the window too long ago to be there still; how many."""
+        oldest = playlist.media_sequence - (0 if self._moved else GRACE)
+        self._moved = False
+        count = 0
+        while self._pending and self._pending[0].media_sequence < oldest:
+            self._pending.popleft()
+            count += 1
+        self._splice = self._splice or bool(count)
+        return count
+
+    def _readdress(self, playlist: MediaPlaylist) -> None:
+        """Give what is pending the newest addresses: tokens change."""
+        first = playlist.media_sequence
+        self._pending = deque(
+            playlist.segments[segment.media_sequence - first]
+            if first <= segment.media_sequence < playlist.end
+            else segment
+            for segment in self._pending
+        )
+
+    def _restarted(self, playlist: MediaPlaylist) -> bool:
+        """True where numbers went back because the origin started again, as far as one can tell."""
+        assert self._next is not None
+        time = playlist.segments[-1].time
+        if time is not None and self._last_time is not None:
+            return time > self._last_time
+        # One window behind is a server of the pool; two is none that anybody would run.
+        return self._next - playlist.end > 2 * max(self._window, len(playlist.segments))
+
+    def _forgive_lateness(self, asked_at: float) -> None:
+        """Time in which nobody asked is no silence of the origin."""
+        if self.reload_at:
+            self._last_new += max(asked_at - self.reload_at, 0.0)
+
+
+class _Names:
+    """Segments by what they are called, to know them again when numbers do not tell.
+
+    A name is the last part of the path: hosts, paths and queries hold tokens and servers. Where
+    all have the same, the query tells them apart (``segment.php?id=…``).
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, _Name], None] = {}  # of all lines, the oldest first
+        self._line: dict[int, _Name] = {}  # of this line
+        self._stable = False  # this origin calls a segment the same in each answer
+        self._with_query = False
+
+    def of(self, playlist: MediaPlaylist) -> list[tuple[int, _Name]]:
+        """Number and name of the newest segments; none where names do not tell them apart."""
+        segments = playlist.segments[-_COMPARED:]
+        for with_query in (self._with_query, not self._with_query):
+            named = [(s.media_sequence, _name(s, with_query)) for s in segments]
+            if len({name for _, name in named}) == len(named):
+                self._with_query = with_query
+                return named
+        return []
+
+    def new_line(self) -> None:
+        """Numbers start afresh; what was seen before is known still."""
+        self._line.clear()
+
+    def learn(self, named: Sequence[tuple[int, _Name]]) -> None:
+        """Remember what segments are called."""
+        for number, name in named:
+            self._known[number, name] = None
+            self._line[number] = name
+        for oldest in list(self._known)[:-_REMEMBERED]:
+            del self._known[oldest]
+        for number in list(self._line)[:-_REMEMBERED]:
+            del self._line[number]
+
+    def same_line(self, named: Sequence[tuple[int, _Name]]) -> bool | None:
+        """Whether numbers mean the segments that they meant; None: nothing tells."""
+        shared = [self._line[number] == name for number, name in named if number in self._line]
+        self._stable = self._stable or any(shared)
+        if not shared or not self._stable:
+            return None
+        return any(shared)
+
+    def of_another_line(self, named: Sequence[tuple[int, _Name]]) -> bool:
+        """True where some were seen before a reset: an answer of one that knows nothing of it."""
+        return any(
+            (number, name) in self._known and self._line.get(number) != name
+            for number, name in named
+        )
+
+
+def start_index(playlist: MediaPlaylist) -> int:
+    """Where to start: as EXT-X-START says, a film at its first segment, else LIVE_EDGE."""
+    segments = playlist.segments
+    if playlist.start_offset is not None:
+        return _index_at(segments, playlist.start_offset)
+    if playlist.ended:
+        return 0
+    left = LIVE_EDGE * playlist.target_duration
+    for index in range(len(segments) - 1, -1, -1):
+        left -= segments[index].duration
+        if left <= 0:
+            return index
+    return 0
+
+
+def _index_at(segments: Sequence[Segment], offset: float) -> int:
+    """The segment that contains an offset (RFC 8216, 4.3.5.2); beyond the ends: the last there."""
+    if offset < 0:
+        offset += sum(segment.duration for segment in segments)
+    for index, segment in enumerate(segments):
+        offset -= segment.duration
+        if offset < 0:
+            return index
+    return max(len(segments) - 1, 0)
+
+
+def _reload_delay(playlist: MediaPlaylist, changed: bool) -> float:
+    """Seconds from one request to the next (RFC 8216, 6.3.4)."""
+    window = sum(segment.duration for segment in playlist.segments[-_COMPARED:])
+    # A target far above the real durations would let segments slip by unseen.
+    delay = min(playlist.target_duration, max(window / 2, 1.0)) if window else 1.0
+    return delay if changed else delay / 2
+
+
+def _name(segment: Segment, with_query: bool) -> _Name:
+    path, _, query = segment.uri.partition("?")
+    name = path.rpartition("/")[2]
+    byte_range = segment.byte_range
+    return (
+        f"{name}?{query}" if with_query else name,
+        round(segment.duration, 2),
+        (byte_range.start, byte_range.length) if byte_range else None,
+    )

@@ -1,0 +1,199 @@
+"""What an elementary stream is, and which of its access units a decoder can start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from kptv.formats.mpegts.psi import Stream, read_descriptors
+from kptv.formats.mpegts.sps import Size, h264_size, h264_slice_type, h265_size, mpeg2_size
+
+
+class Kind(StrEnum):
+    VIDEO = "video"
+    AUDIO = "audio"
+    OTHER = "other"  # subtitles, teletext, cues: may be silent for minutes
+    CLOCK = "clock"  # a PID that carries the PCR only
+
+
+class Key(IntEnum):
+    """How well a decoder starts from an access unit."""
+
+    NONE = 0
+    OPEN = 1  # what follows may show pictures that refer to what came before
+    CLOSED = 2  # nothing after it refers to what came before
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the head of a video access unit tells."""
+
+    key: Key
+    size: Size | None = None  # where it brings its sequence header or SPS
+
+
+# ISO/IEC 13818-1 table 2-34, ATSC A/53 and what is met in the field.
+_VIDEO = {
+    0x01: "mpeg1video",
+    0x02: "mpeg2video",
+    0x10: "mpeg4",
+    0x1B: "h264",
+    0x24: "hevc",
+    0x33: "vvc",
+    0x42: "avs",
+    0xD2: "avs2",
+    0xD4: "avs3",
+    0xEA: "vc1",
+}
+_AUDIO = {
+    0x03: "mp2",
+    0x04: "mp2",
+    0x0F: "aac",
+    0x11: "aac_latm",
+    0x1C: "aac",
+    0x81: "ac3",
+    0x83: "truehd",
+    0x84: "eac3",
+    0x87: "eac3",
+    0x8A: "dts",
+}
+_CODEC_OF_TAG = {0x6A: "ac3", 0x7A: "eac3", 0x7B: "dts", 0x7C: "aac"}  # ETSI EN 300 468
+_DATA_OF_TAG = {0x56: "teletext", 0x59: "dvb_subtitle"}
+_AUDIO_FORMATS = {b"AC-3": "ac3", b"EAC3": "eac3", b"Opus": "opus", b"BSSD": "s302m"}
+_AUDIO_FORMATS |= {b"DTS1": "dts", b"DTS2": "dts", b"DTS3": "dts", b"AC-4": "ac4"}
+_VIDEO_FORMATS = {b"HEVC": "hevc", b"VC-1": "vc1", b"drac": "dirac", b"AV01": "av1"}
+_REGISTRATION, _LANGUAGE = 0x05, 0x0A
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """What a stream is: two streams of one nature may follow each other on one PID."""
+
+    kind: Kind
+    codec: str
+    stream_type: int
+
+
+def nature_of(stream: Stream) -> Nature:
+    """By stream type, and by descriptors where the type says "private"."""
+    kind, codec = _kind_and_codec(stream)
+    return Nature(kind, codec, stream.stream_type)
+
+
+def language_of(stream: Stream) -> str:
+    """The ISO 639 code of the first language it names, or nothing."""
+    for tag, payload in read_descriptors(stream.descriptors):
+        if tag == _LANGUAGE and len(payload) >= 3:
+            return payload[:3].decode("latin-1").lower()
+    return ""
+
+
+def _kind_and_codec(stream: Stream) -> tuple[Kind, str]:
+    if stream.stream_type in _VIDEO:
+        return Kind.VIDEO, _VIDEO[stream.stream_type]
+    if stream.stream_type in _AUDIO:
+        return Kind.AUDIO, _AUDIO[stream.stream_type]
+    if stream.stream_type == 0x86:
+        return Kind.OTHER, "scte35"
+    for tag, payload in read_descriptors(stream.descriptors):
+        if tag in _CODEC_OF_TAG:
+            return Kind.AUDIO, _CODEC_OF_TAG[tag]
+        if tag in _DATA_OF_TAG:
+            return Kind.OTHER, _DATA_OF_TAG[tag]
+        if tag == _REGISTRATION and payload[:4] in _AUDIO_FORMATS:
+            return Kind.AUDIO, _AUDIO_FORMATS[payload[:4]]
+        if tag == _REGISTRATION and payload[:4] in _VIDEO_FORMATS:
+            return Kind.VIDEO, _VIDEO_FORMATS[payload[:4]]
+    return Kind.OTHER, f"0x{stream.stream_type:02x}"
+
+
+def judge(codec: str, head: bytes, *, random_access: bool) -> Verdict | None:
+    """What an access unit is by its first bytes; None: more of them are needed.
+
+    The NAL units decide, and random_access_indicator where they leave it open: providers leave
+    it out, and some set it where no decoder can start. A key picture without its parameter sets
+    counts only if the indicator vouches for it.
+    """
+    if codec == "h264":
+        return _judge_h264(head, random_access)
+    if codec == "hevc":
+        return _judge_h265(head, random_access)
+    if codec in ("mpeg2video", "mpeg1video"):
+        return _judge_mpeg2(head, random_access)
+    return Verdict(Key.OPEN if random_access else Key.NONE)
+
+
+def _judge_h264(head: bytes, random_access: bool) -> Verdict | None:
+    """ITU-T H.264, 7.4.1: parameter sets and SEI come before the first slice."""
+    size: Size | None = None
+    usable, recovery = random_access, False
+    for at, end in _units(head):
+        kind = head[at] & 0x1F
+        if kind == 7:
+            size, usable = h264_size(head[at + 1 : end]), True
+        elif kind == 6:
+            recovery = recovery or _has_recovery_point(head[at + 1 : end])
+        elif kind == 5:
+            return Verdict(Key.CLOSED if usable else Key.NONE, size)
+        elif kind in (1, 2):
+            if end - at < 6:
+                return None
+            intra = h264_slice_type(head[at + 1 : end]) == 2
+            return Verdict(Key.OPEN if usable and (intra or recovery) else Key.NONE, size)
+    return None
+
+
+def _judge_h265(head: bytes, random_access: bool) -> Verdict | None:
+    """ITU-T H.265, 7.4.2.2: 16 to 23 are pictures for random access, 19 and 20 are IDR."""
+    size: Size | None = None
+    usable = random_access
+    for at, end in _units(head):
+        kind = head[at] >> 1 & 0x3F
+        if kind == 33:
+            size, usable = h265_size(head[at + 2 : end]), True
+        elif 16 <= kind <= 23:
+            key = Key.CLOSED if kind in (19, 20) else Key.OPEN
+            return Verdict(key if usable else Key.NONE, size)
+        elif kind < 32:
+            return Verdict(Key.NONE, size)
+    return None
+
+
+def _judge_mpeg2(head: bytes, random_access: bool) -> Verdict | None:
+    """ISO/IEC 13818-2, 6.2: sequence header, group of pictures header, picture header."""
+    size: Size | None = None
+    usable, closed = random_access, False
+    for at, end in _units(head):
+        if head[at] == 0xB3:
+            size, usable = mpeg2_size(head[at + 1 : end]), True
+        elif head[at] == 0xB8 and end - at >= 5:
+            closed = bool(head[at + 4] & 0x40)
+        elif head[at] == 0x00:
+            if end - at < 3:
+                return None
+            intra = usable and head[at + 2] >> 3 & 7 == 1
+            return Verdict((Key.CLOSED if closed else Key.OPEN) if intra else Key.NONE, size)
+    return None
+
+
+def _units(head: bytes) -> list[tuple[int, int]]:
+    """(first byte, end) of what stands behind each start code, as far as it is there."""
+    starts: list[int] = []
+    at = head.find(b"\x00\x00\x01")
+    while 0 <= at < len(head) - 3:
+        starts.append(at + 3)
+        at = head.find(b"\x00\x00\x01", at + 3)
+    ends = [start - 3 for start in starts[1:]] + [len(head)]
+    return list(zip(starts, ends, strict=False))
+
+
+def _has_recovery_point(sei: bytes) -> bool:
+    """ITU-T H.264, D.1: a list of (type, size, payload); type 6 is the recovery point."""
+    at = 0
+    while at + 2 <= len(sei) and sei[at] != 0x80:
+        if sei[at] == 6:
+            return True
+        if sei[at] == 0xFF or sei[at + 1] == 0xFF:  # long types and sizes come after what matters
+            return False
+        at += 2 + sei[at + 1]
+    return False

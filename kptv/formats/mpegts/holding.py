@@ -1,0 +1,79 @@
+"""What was made and is kept until every PES packet in it is whole."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kptv.formats.mpegts import PACKET_SIZE
+from kptv.formats.mpegts.inspector import Unit
+from kptv.formats.mpegts.joining import Entry
+from kptv.formats.mpegts.packets import pid_of
+
+
+@dataclass(slots=True, eq=False)
+class Start:
+    """A unit of the lead: an entry if it turns out to be a keyframe, or in any case."""
+
+    place: int  # packets made before it
+    unit: Unit
+    entry: Entry  # its offset is told when it is released
+    always: bool
+
+
+class Hold:
+    """Packets in the order in which they were made."""
+
+    __slots__ = ("_data", "made", "starts")
+
+    def __init__(self) -> None:
+        self._data = b""
+        self.made = 0  # places: how many packets were made so far
+        self.starts: deque[Start] = deque()
+
+    @property
+    def base(self) -> int:
+        """The place of the first packet that is held."""
+        return self.made - len(self._data) // PACKET_SIZE
+
+    def add(self, packets: bytes) -> None:
+        if packets:
+            self._data = self._data + packets if self._data else packets
+            self.made += len(packets) // PACKET_SIZE
+
+    def release(self, boundary: int) -> tuple[bytes, tuple[Entry, ...]]:
+        """Everything before the place ``boundary``, and the entries in it."""
+        base = self.base
+        if boundary <= base:
+            return b"", ()
+        size = (boundary - base) * PACKET_SIZE
+        data, self._data = self._data[:size], self._data[size:]
+        entries: list[Entry] = []
+        while self.starts and self.starts[0].place < boundary:
+            start = self.starts.popleft()
+            if start.always or start.unit.key:
+                entries.append(start.entry.at((start.place - base) * PACKET_SIZE))
+        return data, tuple(entries)
+
+    def change(self, place: int, change: Callable[[bytes], bytes]) -> None:
+        """Change what is held from a place on, packet for packet."""
+        at = (place - self.base) * PACKET_SIZE
+        if at >= 0:
+            self._data = self._data[:at] + change(self._data[at:])
+
+    def cut(self, partial: dict[int, int]) -> None:
+        """Take out the packets of each PID from its place on: units that never became whole."""
+        base, kept, gone = self.base, [], []
+        for number in range(len(self._data) // PACKET_SIZE):
+            at = number * PACKET_SIZE
+            if base + number >= partial.get(pid_of(self._data, at), self.made):
+                gone.append(base + number)
+            else:
+                kept.append(self._data[at : at + PACKET_SIZE])
+        self._data = b"".join(kept)
+        self.made -= len(gone)
+        removed = set(gone)
+        self.starts = deque(start for start in self.starts if start.place not in removed)
+        for start in self.starts:
+            start.place -= sum(1 for place in gone if place < start.place)

@@ -1,0 +1,362 @@
+"""What is inside the packets of one upstream: programme, access units, clocks, counters.
+
+How it works. The 32-bit headers of all packets of a block are unpacked by one call. A header that
+is the one predicted for the next plain video packet needs no further look, a null packet is
+counted, and everything else (tables, starts of PES packets, adaptation fields, other PIDs, wrong
+counters) goes to one slow method. The result is the block's headers and a short list of marks, in
+the order of the packets; whoever hands the block on looks only at those.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
+from kptv.formats.mpegts.clock import read_pcr, read_timestamp, unwrap
+from kptv.formats.mpegts.elementary import Key, Kind, Nature, Verdict, judge
+from kptv.formats.mpegts.programs import Program, ProgramFinder
+from kptv.formats.mpegts.sps import Size
+
+_NULL = NULL_PID << 8
+_PID = 0x1FFF00
+UNIT_START = 0x400000  # payload_unit_start_indicator in a header
+_DAMAGED, _SCRAMBLED, _ADAPTATION, _PAYLOAD = 0x800000, 0xC0, 0x20, 0x10
+_LARGEST_ADAPTATION = 183
+_UNBOUNDED = -1
+_NO_PREDICTION = -1
+_HEAD_PACKETS = 16  # of an access unit are looked at for its slice type
+# stream_ids whose PES packets have no header fields behind the length (2.4.3.7).
+_BARE_PES = frozenset((0xBC, 0xBE, 0xBF, 0xF0, 0xF1, 0xF2, 0xF8, 0xFF))
+
+
+class MarkKind(IntEnum):
+    UNIT = 0  # a PES packet starts
+    KEY = 1  # the access unit that is running turned out to be one to start from
+    CLOCK = 2  # an adaptation field with a PCR or an OPCR; after what else is in the packet
+    TABLE = 3  # a packet of the PAT or of the programme's PMT
+    PROGRAM = 4  # the programme became known, or changed; after its last table packet
+    SECTION = 5  # a section starts on a PID of the programme (SCTE 35, private)
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """A PES packet; of video, an access unit. Numbers count the upstream's packets from 0."""
+
+    pid: int
+    number: int  # of its first packet
+    counter: int  # of its first packet
+    pts: int | None  # unwrapped ticks
+    dts: int | None  # the PTS where there is none
+    pts_at: int  # where in its first packet the PTS is; 0: it has none
+    has_dts: bool
+    random_access: bool
+    fingerprint: int  # CRC-32 of what the first packet holds of the elementary stream
+    key: Key = Key.NONE
+    end: int | None = None  # number of the packet behind its last; None: not all there yet
+    end_counter: int = 0
+    left: int = _UNBOUNDED  # payload bytes still to come
+    head: bytes | None = None  # collected while the verdict on a video unit is open
+
+    @property
+    def unbounded(self) -> bool:
+        """Its length is not told: it lasts until the next one starts."""
+        return self.left == _UNBOUNDED
+
+    def is_whole(self, number: int) -> bool:
+        """Whether all of it is among the packets before this one."""
+        return self.end is not None and self.end <= number
+
+
+class Mark(NamedTuple):
+    """Something at a packet that whoever hands it on has to look at."""
+
+    packet: int  # its index in the block
+    kind: MarkKind
+    pid: int
+    unit: Unit | None = None  # of UNIT and KEY
+    program: Program | None = None  # of PROGRAM
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A block of packets and what was found in it."""
+
+    block: bytes
+    words: tuple[int, ...]  # the packets' headers
+    first: int  # the number of the first packet
+    nulls: int
+    marks: list[Mark]
+
+    @property
+    def count(self) -> int:
+        return len(self.words)
+
+
+@dataclass(slots=True, eq=False)
+class _Pid:
+    """The state of one PID of the programme."""
+
+    nature: Nature
+    counter: int = -1
+    repeated: bool = False  # the last packet was a duplicate: legal once
+    unit: Unit | None = None
+    dts: int | None = None
+
+
+@lru_cache(maxsize=512)
+def headers_of(count: int) -> struct.Struct:
+    """Unpacks the headers of so many packets."""
+    return struct.Struct(">" + "I184x" * count)
+
+
+class Inspector:
+    """Blocks of whole packets of one upstream in, inspections out. Raises on no input.
+
+    ``near`` is a time of the clock that the upstream is thought to go on with.
+    """
+
+    def __init__(self, near: int = 0) -> None:
+        self.program: Program | None = None
+        self._pcr: int | None = None  # the last one, unwrapped
+        self.packets = self.nulls = self.damaged = 0
+        self.scrambled = 0  # of the programme's packets
+        self.media = 0  # packets of the programme with a clear payload
+        self.lead_units = 0  # access units of the video in the clear; of radio, PES packets
+        self.continuity_errors = 0
+        self.size: Size | None = None
+        self._near = near
+        self._expected = _NO_PREDICTION
+        self._pids: dict[int, _Pid] = {}
+        self._finder = ProgramFinder()
+        self._gone: dict[int, int] = {}  # last counters of the programme that was
+        self._lead: int | None = None
+        self._block = b""
+        self._first = 0
+        self._marks: list[Mark] = []
+
+    def __repr__(self) -> str:
+        return f"<Inspector packets={self.packets} program={self.program}>"
+
+    def scan(self, block: bytes) -> Inspection:
+        """Look at the next packets; ``block`` is a multiple of 188 bytes."""
+        words = headers_of(len(block) // PACKET_SIZE).unpack(block)
+        self._block, self._first, self._marks = block, self.packets, []
+        slow, expected, nulls, others = self._look, self._expected, 0, 0
+        for index, word in enumerate(words):
+            if word == expected:
+                expected = word + 1 if word & 15 != 15 else word - 15
+            elif word & _PID == _NULL:
+                nulls += 1
+            else:
+                others += 1
+                self._expected = expected
+                slow(index, word)
+                expected = self._expected
+        self._expected = expected
+        self.packets += len(words)
+        self.nulls += nulls
+        self.media += len(words) - nulls - others
+        return Inspection(block, words, self._first, nulls, self._marks)
+
+    def counter_of(self, pid: int) -> int:
+        """The counter of the PID's last packet; -1: there was none."""
+        if pid == self._lead and self._expected != _NO_PREDICTION:
+            return self._expected - 1 & 15
+        state = self._pids.get(pid)
+        return state.counter if state else self._gone.get(pid, -1)
+
+    # One packet at a time
+
+    def _look(self, index: int, word: int) -> None:
+        pid = word >> 8 & 0x1FFF
+        if word & _DAMAGED:
+            self.damaged += 1
+            return
+        state = self._pids.get(pid)
+        if state is None:
+            if pid in self._finder.pids:
+                self._look_at_table(index, word, pid)
+            return
+        if pid == self._lead and self._expected != _NO_PREDICTION:
+            state.counter = self._expected - 1 & 15
+        at = index * PACKET_SIZE + 4
+        end = at + PACKET_SIZE - 4
+        flags = 0
+        if word & _ADAPTATION:
+            flags = self._look_at_adaptation(at, pid)
+            at += 1 + self._block[at]
+        if word & _PAYLOAD and at < end and self._counts(state, word, flags):
+            self._look_at_payload(index, word, pid, state, self._block[at:end], flags)
+        if flags & 0x18:
+            self._marks.append(Mark(index, MarkKind.CLOCK, pid))
+        if pid == self._lead:
+            self._predict(state, word)
+
+    def _predict(self, state: _Pid, word: int) -> None:
+        """The header of the next plain packet of the lead, while no verdict is open."""
+        plain = word & ~(UNIT_START | _ADAPTATION | 15) | _PAYLOAD
+        settled = state.unit and state.unit.head is None and not word & _SCRAMBLED
+        if settled and state.nature.kind is Kind.VIDEO:
+            self._expected = plain | state.counter + 1 & 15
+        else:
+            self._expected = _NO_PREDICTION
+
+    def _counts(self, state: _Pid, word: int, flags: int) -> bool:
+        """Keep the continuity counter (2.4.3.3); False: this is a duplicate."""
+        counter = word & 15
+        last, state.counter = state.counter, counter
+        if counter == last and not state.repeated and not flags & 0x80:
+            state.repeated = True
+            return False
+        state.repeated = False
+        if last >= 0 and counter != last + 1 & 15 and not flags & 0x80:
+            self.continuity_errors += 1
+        return True
+
+    def _look_at_adaptation(self, at: int, pid: int) -> int:
+        """The flags of an adaptation field; its PCR is what time it is (2.4.3.5)."""
+        size = self._block[at]
+        if not 0 < size <= _LARGEST_ADAPTATION:
+            return 0
+        flags = self._block[at + 1]
+        if flags & 0x10 and size >= 7 and self.program and pid == self.program.pmt.pcr_pid:
+            self._pcr = unwrap(read_pcr(self._block, at + 2), self._time)
+        return flags
+
+    def _look_at_payload(
+        self, index: int, word: int, pid: int, state: _Pid, payload: bytes, flags: int
+    ) -> None:
+        if word & _SCRAMBLED:
+            self.scrambled += 1
+            return
+        self.media += 1
+        if word & UNIT_START:
+            self._end_unit(index, word & 15, state)
+            if payload.startswith(b"\x00\x00\x01"):
+                at = PACKET_SIZE - len(payload)
+                self._start_unit(index, word & 15, pid, state, payload, at, flags)
+            else:
+                state.unit = None
+                self._marks.append(Mark(index, MarkKind.SECTION, pid))
+        elif state.unit is not None:
+            self._go_on(index, word & 15, state.unit, state, payload)
+
+    # PES packets and access units
+
+    def _start_unit(
+        self, index: int, counter: int, pid: int, state: _Pid, pes: bytes, at: int, flags: int
+    ) -> None:
+        pts, dts, content = None, None, 6
+        if len(pes) >= 9 and pes[3] not in _BARE_PES:
+            content = 9 + pes[8]
+            if pes[7] & 0x80 and len(pes) >= 14:
+                pts = dts = unwrap(read_timestamp(pes, 9), self._time)
+            if pes[7] & 0xC0 == 0xC0 and len(pes) >= 19:
+                dts = unwrap(read_timestamp(pes, 14), self._time)
+        length = int.from_bytes(pes[4:6], "big")
+        is_lead = pid == self._lead
+        unit = Unit(
+            pid=pid,
+            number=self._first + index,
+            counter=counter,
+            pts=pts,
+            dts=dts,
+            pts_at=at + 9 if pts is not None else 0,
+            has_dts=dts is not None and pes[7] & 0xC0 == 0xC0,
+            random_access=bool(flags & 0x40),
+            fingerprint=zlib.crc32(pes[content:]) if is_lead else 0,
+        )
+        state.unit = unit
+        self.lead_units += is_lead
+        if dts is not None:
+            state.dts = self._near = dts
+        self._marks.append(Mark(index, MarkKind.UNIT, pid, unit))
+        if is_lead and state.nature.kind is Kind.VIDEO:
+            unit.head = b""
+            self._judge(index, unit, state, pes[content:])
+        if length and state.nature.kind is not Kind.VIDEO:
+            unit.left = length + 6
+            self._count_down(index, counter, unit, len(pes))
+
+    def _go_on(self, index: int, counter: int, unit: Unit, state: _Pid, payload: bytes) -> None:
+        if unit.head is not None:
+            self._judge(index, unit, state, payload)
+        if unit.left != _UNBOUNDED:
+            self._count_down(index, counter, unit, len(payload))
+
+    def _count_down(self, index: int, counter: int, unit: Unit, size: int) -> None:
+        unit.left = max(0, unit.left - size)
+        if not unit.left:
+            unit.end, unit.end_counter = self._first + index + 1, counter
+
+    def _end_unit(self, index: int, counter: int, state: _Pid) -> None:
+        """The next unit starts here: an unbounded one is now whole, a short one never will be."""
+        unit = state.unit
+        if unit is None:
+            return
+        if unit.head is not None:
+            self._settle(index, unit, Verdict(Key.OPEN if unit.random_access else Key.NONE))
+        if unit.end is None:
+            unit.end, unit.end_counter = self._first + index, counter - 1 & 15
+
+    def _judge(self, index: int, unit: Unit, state: _Pid, payload: bytes) -> None:
+        unit.head = (unit.head or b"") + payload
+        verdict = judge(state.nature.codec, unit.head, random_access=unit.random_access)
+        if verdict is None and len(unit.head) > _HEAD_PACKETS * PACKET_SIZE:
+            verdict = Verdict(Key.OPEN if unit.random_access else Key.NONE)
+        if verdict is not None:
+            self._settle(index, unit, verdict)
+
+    def _settle(self, index: int, unit: Unit, verdict: Verdict) -> None:
+        unit.head = None
+        unit.key = verdict.key
+        self.size = verdict.size or self.size
+        if verdict.key:
+            self._marks.append(Mark(index, MarkKind.KEY, unit.pid, unit))
+
+    # Programme tables
+
+    def _look_at_table(self, index: int, word: int, pid: int) -> None:
+        if pid == PAT_PID or (self.program and pid == self.program.pmt_pid):
+            self._marks.append(Mark(index, MarkKind.TABLE, pid))
+        if not word & _PAYLOAD or word & _SCRAMBLED:
+            return
+        at = index * PACKET_SIZE + 4
+        if word & _ADAPTATION:
+            at += 1 + self._block[at]
+        payload = self._block[at : (index + 1) * PACKET_SIZE]
+        program = self._finder.feed(pid, payload, unit_start=bool(word & UNIT_START))
+        if program is not self.program and program is not None:
+            self._use(index, program)
+
+    def _use(self, index: int, program: Program) -> None:
+        self.program = program
+        wanted = dict(program.natures)
+        wanted.setdefault(program.pmt.pcr_pid, Nature(Kind.CLOCK, "", 0))
+        wanted.pop(NULL_PID, None)
+        before = self._pids
+        self._gone = {pid: self.counter_of(pid) for pid in before}
+        self._pids = {
+            pid: before[pid] if pid in before and before[pid].nature == nature else _Pid(nature)
+            for pid, nature in wanted.items()
+            if pid not in self._finder.pids
+        }
+        self._lead = program.lead_pid
+        self._expected = _NO_PREDICTION
+        self._marks.append(Mark(index, MarkKind.PROGRAM, program.pmt_pid, program=program))
+
+    @property
+    def clock(self) -> int | None:
+        """The last PCR, unwrapped; without any the last DTS."""
+        if self._pcr is not None:
+            return self._pcr
+        return self._near if self.lead_units else None
+
+    @property
+    def _time(self) -> int:
+        return self._near if self._pcr is None else self._pcr

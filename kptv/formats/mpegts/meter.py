@@ -1,0 +1,95 @@
+"""What the status page shows of an upstream."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from kptv.formats.mpegts.clock import TICKS
+from kptv.formats.mpegts.elementary import Kind
+from kptv.formats.mpegts.inspector import Inspection, Inspector, MarkKind
+from kptv.formats.mpegts.sps import Size
+
+_WINDOW = 10 * TICKS  # of media that a rate is measured over
+_JITTER_WINDOW = 10.0  # seconds
+_STEP = TICKS // 4  # between two samples
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Of the upstream that is open: zeros and None where it is not known yet."""
+
+    codecs: tuple[str, ...]  # video first
+    size: Size | None
+    bit_rate: int  # bit/s, null packets included
+    gop_seconds: float  # from one keyframe to the next
+    pcr_jitter: float  # seconds between the earliest and the latest PCR of the last 10 s
+    packets: int
+    null_packets: int
+    continuity_errors: int
+    damaged_packets: int  # transport_error_indicator
+    scrambled_packets: int
+    bytes_dropped: int  # garbage between packets
+    sync_losses: int
+
+
+class Meter:
+    """Measures one upstream, block by block."""
+
+    def __init__(self) -> None:
+        self.gop_seconds = 0.0
+        self._rate: deque[tuple[int, int]] = deque()  # (clock, bytes)
+        self._offsets: deque[tuple[float, float]] = deque()  # (now, PCR - now)
+        self._bytes = 0
+        self._last_key: int | None = None
+
+    def note(self, scan: Inspection, clock: int | None, now: float) -> None:
+        self._bytes += len(scan.block)
+        for mark in scan.marks:
+            if mark.kind is MarkKind.KEY and mark.unit is not None and mark.unit.dts is not None:
+                if self._last_key is not None:
+                    self.gop_seconds = max(0.0, (mark.unit.dts - self._last_key) / TICKS)
+                self._last_key = mark.unit.dts
+        if clock is None or (self._rate and 0 <= clock - self._rate[-1][0] < _STEP):
+            return
+        if self._rate and not 0 < clock - self._rate[-1][0] < _WINDOW:  # the clock stepped
+            self._rate.clear()
+            self._offsets.clear()
+        self._rate.append((clock, self._bytes))
+        self._offsets.append((now, clock / TICKS - now))
+        while clock - self._rate[0][0] > _WINDOW:
+            self._rate.popleft()
+        while now - self._offsets[0][0] > _JITTER_WINDOW:
+            self._offsets.popleft()
+
+    @property
+    def bit_rate(self) -> int:
+        """Of the last seconds by the media clock, so that a burst does not count."""
+        if len(self._rate) < 2:
+            return 0
+        (first, some), (last, all_) = self._rate[0], self._rate[-1]
+        return round((all_ - some) * 8 * TICKS / (last - first))
+
+    @property
+    def pcr_jitter(self) -> float:
+        offsets = [offset for _, offset in self._offsets]
+        return max(offsets) - min(offsets) if offsets else 0.0
+
+
+def stats_of(inspector: Inspector, meter: Meter, bytes_dropped: int, sync_losses: int) -> Stats:
+    natures = list(inspector.program.natures.values()) if inspector.program else []
+    natures.sort(key=lambda nature: (nature.kind is not Kind.VIDEO, nature.kind is not Kind.AUDIO))
+    return Stats(
+        codecs=tuple(nature.codec for nature in natures),
+        size=inspector.size,
+        bit_rate=meter.bit_rate,
+        gop_seconds=meter.gop_seconds,
+        pcr_jitter=meter.pcr_jitter,
+        packets=inspector.packets,
+        null_packets=inspector.nulls,
+        continuity_errors=inspector.continuity_errors,
+        damaged_packets=inspector.damaged,
+        scrambled_packets=inspector.scrambled,
+        bytes_dropped=bytes_dropped,
+        sync_losses=sync_losses,
+    )

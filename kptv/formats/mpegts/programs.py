@@ -1,0 +1,144 @@
+"""Which programmes a stream carries, and which one of them is played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kptv.formats.mpegts import PAT_PID
+from kptv.formats.mpegts.elementary import Kind, Nature, nature_of
+from kptv.formats.mpegts.psi import PMT_TABLE, Pat, Pmt, SectionReader, parse_pat, parse_pmt
+
+_PATIENCE = 3  # repeats of a PAT for which the PMT of an earlier programme is waited for
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The programme that is played, and whether it is the only one in the stream."""
+
+    pat: Pat
+    pmt: Pmt
+    pmt_pid: int
+    pat_section: bytes
+    pmt_section: bytes
+    natures: dict[int, Nature] = field(repr=False)  # by PID
+
+    @property
+    def alone(self) -> bool:
+        return len(self.pat.programs) == 1
+
+    @property
+    def lead_pid(self) -> int | None:
+        """The first video, else the first audio: where a viewer may start is its to say."""
+        for kind in (Kind.VIDEO, Kind.AUDIO):
+            for stream in self.pmt.streams:
+                if self.natures[stream.pid].kind is kind:
+                    return stream.pid
+        return None
+
+
+class ProgramFinder:
+    """Table packets in, the programme out: the first with video, and that one while it lasts."""
+
+    __slots__ = ("_pat", "_pats", "_pmts", "_program", "_tables")
+
+    def __init__(self) -> None:
+        self._program: Program | None = None
+        self._tables: dict[int, _Table] = {PAT_PID: _Table()}
+        self._pat: tuple[Pat, bytes] | None = None
+        self._pats = 0  # repeats of the PAT without a choice
+        self._pmts: dict[int, dict[int, tuple[Pmt, bytes]]] = {}  # by PID and programme number
+
+    @property
+    def pids(self) -> dict[int, _Table]:
+        """The PIDs on which tables are: of the PAT and of every PMT."""
+        return self._tables
+
+    def feed(self, pid: int, payload: bytes, *, unit_start: bool) -> Program | None:
+        """The programme as it is after this packet; the same object while nothing changes."""
+        for section in self._tables[pid].read(payload, unit_start):
+            if pid == PAT_PID:
+                self._take_pat(section)
+            elif section[0] == PMT_TABLE:
+                self._take_pmt(pid, section)
+        return self._program
+
+    def _take_pat(self, section: bytes) -> None:
+        if self._pat is None or section != self._pat[1]:
+            pat = parse_pat(section)
+            if pat is None or not pat.programs:
+                return
+            self._pat, self._pats = (pat, section), 0
+            self._pmts = {pid: self._pmts.get(pid, {}) for _, pid in pat.programs}
+            self._tables = {pid: _Table() for _, pid in pat.programs if pid != PAT_PID} | {
+                PAT_PID: self._tables[PAT_PID]
+            }
+        elif self._program is None:
+            self._pats += 1
+        else:
+            return
+        self._choose()
+
+    def _take_pmt(self, pid: int, section: bytes) -> None:
+        number = int.from_bytes(section[3:5], "big")
+        known = self._pmts[pid].get(number)
+        if known is not None and known[1] == section:
+            return
+        pmt = parse_pmt(section)
+        if pmt is not None:
+            self._pmts[pid][number] = pmt, section
+            self._choose()
+
+    def _choose(self) -> None:
+        """Take the programme that was played, else the first with video, else the first."""
+        if self._pat is None:
+            return
+        pat, pat_section = self._pat
+        playing = self._program.pmt.program_number if self._program else None
+        best: tuple[int, Pmt, bytes, int] | None = None
+        for number, pid in pat.programs:
+            entry = self._pmts[pid].get(number)
+            if entry is None and self._worth_waiting(number, playing, best is None or not best[0]):
+                return
+            if entry is None:
+                continue
+            rank = 2 if number == playing else int(_has_video(entry[0]))
+            if best is None or rank > best[0]:
+                best = rank, *entry, pid
+        if best is not None:
+            self._take(pat, pat_section, *best[1:])
+
+    def _worth_waiting(self, number: int, playing: int | None, open_choice: bool) -> bool:
+        """Whether to wait for its PMT: it is played, or may be the first with video."""
+        if playing is not None:
+            return number == playing
+        return open_choice and self._pats < _PATIENCE
+
+    def _take(self, pat: Pat, pat_section: bytes, pmt: Pmt, section: bytes, pid: int) -> None:
+        natures = {stream.pid: nature_of(stream) for stream in pmt.streams}
+        program = Program(pat, pmt, pid, pat_section, section, natures)
+        if program != self._program:
+            self._program = program
+
+
+class _Table:
+    """A table's PID; a packet that says what the last one said is not read again."""
+
+    __slots__ = ("_last", "_reader", "_sections")
+
+    def __init__(self) -> None:
+        self._reader = SectionReader()
+        self._last = b""
+        self._sections: list[bytes] = []  # of the last packet
+
+    def read(self, payload: bytes, unit_start: bool) -> list[bytes]:
+        """The sections that end in this packet."""
+        if unit_start and payload == self._last:
+            return self._sections
+        self._sections = self._reader.feed(payload, unit_start=unit_start)
+        # Only a packet that holds its sections whole may be skipped next time.
+        self._last = payload if unit_start and self._sections else b""
+        return self._sections
+
+
+def _has_video(pmt: Pmt) -> bool:
+    return any(nature_of(stream).kind is Kind.VIDEO for stream in pmt.streams)

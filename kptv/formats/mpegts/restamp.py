@@ -1,0 +1,181 @@
+"""Packets rewritten: other PIDs, counters and clocks, some dropped, some put in their place."""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import accumulate
+
+from kptv.formats.mpegts import PACKET_SIZE
+from kptv.formats.mpegts.clock import WRAP, read_pcr, write_pcr, write_timestamp
+from kptv.formats.mpegts.inspector import Inspection, Unit
+from kptv.formats.mpegts.packets import HAS_OPCR, HAS_PCR, pid_of
+from kptv.formats.mpegts.psi import CUE_TABLE, crc32
+
+_CRA, _BLA_N_LP = 21, 18  # nal_unit_type of H.265
+DROP = 0  # in place of a header: no packet's header is 0
+
+
+class HeaderMap(dict[int, int]):
+    """The header that goes out for each that comes in, remembered until something changes."""
+
+    __slots__ = ("_route",)
+
+    def __init__(self, route: Callable[[int], int]) -> None:
+        super().__init__()
+        self._route = route
+
+    def __missing__(self, word: int) -> int:
+        self[word] = mapped = self._route(word)
+        return mapped
+
+
+class Draft:
+    """What becomes of one inspected block from packet ``start`` on.
+
+    The headers are mapped in runs, each by the map as it stands then: ``advance`` to a packet
+    before changing what the map says from there on. Without ``rewrite`` packets are dropped and
+    replaced, but those that stay are not touched.
+    """
+
+    def __init__(self, scan: Inspection, start: int, headers: HeaderMap, *, rewrite: bool) -> None:
+        self.made = 0  # packets so far
+        self._scan = scan
+        self._start = self._at = start
+        self._headers = headers
+        self._words: list[int] = []
+        self._instead: dict[int, bytes] = {}
+        self._bytes = bytearray(scan.block[start * PACKET_SIZE :]) if rewrite else None
+
+    def advance(self, index: int) -> int:
+        """Map the packets before ``index``; the number of packets made so far."""
+        if index > self._at:
+            headers = self._headers
+            words = [headers[word] for word in self._scan.words[self._at : index]]
+            self.made += len(words) - words.count(DROP)
+            self._words += words
+            self._at = index
+        return self.made
+
+    def replace(self, index: int, packets: bytes) -> None:
+        """Put whole packets, or none, in the place of one."""
+        self.advance(index)
+        self._words.append(DROP)
+        self._instead[index] = packets
+        self.made += len(packets) // PACKET_SIZE
+        self._at = index + 1
+
+    def packet(self, index: int) -> tuple[bytearray, int] | None:
+        """Where the packet may be changed: a buffer and an offset; None: it goes out as it is."""
+        if self._bytes is None:
+            return None
+        return self._bytes, (index - self._start) * PACKET_SIZE
+
+    def finish(self, stop: int) -> bytes:
+        """All packets made of those before ``stop``."""
+        self.advance(stop)
+        if self._bytes is None:
+            data = self._scan.block[self._start * PACKET_SIZE : stop * PACKET_SIZE]
+        else:
+            data = self._written(self._bytes)
+        return data if DROP not in self._words else self._joined(data)
+
+    def _written(self, data: bytearray) -> bytes:
+        """The block with the mapped headers in it."""
+        end = len(self._words) * PACKET_SIZE
+        heads = _packer(len(self._words)).pack(*self._words)
+        for n in range(4):
+            data[n:end:PACKET_SIZE] = heads[n::4]
+        return bytes(memoryview(data)[:end])
+
+    def _joined(self, data: bytes) -> bytes:
+        """The runs of packets between those that are dropped, and what takes their place."""
+        pieces: list[bytes] = []
+        run = 0
+        for index in [index for index, word in enumerate(self._words) if word == DROP]:
+            if index > run:
+                pieces.append(data[run * PACKET_SIZE : index * PACKET_SIZE])
+            run = index + 1
+            packets = self._instead.get(self._start + index)
+            if packets:
+                pieces.append(packets)
+        pieces.append(data[run * PACKET_SIZE :])
+        return b"".join(pieces)
+
+
+@lru_cache(maxsize=512)
+def _packer(count: int) -> struct.Struct:
+    return struct.Struct(f">{count}I")
+
+
+def shift_unit(data: bytearray, at: int, unit: Unit, shift: int) -> None:
+    """Shift PTS and DTS of the PES packet whose first packet is at ``at``."""
+    if unit.pts_at and unit.pts is not None and unit.dts is not None:
+        write_timestamp(data, at + unit.pts_at, unit.pts + shift)
+        if unit.has_dts:
+            write_timestamp(data, at + unit.pts_at + 5, unit.dts + shift)
+
+
+def shift_opcr(data: bytearray, at: int, shift: int) -> None:
+    """Shift the original clock reference, where there is one."""
+    flags = data[at + 5]
+    place = at + (12 if flags & HAS_PCR else 6)
+    if flags & HAS_OPCR and place + 6 <= at + 5 + data[at + 4]:
+        write_pcr(data, place, read_pcr(data, place) + shift)
+
+
+def shift_cue(data: bytearray, at: int, shift: int) -> None:
+    """Shift ``pts_adjustment`` of a splice information section (SCTE 35, 9.6).
+
+    Only where the section is whole in the packet, as all but the longest are.
+    """
+    end = at + PACKET_SIZE
+    start = at + 4 + (1 + data[at + 4] if data[at + 3] & 0x20 else 0)
+    if start >= end:
+        return
+    start += 1 + data[start]
+    if start + 9 > end or data[start] != CUE_TABLE:
+        return
+    last = start + 3 + ((data[start + 1] & 0x0F) << 8 | data[start + 2])
+    if last > end or crc32(bytes(data[start:last])):
+        return
+    high = int.from_bytes(data[start + 4 : start + 9], "big")
+    adjusted = (high & ~(WRAP - 1)) | (high + shift) % WRAP
+    data[start + 4 : start + 9] = adjusted.to_bytes(5, "big")
+    data[last - 4 : last] = crc32(bytes(data[start : last - 4])).to_bytes(4, "big")
+
+
+def break_link(packets: bytes, pid: int) -> bytes:
+    """The first access unit of the PID, H.265, with its CRA made a BLA picture (H.265, 7.4.2.2).
+
+    A decoder that was fed something else before then takes it for what it is, the start of a new
+    sequence, and does not count on from the pictures it had. Both have the same slice header.
+    """
+    data = bytearray(packets)
+    spans = _payloads(data, pid)
+    unit = b"".join([bytes(data[start:end]) for start, end in spans])
+    ends = list(accumulate(end - start for start, end in spans))
+    at = unit.find(b"\x00\x00\x01")
+    while 0 <= at < len(unit) - 3:
+        if unit[at + 3] >> 1 & 0x3F == _CRA:
+            span = bisect_right(ends, at + 3)
+            place = spans[span][1] - (ends[span] - (at + 3))
+            data[place] = data[place] & 0x81 | _BLA_N_LP << 1
+        at = unit.find(b"\x00\x00\x01", at + 3)
+    return bytes(data)
+
+
+def _payloads(data: bytearray, pid: int) -> list[tuple[int, int]]:
+    """Where the payloads of the PID's first PES packet are."""
+    spans: list[tuple[int, int]] = []
+    for at in range(0, len(data), PACKET_SIZE):
+        if pid_of(data, at) != pid or not data[at + 3] & 0x10:
+            continue
+        if data[at + 1] & 0x40 and spans:
+            break
+        start = at + 4 + (1 + data[at + 4] if data[at + 3] & 0x20 else 0)
+        if start < at + PACKET_SIZE:
+            spans.append((start, at + PACKET_SIZE))
+    return spans

@@ -1,0 +1,377 @@
+"""One upstream from its start to its end: its packets on the programme's PIDs and clock."""
+
+from __future__ import annotations
+
+from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
+from kptv.formats.mpegts.clock import TICKS, read_pcr, write_pcr
+from kptv.formats.mpegts.elementary import Key, Kind
+from kptv.formats.mpegts.holding import Hold, Start
+from kptv.formats.mpegts.inspector import (
+    UNIT_START,
+    Inspection,
+    Inspector,
+    Mark,
+    MarkKind,
+    Unit,
+)
+from kptv.formats.mpegts.joining import Entry
+from kptv.formats.mpegts.packets import DISCONTINUITY, HAS_PCR, bare_packet, remove_pcr
+from kptv.formats.mpegts.programme import Programme
+from kptv.formats.mpegts.programs import Program
+from kptv.formats.mpegts.restamp import (
+    DROP,
+    Draft,
+    HeaderMap,
+    break_link,
+    shift_cue,
+    shift_opcr,
+    shift_unit,
+)
+from kptv.formats.mpegts.seeker import Memory
+from kptv.formats.mpegts.timeline import Timeline
+from kptv.formats.mpegts.tracks import Lane
+
+JUMP_BACK, JUMP_AHEAD = TICKS, 3 * TICKS  # a step of the clock that needs a splice
+STRAY = 5 * TICKS  # a unit this far from the programme's clock is not of this time base
+LONGEST_UNIT = 20_000  # packets (3.7 MB): longer PES packets are not waited for
+LATEST_UNIT = 7 * TICKS // 10  # nor is sound that takes longer than this to be whole
+_AV = (Kind.VIDEO, Kind.AUDIO)
+_ROUTED = ~0x1FFF0F  # all of a header but PID and counter
+
+
+class Sender:
+    """Packets of one upstream in, packets for viewers into the hold.
+
+    ``key`` is the unit to start from. Null packets and what is not of the programme are left out.
+    Of the first upstream (``first``) nothing but the tables is rewritten. A ``replay`` goes on in
+    the middle of a group of pictures.
+    """
+
+    def __init__(
+        self,
+        inspector: Inspector,
+        program: Program,
+        programme: Programme,
+        timeline: Timeline,
+        hold: Hold,
+        memory: Memory,
+        key: Unit,
+        *,
+        first: bool,
+        replay: bool,
+    ) -> None:
+        self.position = key.number  # the upstream's packets before this one are dealt with
+        self._inspector = inspector
+        self._programme = programme
+        self._timeline = timeline
+        self._hold = hold
+        self._memory = memory
+        self._key = key
+        self._replay = replay
+        self._rewrite = not first
+        self._gate_lead = not first and not replay
+        self._lanes: dict[int, Lane] = {}
+        self._words: tuple[int, ...] = ()  # the headers dealt with last
+        self._headers = HeaderMap(self._route)
+        self._latest: int | None = None  # DTS of picture or sound, the upstream's
+        self._open_start: int | None = None  # where an H.265 key unit is that is no IDR
+        self._pcr_pid = NULL_PID
+        self._essential: frozenset[int] = frozenset()
+        self._others: frozenset[int] = frozenset()
+        self.program = program
+        self._adopt(program, first=first)
+        self._announce()
+
+    def send(self, scan: Inspection, start: int) -> tuple[int, bool]:
+        """Deal with packets from ``start`` on.
+
+        Where it stopped, and whether this sender ends there: the clock steps, or the lead changes.
+        """
+        draft = Draft(scan, start, self._headers, rewrite=self._rewrite)
+        stop, over = scan.count, False
+        adopt: Program | None = None
+        for mark in scan.marks:
+            if mark.packet < start:
+                continue
+            if mark.unit is not None and self._jumps(mark):
+                stop, over = mark.packet, True
+                break
+            if mark.program is not None and mark.program is not self.program:
+                stop, adopt = mark.packet + 1, mark.program
+                over = self._loses_lead(adopt)
+                break
+            self._deal(scan, draft, mark)
+        self._hold.add(draft.finish(stop))
+        self.position = scan.first + stop
+        self._words = scan.words[start:stop]
+        if self._open_start is not None and self._key.is_whole(self.position):
+            lead = self._lanes[self._key.pid].track.pid
+            self._hold.change(self._open_start, lambda packets: break_link(packets, lead))
+            self._open_start = None
+        if adopt and over:
+            self.program = adopt
+        elif adopt:
+            self._adopt(adopt, first=False)
+            self._announce()
+        return stop, over
+
+    @property
+    def boundary(self) -> int:
+        """The place before which every PES packet is whole, or is not waited for."""
+        boundary = self._hold.made
+        for lane in self._lanes.values():
+            partial = lane.unit is not None and not lane.unit.is_whole(self.position)
+            if lane.open and partial and not self._overdue(lane):
+                boundary = min(boundary, lane.place)
+        return boundary
+
+    def end(self, *, clean: bool) -> None:
+        """The upstream is gone: take what is not whole out of the hold, keep the counters.
+
+        ``clean``: it ended between two units, so that the last one of no told length is whole.
+        """
+        partial: dict[int, int] = {}
+        for lane in self._lanes.values():
+            self._end_lane(lane, partial, clean=clean)
+        self._hold.cut(partial)
+        self._lanes = {}
+
+    def _end_lane(self, lane: Lane, partial: dict[int, int], *, clean: bool) -> None:
+        unit, track = lane.unit, lane.track
+        if not lane.open:
+            return
+        counter = self._counter_of(lane.pid)
+        if unit is not None:
+            if unit.is_whole(self.position):
+                counter = unit.end_counter
+                self._finish(lane)
+            elif clean and unit.unbounded:
+                self._finish(lane)
+            elif lane.place >= self._hold.base and not self._overdue(lane):
+                counter = unit.counter - 1 & 15
+                partial[track.pid] = lane.place
+                if track.pid == self._pcr_pid:
+                    self._timeline.pcr = lane.pcr
+        if counter >= 0:
+            track.counter = counter + lane.delta & 15
+        lane.open = False
+
+    def _counter_of(self, pid: int) -> int:
+        """The counter of the PID's last packet; the inspector may be ahead in the same block."""
+        for word in reversed(self._words):
+            if word >> 8 & 0x1FFF == pid:
+                return word & 15
+        return self._inspector.counter_of(pid)
+
+    # Lanes
+
+    def _adopt(self, program: Program, *, first: bool) -> None:
+        """Give each PID of the upstream's programme its track."""
+        self.program = program
+        before, self._lanes = self._lanes, {}
+        for pid, track in self._programme.adopt(program).items():
+            lane = before.get(pid)
+            if lane is None or lane.track is not track:
+                lane = Lane(pid, track, not_before=None if first else self._programme.end_of(track))
+            self._lanes[pid] = lane
+        for pid, lane in before.items():
+            if self._lanes.get(pid) is not lane:
+                self._end_lane(lane, {}, clean=True)
+        self._take_lead()
+        self._rewrite = self._rewrite or not first
+        clock = self._lanes.get(program.pmt.pcr_pid)
+        self._pcr_pid = clock.track.pid if clock else NULL_PID
+        kinds = {lane.track.pid: lane.track.nature.kind for lane in self._lanes.values()}
+        self._essential = frozenset(pid for pid, kind in kinds.items() if kind in _AV)
+        self._others = frozenset(kinds) - self._essential
+        self._headers.clear()
+
+    def _take_lead(self) -> None:
+        """Make the key unit's lane the one whose times are the programme's."""
+        lane, last = self._lanes[self._key.pid], self._programme.lead
+        if last is not None and last is not lane.track:
+            lane.track.follow(last)
+        self._programme.lead = lane.track
+        if not lane.open:
+            gated = self._gate_lead and self._key.pts is not None
+            lane.not_before = (self._key.pts or 0) + self._timeline.shift if gated else None
+
+    def _loses_lead(self, program: Program) -> bool:
+        lead = self._lanes[self._key.pid].track
+        if program.lead_pid != self._key.pid:
+            return True
+        return program.natures[self._key.pid] != lead.nature
+
+    def _announce(self) -> None:
+        """The tables, at once."""
+        self._hold.add(self._programme.next_pat() + self._programme.next_pmt())
+
+    def _route(self, word: int) -> int:
+        """What becomes of a packet by its header; what is not of the programme is dropped."""
+        lane = self._lanes.get(word >> 8 & 0x1FFF)
+        if lane is None or not lane.open:
+            return DROP
+        return word & _ROUTED | lane.track.pid << 8 | word + lane.delta & 15
+
+    def _deal(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
+        if mark.kind is MarkKind.CLOCK:
+            self._on_clock(scan, draft, mark)
+        elif mark.kind is MarkKind.UNIT and mark.unit is not None:
+            self._on_unit(draft, mark.packet, mark.unit)
+        elif mark.kind is MarkKind.TABLE:
+            self._on_table(scan, draft, mark)
+        elif mark.kind is MarkKind.SECTION:
+            self._on_section(scan, draft, mark)
+
+    def _jumps(self, mark: Mark) -> bool:
+        """Whether a unit of picture or sound starts at another time than it should."""
+        unit = mark.unit
+        lane = self._lanes.get(mark.pid)
+        if (
+            unit is None
+            or mark.kind is not MarkKind.UNIT
+            or lane is None
+            or lane.unit is None
+            or lane.track.nature.kind not in _AV
+        ):
+            return False
+        if unit.dts is None or lane.unit.dts is None or self._latest is None:
+            return False
+        if unit.dts < lane.unit.dts - JUMP_BACK:
+            return True
+        return unit.dts > max(lane.unit.dts, self._latest) + JUMP_AHEAD
+
+    def _overdue(self, lane: Lane) -> bool:
+        """Whether the lane's unit takes too long to become whole."""
+        if self._hold.made - lane.place > LONGEST_UNIT:
+            return True
+        if lane.pid == self._key.pid or lane.since is None or self._latest is None:
+            return False
+        return self._latest - lane.since > LATEST_UNIT
+
+    # Packets that need a look
+
+    def _on_unit(self, draft: Draft, index: int, unit: Unit) -> None:
+        lane = self._lanes.get(unit.pid)
+        if lane is None:
+            return
+        wanted = self._wants(lane, unit)
+        self._finish(lane)
+        if wanted != lane.open:
+            draft.advance(index)
+            if wanted:
+                lane.turn_on(unit.counter)
+            else:
+                lane.turn_off(unit.counter)
+            self._headers.clear()
+        if not wanted:
+            return
+        lane.unit, lane.place = unit, self._hold.made + draft.advance(index)
+        if lane.track.nature.kind in _AV and unit.dts is not None:
+            self._latest = unit.dts if self._latest is None else max(self._latest, unit.dts)
+        lane.since, lane.pcr = self._latest, self._timeline.pcr
+        spot = draft.packet(index)
+        if spot:
+            shift_unit(*spot, unit, self._timeline.shift)
+        if unit is self._key and self._gate_lead and unit.key is Key.OPEN:
+            is_h265 = lane.track.nature.codec == "hevc"
+            self._open_start = lane.place if is_h265 else None
+        if unit.pid == self._key.pid:
+            self._note_start(lane, unit)
+
+    def _wants(self, lane: Lane, unit: Unit) -> bool:
+        """Whether a unit goes out: not before its time, and not of another time base."""
+        if unit.pts is None:
+            return lane.open or lane.not_before is None
+        time = unit.pts + self._timeline.shift
+        if lane.not_before is not None and time < lane.not_before:
+            return False
+        if lane.open or not self._rewrite or self._latest is None:
+            return True
+        return abs(unit.pts - self._latest) < STRAY
+
+    def _finish(self, lane: Lane) -> None:
+        """The lane's unit is whole: the track has come as far as that."""
+        unit, lane.unit = lane.unit, None
+        if unit is None:
+            return
+        lane.track.take(unit, self._timeline.shift)
+        if unit.pid == self._key.pid:
+            self._memory.note(unit)
+
+    def _note_start(self, lane: Lane, unit: Unit) -> None:
+        """Remember where the unit starts if it is, or may turn out to be, an entry."""
+        radio = lane.track.nature.kind is Kind.AUDIO
+        always = radio or (unit is self._key and not self._replay)
+        if unit.head is None and not unit.key and not always:
+            return
+        entry = Entry(
+            offset=0,
+            clock=self._timeline.seconds((unit.dts or 0) + self._timeline.shift),
+            tables=self._programme.last_tables,
+            essential=self._essential,
+            others=self._others,
+            pcr_pid=self._pcr_pid,
+            pcr=self._timeline.pcr,
+        )
+        self._hold.starts.append(Start(lane.place, unit, entry, always))
+
+    def _on_clock(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
+        lane = self._lanes.get(mark.pid)
+        if lane is None:
+            return
+        word = scan.words[mark.packet]
+        if lane.track.nature.kind is Kind.CLOCK and not lane.open:
+            draft.advance(mark.packet)
+            lane.turn_on((word & 15) + 1)  # without a payload the counter stands still
+            self._headers.clear()
+        at = mark.packet * PACKET_SIZE
+        pcr = None
+        has_pcr = scan.block[at + 5] & HAS_PCR and scan.block[at + 4] >= 7
+        if has_pcr:
+            latest = None if self._latest is None else self._latest + self._timeline.shift
+            pcr = self._timeline.take_pcr(read_pcr(scan.block, at + 6), latest)
+        if not lane.open:
+            if pcr is not None and lane.track.counter >= 0 and self._rewrite:
+                draft.replace(mark.packet, self._bare_clock(lane, pcr))
+            return
+        spot = draft.packet(mark.packet)
+        if spot is None:
+            return
+        shift_opcr(*spot, self._timeline.shift)
+        if has_pcr:
+            self._put_clock(*spot, pcr)
+
+    def _put_clock(self, data: bytearray, at: int, pcr: int | None) -> None:
+        if pcr is None:
+            remove_pcr(data, at)
+            return
+        write_pcr(data, at + 6, pcr)
+        if self._timeline.new_base:
+            data[at + 5] |= DISCONTINUITY
+            self._timeline.new_base = False
+
+    def _bare_clock(self, lane: Lane, pcr: int) -> bytes:
+        """The PCR of a packet that is dropped."""
+        new_base, self._timeline.new_base = self._timeline.new_base, False
+        return bare_packet(lane.track.pid, lane.track.counter, discontinuity=new_base, pcr=pcr)
+
+    def _on_table(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
+        """The programme's tables in place of the upstream's."""
+        packets = b""
+        if scan.words[mark.packet] & UNIT_START:
+            is_pat = mark.pid == PAT_PID
+            packets = self._programme.next_pat() if is_pat else self._programme.next_pmt()
+        draft.replace(mark.packet, packets)
+
+    def _on_section(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
+        lane = self._lanes.get(mark.pid)
+        if lane is None or lane.track.nature.kind is not Kind.OTHER:
+            return
+        if not lane.open:
+            draft.advance(mark.packet)
+            lane.turn_on(scan.words[mark.packet] & 15)
+            self._headers.clear()
+        spot = draft.packet(mark.packet)
+        if spot and lane.track.nature.codec == "scte35":
+            shift_cue(*spot, self._timeline.shift)

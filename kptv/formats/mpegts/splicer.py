@@ -1,0 +1,222 @@
+"""One programme that never ends, made of many upstreams that do.
+
+How it works. A new upstream is *sought* first: its packets are kept back until its tables are
+known and an access unit comes from which a decoder can start. From there it is *sent*: its PIDs
+go out on those in use, its counters go on where they stood, its clocks are shifted so that time
+goes on. What is made is *held* until every PES packet in it is whole: when the upstream dies, the
+partial ones are taken out and no viewer ever sees them. Of the first upstream no packet is
+rewritten but its tables.
+
+The words: a *track* is a PID that viewers see, and lasts; a *lane* is the way of one PID of the
+upstream to its track, and is open or closed. A *place* counts the packets made since the
+beginning, a *number* those of the upstream, an *index* those of a block.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from kptv.formats.mpegts.aligner import Aligner
+from kptv.formats.mpegts.elementary import Kind
+from kptv.formats.mpegts.holding import Hold
+from kptv.formats.mpegts.inspector import Inspection, Inspector, Unit
+from kptv.formats.mpegts.joining import Chunk
+from kptv.formats.mpegts.meter import Meter, Stats, stats_of
+from kptv.formats.mpegts.packets import NULL_PACKET
+from kptv.formats.mpegts.programme import Programme
+from kptv.formats.mpegts.programs import Program
+from kptv.formats.mpegts.seeker import Memory, Seeker
+from kptv.formats.mpegts.sender import Sender
+from kptv.formats.mpegts.timeline import Timeline
+from kptv.formats.mpegts.watch import Trouble, Watch
+
+FILLER_NULLS = 7  # null packets in a piece of filler: 1.3 KB, what fits in one datagram
+
+
+@dataclass(slots=True)
+class SpliceCounts:
+    """What has happened to the programme so far."""
+
+    splices: int = 0
+    jumps: int = 0  # steps of an upstream's own clock, spliced likewise
+    replays: int = 0  # reconnects that went on where they had broken off
+    blind_starts: int = 0  # without a keyframe, because none came in time
+
+
+class Splicer:
+    """Bytes of one upstream after another in, one programme out. Raises on no input.
+
+    One per hub: ``open``, ``feed`` and so on, ``close``, and again. ``now`` is in seconds, of a
+    clock that never runs back.
+    """
+
+    def __init__(self) -> None:
+        self.counts = SpliceCounts()
+        self._aligner = Aligner()
+        self._inspector = Inspector()
+        self._programme = Programme()
+        self._timeline = Timeline()
+        self._hold = Hold()
+        self._memory = Memory()
+        self._seeker: Seeker | None = None
+        self._sender: Sender | None = None
+        self._clock = 0.0
+        self._watch = Watch(0.0)
+        self._meter = Meter()
+        self._received = 0  # bytes of the upstream
+
+    def __repr__(self) -> str:
+        state = "sending" if self._sender else "seeking" if self._seeker else "closed"
+        return f"<Splicer {state} clock={self._clock:.1f}>"
+
+    @property
+    def tables(self) -> bytes:
+        """PAT and PMT in force, as packets; nothing before the first keyframe."""
+        return self._programme.last_tables
+
+    @property
+    def started(self) -> bool:
+        """Whether anything was made for viewers yet."""
+        return self._programme.lead is not None
+
+    @property
+    def sending(self) -> bool:
+        """Whether the upstream that is open has been let in: what it sends reaches viewers."""
+        return self._sender is not None
+
+    @property
+    def stats(self) -> Stats:
+        """Of the upstream that is, or was last, open."""
+        aligner = self._aligner
+        return stats_of(self._inspector, self._meter, aligner.bytes_dropped, aligner.sync_losses)
+
+    def trouble(self, now: float) -> Trouble | None:
+        """What is wrong with the upstream although it sends. Ask after reads and on ticks."""
+        if not self._seeker and not self._sender:
+            return None
+        return self._watch.look(now, self._inspector, self._received)
+
+    @property
+    def gap_filled(self) -> float:
+        """Seconds of media time that were skipped because time had passed."""
+        return self._timeline.seconds(self._timeline.gap_filled + (self._timeline.origin or 0))
+
+    def open(self, now: float, *, same_stream: bool) -> None:
+        """A new upstream begins. ``same_stream``: the one before it, connected to once more."""
+        if self._seeker or self._sender:
+            self._end(clean=False)
+        memory = self._memory if same_stream else None
+        self._memory = self._memory if same_stream else Memory()
+        self._watch = self._watch.again(now) if same_stream else Watch(now)
+        self._meter, self._received = Meter(), 0
+        self._aligner = Aligner()
+        near = self._memory.last_dts
+        self._inspector = Inspector(near=near if near is not None else 0)
+        self._seeker = Seeker(now, splice=self.started, memory=memory)
+
+    def feed(self, data: bytes, now: float) -> Chunk:
+        """Bytes of the upstream, as they came; what viewers get now, which may be nothing."""
+        self._received += len(data)
+        packets = self._aligner.feed(data)
+        if packets:
+            self._take(packets, now)
+        return self._release(now)
+
+    def close(self, now: float, *, clean: bool = False) -> Chunk:
+        """The upstream is gone. What is whole of what was held; the rest is dropped.
+
+        ``clean``: it ended where one of its units ends, as an HLS segment does.
+        """
+        packets = self._aligner.flush()
+        if packets:
+            self._take(packets, now)
+        self._end(clean=clean)
+        return self._release(now)
+
+    def filler(self) -> Chunk:
+        """Something that keeps players and proxies waiting: tables and null packets.
+
+        Nothing before the first media; only null packets while a unit is held back.
+        """
+        if not self.started:
+            return Chunk(b"")
+        if self._hold.base == self._hold.made:
+            self._hold.add(self._programme.next_pat() + self._programme.next_pmt())
+            data, _ = self._hold.release(self._hold.made)
+            return Chunk(data + NULL_PACKET * FILLER_NULLS, clock=self._clock)
+        return Chunk(NULL_PACKET * FILLER_NULLS, clock=self._clock)
+
+    def _take(self, packets: bytes, now: float) -> None:
+        """Deal with whole packets; a step of the clock in them begins a new search."""
+        scanned = self._inspector.scan(packets)
+        self._watch.note(scanned)
+        self._meter.note(scanned, self._inspector.clock, now)
+        work: deque[tuple[Inspection, int]] = deque([(scanned, 0)])
+        while work:
+            scan, start = work.popleft()
+            if start >= scan.count:
+                continue
+            if self._sender:
+                stop, over = self._sender.send(scan, start)
+                work.appendleft((scan, stop))
+                if over:
+                    self.counts.jumps += 1
+                    program, first = self._sender.program, scan.first + stop
+                    self._end(clean=False)
+                    self._seeker = Seeker(now, splice=True, first=first, program=program)
+            elif self._seeker:
+                work.extendleft(reversed(self._look(self._seeker, scan, start, now)))
+
+    def _look(
+        self, seeker: Seeker, scan: Inspection, start: int, now: float
+    ) -> list[tuple[Inspection, int]]:
+        """What there is to send, once the place to start from is found."""
+        ahead = self._timeline.too_far_ahead(self._programme.lead, now)
+        key = seeker.look(scan, start, now, ahead=ahead)
+        if key is None or seeker.program is None:
+            return []
+        self._start(seeker, seeker.program, key, now)
+        return seeker.take(key.number)
+
+    def _start(self, seeker: Seeker, program: Program, key: Unit, now: float) -> None:
+        """Send the upstream from this unit on."""
+        first = not self.started
+        if seeker.replayed:
+            self.counts.replays += 1
+        else:
+            same = self._memory.last_dts is not None
+            # Where sound leads, as on radio, it must not run into the sound that went out.
+            sound = program.natures[key.pid].kind is Kind.AUDIO
+            earliest = self._programme.sound_end() if sound else None
+            lead = self._programme.lead
+            self._timeline.start(key, lead, now, same=same, earliest=earliest)
+            self.counts.splices += not first
+        self.counts.blind_starts += seeker.blind
+        self._seeker = None
+        self._sender = Sender(
+            self._inspector,
+            program,
+            self._programme,
+            self._timeline,
+            self._hold,
+            self._memory,
+            key,
+            first=first,
+            replay=seeker.replayed,
+        )
+
+    def _end(self, *, clean: bool) -> None:
+        if self._sender:
+            self._sender.end(clean=clean)
+        self._sender = self._seeker = None
+
+    def _release(self, now: float) -> Chunk:
+        boundary = self._sender.boundary if self._sender else self._hold.made
+        data, entries = self._hold.release(boundary)
+        lead = self._programme.lead
+        if lead is not None and lead.dts is not None:
+            self._clock = self._timeline.seconds(lead.dts)
+        if data and self._sender:
+            self._timeline.observe(lead, now)
+        return Chunk(data, entries, self._clock)

@@ -1,0 +1,96 @@
+"""The clock of the programme: it goes on through every splice and never runs back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kptv.formats.mpegts.clock import TICKS, unwrap
+from kptv.formats.mpegts.inspector import Unit
+from kptv.formats.mpegts.tracks import Track
+
+# Seconds that media may run ahead of time beyond what the first upstream had stored, before a
+# splice waits: each upstream's own store adds to what players have to keep.
+AHEAD = 5.0
+SAME_CLOCK = 2.0  # seconds by which a stream that goes on may be off from the time that passed
+STRAY = 10 * TICKS  # a PCR this far from the picture is not of this time base
+
+
+@dataclass(slots=True)
+class Timeline:
+    """What is added to an upstream's times. Ticks are unwrapped and of the programme's clock."""
+
+    shift: int = 0
+    origin: int | None = None  # the first unit's DTS
+    pcr: int | None = None  # the last one that went out
+    new_base: bool = False  # the next PCR is the first of another time base
+    gap_filled: int = 0  # ticks by which splices went forward with the time that passed
+    # How far media was ahead of time: the least, before data arrived, and the most, behind it.
+    _floor: float | None = None
+    _ceiling: float | None = None
+    _settling: bool = True  # the first upstream hands out what it had stored
+    _seen: tuple[float, float] | None = None  # (now, media seconds) last time
+
+    def start(
+        self, unit: Unit, lead: Track | None, now: float, *, same: bool, earliest: int | None = None
+    ) -> None:
+        """Choose the shift for an upstream that starts with ``unit``.
+
+        Time goes on one frame behind the last picture, and not before ``earliest``; or where it
+        would stand had no time been lost, if that is later. A reconnect (``same``) keeps its
+        clock where it fits.
+        """
+        if unit.dts is None or unit.pts is None:
+            return
+        if self.origin is None:
+            self.origin, self._floor = unit.dts, -now
+            return
+        self._seen, self._settling = None, False
+        contiguous = self.origin - unit.dts
+        if lead is not None and lead.dts is not None and lead.pts is not None:
+            contiguous = max(lead.dts - unit.dts, lead.pts - unit.pts) + lead.duration
+        if earliest is not None:
+            contiguous = max(contiguous, earliest - unit.dts)
+        due = contiguous
+        if self._floor is not None:
+            due = self.origin + round((now + self._floor) * TICKS) - unit.dts
+        latest = max(due, contiguous) + SAME_CLOCK * TICKS
+        if same and contiguous <= self.shift <= latest:
+            return
+        gap = max(0, due - contiguous)
+        if lead is not None:
+            gap -= gap % lead.duration  # pictures stay on the grid of their frame rate
+        self.gap_filled += gap
+        self.shift = contiguous + gap
+        self.new_base = True
+
+    def observe(self, lead: Track | None, now: float) -> None:
+        """Note how far media is ahead of time, each time after what arrived at one moment."""
+        if self.origin is None or lead is None or lead.dts is None:
+            return
+        if self._seen is not None and now > self._seen[0] and self._floor is not None:
+            then, media = self._seen
+            self._floor = min(self._floor, media - now)
+            if self._settling or self._ceiling is None:
+                self._ceiling = max(self._ceiling or media - then, media - then)
+        self._seen = now, self.seconds(lead.dts)
+
+    def too_far_ahead(self, lead: Track | None, now: float) -> bool:
+        """Whether a splice now would add to what players have to store."""
+        if self._ceiling is None or lead is None or lead.dts is None:
+            return False
+        return self.seconds(lead.dts) - now > self._ceiling + AHEAD
+
+    def take_pcr(self, raw: int, now: int | None) -> int | None:
+        """The PCR that goes out; None: it would run back, or is of no time base near ``now``."""
+        near = self.pcr if self.pcr is not None else now if now is not None else raw
+        pcr = unwrap(raw + self.shift, near if now is None else now)
+        if self.pcr is not None and pcr <= self.pcr:
+            return None
+        if now is not None and abs(pcr - now) > STRAY:
+            return None
+        self.pcr = pcr
+        return pcr
+
+    def seconds(self, ticks: int) -> float:
+        """Media time since the first entry."""
+        return (ticks - (self.origin or 0)) / TICKS

@@ -1,0 +1,135 @@
+"""Media on its way from the greenlet that fetches it to the generator that writes it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from gevent.event import Event
+
+MAX_BYTES = 8 * 1024**2  # fetched and not written yet; a full pipe stops the reading
+MAX_SEGMENTS = 2  # whole ones that wait beyond the one being written
+_SMALLEST = 2 * 1024  # bytes; a smaller rest is not left for later
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes and the seconds of media that they are. ``splice``: something was lost before."""
+
+    data: bytes | memoryview
+    seconds: float
+    splice: bool = False
+
+
+class Pipe:
+    """A bounded queue of pieces; one greenlet puts, another takes. No locks: see hub.py."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[Piece | None] = deque()  # None: the end of a segment
+        self._bytes = 0
+        self._segments = 0
+        self._splice = False
+        self._padding = 0.0
+        self._over: Exception | bool = False
+        self._changed = Event()
+        self.seconds = 0.0  # of media in it
+
+    def __repr__(self) -> str:
+        return f"<Pipe bytes={self._bytes} seconds={self.seconds:.1f}>"
+
+    # --- The side that fetches ------------------------------------------------------------
+
+    def splice(self) -> None:
+        """What comes next does not go on where the last bytes ended."""
+        self._splice = True
+
+    def put(self, data: bytes, seconds: float) -> None:
+        """Add media; waits while the pipe is full."""
+        while self._bytes >= MAX_BYTES:
+            self._wait()
+        self._pieces.append(Piece(data, seconds, self._splice))
+        self._splice = False
+        self._bytes += len(data)
+        self.seconds += seconds
+        self._changed.set()
+
+    def pad(self, seconds: float) -> None:
+        """Media time that no bytes were reckoned for: their number was not known."""
+        self._padding += max(seconds, 0.0)
+
+    def end_segment(self) -> None:
+        """All bytes of a segment are in."""
+        self._pieces.append(None)
+        self._segments += 1
+
+    def wait_for_room(self, timeout: float) -> bool:
+        """Wait until another segment may be fetched; False: not within ``timeout`` seconds."""
+        if self._segments > MAX_SEGMENTS:
+            self._wait(timeout)
+        return self._segments <= MAX_SEGMENTS
+
+    def finish(self, error: Exception | None) -> None:
+        """Nothing more comes: because of ``error``, or because all was sent (None)."""
+        self._over = error or True
+        self._changed.set()
+
+    @property
+    def empty(self) -> bool:
+        """True where all has been taken."""
+        return not self._bytes
+
+    # --- The side that writes -------------------------------------------------------------
+
+    def take(self, seconds: float) -> Piece | None:
+        """About so much media, less where less is there; waits while nothing is.
+
+        None at a good end. Raises what ended it otherwise, after all that came before it.
+        """
+        while not self._bytes:
+            self._drop_marks()
+            if isinstance(self._over, Exception):
+                raise self._over
+            if self._over:
+                return None
+            self._wait()
+        taken: list[Piece] = []
+        left = seconds - self._padding
+        self._padding = 0.0
+        while self._pieces:
+            piece = self._pieces[0]
+            if piece is None:
+                self._drop_marks()
+                continue
+            if taken and (piece.splice or left <= 0):
+                break
+            taken.append(self._pop(left))
+            left -= taken[-1].seconds
+        self._changed.set()
+        return Piece(b"".join(p.data for p in taken), seconds - left, taken[0].splice)
+
+    def _pop(self, seconds: float) -> Piece:
+        """The first piece, or so much of it."""
+        piece = self._pieces.popleft()
+        assert piece is not None
+        size = len(piece.data)
+        seconds = max(seconds, 0.0)
+        wanted = int(size * seconds / piece.seconds) if piece.seconds > seconds else size
+        wanted = max(wanted, _SMALLEST)
+        if wanted + _SMALLEST < size:
+            rest = piece.seconds * (size - wanted) / size
+            data = memoryview(piece.data)  # cut without copying what is left
+            self._pieces.appendleft(Piece(data[wanted:], rest))
+            piece = Piece(data[:wanted], piece.seconds - rest, piece.splice)
+        self._bytes -= len(piece.data)
+        self.seconds -= piece.seconds
+        return piece
+
+    def _drop_marks(self) -> None:
+        while self._pieces and self._pieces[0] is None:
+            self._pieces.popleft()
+            self._segments -= 1
+
+    def _wait(self, timeout: float | None = None) -> None:
+        """Until the other side did something."""
+        self._changed.clear()
+        self._changed.wait(timeout)

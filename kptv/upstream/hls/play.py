@@ -1,0 +1,186 @@
+"""Plays a stream that is HLS: what the reader fetched leaves at the speed at which it plays."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+
+import gevent
+from cachetools import TTLCache
+
+from kptv.channels.model import Stream
+from kptv.config import Config
+from kptv.errors import KptvError, Reason, UpstreamError
+from kptv.formats.hls.pacing import Pacer
+from kptv.formats.hls.tracker import LIVE_EDGE
+from kptv.formats.mpegts.aligner import Aligner
+from kptv.upstream.client import Client
+from kptv.upstream.hls.pipe import Piece, Pipe
+from kptv.upstream.hls.playlists import Media, Reader
+from kptv.upstream.hls.request import Answer, Requests
+from kptv.upstream.hls.segments import NeedsRemux
+from kptv.upstream.packets import started, whole_packets
+from kptv.upstream.remux import Input, remux
+
+log = logging.getLogger(__name__)
+
+_TICK = 0.05  # seconds of media that are written at once; less costs CPU
+_FIRST = 1.0  # seconds of media taken before it is known how much may leave at once
+_REMEMBERED = 4096  # streams
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a stream turned out to be."""
+
+    url: str = field(repr=False)  # of its media playlist
+    audio: str | None = field(default=None, repr=False)
+    remux: str = ""  # why, if it must be
+    is_vod: bool = False
+    patience: float = 0.0  # seconds
+
+
+class HlsUpstream:
+    """Plays HLS streams; remembers for CACHE_DURATION what each turned out to be."""
+
+    def __init__(self, config: Config, client: Client) -> None:
+        self._config = config
+        self._client = client
+        self._memory: TTLCache[tuple[int, str], Learned] = TTLCache(
+            _REMEMBERED, config.cache_duration
+        )
+
+    def knows(self, stream: Stream) -> bool:
+        """True where ``play`` needs no answer of the stream's URL."""
+        return stream.key in self._memory
+
+    def play(
+        self, stream: Stream, opening: Answer | None, on_splice: Callable[[], None] = _nothing
+    ) -> Iterator[bytes]:
+        """Whole transport stream packets, as they play.
+
+        ``opening`` is the playlist that the stream's URL gave, its connection closed; None: ask.
+        ``on_splice`` is called before the first piece that does not go on where the last ended.
+        Ends by itself only after a film; raises UpstreamError when the upstream cannot go on.
+        Has one connection at a time open, to each of two hosts at most, and no greenlet or
+        connection left when it is closed.
+        """
+        learned = None if opening else self._memory.get(stream.key)
+        if learned is None or not learned.remux:
+            try:
+                yield from self._read(stream, opening, learned, on_splice)
+                return
+            except _Remux as needed:
+                learned = needed.learned
+        self._remember(stream, learned)
+        yield from self._remux(stream, learned)
+
+    def _read(
+        self,
+        stream: Stream,
+        opening: Answer | None,
+        learned: Learned | None,
+        on_splice: Callable[[], None],
+    ) -> Iterator[bytes]:
+        pipe = Pipe()
+        with Requests(self._config, self._client, stream) as http:
+            reader = Reader(http, self._config, stream, pipe)
+            greenlet = gevent.spawn(reader.run, opening, learned.url if learned else None)
+            try:
+                first = pipe.take(_FIRST)
+                self._remember(stream, _learned(reader.media))
+                packets = self._write(pipe, reader, first, on_splice)
+                yield from started(packets, self._config.min_data_size)
+            except NeedsRemux as needed:
+                raise _Remux(_learned(reader.media, str(needed))) from None
+            except UpstreamError:
+                self._memory.pop(stream.key, None)
+                raise
+            finally:
+                greenlet.kill()
+
+    def _remember(self, stream: Stream, learned: Learned) -> None:
+        if self._config.cache_enabled:
+            self._memory[stream.key] = learned
+
+    def _write(
+        self, pipe: Pipe, reader: Reader, first: Piece | None, on_splice: Callable[[], None]
+    ) -> Iterator[bytes]:
+        aligner = Aligner()
+        pieces = _paced(pipe, reader, first)
+        while True:
+            try:
+                piece = next(pieces, None)
+            except UpstreamError:
+                if rest := aligner.flush():
+                    yield rest  # the last packet waited for the byte after it
+                raise
+            if (piece is None or piece.splice) and (rest := aligner.flush()):
+                yield rest
+            if piece is None:
+                return
+            if piece.splice:
+                on_splice()
+            if packets := aligner.feed(bytes(piece.data)):
+                yield packets
+
+    def _remux(self, stream: Stream, learned: Learned) -> Iterator[bytes]:
+        name = f"{stream.name or 'stream'}: {stream.source.tag}"
+        log.info("%s: %s: put into a transport stream by ffmpeg", name, learned.remux)
+        source = Input(
+            learned.url,
+            learned.audio,
+            headers=self._client.headers(stream.headers),
+            is_hls=True,
+            is_file=learned.is_vod,
+        )
+        silence = max(learned.patience, self._config.stream_timeout)
+        try:
+            body = remux(self._config.ffmpeg, source, name, silence)
+            yield from whole_packets(body, self._config)
+        except UpstreamError as error:
+            self._memory.pop(stream.key, None)
+            if error.reason is Reason.ENDED and learned.is_vod:
+                return
+            raise
+
+
+class _Remux(KptvError):
+    """What was learned of a stream that must be put into a transport stream."""
+
+    def __init__(self, learned: Learned) -> None:
+        super().__init__(learned.remux)
+        self.learned = learned
+
+
+def _learned(media: Media, remux: str = "") -> Learned:
+    playlist = media.playlist
+    patience = LIVE_EDGE * playlist.target_duration
+    return Learned(playlist.url, media.audio, remux, playlist.is_vod, patience)
+
+
+def _paced(pipe: Pipe, reader: Reader, piece: Piece | None) -> Iterator[Piece]:
+    """``piece``, which was taken already, and what follows, each when its time has come."""
+    tracker = reader.tracker
+    target = tracker.target_duration
+    pacer = Pacer(target, monotonic())
+    begun = pipe.seconds + tracker.backlog + (piece.seconds if piece else 0.0)
+    # A reload may bring two segments where it mostly brings one: no reason to hurry.
+    pacer.expect(math.inf if tracker.is_vod else max(LIVE_EDGE * target, begun) + target)
+    while piece is not None:
+        pacer.written(piece.seconds)
+        yield piece
+        while (left := _allowance(pacer, pipe, reader)) < _TICK:
+            gevent.sleep(_TICK - left)
+        piece = pipe.take(left)
+
+
+def _allowance(pacer: Pacer, pipe: Pipe, reader: Reader) -> float:
+    return pacer.allowance(monotonic(), pipe.seconds + reader.tracker.backlog)

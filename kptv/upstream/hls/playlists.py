@@ -1,0 +1,303 @@
+"""Reads one HLS stream, a request after the other: playlists as they change, segments in order.
+
+It runs in a greenlet of its own, ahead of what is written by as much as the pipe holds. What it
+decides of playlists is LiveTracker's; here is what to do when an answer fails.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from time import monotonic
+
+import gevent
+from gevent.hub import get_hub
+
+from kptv.channels.model import Stream
+from kptv.config import Config
+from kptv.errors import KptvError, Reason, UpstreamError
+from kptv.formats.hls.container import Container
+from kptv.formats.hls.playlist import (
+    BadPlaylist,
+    Kind,
+    MediaPlaylist,
+    MultivariantPlaylist,
+    Variant,
+)
+from kptv.formats.hls.reader import MAX_BYTES, first_link, parse, what_is
+from kptv.formats.hls.tracker import Due, LiveTracker
+from kptv.formats.hls.variants import order, separate_audio
+from kptv.upstream.hls.pipe import Pipe
+from kptv.upstream.hls.request import Answer, Requests
+from kptv.upstream.hls.segments import EXPIRED, Expired, NeedsRemux, SegmentFetcher, SegmentLost
+
+log = logging.getLogger(__name__)
+
+LOST_IN_A_ROW = 3  # segments; then the stream has failed
+_LARGE = 64 * 1024  # bytes of a playlist whose parsing would hold up other streams
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What a stream led to: a media playlist, and what it is played with."""
+
+    playlist: MediaPlaylist
+    asked_at: float
+    variant: Variant | None = None
+    audio: str | None = field(default=None, repr=False)  # URL of sound that is apart
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened to one stream, for the log and the status."""
+
+    segments: int = 0  # handed on
+    skipped: int = 0
+    resets: int = 0
+    renewals: int = 0  # fresh starts from the list's URL
+    variants: int = 0  # falls to another variant
+
+
+class Reader:
+    """Fills a pipe with the media of one stream, until it cannot."""
+
+    def __init__(
+        self,
+        http: Requests,
+        config: Config,
+        stream: Stream,
+        pipe: Pipe,
+    ) -> None:
+        self._http = http
+        self._config = config
+        self._stream = stream
+        self._pipe = pipe
+        self._segments = SegmentFetcher(http, pipe)
+        self._left: list[Variant] = []  # not tried yet
+        self._multivariant: MultivariantPlaylist | None = None
+        self._media: Media | None = None
+        self._tracker = LiveTracker(config.stall_timeout)
+        self._lost = 0  # segments in a row
+        self._since_renewal = 0  # segments handed on
+        self.counts = Counts()
+
+    def __repr__(self) -> str:
+        return f"<Reader {self._stream.name!r} {self._tracker!r}>"
+
+    @property
+    def media(self) -> Media:
+        """What is played now."""
+        assert self._media is not None
+        return self._media
+
+    @property
+    def tracker(self) -> LiveTracker:
+        """Of what is played now."""
+        return self._tracker
+
+    def run(self, opening: Answer | None, remembered: str | None) -> None:
+        """Fill the pipe, from the answer that the stream's URL gave or an address remembered."""
+        try:
+            self._run(opening, remembered)
+        except KptvError as error:
+            self._pipe.finish(error)
+        except Exception:
+            log.exception("%s: HLS reader failed", self._name)
+            self._pipe.finish(UpstreamError(Reason.INTERNAL))
+        else:
+            self._pipe.finish(None)
+
+    # --- From a URL to a media playlist ---------------------------------------------------
+
+    def _run(self, opening: Answer | None, remembered: str | None) -> None:
+        self._media = self._recall(remembered) if remembered else None
+        if self._media is None:
+            self._media = self._enter(opening or self._http.read(self._stream.url, MAX_BYTES))
+        while True:
+            try:
+                self._follow()
+            except Expired as expired:
+                self._renew(expired.error)
+            except UpstreamError as error:
+                self._fall_back(error)
+            else:
+                return
+
+    def _recall(self, url: str) -> Media | None:
+        try:
+            answer = self._http.read(url, MAX_BYTES)
+            playlist = _parsed(answer)
+        except UpstreamError:
+            return None  # a token that is over, most likely: from the list's URL again
+        return Media(playlist, answer.asked_at) if isinstance(playlist, MediaPlaylist) else None
+
+    def _enter(self, answer: Answer, like: Variant | None = None) -> Media:
+        """The media playlist behind an answer; of a variant as before, where one is."""
+        if what_is(answer.body) is Kind.CHANNEL_LIST:
+            answer = self._first_entry(answer)
+        playlist = _parsed(answer)
+        if isinstance(playlist, MediaPlaylist):
+            self._left = []
+            return Media(playlist, answer.asked_at)
+        ordered = list(order(playlist, self._config.variant_selection))
+        self._multivariant = playlist
+        self._left = [v for v in ordered if like and _alike(v, like)] or ordered
+        if like is None:
+            log.info(
+                "%s: %d variants: %s", self._name, len(ordered), ", ".join(map(_told, ordered))
+            )
+        return self._next_variant(UpstreamError(Reason.NOT_MEDIA, "no variant"))
+
+    def _first_entry(self, answer: Answer) -> Answer:
+        link = first_link(answer.body, answer.url)
+        if link is None:
+            raise UpstreamError(Reason.NOT_MEDIA, "an empty channel list")
+        return self._http.read(link, MAX_BYTES)
+
+    def _next_variant(self, error: UpstreamError) -> Media:
+        """The first variant left that can be had. Raises ``error``, or what the last one did."""
+        while self._left:
+            variant = self._left.pop(0)
+            try:
+                answer = self._http.read(variant.uri, MAX_BYTES)
+                playlist = _parsed(answer)
+                if isinstance(playlist, MultivariantPlaylist):
+                    raise UpstreamError(Reason.NOT_MEDIA, "a variant that is a list of variants")
+            except UpstreamError as failure:
+                log.warning("%s: variant %s: %s", self._name, _told(variant), failure)
+                error = failure
+                continue
+            assert self._multivariant is not None
+            audio = separate_audio(self._multivariant, variant)
+            log.info("%s: plays variant %s", self._name, _told(variant))
+            return Media(playlist, answer.asked_at, variant, audio.uri if audio else None)
+        raise error
+
+    def _fall_back(self, error: UpstreamError) -> None:
+        """Go on with the next variant, where the one before stood."""
+        if error.reason is Reason.UNSUPPORTED or not self._left:
+            raise error
+        log.warning("%s: variant failed: %s", self._name, error)
+        self._media = self._next_variant(error)
+        self._tracker = LiveTracker(self._config.stall_timeout, after=self._tracker)
+        self._lost = 0
+        self.counts.variants += 1
+
+    def _renew(self, error: UpstreamError) -> None:
+        """Start afresh from the list's URL: the token was over. Once, until media came again."""
+        if not self._since_renewal:
+            return self._fall_back(error)
+        self._since_renewal = 0
+        self.counts.renewals += 1
+        log.info("%s: %s: starts from the list's URL again", self._name, error)
+        answer = self._http.read(self._stream.url, MAX_BYTES)
+        self._media = self._enter(answer, like=self.media.variant)
+        self._tracker.moved()
+        return None
+
+    # --- Following ------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        """Play what ``media`` is. Returns after the last segment of a film; else raises."""
+        media, tracker = self.media, self._tracker
+        if media.audio:
+            raise NeedsRemux("sound in a playlist of its own")
+        if any(segment.map for segment in media.playlist.segments[-1:]):
+            raise NeedsRemux(Container.FMP4)
+        self._update(media.playlist, media.asked_at)
+        while True:
+            if not tracker.ended and monotonic() >= tracker.reload_at:
+                self._reload()
+            wake_at = monotonic() + 60.0 if tracker.ended else tracker.reload_at
+            if not self._pipe.wait_for_room(max(wake_at - monotonic(), 0.0)):
+                continue
+            if due := tracker.next_due():
+                self._play(due)
+            elif tracker.finished and tracker.is_vod:
+                return
+            elif tracker.finished:
+                raise UpstreamError(Reason.ENDED, "the playlist says that the channel has ended")
+            else:
+                gevent.sleep(max(wake_at - monotonic(), 0.0))
+
+    def _play(self, due: Due) -> None:
+        if due.splice and self._segments.any_media:
+            self._pipe.splice()
+        target = self._tracker.target_duration
+        try:
+            self._segments.fetch(due.segment, target, patient=bool(self.counts.segments))
+        except Expired:
+            self._tracker.put_back(due)
+            raise
+        except SegmentLost as lost:
+            self._lose(lost.error)
+        else:
+            self._lost = 0
+            self._since_renewal += 1
+            self.counts.segments += 1
+
+    def _lose(self, error: UpstreamError) -> None:
+        self._tracker.lost()
+        self._lost += 1
+        self.counts.skipped += 1
+        log.info("%s: a segment skipped: %s", self._name, error)
+        # At the start nobody has a buffer that would bridge the wait for the next one.
+        nothing_left = not self.counts.segments and not self._tracker.backlog
+        if self._lost >= LOST_IN_A_ROW or nothing_left:
+            raise error
+
+    def _reload(self) -> None:
+        """Ask for the playlist again. An error counts once nothing is left to be written."""
+        tracker, asked_at = self._tracker, monotonic()
+        try:
+            answer = self._http.read(self.media.playlist.url, MAX_BYTES)
+            playlist = _parsed(answer)
+            if isinstance(playlist, MultivariantPlaylist):
+                raise UpstreamError(Reason.NOT_MEDIA, "a media playlist turned multivariant")
+        except UpstreamError as error:
+            if error.status in EXPIRED:
+                raise Expired(error) from None
+            tracker.failed(asked_at, monotonic())
+            if monotonic() >= tracker.fails_at and self._pipe.empty:
+                raise
+            return
+        self._update(playlist, asked_at)
+
+    def _update(self, playlist: MediaPlaylist, asked_at: float) -> None:
+        tracker, now = self._tracker, monotonic()
+        update = tracker.update(playlist, asked_at, now)
+        self.counts.skipped += update.skipped
+        self.counts.resets += update.reset
+        if update.reset or update.skipped:
+            what = "numbering starts afresh" if update.reset else "fell behind"
+            log.info("%s: %s, %d segments skipped", self._name, what, update.skipped)
+        if not update.new and not tracker.backlog and now >= tracker.fails_at:
+            silence = now - tracker.fails_at + tracker.patience
+            raise UpstreamError(Reason.STALLED, f"no new segment for {silence:.0f} s")
+
+    @property
+    def _name(self) -> str:
+        return f"{self._stream.name or 'stream'}: {self._stream.source.tag}"
+
+
+def _parsed(answer: Answer) -> MultivariantPlaylist | MediaPlaylist:
+    try:
+        if len(answer.body) < _LARGE:
+            return parse(answer.body, answer.url)
+        # In a thread: it gives way to the event loop every few milliseconds.
+        parsed: MultivariantPlaylist | MediaPlaylist = get_hub().threadpool.apply(
+            parse, (answer.body, answer.url)
+        )
+    except BadPlaylist as error:
+        raise UpstreamError(Reason.NOT_MEDIA, f"playlist: {error}") from None
+    return parsed
+
+
+def _alike(one: Variant, other: Variant) -> bool:
+    return (one.bandwidth, one.height, one.codecs) == (other.bandwidth, other.height, other.codecs)
+
+
+def _told(variant: Variant) -> str:
+    """What the log says of a variant."""
+    size = f" {variant.width}x{variant.height}" if variant.height else ""
+    return f"{variant.bandwidth // 1000} kbit/s{size}"

@@ -1,0 +1,101 @@
+"""Requests of one HLS stream: its headers, its deadlines, its one connection a host."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from time import monotonic
+from types import TracebackType
+
+import gevent
+import requests
+
+from kptv.channels.model import Stream
+from kptv.config import Config
+from kptv.errors import Reason, UpstreamError
+from kptv.upstream.client import Client, hang_up, mapped_errors
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole body, where it came from after redirects, and when it was asked for."""
+
+    body: bytes = field(repr=False)
+    url: str = field(repr=False)
+    asked_at: float
+
+
+class Requests:
+    """Asks a provider on behalf of one stream. Close it before its slot is given back."""
+
+    def __init__(self, config: Config, client: Client, stream: Stream) -> None:
+        self._config = config
+        self._stream = stream
+        self._client = client.alone(stream.source)
+
+    def __enter__(self) -> Requests:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def get(
+        self,
+        url: str,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        silence: float = math.inf,
+    ) -> requests.Response:
+        """The open answer to a request of ``url``, or of its bytes ``start`` to ``end``.
+
+        It may be silent for ``silence`` seconds, and no longer than STALL_TIMEOUT. A server
+        may answer a range with the whole (RFC 9110, 14.2). Raises UpstreamError.
+        """
+        headers = {"Connection": "keep-alive", **self._stream.headers}
+        if start or end is not None:
+            headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+        return self._client.get(
+            self._stream.source,
+            url,
+            headers=headers,
+            timeout=(self._config.stream_timeout, min(self._config.stall_timeout, silence)),
+            accept=frozenset((200, 206)) if "Range" in headers else frozenset((200,)),
+        )
+
+    def read(self, url: str, limit: int) -> Answer:
+        """The whole body of ``url``. Raises UpstreamError, also for more than ``limit`` bytes."""
+        asked_at = monotonic()
+        timeout = self._config.stream_timeout
+        late = UpstreamError(Reason.TIMEOUT, f"an answer not there within {timeout:g} s")
+        with gevent.Timeout(timeout, late):
+            response = self.get(url)
+            try:
+                return Answer(read_all(response, limit), response.url, asked_at)
+            except BaseException:
+                hang_up(response)
+                raise
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+
+def read_all(response: requests.Response, limit: int) -> bytes:
+    """The rest of a body. Raises UpstreamError where it breaks or has more than ``limit`` bytes."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        with mapped_errors():
+            data = response.raw.read1(64 * 1024, decode_content=True)
+        if not data:
+            return b"".join(parts)
+        parts.append(data)
+        size += len(data)
+        if size > limit:
+            raise UpstreamError(Reason.NOT_MEDIA, f"a playlist or key of more than {limit} bytes")

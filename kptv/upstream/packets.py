@@ -1,0 +1,62 @@
+"""Whole packets of a body, once there are enough of them to call it started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic
+
+from kptv.config import Config
+from kptv.errors import Reason, UpstreamError
+from kptv.formats.mpegts.aligner import Aligner
+
+GARBAGE_LIMIT = 256 * 1024  # bytes without a packet in them; 0.3 s of an 8 Mbit/s stream
+
+
+def whole_packets(body: Iterator[bytes], config: Config) -> Iterator[bytes]:
+    """The packets of ``body``; the first piece as ``started`` says, with MIN_DATA_SIZE bytes."""
+    return started(_aligned(body, config.stall_timeout), config.min_data_size)
+
+
+def started(packets: Iterator[bytes], min_data_size: int) -> Iterator[bytes]:
+    """The same packets; the first piece has at least ``min_data_size`` bytes.
+
+    Raises what ``packets`` raises, but EMPTY where they ended before that.
+    """
+    start = b""
+    while len(start) < min_data_size:
+        try:
+            start += next(packets)
+        except StopIteration:
+            raise UpstreamError(Reason.EMPTY, f"{len(start)} bytes of media") from None
+        except UpstreamError as error:
+            if error.reason is not Reason.ENDED:
+                raise
+            detail = f"{len(start)} bytes of media; {error.detail}"
+            raise UpstreamError(Reason.EMPTY, detail) from None
+    yield start
+    yield from packets
+
+
+def _aligned(body: Iterator[bytes], patience: float) -> Iterator[bytes]:
+    """The packets in ``body``, as they come; never none.
+
+    Raises UpstreamError NOT_MEDIA where other bytes go on in their place: for ``patience``
+    seconds, or for more bytes than any disturbance lasts (a fast body of them never waits,
+    so that nothing else would get a turn).
+    """
+    aligner = Aligner()
+    good_at, dropped = monotonic(), 0
+    while True:
+        try:
+            data = next(body)
+        except (StopIteration, UpstreamError) as end:
+            if rest := aligner.flush():
+                yield rest  # the last packet waited for the byte after it
+            if isinstance(end, StopIteration):
+                return
+            raise
+        if packets := aligner.feed(data):
+            yield packets
+            good_at, dropped = monotonic(), aligner.bytes_dropped
+        elif aligner.bytes_dropped - dropped > GARBAGE_LIMIT or monotonic() - good_at > patience:
+            raise UpstreamError(Reason.NOT_MEDIA, "no transport stream in it any more")

@@ -1,0 +1,194 @@
+"""Inputs that are no transport stream, put into one by ffmpeg: copied, never transcoded."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import re
+import shutil
+import signal
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import gevent
+from gevent.socket import wait_read
+
+from kptv.errors import Reason, UpstreamError
+from kptv.upstream.client import scheme_of
+
+log = logging.getLogger(__name__)
+
+# What ffmpeg may open, by the scheme of the input: what an input leads to may name no other
+# (`file:`, `concat:`, `subfile:` would read this machine). Only these schemes are opened at all.
+_WEB = "http,https,tcp,tls,crypto"
+_RTMP = "rtmp,rtmps,rtmpt,rtmpts,rtmpe,rtmpte,http,https,tcp,tls"
+_PROTOCOLS = {
+    "http": _WEB,
+    "https": _WEB,
+    "rtsp": "rtsp,rtp,udp,tcp,tls",
+    "rtsps": "rtsp,rtp,udp,tcp,tls",
+    "rtmp": _RTMP,
+    "rtmps": _RTMP,
+    "rtmpt": _RTMP,
+    "udp": "udp",
+    "rtp": "rtp,udp",
+}
+ONLY_BY_REMUX = frozenset(_PROTOCOLS) - {"http", "https"}
+_READ_SIZE = 256 * 1024  # bytes
+_PIPE_SIZE = 1024 * 1024  # bytes; Linux gives so much to anyone
+_COMPLAINTS_LOGGED = 5  # of one child
+_ENVIRONMENT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")  # not ours: it holds provider URLs
+_ADDRESS = re.compile(
+    r"[a-z][a-z0-9+.-]*://\S+|(?<![\w.])[\w-]+(?:\.[\w-]+)+(?::\d+)?\S*|\[[0-9a-f:]{3,}\]|'[^']*'",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What ffmpeg reads. ``audio`` is where its sound is, if apart; ``headers`` are for HTTP."""
+
+    url: str = field(repr=False)
+    audio: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    is_hls: bool = False
+    is_file: bool = False  # to be read no faster than it plays
+
+
+def remux(program: str, source: Input, name: str, silence: float) -> Iterator[bytes]:
+    """The input as a transport stream, as it comes; ``name`` is for the log.
+
+    Raises UpstreamError: UNSUPPORTED where there is no ffmpeg, STALLED after ``silence`` seconds
+    without a byte, ENDED when the child ended. It is gone when the iterator is closed.
+    """
+    path = shutil.which(program) if program else None
+    if path is None:
+        raise UpstreamError(
+            Reason.UNSUPPORTED, "needs ffmpeg, which is not there: install it, or set FFMPEG"
+        )
+    child = _Child(path, command(source))
+    try:
+        while data := child.read(silence):
+            yield data
+        complaint = child.complaints[-1] if child.complaints else "said nothing"
+        raise UpstreamError(Reason.ENDED, f"ffmpeg: {complaint}")
+    finally:
+        child.end()
+        for complaint in list(child.complaints)[:_COMPLAINTS_LOGGED]:
+            log.warning("%s: ffmpeg: %s", name, complaint)
+
+
+def command(source: Input) -> list[str]:
+    """ffmpeg's arguments. Raises UpstreamError for an address that it must not open."""
+    arguments = ["-hide_banner", "-nostdin", "-loglevel", "error"]
+    urls = [source.url] if source.audio is None else [source.url, source.audio]
+    for url in urls:
+        arguments += [*_input_options(url, source), "-i", url]
+    sound = "0:a?" if source.audio is None else "1:a:0"
+    # Without the subtitles and data that a transport stream has no place for.
+    arguments += ["-map", "0:v:0?", "-map", sound, "-c", "copy"]
+    return [*arguments, "-f", "mpegts", "-flush_packets", "1", "pipe:1"]
+
+
+def _input_options(url: str, source: Input) -> list[str]:
+    scheme = scheme_of(url)
+    if scheme not in _PROTOCOLS:
+        raise UpstreamError(Reason.BAD_URL, "not an address that may be given to ffmpeg")
+    options = ["-protocol_whitelist", _PROTOCOLS[scheme]]
+    # Enough to know what is in it; the default waits for five seconds of media.
+    options += ["-probesize", "2000000", "-analyzeduration", "2000000"]
+    if scheme in ("rtsp", "rtsps"):
+        options += ["-rtsp_transport", "tcp"]
+    if scheme in ("http", "https"):
+        lines = [f"{name}: {value}\r\n" for name, value in _clean(source.headers)]
+        options += ["-headers", "".join(lines)] if lines else []
+    if source.is_hls:  # one socket an input: kept ones would be two, and three with read-ahead
+        options += ["-http_persistent", "0", "-http_multiple", "0"]
+    return [*options, "-re"] if source.is_file else options
+
+
+def _clean(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Those that cannot break out of their line."""
+    for name, value in headers.items():
+        if value and value.isprintable() and re.fullmatch(r"[A-Za-z0-9-]+", name):
+            yield name, value
+
+
+def without_addresses(text: str) -> str:
+    """A complaint of ffmpeg's without URLs, hosts and names of files."""
+    return _ADDRESS.sub("…", text)[:200]
+
+
+class _Child:
+    """A running ffmpeg. No shell, no fork: posix_spawn copies none of this process's memory."""
+
+    def __init__(self, path: str, arguments: Sequence[str]) -> None:
+        self.complaints: deque[str] = deque(maxlen=20)
+        self._out, out = os.pipe()
+        self._err, err = os.pipe()
+        for fd in (self._out, self._err):
+            os.set_blocking(fd, False)
+        with contextlib.suppress(OSError, AttributeError):  # no more to be had: more wake-ups
+            fcntl.fcntl(self._out, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        try:
+            self._pid: int | None = os.posix_spawn(
+                path,
+                [path, *arguments],
+                {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, out, 1),
+                    (os.POSIX_SPAWN_DUP2, err, 2),
+                ],
+                setsigdef=[signal.SIGPIPE],  # Python ignores it: a child must not inherit that
+            )
+        except OSError as error:
+            self._close()
+            raise UpstreamError(Reason.UNSUPPORTED, f"ffmpeg: {error.strerror}") from None
+        finally:
+            os.close(out)
+            os.close(err)
+        self._listener = gevent.spawn(self._listen)
+
+    def read(self, silence: float) -> bytes:
+        """What it has written; empty when it has ended."""
+        stalled = UpstreamError(Reason.STALLED, f"silent for {silence:g} s")
+        while True:
+            try:
+                return os.read(self._out, _READ_SIZE)
+            except BlockingIOError:
+                wait_read(self._out, timeout=silence, timeout_exc=stalled)
+
+    def end(self) -> None:
+        """Kill it, wait until it is gone, close what is open; may come twice."""
+        if self._pid is None:
+            return
+        pid, self._pid = self._pid, None
+        if os.waitpid(pid, os.WNOHANG)[0] == 0:
+            os.kill(pid, signal.SIGKILL)  # nothing to save, and TERM would wait for its network
+            os.waitpid(pid, 0)
+        self._listener.join(timeout=1.0)  # what it said last is in the pipe
+        self._listener.kill()
+        self._close()
+
+    def _listen(self) -> None:
+        rest = b""
+        while True:
+            try:
+                data = os.read(self._err, 65536)
+            except BlockingIOError:
+                wait_read(self._err)
+                continue
+            *lines, rest = (rest + data)[-65536:].split(b"\n")
+            self.complaints.extend(
+                without_addresses(line.decode("utf-8", "replace").strip()) for line in lines if line
+            )
+            if not data:
+                return
+
+    def _close(self) -> None:
+        os.close(self._out)
+        os.close(self._err)

@@ -1,0 +1,167 @@
+"""What is wrong with an upstream that still sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from kptv.formats.mpegts.splicer import Splicer
+from kptv.formats.mpegts.watch import Trouble
+from tests.formats.ts_maker import Maker
+
+
+def troubles(
+    read: Callable[[float], bytes], seconds: float, step: float = 0.1
+) -> list[tuple[float, Trouble]]:
+    """When which trouble began, while ``read(seconds since the start)`` is fed."""
+    splicer = Splicer()
+    splicer.open(100.0, same_stream=False)
+    found: list[tuple[float, Trouble]] = []
+    for n in range(1, round(seconds / step) + 1):
+        splicer.feed(read(n * step), 100.0 + n * step)
+        trouble = splicer.trouble(100.0 + n * step)
+        if trouble and (not found or found[-1][1] != trouble):
+            found.append((n * step, trouble))
+    return found
+
+
+def paced(maker: Maker, rate: float = 1.0) -> Callable[[float], bytes]:
+    """Pictures at ``rate`` seconds of media a second."""
+
+    def read(time: float) -> bytes:
+        return maker.pictures(max(0, int(time * rate * 25) - maker.count))
+
+    return read
+
+
+def segments(length: float, rate: float = 1.0, ahead: int = 3) -> Callable[[float], bytes]:
+    """As HLS comes: ``ahead`` segments at once, then one whenever one has passed."""
+    maker = Maker(gop=25)
+
+    def read(time: float) -> bytes:
+        wanted = (int(time * rate / length) + ahead) * int(length * 25)
+        return maker.pictures(max(0, wanted - maker.count))
+
+    return read
+
+
+@pytest.mark.parametrize("rate", [0.8, 1.0, 1.5])
+def test_a_stream_at_its_pace_is_no_trouble(rate: float) -> None:
+    assert troubles(paced(Maker(), rate), 40) == []
+
+
+@pytest.mark.parametrize("length", [1.0, 2.0, 4.0, 6.0, 9.0])
+def test_segments_are_no_trouble(length: float) -> None:
+    assert troubles(segments(length), 60) == []
+
+
+def test_a_drip_is_noticed_after_ten_seconds() -> None:
+    ((when, trouble),) = troubles(paced(Maker(), 0.5), 30)
+    assert trouble is Trouble.DRIP
+    assert 10 <= when <= 12
+
+
+def test_a_stream_that_turns_into_a_drip_is_noticed() -> None:
+    maker = Maker()
+
+    def read(time: float) -> bytes:
+        media = min(time, 20) + max(0, time - 20) * 0.4
+        return maker.pictures(max(0, int(media * 25) - maker.count))
+
+    ((when, trouble),) = troubles(read, 60)
+    assert trouble is Trouble.DRIP
+    assert 24 <= when <= 32
+
+
+def test_segments_that_come_too_slowly_are_a_drip() -> None:
+    ((when, trouble),) = troubles(segments(4.0, rate=0.5), 60)
+    assert trouble is Trouble.DRIP
+    assert when <= 35
+
+
+def test_silence_is_not_its_business() -> None:
+    maker = Maker()
+    assert troubles(lambda time: maker.pictures(1) if time < 3 else b"", 30) == []
+
+
+def test_null_packets_only_are_no_media() -> None:
+    maker = Maker()
+    ((when, trouble),) = troubles(lambda _: maker.nulls(20), 8)
+    assert (round(when), trouble) == (5, Trouble.NO_MEDIA)
+
+
+def test_tables_only_are_no_media() -> None:
+    maker = Maker()
+    ((when, trouble),) = troubles(lambda _: maker.tables(), 8)
+    assert (round(when), trouble) == (5, Trouble.NO_MEDIA)
+
+
+def test_rubbish_is_no_media() -> None:
+    ((_, trouble),) = troubles(lambda _: b"<html>" * 100, 8)
+    assert trouble is Trouble.NO_MEDIA
+
+
+def test_a_stream_that_turns_scrambled_is_noticed_after_five_seconds() -> None:
+    maker = Maker()
+    read = paced(maker)
+
+    def scrambling(time: float) -> bytes:
+        maker.scrambled = time > 4
+        return read(time)
+
+    ((when, trouble),) = troubles(scrambling, 12)
+    assert (round(when), trouble) == (9, Trouble.SCRAMBLED)
+
+
+def test_scrambled_pictures_with_clear_sound_are_noticed() -> None:
+    video, sound = Maker(audio=None, scrambled=True), Maker(gop=10**6)
+
+    def read(_: float) -> bytes:
+        tables = sound.tables()
+        stream = video.pictures(2)[376:] + sound.packets(0x101, b"\x00\x00\x01\xc0" + b"\x00" * 90)
+        return tables + stream
+
+    assert [trouble for _, trouble in troubles(read, 8)] == [Trouble.SCRAMBLED]
+
+
+def test_the_same_seconds_again_and_again_are_a_loop() -> None:
+    maker = Maker()
+
+    def read(time: float) -> bytes:
+        maker.time = 900_000 - int(time / 10) * 250 * 3600  # ten seconds, then from the start
+        return maker.pictures(max(0, int(time * 25) - maker.count))
+
+    ((when, trouble),) = troubles(read, 40)
+    assert trouble is Trouble.LOOP
+    assert 20 <= when <= 22
+
+
+def test_the_same_seconds_on_every_connection_are_a_loop() -> None:
+    splicer = Splicer()
+    found = []
+    for n in range(4):
+        splicer.open(n * 10.0, same_stream=n > 0)
+        splicer.feed(Maker().pictures(100), n * 10.0 + 1)
+        found.append(splicer.trouble(n * 10.0 + 1))
+        splicer.close(n * 10.0 + 4)
+    assert found == [None, None, Trouble.LOOP, Trouble.LOOP]
+
+
+def test_nothing_is_wrong_with_what_is_not_open() -> None:
+    assert Splicer().trouble(99.0) is None
+
+
+def test_the_figures_of_an_upstream() -> None:
+    splicer = Splicer()
+    splicer.open(0.0, same_stream=False)
+    maker = Maker(gop=50, size=1200)
+    for n in range(250):
+        splicer.feed(maker.picture() + maker.nulls(1), n / 25)
+    stats = splicer.stats
+    assert stats.codecs == ("h264", "aac")
+    assert stats.gop_seconds == 2.0
+    assert stats.null_packets == 249  # the last packet waits for the next
+    assert stats.bit_rate == pytest.approx(25 * 188 * 8 * (7 + 1 + 1), rel=0.05)
+    assert stats.pcr_jitter < 0.05
+    assert stats.continuity_errors == stats.bytes_dropped == 0

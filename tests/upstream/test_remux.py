@@ -1,0 +1,67 @@
+"""What ffmpeg is told, and what is told of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from kptv.errors import Reason, UpstreamError
+from kptv.upstream.remux import ONLY_BY_REMUX, Input, command, remux, without_addresses
+
+
+def test_it_may_open_no_protocol_but_those_of_its_input() -> None:
+    told = command(Input("https://u:p@h/live.m3u8"))
+    assert told[told.index("-protocol_whitelist") + 1] == "http,https,tcp,tls,crypto"
+    assert told[told.index("-i") + 1] == "https://u:p@h/live.m3u8"
+    assert told[-1] == "pipe:1"
+
+
+@pytest.mark.parametrize("scheme", sorted(ONLY_BY_REMUX))
+def test_no_allowed_protocol_reads_files(scheme: str) -> None:
+    told = command(Input(f"{scheme}://h/x"))
+    allowed = told[told.index("-protocol_whitelist") + 1].split(",")
+    assert not {"file", "concat", "subfile", "data", "pipe", "fd"} & set(allowed)
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "concat:a|b", "/etc/passwd", "-i", "subfile,,:x", "", "http"]
+)
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        command(Input(url))
+    assert caught.value.reason is Reason.BAD_URL
+
+
+def test_headers_cannot_break_out_of_their_lines() -> None:
+    headers = {"User-Agent": "A/1", "X": "a\r\nHost: b", "Y: z\r\nQ": "c", "Referer": ""}
+    told = command(Input("http://h/", headers=headers))
+    assert told[told.index("-headers") + 1] == "User-Agent: A/1\r\n"
+
+
+def test_sound_that_is_apart_is_a_second_input() -> None:
+    told = command(Input("http://h/v", "http://h/a"))
+    assert told.count("-i") == 2
+    assert "1:a:0" in told
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[http @ 0x55] HTTP error 404 Not Found http://user:pw@host.example/x?token=1",
+        "Failed to resolve hostname tv.host.example: Name or service not known",
+        "Connection to tcp://10.0.0.1:80 failed",
+        "[hls @ 0x55] Failed to open segment 5 of playlist 0, host.example:8080/live/user/pw/1.ts",
+        "Opening 'secret/user/key.bin' for reading",
+        "connect to [2001:db8::1]:80",
+    ],
+)
+def test_complaints_tell_no_address(line: str) -> None:
+    shown = without_addresses(line)
+    for secret in ("host.example", "user", "pw", "token", "10.0.0.1", "secret", "2001"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize("program", ["", "no-such-program-anywhere"])
+def test_without_ffmpeg_it_says_what_to_install(program: str) -> None:
+    with pytest.raises(UpstreamError, match="install it, or set FFMPEG") as caught:
+        next(remux(program, Input("rtsp://h/"), "News", 5.0))
+    assert caught.value.reason is Reason.UNSUPPORTED
