@@ -49,13 +49,17 @@ const REASONS = {
   stalled: "stalled",
   bad_url: "bad address",
   internal: "a fault of the proxy",
+  unsupported: "of a kind that cannot be played",
   switched: "switched by hand",
 };
+
+// Details that say no more than the reason does.
+const SAME = new Set(["connection reset", "connection refused", "end of stream"]);
 
 /** Why a stream failed, in words. */
 export function why(reason, detail) {
   const words = REASONS[reason] ?? reason.replaceAll("_", " ");
-  return detail ? `${words} (${detail})` : words;
+  return detail && !SAME.has(detail) ? `${words} (${detail})` : words;
 }
 
 /** What a source is called. */

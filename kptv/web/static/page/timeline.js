@@ -93,7 +93,7 @@ export function told(event) {
     case "opened":
       return "asked for";
     case "started": {
-      const gap = event.silence ? ` after ${span(event.silence)} without media` : "";
+      const gap = event.silence === null ? "" : ` after ${gapOf(event.silence)} without media`;
       return `${source} plays${gap}`;
     }
     case "failed":
@@ -108,3 +108,5 @@ export function told(event) {
       return "ended";
   }
 }
+
+const gapOf = (seconds) => (seconds < 0.1 ? "less than 0.1 s" : span(seconds));
