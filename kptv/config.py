@@ -18,6 +18,8 @@ from dotenv import dotenv_values
 from kptv.channels.model import Source
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import LOWEST, Selection, parse_selection
+from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
+from kptv.formats.mpegts.slate import DEFAULT_SLATE
 
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"  # beside wsgi.py
 
@@ -70,12 +72,13 @@ class Config:
     cache_enabled: bool = True
     cache_duration: float = 1800.0
     data_dir: Path = Path("data")
+    slate: Path | None = DEFAULT_SLATE  # shown while nothing works; None: nothing is
+    variant_selection: Selection = LOWEST
+    ffmpeg: str = "ffmpeg"  # empty: none
     log_format: str = "text"
     status_page: bool = True
     admin_token: str = field(default="", repr=False)  # empty: nobody may change anything
     demo: bool = False  # `make run` without SOURCES says so; no setting
-    variant_selection: Selection = LOWEST
-    ffmpeg: str = "ffmpeg"  # empty: none
 
 
 class _Rejected(ValueError):
@@ -272,16 +275,18 @@ def _descending(text: str) -> bool:
     return text.lower() == "desc"
 
 
-def _log_format(text: str) -> str:
-    if text.lower() not in ("text", "json"):
-        raise _Rejected("text or json")
-    return text.lower()
-
-
-def _admin_token(text: str) -> str:
-    if not re.fullmatch(r"[!-~]{8,256}", text):
-        raise _Rejected("8 to 256 letters, digits or signs of ASCII, no spaces", read="…")
-    return text
+def _slate(text: str) -> Path | None:
+    if text.lower() == "off":
+        return None
+    path = Path(text)
+    try:
+        with path.open("rb") as file:
+            playable = sniff(file.read(PROBE_SIZE), final=True)
+    except (OSError, ValueError):
+        playable = False
+    if not playable:
+        raise _Rejected("the path of a transport stream (.ts) that can be read, or off")
+    return path
 
 
 def _program(text: str) -> str:
@@ -295,6 +300,18 @@ def _selection(text: str) -> Selection:
         return parse_selection(text)
     except ValueError as error:
         raise _Rejected(str(error)) from None
+
+
+def _log_format(text: str) -> str:
+    if text.lower() not in ("text", "json"):
+        raise _Rejected("text or json")
+    return text.lower()
+
+
+def _admin_token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{8,256}", text):
+        raise _Rejected("8 to 256 letters, digits or signs of ASCII, no spaces", read="…")
+    return text
 
 
 _DAY = 86400.0
@@ -329,11 +346,12 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "CACHE_ENABLED": ("cache_enabled", parse_boolean),
     "CACHE_DURATION": ("cache_duration", _duration(0, 365 * _DAY)),
     "DATA_DIR": ("data_dir", _folder),
+    "SLATE": ("slate", _slate),
+    "VARIANT_SELECTION": ("variant_selection", _selection),
+    "FFMPEG": ("ffmpeg", _program),
     "LOG_FORMAT": ("log_format", _log_format),
     "STATUS_PAGE": ("status_page", parse_boolean),
     "ADMIN_TOKEN": ("admin_token", _admin_token),
-    "VARIANT_SELECTION": ("variant_selection", _selection),
-    "FFMPEG": ("ffmpeg", _program),
 }
 
 VARIABLES = tuple(_SETTINGS)

@@ -20,6 +20,10 @@ class Reason(StrEnum):
     RESET = "reset"  # connection broken in mid-stream
     STALLED = "stalled"  # open but silent for STALL_TIMEOUT
     UNSUPPORTED = "unsupported"  # encryption or a container that cannot be played here
+    DRIP = "drip"  # the media clock advances less than 0.7 s a second
+    NO_MEDIA = "no_media"  # packets, but no picture or sound in them
+    SCRAMBLED = "scrambled"
+    LOOP = "loop"  # the same seconds again and again: a provider's error slate
     BAD_URL = "bad_url"  # not an address this proxy can open
     INTERNAL = "internal"  # a fault of ours: logged with its traceback
 

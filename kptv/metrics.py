@@ -80,11 +80,11 @@ class ChannelCounters:
     upstreams: int = 0  # open now
     clients: int = 0  # viewers now
     bytes_sent: int = 0  # to viewers
+    dropped: int = 0  # viewers let go because they fell behind again and again
     bytes_received: int = 0  # from providers
     skips: int = 0  # times that a slow viewer was moved on
     continuity_errors: int = 0  # of the upstream
     failovers: Counter[str] = field(default_factory=Counter)  # by reason
-    dropped: int = 0  # viewers let go because they fell behind again and again
     errors: Counter[Reason] = field(default_factory=Counter)
     bit_rate: float = 0.0  # of the upstream, bits a second
     buffer_bytes: int = 0

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kptv.config import VARIABLES, Config, load_config
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import By, Selection
+from kptv.formats.mpegts.slate import DEFAULT_SLATE
 
 SOURCES = "http://provider.example/list.m3u|2"
 MB = 1024**2
@@ -46,6 +47,8 @@ DEFAULTS = [
     ("STALL_TIMEOUT", "stall_timeout", 5.0),
     ("STREAM_LINGER", "stream_linger", 10.0),
     ("STREAM_GIVE_UP", "stream_give_up", 120.0),
+    ("JOIN_BUFFER", "join_buffer", 2.0),
+    ("SLATE", "slate", DEFAULT_SLATE),
     ("MIN_DATA_SIZE", "min_data_size", 2048),
     ("SORT_FIELD", "sort_field", "tvg-name"),
     ("SORT_DIRECTION", "sort_descending", False),
@@ -83,6 +86,8 @@ ACCEPTED = [
     ("STALL_TIMEOUT", "stall_timeout", "3s", 3.0),
     ("STREAM_LINGER", "stream_linger", "0", 0.0),
     ("STREAM_GIVE_UP", "stream_give_up", "0s", 0.0),
+    ("JOIN_BUFFER", "join_buffer", "0", 0.0),
+    ("SLATE", "slate", str(DEFAULT_SLATE), DEFAULT_SLATE),
     ("MIN_DATA_SIZE", "min_data_size", "188", 188),
     ("SORT_FIELD", "sort_field", "Group-Title", "group-title"),
     ("SORT_DIRECTION", "sort_descending", "DESC", True),
@@ -133,6 +138,8 @@ REFUSED = [
     ("STALL_TIMEOUT", ("0", "11m")),
     ("STREAM_LINGER", ("-1", "2h", "forever")),
     ("STREAM_GIVE_UP", ("25h", "never")),
+    ("JOIN_BUFFER", ("2m", "soon")),
+    ("SLATE", ("/no/such/file.ts", str(Path(__file__)))),
     ("MIN_DATA_SIZE", ("187", "17MB")),
     ("SORT_FIELD", ("tvg name", "tvg-name,tvg-id", "a" * 65)),
     ("SORT_DIRECTION", ("up", "ascending")),
@@ -159,6 +166,10 @@ def test_each_setting_has_its_default_unset_and_empty(
     assert getattr(load(), field) == default
     if variable != "FFMPEG":  # there, empty means none
         assert getattr(load(**{variable: " "}), field) == default
+
+
+def test_a_slate_can_be_turned_off() -> None:
+    assert load(SLATE="Off").slate is None
 
 
 def test_an_empty_ffmpeg_is_none() -> None:

@@ -44,7 +44,10 @@ def test_every_metric_that_is_asked_for_is_told(text: str) -> None:
 
 @pytest.mark.requires("promtool")
 def test_the_rules_are_valid_and_fire_when_they_should() -> None:
-    for command in (("check", "rules", RULES), ("test", "rules", DEPLOY / f"{RULES.stem}.test.yml")):
+    for command in (
+        ("check", "rules", RULES),
+        ("test", "rules", DEPLOY / f"{RULES.stem}.test.yml"),
+    ):
         done = subprocess.run(["promtool", *command], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -310,6 +310,23 @@ class Failover:
             if last_media - run.started_at >= TRUSTED_AFTER:
                 self._health.trust(run.stream)
                 self._attempts.clear()
+        return self._blame(run, error, now, busy)
+
+    def spare(self, now: float, full: Collection[int]) -> Stream | None:
+        """Another stream than the one that is open, that could be opened beside it now."""
+        for stream in self._circle():
+            is_open = self._run is not None and stream.key == self._run.stream.key
+            if not is_open and self._ready_at(stream) <= now and stream.source.number not in full:
+                return stream
+        return None
+
+    def spare_failed(
+        self, stream: Stream, error: UpstreamError, opened_at: float, now: float, busy: bool
+    ) -> str:
+        """A ``spare`` that was opened at ``opened_at`` gave no media; else as ``failed``."""
+        return self._blame(_Run(stream, opened_at), error, now, busy)
+
+    def _blame(self, run: _Run, error: UpstreamError, now: float, busy: bool) -> str:
         if error.reason is Reason.RATE_LIMITED or (busy and error.status in (403, 503)):
             seconds = self._health.cool(run.stream.source, now, error.retry_after)
             return f"leaving the source alone for {seconds:.0f} s"

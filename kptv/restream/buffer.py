@@ -38,6 +38,7 @@ class ChunkBuffer:
         self._limit = limit
         self._budget = budget
         self._chunks: deque[Chunk] = deque()
+        self._closed = False
         self.size = 0  # bytes
         self.first = 0  # sequence number of the oldest chunk
         self.end = 0  # the one that the next chunk will get
@@ -47,7 +48,9 @@ class ChunkBuffer:
         return f"<ChunkBuffer {self.first}..{self.end} bytes={self.size}>"
 
     def append(self, chunk: Chunk) -> None:
-        """Add a chunk; the oldest go as the limit or the budget wants it."""
+        """Add a chunk; the oldest go as the limit or the budget wants it. Closed: nothing."""
+        if self._closed:
+            return
         self._chunks.append(chunk)
         self.end += 1
         self.size += len(chunk.data)
@@ -89,6 +92,7 @@ class ChunkBuffer:
 
     def close(self) -> None:
         """Give all back; may come twice."""
+        self._closed = True
         self._chunks.clear()
         self.first = self.end
         self._budget.used -= self.size

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain, count
+from itertools import count
 from time import monotonic, time
 from typing import Any
 
@@ -23,20 +23,18 @@ from gevent.hub import get_hub
 from kptv.channels.failover import Candidate, Failover
 from kptv.channels.model import Channel, Stream
 from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
-from kptv.formats.mpegts.joining import Chunk
-from kptv.formats.mpegts.splicer import Splicer
 from kptv.metrics import STOPPED, SWITCHED, ChannelCounters
 from kptv.restream.attempts import Attempt, next_attempt
-from kptv.restream.buffer import ChunkBuffer
+from kptv.restream.feed import Feed, OpenStream, Scout
 from kptv.restream.files import OpenFile
 from kptv.restream.journal import REMEMBERED_OF_HUB, Event, Kind
-from kptv.restream.limits import SETTLE, ConnectionLimits, Slot
+from kptv.restream.limits import ConnectionLimits, Slot
 from kptv.restream.meter import Meter
+from kptv.restream.output import Output
 from kptv.restream.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
 
-OpenStream = Callable[[Stream], Iterator[bytes]]
 KeepFile = Callable[[FileBody, Slot], OpenFile]
 
 # Seconds of media gathered before it is published: a send costs the same for 1 KB as for 50 KB.
@@ -44,10 +42,7 @@ KeepFile = Callable[[FileBody, Slot], OpenFile]
 SMALL_AUDIENCE, SMALL_TICK, LARGE_TICK = 50, 0.015, 0.045
 PUBLISH_AT = 256 * 1024  # bytes that are published without gathering more
 BURST_TICK = 0.001  # then: long enough for others to run, 256 MB/s
-# How the upstream ended by itself; after any other ending it was we who hung up.
-_THEY_HUNG_UP = frozenset((Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.HTTP_ERROR))
-
-
+SUSPECT_AFTER = 2.0  # seconds of silence, after which the next candidate is opened beside
 # Seconds of bytes without a programme in them, after which a stream is no stream: the splicer
 # itself waits 10 for a keyframe.
 PROGRAMME_WAIT = 12.0
@@ -76,6 +71,7 @@ class Trouble:
     reason: str
     what: str
     since: float  # monotonic
+    silent_since: float  # when media last came
 
 
 class Hub:
@@ -87,7 +83,7 @@ class Hub:
         failover: Failover,
         limits: ConnectionLimits,
         open_stream: OpenStream,
-        buffer: ChunkBuffer,
+        output_of: Callable[[Callable[[], None]], Output],
         counters: ChannelCounters,
         join_buffer: float,
         keep_file: KeepFile,
@@ -95,16 +91,15 @@ class Hub:
         on_end: Callable[[Hub], None],
     ) -> None:
         self.channel = channel
-        self.buffer = buffer
+        self.output = output_of(self.wake)
+        self.buffer = self.output.buffer
         self.counters = counters
         self.join_buffer = join_buffer  # seconds of media that a viewer gets at once
         self.state = State.STARTING
         self.source_number: int | None = None  # whose slot it holds
         self.subscribers: set[Subscriber] = set()
         self.idle_since = monotonic()
-        self.published_at = monotonic()
         self.unavailable: Unavailable | None = None  # why it ended without media
-        self.playable = False  # a viewer could start
         self.is_file = False  # the stream turned out to be one
         self.file: OpenFile | None = None  # that file, until somebody takes it
         self._failover = failover
@@ -113,10 +108,6 @@ class Hub:
         self._keep_file = keep_file
         self._on_idle = on_idle
         self._on_end = on_end
-        self._splicer = Splicer()
-        self._spliced: Stream | None = None  # the last that was given to the splicer
-        self._live = False  # what is open has given media to viewers
-        self._silent_since = self.published_at  # when the stream before gave its last
         self._waiting: list[Subscriber] = []
         self.number = next(_numbers)
         self.begun_at = time()  # Unix, as all that is for people
@@ -124,6 +115,8 @@ class Hub:
         self.meter = Meter(monotonic())
         self.history: deque[Event] = deque(maxlen=REMEMBERED_OF_HUB)
         self.on_event: Callable[[Event], object] = lambda event: None
+        self._scout: Scout | None = None
+        self._finished = False  # a film was played to its end
         self._errors_seen = 0  # of the upstream that is open, continuity errors
         self._interruptible = False  # a stream is open that somebody may switch away from
         self._trouble: Trouble | None = None  # of the stream before; for the log
@@ -166,19 +159,19 @@ class Hub:
         """Go on with the source of this number, or with the next; viewers stay connected."""
         if number is not None:
             self._failover.prefer(number)
-        get_hub().loop.run_callback(self._interrupt)
+        get_hub().loop.run_callback(self._interrupt, _Switch())
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, why: _Switch | UpstreamError) -> None:
         if self._interruptible and not self.ended:
             self._interruptible = False
-            self._greenlet.throw(_Switch())
+            self._greenlet.throw(why)
 
     @property
     def media(self) -> dict[str, object]:
         """What the transport stream of the source says of itself, as far as it is known."""
-        if not self._splicer.sending:
+        if not self.output.sending:
             return {}
-        stats = self._splicer.stats
+        stats = self.output.stats
         facts: dict[str, object] = {
             "codecs": list(stats.codecs),
             "gop_seconds": round(stats.gop_seconds, 2),
@@ -200,8 +193,13 @@ class Hub:
         counters.bit_rate = self.meter.bit_rate()
         counters.buffer_bytes = self.buffer.size
         counters.source = self.source_number
-        errors = self._splicer.stats.continuity_errors
-        counters.continuity_errors += max(errors - self._errors_seen, 0)
+        self._count_errors()
+
+    def _count_errors(self) -> None:
+        errors = self.output.stats.continuity_errors
+        if errors < self._errors_seen:  # another upstream, or HLS began anew
+            self._errors_seen = 0
+        self.counters.continuity_errors += errors - self._errors_seen
         self._errors_seen = errors
 
     def note(self, kind: Kind, **fields: Any) -> None:
@@ -267,7 +265,7 @@ class Hub:
     def _run(self) -> None:
         try:
             while not self.ended:
-                self._play(next_attempt(self._failover, self._limits))
+                self._play(self._next_feed())
                 if not self.subscribers:
                     self._end()  # it lingered: another stream would be opened for nobody
         except Unavailable as unavailable:
@@ -281,76 +279,123 @@ class Hub:
         finally:
             self._end()
 
-    def _play(self, attempt: Attempt) -> None:
+    def _next_feed(self) -> Feed:
+        """The stream to play next: one that was opened early, or what failover says."""
+        if scout := self._scout:
+            scout.wait()
+        if scout := self._scout:  # still: it has not failed
+            self._scout = None
+            return scout.feed
+        return Feed(next_attempt(self._failover, self._limits), self._open_stream, self.counters)
+
+    def _play(self, feed: Feed) -> None:
         """Play one stream until it ends, and tell failover how that was."""
-        source = attempt.stream.source
+        source = feed.stream.source
         self.source_number = source.number
-        self.counters.opened(source.number)
-        self._failover.opened(attempt.stream, monotonic())
-        settle, outcome = SETTLE, STOPPED
+        self._failover.opened(feed.stream, feed.opened_at)
+        outcome = STOPPED
         try:
-            chunks = self._counted(self._open_stream(attempt.stream))
             self._interruptible = True
             try:
-                self._copy(chunks, attempt)
+                self._copy(feed)
             finally:
                 self._interruptible = False
-                _close(chunks)
+            if self._finished:
+                log.info("%s: played to its end", self.channel.slug)
+                self._end()
         except IsFile as found:
+            outcome = ""  # it goes on
             self.is_file = True
-            self.file = self._keep_file(found.body, attempt.slot.transfer())
+            self.file = self._keep_file(found.body, feed.keep_slot())
             self._end()
         except _Switch:
             outcome = SWITCHED
-            self._switched(attempt.stream)
+            self._switched(feed.stream)
         except UpstreamError as error:
             outcome = error.reason
-            settle = 0.0 if error.reason in _THEY_HUNG_UP else SETTLE
-            self._failed(error, attempt)
+            self._failed(error, feed.stream)
         except Exception:
             log.exception("%s: %s failed in this proxy", self.channel.slug, source.tag)
             outcome = Reason.INTERNAL
-            self._failed(UpstreamError(Reason.INTERNAL), attempt)
+            self._failed(UpstreamError(Reason.INTERNAL), feed.stream)
         finally:
-            if not self.is_file:  # else that goes on
-                self.counters.ended(source.number, outcome)
             self.source_number = None
             self.media_since = None
-            self.counters.upstreams -= 1
             self._failover.stopped(monotonic())
-            attempt.slot.close(settle)
+            feed.close(outcome)
 
-    def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """``chunks``, their bytes counted as received."""
-        counters = self.counters
-        try:
-            for data in chunks:
-                counters.bytes_received += len(data)
-                yield data
-        finally:
-            _close(chunks)
-
-    def _copy(self, chunks: Iterator[bytes], attempt: Attempt) -> None:
-        """Splice what comes into the programme; only an exception ends it."""
-        late = UpstreamError(Reason.TIMEOUT, f"no media within {attempt.timeout:.1f} s")
-        with gevent.Timeout(attempt.timeout, late):
-            first = next(chunks)
+    def _copy(self, feed: Feed) -> None:
+        """Splice what comes into the programme, to the end of a film; else an exception ends it."""
+        feed.start()
         opened = monotonic()
-        self._splicer.open(opened, same_stream=attempt.stream == self._spliced)
-        self._spliced, self._live = attempt.stream, False
+        self.output.open(feed.stream, opened)
         self._errors_seen = 0
         try:
-            for data in chain((first,), chunks):
+            for data in feed:
                 now = monotonic()
-                self._publish(self._splicer.feed(data, now), attempt.stream)
-                if not self._splicer.sending and now - opened > PROGRAMME_WAIT:
-                    raise UpstreamError(Reason.NOT_MEDIA, "no programme that can be played")
+                if self.ended:
+                    return  # closed just now, and killed when this greenlet switches
+                if not data:  # an HLS discontinuity
+                    self.output.splice(now)
+                    opened = now
+                elif self.output.feed(data, now):
+                    self._started(feed.stream)
+                self._dismiss_scout()
+                self._check(now, opened)
                 gevent.sleep(self._tick(len(data)))
+            self._finished = True
         finally:
-            self._silent_since = self.published_at
-            self.measure(monotonic())
-            self._publish(self._splicer.close(monotonic()), attempt.stream)
-        raise UpstreamError(Reason.ENDED, "end of stream")
+            self._count_errors()
+            self.output.close(monotonic(), clean=self._finished)
+
+    def look_ahead(self, now: float) -> None:
+        """Called twice a second: while the stream is silent, open the next one beside it.
+
+        Only where a slot is free; what it holds on to is decided by who speaks first.
+        """
+        silence = now - self.output.media_at
+        suspect = max(SUSPECT_AFTER, 2 * self.output.longest_gap)  # HLS pauses between segments
+        if self._scout or self.state is not State.PLAYING or silence < suspect:
+            return
+        stream = self._failover.spare(now, self._limits.full())
+        slot = self._limits.try_acquire(stream.source) if stream else None
+        if stream and slot:
+            attempt = Attempt(stream, slot, self._failover.timeout(now))
+            feed = Feed(attempt, self._open_stream, self.counters)
+            self._scout = Scout(feed, self._scouted)
+
+    def _scouted(self, scout: Scout) -> None:
+        """The stream beside has media, or has failed."""
+        if scout is not self._scout:
+            return
+        now, feed = monotonic(), scout.feed
+        if scout.error is not None:
+            self._scout = None
+            busy = self._limits.in_use(feed.stream.source) > 1
+            outcome = self._failover.spare_failed(
+                feed.stream, scout.error, feed.opened_at, now, busy
+            )
+            self._tell_failure(scout.error, feed.stream, outcome)
+            feed.close(scout.error.reason)
+        elif self._interruptible:
+            get_hub().loop.run_callback(self._take_over, scout)
+
+    def _take_over(self, scout: Scout) -> None:
+        if scout is self._scout:  # else media came just now
+            silence = monotonic() - self.output.media_at
+            self._interrupt(UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s"))
+
+    def _dismiss_scout(self) -> None:
+        if scout := self._scout:
+            self._scout = None
+            scout.dismiss()
+
+    def _check(self, now: float, opened: float) -> None:
+        """Raises UpstreamError where what comes is of no use."""
+        if trouble := self.output.trouble(now):
+            raise UpstreamError(Reason(trouble))
+        if not self.output.sending and now - opened > PROGRAMME_WAIT:
+            raise UpstreamError(Reason.NO_MEDIA, "no programme that can be played")
 
     def _tick(self, size: int) -> float:
         """Seconds to gather before the next read, after one of ``size`` bytes."""
@@ -360,18 +405,18 @@ class Hub:
 
     def _started(self, stream: Stream) -> None:
         now = monotonic()
-        silence = now - self._silent_since
         self._failover.started(now)
         self.media_since = now
         if trouble := self._trouble:
-            self._tell_recovery(trouble, stream, silence, now)
+            self._tell_recovery(trouble, stream, now)
         else:
             log.info("%s: %s plays", self.channel.slug, stream.source.tag)
             self.note(Kind.STARTED, source=stream.source.number)
         self._trouble = None
         self.state = State.PLAYING
 
-    def _tell_recovery(self, trouble: Trouble, stream: Stream, silence: float, now: float) -> None:
+    def _tell_recovery(self, trouble: Trouble, stream: Stream, now: float) -> None:
+        silence = now - trouble.silent_since
         had, has = trouble.stream.source.tag, stream.source.tag
         moved = f"{had} → {has}" if trouble.stream != stream else f"{has} again"
         log.info(
@@ -391,30 +436,24 @@ class Hub:
             silence=shown,
         )
 
-    def _publish(self, chunk: Chunk, stream: Stream) -> None:
-        if not chunk or self.ended:  # ended: closed just now, killed when this greenlet switches
-            return
-        if chunk.entries and not self._live:
-            self._live = self.playable = True
-            self._started(stream)
-        self.published_at = monotonic()
-        self.buffer.append(chunk)
-        self.wake()
+    def _failed(self, error: UpstreamError, stream: Stream) -> None:
+        now, busy = monotonic(), self._limits.in_use(stream.source) > 1
+        outcome = self._failover.failed(error, now, self.output.media_at, busy)
+        self._in_trouble(Trouble(stream, error.reason, str(error), now, self.output.media_at))
+        self._tell_failure(error, stream, outcome)
 
-    def _failed(self, error: UpstreamError, attempt: Attempt) -> None:
-        source = attempt.stream.source
-        busy = self._limits.in_use(source) > 1
-        outcome = self._failover.failed(error, monotonic(), self._silent_since, busy)
+    def _tell_failure(self, error: UpstreamError, stream: Stream, outcome: str) -> None:
         self.counters.errors[error.reason] += 1
-        self._in_trouble(Trouble(attempt.stream, error.reason, str(error), monotonic()))
-        log.warning(
-            "%s: %s: %s%s", self.channel.slug, source.tag, error, f"; {outcome}" if outcome else ""
+        then = f"; {outcome}" if outcome else ""
+        log.warning("%s: %s: %s%s", self.channel.slug, stream.source.tag, error, then)
+        self.note(
+            Kind.FAILED, source=stream.source.number, reason=error.reason, detail=error.detail
         )
-        self.note(Kind.FAILED, source=source.number, reason=error.reason, detail=error.detail)
 
     def _switched(self, stream: Stream) -> None:
         log.info("%s: switched away from %s", self.channel.slug, stream.source.tag)
-        self._in_trouble(Trouble(stream, SWITCHED, "switching", monotonic()))
+        now = monotonic()
+        self._in_trouble(Trouble(stream, SWITCHED, "switching", now, self.output.media_at))
         self.note(Kind.SWITCHED, source=stream.source.number)
 
     def _in_trouble(self, trouble: Trouble) -> None:
@@ -437,10 +476,3 @@ class Hub:
             self.buffer.close()
             if file := self.take_file():
                 file.close()
-
-
-def _close(chunks: Iterator[bytes]) -> None:
-    """Close a generator; plain iterators have nothing to close."""
-    close = getattr(chunks, "close", None)
-    if close is not None:
-        close()

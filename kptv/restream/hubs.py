@@ -20,10 +20,12 @@ from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
 from kptv.metrics import Metrics
 from kptv.restream.attempts import next_attempt
 from kptv.restream.buffer import Budget, ChunkBuffer
+from kptv.restream.feed import OpenStream
 from kptv.restream.files import OpenFile
-from kptv.restream.hub import Hub, OpenStream
+from kptv.restream.hub import Hub
 from kptv.restream.journal import Journal, Kind
 from kptv.restream.limits import ConnectionLimits, Slot
+from kptv.restream.output import Output
 from kptv.restream.subscriber import Client, Subscriber
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class Hubs:
         self.limits = ConnectionLimits(config.sources)
         self.limits.reclaim = self._reclaim
         self.budget = Budget(config.max_buffer_size)
+        self._slate_clip = config.slate.read_bytes() if config.slate else b""
         self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
         # What is known to be a file, by slug, and what to say of it without asking again.
         self._files: TTLCache[str, Mapping[str, str]] = TTLCache(
@@ -132,7 +135,7 @@ class Hubs:
         if channel.slug in self._files:
             return self.open_file(channel, byte_range)
         hub = self._hub_of(channel)
-        warm = hub.playable
+        warm = hub.output.playable
         subscriber = Subscriber(hub, departed, client)
         live = False
         try:
@@ -206,14 +209,13 @@ class Hubs:
         key: object = channel.slug if self._config.enable_restreaming else object()
         hub = self._hubs.get(key)
         if hub is None:
-            buffer = ChunkBuffer(self._config.buffer_size_per_stream, self.budget)
             counters = self._metrics.open(channel.name)
             hub = Hub(
                 channel,
                 self._failover(channel),
                 self.limits,
                 self._open_stream,
-                buffer,
+                self._new_output,
                 counters,
                 self._config.join_buffer,
                 keep_file=lambda body, slot: self._keep_file(channel, body, slot),
@@ -224,6 +226,10 @@ class Hubs:
             hub.on_event = self.journal.note
             hub.start()
         return hub
+
+    def _new_output(self, wake: Callable[[], None]) -> Output:
+        buffer = ChunkBuffer(self._config.buffer_size_per_stream, self.budget)
+        return Output(buffer, self._slate_clip, monotonic(), wake)
 
     def _keep_file(self, channel: Channel, body: FileBody, slot: Slot) -> OpenFile:
         if body.status == 200:
@@ -287,8 +293,10 @@ class Hubs:
             if now - hub.idle_since >= self._config.stream_linger or self._is_wanted(hub):
                 hub.close()
             return
+        hub.output.tick(now)
+        hub.look_ahead(now)
         # Who is sent to shows by a failing send; who is not, or has no room, must be asked.
-        silent = now - hub.published_at >= TICK
+        silent = now - hub.output.media_at >= TICK
         asked = [v for v in hub.subscribers if silent or v.waiting is None]
         departed = [viewer for viewer in asked if viewer.departed()]
         for viewer in departed:

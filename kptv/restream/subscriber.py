@@ -89,11 +89,11 @@ class Subscriber:
         Raises Unavailable where there will be none. The hub's own deadline (20 s) bounds this.
         """
         hub = self._hub
-        while not hub.playable and not hub.ended and not self._left:
+        while not hub.output.playable and not hub.ended and not self._left:
             hub.wait(self)
         if hub.is_file:
             return False
-        if self._left or not hub.playable:
+        if self._left or not hub.output.playable:
             raise hub.unavailable or Unavailable("the channel was stopped", 1.0)
         return True
 
@@ -132,19 +132,16 @@ class Subscriber:
         if self._rest:
             rest, self._rest = self._rest, b""
             return rest
-        buffer, number = self._hub.buffer, self._next
-        if number is not None and number < buffer.first:
+        buffer = self._hub.buffer
+        if self._next is not None and self._next < buffer.first:
             self._skip()
-            number = None
-        if number is None:
-            data = self._enter()
-        elif number < buffer.end:
-            self._next = number + 1
-            data = buffer.get(number).data
+            self._next = None
+        data = b"" if self._next is not None else self._enter()
+        while not data and self._next is not None and self._next < buffer.end:
+            data = buffer.get(self._next).data
+            self._next += 1
             if self._patch is not None:
                 data = self._through(self._patch, data)
-        else:
-            return b""
         self.received += len(data)
         self._hub.counters.bytes_sent += len(data)
         return data

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.cookies import get_cookie_header
 
 from kptv.channels.model import Source
 from kptv.config import Config
@@ -87,6 +88,13 @@ class Client:
             hang_up(response)
             raise _refusal(response, time.time())
         return response
+
+    def cookies(self, source: Source, url: str) -> tuple[str, ...]:
+        """``name=value`` of each cookie that a request of ``url`` sends (RFC 6265, 5.4)."""
+        with mapped_errors():
+            asked = requests.Request("GET", url).prepare()
+            sent = get_cookie_header(self._session(source).cookies, asked)
+        return tuple(sent.split("; ")) if sent else ()
 
     def close(self) -> None:
         """Close what idles in the pools."""

@@ -71,7 +71,7 @@ class Opener:
                 return
             if is_dash(head):
                 hang_up(response)
-                yield from self._remux(stream)
+                yield from self._remux(stream, is_file=is_dash_film(head))
                 return
             if not sniff(head, final=len(head) < PROBE_SIZE):
                 if content_type := file_type(head):
@@ -103,12 +103,21 @@ class Opener:
             raise
         return _File(response, content_type, head)
 
-    def _remux(self, stream: Stream) -> Iterator[bytes]:
-        source = Input(stream.url, headers=self._client.headers(stream.headers))
+    def _remux(self, stream: Stream, *, is_file: bool = False) -> Iterator[bytes]:
+        source = Input(
+            stream.url,
+            headers=self._client.headers(stream.headers),
+            cookies=self._client.cookies(stream.source, stream.url),
+            is_file=is_file,
+        )
         name = f"{stream.name or 'stream'}: {stream.source.tag}"
         silence = max(self._config.stall_timeout, self._config.stream_timeout)
         body = remux(self._config.ffmpeg, source, name, silence)
-        return whole_packets(body, self._config)
+        try:
+            yield from whole_packets(body, self._config)
+        except UpstreamError as error:
+            if not (is_file and error.reason is Reason.ENDED):
+                raise
 
     def _get(self, stream: Stream, headers: dict[str, str]) -> requests.Response:
         config = self._config
@@ -143,6 +152,11 @@ def is_dash(head: bytes) -> bool:
     return (
         re.match(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>|<!--.*?-->|\s)*<MPD[\s>]", head) is not None
     )
+
+
+def is_dash_film(head: bytes) -> bool:
+    """True for a manifest of what is complete: ``type`` is ``static`` or left out (5.3.1.2)."""
+    return re.search(rb"<MPD[^>]*\stype\s*=\s*[\"']dynamic", head) is None
 
 
 def what_is(head: bytes) -> str:

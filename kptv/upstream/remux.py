@@ -12,6 +12,7 @@ import signal
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import gevent
 from gevent.socket import wait_read
@@ -54,6 +55,7 @@ class Input:
     url: str = field(repr=False)
     audio: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cookies: tuple[str, ...] = field(default=(), repr=False)  # name=value, for the host of ``url``
     is_hls: bool = False
     is_file: bool = False  # to be read no faster than it plays
 
@@ -105,6 +107,10 @@ def _input_options(url: str, source: Input) -> list[str]:
     if scheme in ("http", "https"):
         lines = [f"{name}: {value}\r\n" for name, value in _clean(source.headers)]
         options += ["-headers", "".join(lines)] if lines else []
+        # ffmpeg compares the domain with the host as it stands in the URL, port and all.
+        host = urlsplit(source.url).netloc.rpartition("@")[2]
+        cookies = [f"{c}; path=/; domain={host}" for c in source.cookies if c.isprintable()]
+        options += ["-cookies", "\n".join(cookies)] if cookies else []
     if source.is_hls:  # one socket an input: kept ones would be two, and three with read-ahead
         options += ["-http_persistent", "0", "-http_multiple", "0"]
     return [*options, "-re"] if source.is_file else options

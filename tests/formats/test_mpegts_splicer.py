@@ -291,6 +291,34 @@ def test_the_gap_is_filled_to_the_time_that_passed() -> None:
     assert hub.splicer.gap_filled == pytest.approx(gap / TICKS - 0.04, abs=0.001)
 
 
+def test_every_gap_is_filled_to_the_time_that_passed() -> None:
+    """Also behind another: tables that go out before the first picture are no sign of delay."""
+    hub = Hub()
+    for n in range(4):
+        hub.play(Maker(time=n * 1_000_000, size=30_000).pictures(50), 2.0)
+        hub.now += 7.0
+    gaps = [step for step in steps(check(hub.out).dts[0x100]) if step != FRAME]
+    assert [round(gap / TICKS) for gap in gaps] == [7, 7, 7]
+
+
+def test_the_last_packet_of_a_silent_upstream_is_no_sign_of_delay() -> None:
+    """It waits for the sync byte behind it, until the upstream is given up."""
+    hub = Hub()
+    for n in range(4):
+        stream = Maker(time=n * 1_000_000).pictures(51)  # sound is last, whole with this packet
+        hub.splicer.open(hub.now, same_stream=False)
+        for at in range(0, len(stream) - 188, 752):
+            hub.now += 2.0 * 752 / len(stream)
+            hub.chunks.append(
+                hub.splicer.feed(stream[at : at + 752][: len(stream) - 188 - at], hub.now)
+            )
+        hub.now += 5.0
+        hub.chunks.append(hub.splicer.feed(stream[-188:], hub.now))
+        hub.chunks.append(hub.splicer.close(hub.now))
+    gaps = [step for step in steps(check(hub.out).dts[0x100]) if step != FRAME]
+    assert [round(gap / TICKS) for gap in gaps] == [5, 5, 5]
+
+
 def test_media_that_is_ahead_of_time_fills_no_gap() -> None:
     """What came in a burst is still being played while the upstream is changed."""
     hub = Hub()

@@ -17,7 +17,9 @@ class Report:
         self.marked: Counter[int] = Counter()  # packets with discontinuity_indicator
         self.dts: dict[int, list[int]] = defaultdict(list)
         self.pts: dict[int, list[int]] = defaultdict(list)
+        self.begun: dict[int, list[int]] = defaultdict(list)  # numbers of the packets with those
         self.pcrs: list[int] = []
+        self.clocks: list[tuple[int, int]] = []  # (number of the packet, PTS or PCR)
         # (programme number, version, stream type by PID) of each PMT that differs from the last
         self.pmts: list[tuple[int, int, dict[int, int]]] = []
         self._clock_steps_ok = clock_steps_ok
@@ -81,6 +83,7 @@ class Report:
         if self.pcrs and back(pcr, self.pcrs[-1]) and not self._clock_steps_ok:
             self.complain(f"PCR back by {(self.pcrs[-1] - pcr) % WRAP}")
         self.pcrs.append(pcr)
+        self.clocks.append((self._number, pcr))
 
     def _table(self, pid: int, section: bytes) -> None:
         if pid == 0:
@@ -121,7 +124,9 @@ class Report:
         if back(pts, dts):
             self.complain(f"PTS of PID {pid:#x} below its DTS")
         before.append(dts)
+        self.clocks.append((self._number, pts))
         self.pts[pid].append(pts)
+        self.begun[pid].append(self._number)
 
 
 def check(stream: bytes, *, clock_steps_ok: bool = False) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,9 @@ from tests.provider.http import Reply, Request
 
 if TYPE_CHECKING:
     from tests.provider.machine import Provider
+
+
+MISSED = 100  # bytes of the packet in whose middle a stream starts
 
 
 class Bad(StrEnum):
@@ -132,6 +136,8 @@ class Stream(Resource):
         self.delay = 0.0  # seconds before the headers
         self.delay_body = 0.0  # seconds between headers and body
         self.clip: Clip | None = None
+        self.from_anywhere = False  # a clip starts in mid-packet, not at a keyframe
+        self.mangle: Callable[[bytes], bytes] = lambda packets: packets  # on their way out
         self.clock_base = 90_000 * 3600 * (provider.number % 20)
 
     def play_clip(self, file: Path, seconds: float = 8.0) -> None:
@@ -159,7 +165,7 @@ class Stream(Resource):
     def source(self, serial: int, now: float) -> Paced:
         if self.clip is None:
             return self.numbered(serial)
-        return PacedClip(self.clip, self.clock_base, now - self.provider.started, self.burst)
+        return PacedClip(self, self.clip, now - self.provider.started)
 
     def numbered(self, serial: int) -> NumberedStream:
         return NumberedStream(
@@ -189,10 +195,15 @@ class Paced(Protocol):
 class PacedClip:
     """A looped clip as a live broadcast: who connects later starts later in it."""
 
-    def __init__(self, clip: Clip, clock_base: int, position: float, burst: float) -> None:
-        self._playout = Playout(clip, clock_base)
-        self._playout.start(position - burst)
+    def __init__(self, stream: Stream, clip: Clip, position: float) -> None:
+        self._playout = Playout(clip, stream.clock_base)
+        self._playout.start(position - stream.burst)
+        self._mangle = stream.mangle
         self._position = position
+        self._missed = b""
+        if stream.from_anywhere:
+            self._missed = self._playout.due(position - stream.burst)[-MISSED:]
 
     def due(self, elapsed: float, now: float) -> bytes:
-        return self._playout.due(self._position + elapsed)
+        missed, self._missed = self._missed, b""
+        return missed + self._mangle(self._playout.due(self._position + elapsed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from time import monotonic
 
 import gevent
 import pytest
@@ -14,11 +15,16 @@ from kptv.config import Config
 from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
 from kptv.metrics import Metrics
 from kptv.restream.files import OpenFile
+from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Subscriber
 from tests.restream.radio import Radio, marks
 
 LIMIT = 10.0  # seconds; what hangs, fails
+
+
+class Over:
+    """Fed to an upstream: what it plays is a film, and at its end."""
 
 
 class FakeUpstreams:
@@ -28,10 +34,10 @@ class FakeUpstreams:
         self.opened: list[str] = []
         self.open_now = 0
         self.most_open = 0
-        self.feeds: dict[str, Queue[bytes | UpstreamError]] = {}
+        self.feeds: dict[str, Queue[bytes | UpstreamError | Over]] = {}
         self.opening: Callable[[Stream], None] = lambda stream: None
 
-    def feed(self, stream: Stream, *items: bytes | UpstreamError) -> None:
+    def feed(self, stream: Stream, *items: bytes | UpstreamError | Over) -> None:
         for item in items:
             self._feed_of(stream).put(item)
 
@@ -46,11 +52,13 @@ class FakeUpstreams:
                 item = self._feed_of(stream).get()
                 if isinstance(item, UpstreamError):
                     raise item
+                if isinstance(item, Over):
+                    return
                 yield radio.frame(item)
         finally:
             self.open_now -= 1
 
-    def _feed_of(self, stream: Stream) -> Queue[bytes | UpstreamError]:
+    def _feed_of(self, stream: Stream) -> Queue[bytes | UpstreamError | Over]:
         return self.feeds.setdefault(stream.url, Queue())
 
 
@@ -76,6 +84,7 @@ class Rig:
     """Hubs over fake upstreams."""
 
     def __init__(self, **settings: object) -> None:
+        _RIGS.append(self)
         self.upstreams = FakeUpstreams()
         self.files: list[tuple[str, str | None]] = []
         self.metrics = Metrics()
@@ -121,11 +130,29 @@ class Viewer:
         self.body.close()
 
 
+_RIGS: list[Rig] = []
+
+
+@pytest.fixture(autouse=True)
+def _close_rigs() -> Iterator[None]:
+    """No hub of a test plays on in the next one."""
+    yield
+    while _RIGS:
+        _RIGS.pop().hubs.close()
+    gevent.idle()
+
+
 @pytest.fixture
 def rig() -> Iterator[Rig]:
     rig = Rig()
     yield rig
     rig.hubs.close()
+
+
+def hub_of(rig: Rig) -> Hub:
+    """The only hub."""
+    (hub,) = rig.hubs.all()
+    return hub
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -434,3 +461,85 @@ def test_what_was_opened_is_open_or_has_an_outcome() -> None:
     gevent.sleep(0)
     assert rig.metrics.totals.outcomes == {(1, "reset"): 1, (2, "stopped"): 1}
     assert rig.metrics.bytes_received == 2 * len(Radio().frame(b"1"))
+
+
+# --- the next candidate, opened beside one that is silent ---
+
+
+@pytest.fixture
+def silent(rig: Rig) -> tuple[Rig, Viewer]:
+    """A channel that plays from the first source, and then is silent until it is suspected."""
+    rig.upstreams.feed(ONE, b"a")
+    viewer = rig.viewer(NEWS)
+    assert viewer.next() == b"a"
+    until(lambda: rig.upstreams.open_now == 2)
+    return rig, viewer
+
+
+def test_a_silent_stream_is_left_for_the_next_as_soon_as_that_speaks(
+    silent: tuple[Rig, Viewer],
+) -> None:
+    rig, viewer = silent
+    rig.upstreams.feed(TWO, b"b")
+    assert viewer.next() == b"b"
+    until(lambda: rig.upstreams.open_now == 1)
+    assert rig.upstreams.opened == [ONE.url, TWO.url]
+    assert rig.metrics.open("News").errors == {Reason.STALLED: 1}
+
+
+def test_a_silent_stream_that_speaks_again_stays(silent: tuple[Rig, Viewer]) -> None:
+    rig, viewer = silent
+    rig.upstreams.feed(ONE, b"c")
+    assert viewer.next() == b"c"
+    until(lambda: rig.upstreams.open_now == 1)
+    until(lambda: rig.hubs.limits.in_use(SOURCES[1]) == 0)
+    assert not rig.metrics.open("News").errors
+
+
+def test_what_was_opened_beside_and_failed_costs_its_viewers_nothing(
+    silent: tuple[Rig, Viewer],
+) -> None:
+    rig, viewer = silent
+    rig.upstreams.feed(TWO, UpstreamError(Reason.NOT_MEDIA))
+    until(lambda: rig.upstreams.open_now == 1)
+    rig.upstreams.feed(ONE, b"c")
+    assert viewer.next() == b"c"
+    assert rig.metrics.open("News").errors == {Reason.NOT_MEDIA: 1}
+    until(lambda: rig.hubs.limits.in_use(SOURCES[1]) == 0)
+
+
+def test_a_stream_that_fails_while_the_next_is_opened_waits_for_that(
+    silent: tuple[Rig, Viewer],
+) -> None:
+    rig, viewer = silent
+    rig.upstreams.feed(ONE, UpstreamError(Reason.ENDED))
+    rig.upstreams.feed(TWO, b"b")
+    assert viewer.next() == b"b"
+    assert rig.upstreams.opened == [ONE.url, TWO.url]
+
+
+def test_closing_a_hub_hangs_up_what_was_opened_beside(silent: tuple[Rig, Viewer]) -> None:
+    rig, viewer = silent
+    rig.hubs.close()
+    assert viewer.next() is None
+    until(lambda: rig.upstreams.open_now == 0)
+    until(lambda: not any(map(rig.hubs.limits.in_use, SOURCES)))
+
+
+def test_without_a_second_slot_nothing_is_opened_beside() -> None:
+    rig = Rig()
+    held = rig.hubs.limits.try_acquire(SOURCES[1])
+    rig.upstreams.feed(ONE, b"a")
+    rig.viewer(NEWS).next()
+    until(lambda: monotonic() - hub_of(rig).output.media_at > 2.6)
+    assert rig.upstreams.opened == [ONE.url]
+    assert held is not None
+
+
+def test_a_film_that_was_played_to_its_end_ends_its_viewers(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, b"a", b"b", Over())
+    viewer = rig.viewer(NEWS)
+    assert [viewer.next(), viewer.next(), viewer.next()] == [b"a", b"b", None]
+    assert rig.upstreams.opened == [ONE.url]
+    assert not rig.metrics.open("News").errors
+    until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)

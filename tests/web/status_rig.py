@@ -53,7 +53,7 @@ http://two.example/live/canary-user/canary-pass/7.ts
 http://two.example/live/canary-user/canary-pass/8.ts
 """,
 )
-MARK = b"m"  # what a frame of radio says
+MARK = b"on"  # in what every upstream gives
 
 
 def catalog_of(*lists: str) -> Catalog:
@@ -110,7 +110,7 @@ class StatusRig:
         gevent.idle()
 
     def play(self, name: str, address: str = "192.0.2.7") -> Callable[[], bytes | None]:
-        """A viewer; gives what reads its next chunk."""
+        """A viewer; gives what reads its next mark."""
         assert self.catalog is not None
         channel = self.catalog.find(name)
         assert channel is not None

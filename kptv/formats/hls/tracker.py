@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kptv.formats.hls.playlist import MediaPlaylist, Segment
 
@@ -21,7 +21,7 @@ GRACE = 2  # segments that left the window and are still tried; RFC 8216, 6.2.2 
 SHORTEST_RELOAD = 0.25  # seconds
 _FIRST_RETRY = 0.5  # seconds, of a playlist that failed; doubles
 _REMEMBERED = 256  # segments, to know them again
-_COMPARED = 64  # newest segments of a playlist that are compared
+_COMPARED = 64  # newest segments, or oldest, of a playlist that are compared
 _LARGEST_SKIP = 1000  # segments; a larger jump is another numbering
 
 _Name = tuple[str, float, tuple[int, int] | None]
@@ -59,6 +59,7 @@ class LiveTracker:
         self._continues = after is not None
         self._splice = after is not None
         self._names = _Names()
+        self._uncounted = _Uncounted()
         self._window = 0  # segments, of the longest playlist
         self._last_time: float | None = None  # of the newest segment
         self._errors = 0
@@ -104,6 +105,7 @@ class LiveTracker:
         """Take in an answer that was asked for at ``asked_at`` and is there ``now``."""
         self._forgive_lateness(asked_at)
         self._errors = 0
+        playlist = self._uncounted.counted(playlist)
         self.target_duration = playlist.target_duration
         update = self._take(playlist) if playlist.segments else self._take_empty(playlist)
         if update.new or not self.reload_at:
@@ -262,6 +264,54 @@ class LiveTracker:
         """Time in which nobody asked is no silence of the origin."""
         if self.reload_at:
             self._last_new += max(asked_at - self.reload_at, 0.0)
+
+
+class _Uncounted:
+    """Counts for an origin that lets its window slide and its EXT-X-MEDIA-SEQUENCE stand still.
+
+    ffmpeg's ``-hls_flags single_file`` is one (up to 5.1): each answer would look like an encoder
+    that has started again.
+    """
+
+    def __init__(self) -> None:
+        self._slid = 0  # segments that have left the window without being counted
+        self._first = -1  # the number that the last playlist gave to its first segment
+        self._names: list[_Name] = []  # of its oldest segments
+
+    def counted(self, playlist: MediaPlaylist) -> MediaPlaylist:
+        """The playlist with the numbers that it should have."""
+        names = [_name(s, with_query=True) for s in playlist.segments[:_COMPARED]]
+        if playlist.media_sequence == self._first:
+            self._slid += _slid(self._names, names)
+        self._first, self._names = playlist.media_sequence, names
+        return _moved_on(playlist, self._slid) if self._slid else playlist
+
+
+def _slid(before: list[_Name], now: list[_Name]) -> int:
+    """By how many segments a window has moved; 0 where it has not, or nothing tells."""
+    if len(set(now)) < len(now):
+        return 0
+    for count in range(len(before) - 1):  # two that are in both tell enough
+        left = before[count:]
+        if now[: len(left)] == left:
+            return count
+    return 0
+
+
+def _moved_on(playlist: MediaPlaylist, count: int) -> MediaPlaylist:
+    """The playlist with higher numbers; what follows from the old ones (the IV) stays."""
+    return replace(
+        playlist,
+        media_sequence=playlist.media_sequence + count,
+        segments=tuple(
+            replace(
+                segment,
+                media_sequence=segment.media_sequence + count,
+                key=segment.key and replace(segment.key, iv=segment.iv),
+            )
+            for segment in playlist.segments
+        ),
+    )
 
 
 class _Names:

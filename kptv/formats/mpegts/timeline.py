@@ -27,6 +27,8 @@ class Timeline:
     # How far media was ahead of time: the least, before data arrived, and the most, behind it.
     _floor: float | None = None
     _ceiling: float | None = None
+    _pause: float | None = None  # what the last arrival would make of the floor
+    _begins: int = 0  # DTS of the upstream's first unit
     _settling: bool = True  # the first upstream hands out what it had stored
     _seen: tuple[float, float] | None = None  # (now, media seconds) last time
 
@@ -42,9 +44,9 @@ class Timeline:
         if unit.dts is None or unit.pts is None:
             return
         if self.origin is None:
-            self.origin, self._floor = unit.dts, -now
+            self.origin, self._floor, self._begins = unit.dts, -now, unit.dts
             return
-        self._seen, self._settling = None, False
+        self._seen, self._pause, self._settling = None, None, False
         contiguous = self.origin - unit.dts
         if lead is not None and lead.dts is not None and lead.pts is not None:
             contiguous = max(lead.dts - unit.dts, lead.pts - unit.pts) + lead.duration
@@ -61,15 +63,22 @@ class Timeline:
             gap -= gap % lead.duration  # pictures stay on the grid of their frame rate
         self.gap_filled += gap
         self.shift = contiguous + gap
+        self._begins = unit.dts + self.shift
         self.new_base = True
 
     def observe(self, lead: Track | None, now: float) -> None:
-        """Note how far media is ahead of time, each time after what arrived at one moment."""
-        if self.origin is None or lead is None or lead.dts is None:
-            return
+        """Note how far media is ahead of time, each time after what arrived at one moment.
+
+        A pause counts once media goes on behind it: the last packet of an upstream that fell
+        silent comes when it is given up, and is no sign of media that comes late.
+        """
+        if self.origin is None or lead is None or lead.dts is None or lead.dts < self._begins:
+            return  # nothing came, or only tables came yet behind the gap of a splice
         if self._seen is not None and now > self._seen[0] and self._floor is not None:
             then, media = self._seen
-            self._floor = min(self._floor, media - now)
+            if self._pause is not None:
+                self._floor = min(self._floor, self._pause)
+            self._pause = media - now
             if self._settling or self._ceiling is None:
                 self._ceiling = max(self._ceiling or media - then, media - then)
         self._seen = now, self.seconds(lead.dts)

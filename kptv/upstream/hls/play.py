@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -32,16 +32,13 @@ _FIRST = 1.0  # seconds of media taken before it is known how much may leave at 
 _REMEMBERED = 4096  # streams
 
 
-def _nothing() -> None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Learned:
     """What a stream turned out to be."""
 
     url: str = field(repr=False)  # of its media playlist
     audio: str | None = field(default=None, repr=False)
+    cookies: tuple[str, ...] = field(default=(), repr=False)
     remux: str = ""  # why, if it must be
     is_vod: bool = False
     patience: float = 0.0  # seconds
@@ -61,13 +58,11 @@ class HlsUpstream:
         """True where ``play`` needs no answer of the stream's URL."""
         return stream.key in self._memory
 
-    def play(
-        self, stream: Stream, opening: Answer | None, on_splice: Callable[[], None] = _nothing
-    ) -> Iterator[bytes]:
+    def play(self, stream: Stream, opening: Answer | None) -> Iterator[bytes]:
         """Whole transport stream packets, as they play.
 
         ``opening`` is the playlist that the stream's URL gave, its connection closed; None: ask.
-        ``on_splice`` is called before the first piece that does not go on where the last ended.
+        An empty piece says that the next one does not go on where the last ended.
         Ends by itself only after a film; raises UpstreamError when the upstream cannot go on.
         Has one connection at a time open, to each of two hosts at most, and no greenlet or
         connection left when it is closed.
@@ -75,7 +70,7 @@ class HlsUpstream:
         learned = None if opening else self._memory.get(stream.key)
         if learned is None or not learned.remux:
             try:
-                yield from self._read(stream, opening, learned, on_splice)
+                yield from self._read(stream, opening, learned)
                 return
             except _Remux as needed:
                 learned = needed.learned
@@ -87,7 +82,6 @@ class HlsUpstream:
         stream: Stream,
         opening: Answer | None,
         learned: Learned | None,
-        on_splice: Callable[[], None],
     ) -> Iterator[bytes]:
         pipe = Pipe()
         with Requests(self._config, self._client, stream) as http:
@@ -95,11 +89,11 @@ class HlsUpstream:
             greenlet = gevent.spawn(reader.run, opening, learned.url if learned else None)
             try:
                 first = pipe.take(_FIRST)
-                self._remember(stream, _learned(reader.media))
-                packets = self._write(pipe, reader, first, on_splice)
+                self._remember(stream, _learned(reader.media, http))
+                packets = self._write(pipe, reader, first)
                 yield from started(packets, self._config.min_data_size)
             except NeedsRemux as needed:
-                raise _Remux(_learned(reader.media, str(needed))) from None
+                raise _Remux(_learned(reader.media, http, str(needed))) from None
             except UpstreamError:
                 self._memory.pop(stream.key, None)
                 raise
@@ -110,9 +104,7 @@ class HlsUpstream:
         if self._config.cache_enabled:
             self._memory[stream.key] = learned
 
-    def _write(
-        self, pipe: Pipe, reader: Reader, first: Piece | None, on_splice: Callable[[], None]
-    ) -> Iterator[bytes]:
+    def _write(self, pipe: Pipe, reader: Reader, first: Piece | None) -> Iterator[bytes]:
         aligner = Aligner()
         pieces = _paced(pipe, reader, first)
         while True:
@@ -127,7 +119,7 @@ class HlsUpstream:
             if piece is None:
                 return
             if piece.splice:
-                on_splice()
+                yield b""
             if packets := aligner.feed(bytes(piece.data)):
                 yield packets
 
@@ -138,6 +130,7 @@ class HlsUpstream:
             learned.url,
             learned.audio,
             headers=self._client.headers(stream.headers),
+            cookies=learned.cookies,
             is_hls=True,
             is_file=learned.is_vod,
         )
@@ -160,10 +153,17 @@ class _Remux(KptvError):
         self.learned = learned
 
 
-def _learned(media: Media, remux: str = "") -> Learned:
+def _learned(media: Media, http: Requests, remux: str = "") -> Learned:
     playlist = media.playlist
     patience = LIVE_EDGE * playlist.target_duration
-    return Learned(playlist.url, media.audio, remux, playlist.is_vod, patience)
+    return Learned(
+        playlist.url,
+        media.audio,
+        http.cookies(playlist.url),
+        remux,
+        is_vod=playlist.is_vod,
+        patience=patience,
+    )
 
 
 def _paced(pipe: Pipe, reader: Reader, piece: Piece | None) -> Iterator[Piece]:

@@ -81,6 +81,10 @@ class Requests:
                 hang_up(response)
                 raise
 
+    def cookies(self, url: str) -> tuple[str, ...]:
+        """``name=value`` of each cookie that a request of ``url`` sends."""
+        return self._client.cookies(self._stream.source, url)
+
     def close(self) -> None:
         """Close its connections."""
         self._client.close()

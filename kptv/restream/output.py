@@ -1,0 +1,116 @@
+"""What the viewers of a hub get: one programme, whatever feeds it, and a filler while nothing does.
+
+Viewers and the servers between keep a connection on which something comes. So after FILLER_AFTER
+seconds without media they get tables and null packets, and after SLATE_AFTER seconds without an
+upstream a clip that says so. Never before the first media.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kptv.channels.model import Stream
+from kptv.formats.mpegts.joining import Chunk
+from kptv.formats.mpegts.meter import Stats
+from kptv.formats.mpegts.slate import Slate
+from kptv.formats.mpegts.splicer import Splicer
+from kptv.formats.mpegts.watch import Trouble
+from kptv.restream.buffer import ChunkBuffer
+
+FILLER_AFTER = 1.0  # seconds; then again with every tick
+SLATE_AFTER = 5.0  # seconds
+
+
+class Output:
+    """Splices upstreams into a buffer; ``wake`` is called when there is more in it."""
+
+    def __init__(
+        self, buffer: ChunkBuffer, slate_clip: bytes, now: float, wake: Callable[[], None]
+    ) -> None:
+        """``slate_clip``: a transport stream to be shown while nothing works; empty: none."""
+        self.buffer = buffer
+        self.playable = False  # a viewer can start
+        self.media_at = now  # when media last came
+        self.longest_gap = 0.0  # seconds between two pieces of media of this upstream
+        self._sent_at = now  # when anything last went to viewers
+        self._splicer = Splicer()
+        self._stream: Stream | None = None  # the last that was spliced in
+        self._is_open = False  # an upstream feeds it
+        self._begun = False  # and has given media
+        self._clip = slate_clip
+        self._slate: Slate | None = None
+        self._wake = wake
+
+    def __repr__(self) -> str:
+        return f"<Output {self._splicer!r} {'slate ' if self._slate else ''}of {self._stream!r}>"
+
+    @property
+    def stats(self) -> Stats:
+        """What is known of the upstream that is, or was last, open."""
+        return self._splicer.stats
+
+    @property
+    def sending(self) -> bool:
+        """What the upstream sends reaches viewers."""
+        return self._splicer.sending
+
+    def open(self, stream: Stream, now: float) -> None:
+        """``stream`` feeds the programme from now on."""
+        self._end_slate(now)
+        self._splicer.open(now, same_stream=stream == self._stream)
+        self._stream = stream
+        self._is_open, self._begun = True, False
+        self.longest_gap = 0.0
+
+    def feed(self, data: bytes, now: float) -> bool:
+        """Bytes of the upstream; True once, when they bring its first media."""
+        chunk = self._splicer.feed(data, now)
+        if not chunk:
+            return False
+        begins = bool(chunk.entries) and not self._begun
+        if self._begun:
+            self.longest_gap = max(self.longest_gap, now - self.media_at)
+        if begins:
+            self._begun = self.playable = True
+        self.media_at = now
+        self._send(chunk, now)
+        return begins
+
+    def splice(self, now: float) -> None:
+        """What comes next does not go on where the upstream stopped (RFC 8216, 4.3.2.3)."""
+        self._send(self._splicer.close(now, clean=True), now)
+        self._splicer.open(now, same_stream=False)
+
+    def close(self, now: float, *, clean: bool = False) -> None:
+        """The upstream is gone; ``clean``: at the end of one of its units."""
+        self._is_open = False
+        self._send(self._splicer.close(now, clean=clean), now)
+
+    def trouble(self, now: float) -> Trouble | None:
+        """What is wrong with the upstream although it sends."""
+        return self._splicer.trouble(now)
+
+    def tick(self, now: float) -> None:
+        """Called twice a second: keep those who wait."""
+        if not self.playable:
+            return
+        nothing_works = not self._is_open and now - self.media_at >= SLATE_AFTER
+        if nothing_works and self._clip and self._slate is None:
+            self._slate = Slate(self._clip, now)
+            self._stream = None  # what is opened next does not go on where the last stopped
+            self._splicer.open(now, same_stream=False)
+        if self._slate is not None and self._slate.playable:
+            self._send(self._splicer.feed(self._slate.due(now), now), now)
+        if now - self._sent_at >= FILLER_AFTER:
+            self._send(self._splicer.filler(), now)
+
+    def _end_slate(self, now: float) -> None:
+        if self._slate is not None:
+            self._slate = None
+            self._send(self._splicer.close(now), now)
+
+    def _send(self, chunk: Chunk, now: float) -> None:
+        if chunk:
+            self._sent_at = now
+            self.buffer.append(chunk)
+            self._wake()

@@ -1,0 +1,132 @@
+"""What viewers get while something feeds the programme, and while nothing does; told the time."""
+
+from __future__ import annotations
+
+from kptv.channels.model import Source, Stream
+from kptv.formats.mpegts import NULL_PID
+from kptv.formats.mpegts.packets import pid_of
+from kptv.formats.mpegts.slate import DEFAULT_SLATE
+from kptv.restream.buffer import Budget, ChunkBuffer
+from kptv.restream.output import Output
+from tests.formats.ts_checker import check
+from tests.restream.radio import FRAME_TICKS, Radio, marks
+
+FRAME = FRAME_TICKS / 90_000  # seconds
+A, B = (Stream(Source(n, "", 1), f"http://{n}/") for n in (1, 2))
+
+
+class Rig:
+    def __init__(self, clip: bytes = b"") -> None:
+        self.buffer = ChunkBuffer(1 << 24, Budget(1 << 24))
+        self.wakes = 0
+        self.now = 100.0
+        self.output = Output(self.buffer, clip, self.now, self._wake)
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def play(self, radio: Radio, *names: bytes) -> None:
+        for name in names:
+            self.output.feed(radio.frame(name), self.now)
+            self.now += FRAME
+
+    def wait(self, seconds: float) -> None:
+        """Time passes, with a tick twice a second."""
+        for _ in range(round(seconds * 2)):
+            self.now += 0.5
+            self.output.tick(self.now)
+
+    @property
+    def received(self) -> bytes:
+        """All that viewers were given."""
+        chunks = range(self.buffer.first, self.buffer.end)
+        return b"".join(self.buffer.get(number).data for number in chunks)
+
+    def pids(self) -> set[int]:
+        data = self.received
+        return {pid_of(data, at) for at in range(0, len(data), 188)}
+
+
+def test_nothing_goes_out_before_the_first_media() -> None:
+    rig = Rig(DEFAULT_SLATE.read_bytes())
+    rig.output.open(A, rig.now)
+    rig.wait(3)
+    rig.output.close(rig.now)
+    rig.wait(30)
+    assert rig.received == b""
+    assert not rig.output.playable
+
+
+def test_the_first_media_is_told_once() -> None:
+    rig, radio = Rig(), Radio()
+    rig.output.open(A, rig.now)
+    told = [rig.output.feed(radio.frame(b"%d" % n), rig.now) for n in range(5)]
+    assert told.count(True) == 1
+    assert rig.output.playable
+    assert rig.wakes > 0
+
+
+def test_after_a_second_of_silence_viewers_get_tables_and_null_packets() -> None:
+    rig, radio = Rig(), Radio()
+    rig.output.open(A, rig.now)
+    rig.play(radio, b"a", b"b")
+    rig.wait(0.5)
+    assert NULL_PID not in rig.pids()
+    before = len(rig.received)
+    rig.wait(4)
+    assert NULL_PID in rig.pids()
+    assert 0 < len(rig.received) - before < 20_000, "at a low rate"
+    rig.play(radio, b"c")
+    assert marks(rig.received) == [b"a", b"b", b"c"]
+    assert not check(rig.received).errors
+
+
+def test_after_five_seconds_without_an_upstream_a_slate_plays_until_one_comes_back() -> None:
+    rig = Rig(DEFAULT_SLATE.read_bytes())
+    rig.output.open(A, rig.now)
+    rig.play(Radio(), b"a", b"b")
+    rig.output.close(rig.now)
+    rig.wait(4.5)
+    small = len(rig.received)
+    rig.wait(6)
+    assert len(rig.received) > small + 5_000
+    rig.output.open(B, rig.now)
+    rig.play(Radio(base=77), b"c", b"d", b"e")
+    assert marks(rig.received) == [b"a", b"b", b"c", b"d", b"e"]
+    assert not check(rig.received).errors
+
+
+def test_no_slate_plays_while_an_upstream_is_open() -> None:
+    rig = Rig(DEFAULT_SLATE.read_bytes())
+    rig.output.open(A, rig.now)
+    rig.play(Radio(), b"a", b"b")
+    rig.wait(20)
+    assert len(rig.received) < 60_000
+
+
+def test_a_slate_that_is_no_stream_leaves_the_filler() -> None:
+    rig = Rig(b"no transport stream at all" * 1000)
+    rig.output.open(A, rig.now)
+    rig.play(Radio(), b"a", b"b")
+    rig.output.close(rig.now)
+    rig.wait(10)
+    assert NULL_PID in rig.pids()
+
+
+def test_a_splice_within_a_stream_goes_on_with_another_clock() -> None:
+    rig = Rig()
+    rig.output.open(A, rig.now)
+    rig.play(Radio(), b"a", b"b")
+    rig.output.splice(rig.now)
+    rig.play(Radio(base=5_000_000), b"c", b"d")
+    assert marks(rig.received) == [b"a", b"b", b"c", b"d"]
+    assert not check(rig.received).errors
+
+
+def test_the_longest_gap_between_two_pieces_is_known() -> None:
+    rig, radio = Rig(), Radio()
+    rig.output.open(A, rig.now)
+    rig.play(radio, b"a", b"b")
+    rig.now += 1.5
+    rig.play(radio, b"c")
+    assert 1.4 < rig.output.longest_gap < 1.7
