@@ -29,7 +29,7 @@ from typing import Any, cast
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from tests.numbered_ts import Mark, NumberedStream, check_ts, marks
+from tests.numbered_ts import PACKET, Mark, NumberedStream, check_ts, marks
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -68,7 +68,10 @@ class HlsOrigin:
     iv_given: bool = False
     ranges: int = 0  # segments in one file, by byte ranges; 0: a file each
     variants: dict[str, int] = field(default_factory=dict)  # name: bandwidth
+    heights: dict[str, int] = field(default_factory=dict)  # name of a variant: lines
+    dead_variants: set[str] = field(default_factory=set)  # everything of these is 404
     token_life: float = 0.0  # seconds; the list's URL redirects to an address with a token
+    edge: bool = False  # that address is on another host: 127.0.0.2
     two_servers: bool = False  # in turn, the second one window behind
     segment_seconds: float = 0.0  # that a segment's body takes
     unsized: bool = False  # chunked bodies
@@ -90,14 +93,21 @@ class HlsOrigin:
     _tokens: dict[str, float] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _server: ThreadingHTTPServer | None = None
+    _edge: ThreadingHTTPServer | None = None
     _random: random.Random = field(default_factory=lambda: random.Random(7))
     _mark: bool = False  # the next segment has a discontinuity
 
     def __enter__(self) -> HlsOrigin:
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.origin = self
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._server = self._serve("127.0.0.1")
+        if self.edge:
+            self._edge = self._serve("127.0.0.2")
         return self
+
+    def _serve(self, host: str) -> _Server:
+        server = _Server((host, 0), _Handler)
+        server.origin = self
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        return server
 
     def __exit__(
         self,
@@ -105,9 +115,10 @@ class HlsOrigin:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._server is not None
-        self._server.shutdown()
-        self._server.server_close()
+        for server in (self._server, self._edge):
+            if server is not None:
+                server.shutdown()
+                server.server_close()
 
     @property
     def port(self) -> int:
@@ -154,7 +165,9 @@ class HlsOrigin:
     def _stream(self, variant: str) -> NumberedStream:
         key = (variant, self._line)
         if key not in self._streams:
-            self._streams[key] = NumberedStream(self.name, variant or "live", self._line)
+            bitrate = self.packets * PACKET * 8 / self.duration  # so that its clock is true
+            names = (self.name, variant or "live", self._line)
+            self._streams[key] = NumberedStream(*names, bitrate=bitrate)
         return self._streams[key]
 
     def answer(self, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
@@ -170,6 +183,8 @@ class HlsOrigin:
                 if self._tokens.get(match[1], 0.0) < time.monotonic():
                     return 403, {}, b"token"
                 name = match[2]
+            if name.split("/")[1] in self.dead_variants:
+                return 404, {}, b"dead"
             if match := re.fullmatch(r"/(\w*)/media\.m3u8", name):
                 return self._media(match[1])
             if match := re.fullmatch(r"/key/(\d+)", name):
@@ -183,15 +198,21 @@ class HlsOrigin:
         if self.token_life:
             token = f"{len(self._tokens):08x}"
             self._tokens[token] = time.monotonic() + self.token_life
-            prefix = f"/t/{token}"
+            edge = f"http://127.0.0.2:{self._edge.server_address[1]}" if self._edge else ""
+            prefix = f"{edge}/t/{token}"
         if self.variants:
             lines = [
-                f'#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},CODECS="avc1.4d401e,mp4a.40.2"\n'
+                f'#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},CODECS="avc1.4d401e,mp4a.40.2"'
+                f"{self._resolution(name)}\n"
                 f"{prefix}/{name}/media.m3u8\n"
                 for name, bandwidth in self.variants.items()
             ]
             return 200, {}, ("#EXTM3U\n" + "".join(lines)).encode()
         return 302, {"Location": f"{prefix}/live/media.m3u8", "Set-Cookie": "seen=yes"}, b""
+
+    def _resolution(self, variant: str) -> str:
+        height = self.heights.get(variant)
+        return f",RESOLUTION={height * 16 // 9}x{height}" if height else ""
 
     def _media(self, variant: str) -> tuple[int, dict[str, str], bytes]:
         if self.playlist_faults:

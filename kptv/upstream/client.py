@@ -93,7 +93,9 @@ class Client:
         """``name=value`` of each cookie that a request of ``url`` sends (RFC 6265, 5.4)."""
         with mapped_errors():
             asked = requests.Request("GET", url).prepare()
-            sent = get_cookie_header(self._session(source).cookies, asked)
+            sent: str | None = get_cookie_header(  # type: ignore[no-untyped-call]
+                self._session(source).cookies, asked
+            )
         return tuple(sent.split("; ")) if sent else ()
 
     def close(self) -> None:

@@ -241,6 +241,38 @@ def test_two_servers_one_window_apart_in_turn_give_each_segment_once() -> None:
     assert got == list(range(103, 100 + 38 + 6))
 
 
+def uncounted(first: int, count: int, tags: str = "") -> MediaPlaylist:
+    """What ffmpeg's single_file says: the window slides, its number does not."""
+    text = f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:0\n{tags}"
+    for number in range(first, first + count):
+        text += f"#EXTINF:6,\n#EXT-X-BYTERANGE:1000@{number * 1000}\nall.ts\n"
+    parsed = parse(text.encode(), URL)
+    assert isinstance(parsed, MediaPlaylist)
+    return parsed
+
+
+def test_a_window_that_slides_without_being_counted_gives_each_segment_once() -> None:
+    tracker = LiveTracker(STALL)
+    starts, now = [], 0.0
+    for step in range(30):
+        first = max(0, step - 6) + (step > 20)  # it grows, slides by one, once by two
+        tracker.update(uncounted(first, min(step, 6) + 1), now, now + 0.1)
+        starts += [d.segment.byte_range.start for d in due(tracker) if d.segment.byte_range]
+        now += 6
+    assert starts == list(range(0, 1000 * 31, 1000))
+    assert tracker.skipped == 0
+
+
+def test_what_was_not_counted_is_decrypted_with_the_number_it_has() -> None:
+    tracker = LiveTracker(STALL)
+    key = '#EXT-X-KEY:METHOD=AES-128,URI="key"\n'
+    tracker.update(uncounted(0, 6, key), 0.0, 0.1)
+    due(tracker)
+    tracker.update(uncounted(1, 6, key), 6.0, 6.1)
+    (item,) = due(tracker)
+    assert (item.segment.media_sequence, item.segment.iv) == (6, (5).to_bytes(16, "big"))
+
+
 def test_an_encoder_that_started_again_is_recognised_and_loses_nothing() -> None:
     tracker = started(5000, 6)
     update = tracker.update(playlist(0, 2, name="new{}.ts"), 6.0, 6.1)

@@ -37,6 +37,12 @@ def test_headers_cannot_break_out_of_their_lines() -> None:
     assert told[told.index("-headers") + 1] == "User-Agent: A/1\r\n"
 
 
+def test_cookies_go_to_the_host_of_the_input_alone_and_cannot_break_out_either() -> None:
+    told = command(Input("http://u:p@h:81/x", cookies=("a=b", "c=\nd", "e=f")))
+    wanted = "a=b; path=/; domain=h:81\ne=f; path=/; domain=h:81"
+    assert told[told.index("-cookies") + 1] == wanted
+
+
 def test_sound_that_is_apart_is_a_second_input() -> None:
     told = command(Input("http://h/v", "http://h/a"))
     assert told.count("-i") == 2
