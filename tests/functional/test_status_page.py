@@ -118,6 +118,11 @@ def test_channels_are_searched_filtered_and_copied(rig: Rig) -> None:
     expect(page.locator("#toast")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert urlsplit(copied).path == rig.proxy.playlist()["Channel 07"]
+    page.fill("#query", "news")
+    expect(page.locator("#found")).to_have_text("1 channel")
+    with rig.proxy.viewer("News") as viewer:
+        viewer.wait_for_source("one")
+        expect(page.locator(".channel-row.on .channel-name")).to_have_text("News", timeout=SOON)
     page.fill("#query", "")
     page.select_option("#group", label="Group 1 (10)")
     expect(page.locator("#found")).to_have_text("10 channels")

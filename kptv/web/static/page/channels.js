@@ -133,6 +133,8 @@ export function startChannels(context) {
       }
       show();
     },
+    /** What plays has changed. */
+    refresh: show,
     /** The catalog has changed. */
     renew() {
       if (begun) {
@@ -183,7 +185,7 @@ function channelRow(context) {
       node.setAttribute("aria-setsize", String(total));
       node.classList.toggle("active", isActive);
       node.classList.toggle("loading", !next);
-      node.classList.toggle("on", Boolean(next?.playing));
+      node.classList.toggle("on", Boolean(next) && context.isPlaying(next.id));
       open.disabled = link.disabled = !next;
       put(name, next?.name ?? "…");
       put(group, next?.group ?? "");

@@ -24,6 +24,7 @@ let events = [];
 
 const context = {
   now: () => Date.now() / 1000 + ahead,
+  isPlaying: (id) => Boolean(state?.hubs.some((hub) => hub.id === id)),
   streamUrl: (id) => state.stream_url + encodeURIComponent(id),
 };
 
@@ -48,6 +49,7 @@ const heard = {
     showConnect(next.list_url);
     show();
     if (renewed) channels.renew();
+    else channels.refresh();
   },
   figures(next) {
     if (!state) return;
