@@ -234,13 +234,12 @@ def test_make_run_plays_the_demo_through_a_providers_death(demo_run: Run) -> Non
 
 @pytest.mark.requires("ffmpeg")
 def test_a_player_plays_on_through_a_providers_death(demo_run: Run, tmp_path: Path) -> None:
-    """ffmpeg follows a change of PIDs only when asked to (-merge_pmt_versions)."""
     eventually(lambda: "Ctrl-C stops" in demo_run.output, 20, "no hint on screen")
     break_port = int(re.findall(r"http://127.0.0.1:(\d+)/break", demo_run.output)[0])
     url = f"http://127.0.0.1:{demo_run.port.number}/stream/demo-test-card"
     progress = tmp_path / "progress"
     report = ("-v", "error", "-nostdin", "-progress", str(progress), "-stats_period", "0.2")
-    play = ("-merge_pmt_versions", "1", "-i", url, "-t", "8", "-f", "null", "-")
+    play = ("-i", url, "-t", "8", "-f", "null", "-")
     with subprocess.Popen(("ffmpeg", *report, *play)) as player:
         try:
             eventually(lambda: pictures(progress) > 50, 20)

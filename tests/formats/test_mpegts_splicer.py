@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kptv.demo.playout import Playout
+from kptv.demo.providers import clip as demo_clip
 from kptv.formats.mpegts.joining import Chunk, ViewerPatch, merge
 from kptv.formats.mpegts.psi import Pat, Pmt, Stream, crc32, packets_of
 from kptv.formats.mpegts.splicer import Splicer
@@ -595,6 +597,18 @@ def test_fifty_random_cuts_play_without_a_complaint() -> None:
         hub.play(third[chance.randrange(len(third) // 4) :], 3.0)
         assert not check(hub.out).errors
         assert complaints(hub.out) == ""
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("cut", [7.8, 7.84, 7.88, 7.92])
+def test_sound_goes_on_behind_a_packet_of_more_frames_than_those_before(cut: float) -> None:
+    """The demo's tone stops at 7.6 s: what was one frame in a PES packet becomes four and eight."""
+    one, two = Playout(demo_clip("one-card"), 1_000_000), Playout(demo_clip("two-card"))
+    one.start(6.0)
+    two.start(3.0)
+    hub = Hub().play(one.due(cut)).play(two.due(5.0))
+    assert not check(hub.out).errors
+    assert complaints(hub.out) == ""
 
 
 @needs_ffmpeg

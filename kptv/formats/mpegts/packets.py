@@ -24,6 +24,13 @@ def bare_packet(
     return head.ljust(PACKET_SIZE, b"\xff")
 
 
+def payload_of(packet: bytes) -> bytes:
+    """What is behind the header and the adaptation field."""
+    if not packet[3] & 0x10:
+        return b""
+    return packet[5 + packet[4] if packet[3] & 0x20 else 4 :]
+
+
 def remove_pcr(data: bytearray, at: int) -> None:
     """Take the PCR out of the packet at ``at``; what follows it in the field moves up."""
     end = at + 5 + data[at + 4]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import TICKS, read_pcr, write_pcr
 from kptv.formats.mpegts.elementary import Key, Kind
@@ -15,7 +17,7 @@ from kptv.formats.mpegts.inspector import (
     Unit,
 )
 from kptv.formats.mpegts.joining import Entry
-from kptv.formats.mpegts.packets import DISCONTINUITY, HAS_PCR, bare_packet, remove_pcr
+from kptv.formats.mpegts.packets import DISCONTINUITY, HAS_PCR, bare_packet, payload_of, remove_pcr
 from kptv.formats.mpegts.programme import Programme
 from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.restamp import (
@@ -28,6 +30,7 @@ from kptv.formats.mpegts.restamp import (
     shift_unit,
 )
 from kptv.formats.mpegts.seeker import Memory
+from kptv.formats.mpegts.sound import sound_duration
 from kptv.formats.mpegts.timeline import Timeline
 from kptv.formats.mpegts.tracks import Lane
 
@@ -72,6 +75,7 @@ class Sender:
         self._gate_lead = not first and not replay
         self._lanes: dict[int, Lane] = {}
         self._words: tuple[int, ...] = ()  # the headers dealt with last
+        self._recent: deque[Inspection] = deque()  # where the last sound is
         self._headers = HeaderMap(self._route)
         self._latest: int | None = None  # DTS of picture or sound, the upstream's
         self._open_start: int | None = None  # where an H.265 key unit is that is no IDR
@@ -104,6 +108,7 @@ class Sender:
         self._hold.add(draft.finish(stop))
         self.position = scan.first + stop
         self._words = scan.words[start:stop]
+        self._keep(scan)
         if self._open_start is not None and self._key.is_whole(self.position):
             lead = self._lanes[self._key.pid].track.pid
             self._hold.change(self._open_start, lambda packets: break_link(packets, lead))
@@ -154,7 +159,37 @@ class Sender:
                     self._timeline.pcr = lane.pcr
         if counter >= 0:
             track.counter = counter + lane.delta & 15
+        if lane.whole is not None and track.nature.kind is Kind.AUDIO:
+            track.rest = sound_duration(self._payload(lane.whole), track.nature.codec)
         lane.open = False
+
+    def _keep(self, scan: Inspection) -> None:
+        """Keep the packets since the last whole PES packet of sound: see `_payload`."""
+        if not self._recent or self._recent[-1] is not scan:
+            self._recent.append(scan)
+        units = [
+            lane.whole or lane.unit
+            for lane in self._lanes.values()
+            if lane.open and lane.track.nature.kind is Kind.AUDIO
+        ]
+        needed = min((unit.number for unit in units if unit), default=self.position)
+        needed = max(needed, self.position - LONGEST_UNIT)
+        while self._recent and self._recent[0].first + self._recent[0].count <= needed:
+            self._recent.popleft()
+
+    def _payload(self, unit: Unit) -> bytes:
+        """The elementary stream in a PES packet, if its packets are still here."""
+        if unit.end is None or not self._recent or unit.number < self._recent[0].first:
+            return b""
+        data = b"".join(
+            payload_of(scan.block[index * PACKET_SIZE : (index + 1) * PACKET_SIZE])
+            for scan in self._recent
+            for index in range(
+                max(0, unit.number - scan.first), min(scan.count, unit.end - scan.first)
+            )
+            if scan.words[index] >> 8 & 0x1FFF == unit.pid
+        )
+        return data[9 + data[8] :] if len(data) > 8 else b""
 
     def _counter_of(self, pid: int) -> int:
         """The counter of the PID's last packet; the inspector may be ahead in the same block."""
@@ -296,6 +331,7 @@ class Sender:
         if unit is None:
             return
         lane.track.take(unit, self._timeline.shift)
+        lane.whole = unit
         if unit.pid == self._key.pid:
             self._memory.note(unit)
 

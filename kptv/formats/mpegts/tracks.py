@@ -28,6 +28,7 @@ class Track:
     counter: int = -1  # of the last packet handed on, once its lane has ended; -1: none
     dts: int | None = None  # the highest of all whole units
     pts: int | None = None
+    rest: int | None = None  # how long the last unit lasts, where that was counted
     _durations: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     @property
@@ -41,7 +42,9 @@ class Track:
     @property
     def end(self) -> int | None:
         """The earliest time at which something may follow."""
-        return None if self.dts is None else self.dts + self.duration
+        if self.dts is None:
+            return None
+        return self.dts + (self.duration if self.rest is None else self.rest)
 
     def follow(self, other: Track) -> None:
         """Go on where the other one stands, if that is later."""
@@ -53,6 +56,7 @@ class Track:
         """A whole unit went out on this track."""
         if unit.dts is None or unit.pts is None:
             return
+        self.rest = None
         dts, pts = unit.dts + shift, unit.pts + shift
         if self.dts is None or self.pts is None:
             self.dts, self.pts = dts, pts
@@ -72,6 +76,7 @@ class Lane:
     delta: int = 0  # what is added to counters
     not_before: int | None = None  # units with an earlier PTS (after the shift) are dropped
     unit: Unit | None = None  # the last one that was let in
+    whole: Unit | None = None  # the last one that became whole
     place: int = 0  # where it starts: packets made before it
     since: int | None = None  # the upstream's time when it started
     pcr: int | None = None  # the last PCR before it
