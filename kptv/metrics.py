@@ -295,6 +295,7 @@ _CHANNEL_GAUGES: tuple[tuple[str, str, Value], ...] = (
 _CHANNEL_COUNTERS: tuple[tuple[str, str, Value], ...] = (
     ("channel_received_bytes", "Bytes received from providers.", lambda c: c.bytes_received),
     ("channel_viewer_skips", "Times that a slow viewer was moved on.", lambda c: c.skips),
+    ("channel_viewers_dropped", "Viewers let go as too slow.", lambda c: c.dropped),
     ("channel_continuity_errors", "Breaks in the upstream.", lambda c: c.continuity_errors),
 )
 

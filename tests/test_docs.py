@@ -10,7 +10,7 @@ import pytest
 
 from kptv.config import VARIABLES, load_config
 from kptv.errors import Reason
-from kptv.metrics import Metrics
+from kptv.metrics import Metrics, SourceFigures, StateFigures
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -51,10 +51,22 @@ def test_the_readmes_defaults_are_those_of_the_example() -> None:
 
 def test_the_readme_names_every_metric_with_its_labels_and_kinds() -> None:
     metrics = Metrics()
-    metrics.open("News").errors[Reason.ENDED] += 1
+    news = metrics.open("News")
+    news.failed(1, Reason.ENDED)
+    news.recovered("ended", 1.0, same=False)
+    news.recovered("ended", 1.0, same=True)
+    news.source = 1
+    sources = [SourceFigures(number=1, last_success=1.0)]
+    metrics.read_state = lambda: StateFigures(sources=sources)
+    rows = dict(re.findall(r"^\| `(iptv_proxy_\w+)` \| ([^|]*)\|", README, re.MULTILINE))
+    told = set()
     for family in metrics.collect():
-        (row,) = re.findall(rf"^\| `{family.name}` \| ([^|]*) \|", README, re.MULTILINE)
-        assert set(re.findall(r"`(\w+)`", row)) == set(family.samples[0].labels)
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert name in rows
+        labels = set(family.samples[0].labels) - {"le"}
+        assert set(re.findall(r"`(\w+)`", rows[name])) == labels, name
+        told.add(name)
+    assert told == set(rows)
     kinds = README.partition("`kind` is one of ")[2].partition(".")[0]
     assert re.findall(r"`(\w+)`", kinds) == list(Reason)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 
@@ -13,7 +15,15 @@ from hypothesis import strategies as st
 
 from kptv.channels.model import Source
 from kptv.config import load_config
-from kptv.logs import FORMAT, RedactingFormatter, secrets_of, set_up_logging
+from kptv.log_handlers import RepeatFilter
+from kptv.logs import (
+    FORMAT,
+    JsonLines,
+    RedactingFormatter,
+    Redactor,
+    secrets_of,
+    set_up_logging,
+)
 
 BASE_URL = "http://tv.example:8080/iptv"
 LIST_URL = "http://panel.example:2095/get.php?username=canary-user&password=c%40n+ary&type=m3u"
@@ -191,3 +201,85 @@ def test_the_libraries_own_lines_of_each_request_are_not_logged(log: io.StringIO
     set_up(log, DEBUG="true", OBFUSCATE_URLS="false")
     logging.getLogger("urllib3.connectionpool").debug("Starting new connection")
     assert log.getvalue() == ""
+
+
+# --- for machines ---
+
+
+def test_json_lines_are_json_with_the_secrets_out(log: io.StringIO) -> None:
+    logger = set_up(log, LOG_FORMAT="json")
+    logger.warning('at "%s" and\n%s', LIST_URL, "canary-user", extra={"channel": "news"})
+    try:
+        raise ValueError(f"no route to {LIST_URL} for canary-password")
+    except ValueError:
+        logger.exception("failed")
+    first, second = (json.loads(line) for line in log.getvalue().splitlines())
+    assert first["level"] == "WARNING"
+    assert first["logger"] == "kptv.test"
+    assert first["message"] == 'at "…" and\n…'
+    assert first["channel"] == "news"
+    assert re.match(r"\d{4}-\d\d-\d\dT", first["time"])
+    assert "ValueError: no route to … for …" in second["exc_info"]
+    assert "canary" not in log.getvalue()
+
+
+@given(st.text(), st.text())
+def test_json_lines_stay_json_whatever_is_in_them(before: str, after: str) -> None:
+    redactor = Redactor(load_config({"SOURCES": f"{LIST_URL}|1"}, env_file=None).sources, BASE_URL)
+    formatter = JsonLines(redactor.redact)
+    text = f"{before}{LIST_URL}{after}"
+    assert "canary-user" not in json.loads(formatter.format(record("%s", text)))["message"]
+
+
+# --- trouble that comes again ---
+
+
+def test_the_same_trouble_is_told_once_and_then_counted() -> None:
+    now = [0.0]
+    repeats = RepeatFilter(lambda: now[0])
+
+    def passes(text: str, level: int = logging.WARNING) -> bool:
+        return repeats.filter(logging.LogRecord("kptv", level, "", 0, text, (), None))
+
+    assert passes("news: source-1: stalled (nothing for 5.0 s)")
+    assert not passes("news: source-1: stalled (nothing for 5.1 s)")
+    assert not passes("news: source-1: stalled (nothing for 5.2 s)")
+    assert passes("news: source-2: stalled (nothing for 5.0 s)")
+    assert passes("news: source-1 plays", logging.INFO)
+    assert passes("news: source-1 plays", logging.INFO)
+    assert repeats.due() == []
+    now[0] = 61.0
+    (told,) = repeats.due()
+    expected = "news: source-1: stalled (nothing for 5.2 s) (2 times more in 61 s)"
+    assert told.getMessage() == expected
+    assert repeats.filter(told)
+    now[0] = 130.0
+    assert repeats.due() == []
+    assert passes("news: source-1: stalled (nothing for 5.0 s)")
+
+
+def test_what_is_told_again_is_told_where_it_came_from(log: io.StringIO) -> None:
+    config = load_config({"SOURCES": f"{LIST_URL}|1"}, env_file=None)
+    process_log = set_up_logging(config)
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(log)
+    for _ in range(3):
+        logging.getLogger("kptv.test").warning("refused at %s", LIST_URL)
+    process_log.repeats._now = lambda: 1e9
+    process_log.tell_repeats()
+    first, second = log.getvalue().splitlines()
+    assert first.endswith("WARNING kptv.test: refused at …")
+    assert "WARNING kptv.test: refused at … (2 times more in" in second
+    assert process_log.recent.lines[0].text == "refused at …"
+
+
+def test_the_page_gets_no_secret_even_where_the_log_shows_them(log: io.StringIO) -> None:
+    settings = {"SOURCES": f"{LIST_URL}|1", "OBFUSCATE_URLS": "false"}
+    process_log = set_up_logging(load_config(settings, env_file=None))
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(log)
+    logging.getLogger("kptv.test").warning("at %s", LIST_URL)
+    assert LIST_URL in log.getvalue()
+    assert process_log.recent.lines[-1].text == "at …"

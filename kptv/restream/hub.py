@@ -117,6 +117,7 @@ class Hub:
         self.on_event: Callable[[Event], object] = lambda event: None
         self._scout: Scout | None = None
         self._finished = False  # a film was played to its end
+        self._errors_seen = 0  # of the upstream that is open, continuity errors
         self._interruptible = False  # a stream is open that somebody may switch away from
         self._trouble: Trouble | None = None  # of the stream before; for the log
         self._greenlet: Greenlet = Greenlet(self._run)
@@ -164,6 +165,42 @@ class Hub:
         if self._interruptible and not self.ended:
             self._interruptible = False
             self._greenlet.throw(why)
+
+    @property
+    def media(self) -> dict[str, object]:
+        """What the transport stream of the source says of itself, as far as it is known."""
+        if not self.output.sending:
+            return {}
+        stats = self.output.stats
+        facts: dict[str, object] = {
+            "codecs": list(stats.codecs),
+            "gop_seconds": round(stats.gop_seconds, 2),
+            "pcr_jitter": round(stats.pcr_jitter, 3),
+            "continuity_errors": stats.continuity_errors,
+            "damaged_packets": stats.damaged_packets,
+            "scrambled_packets": stats.scrambled_packets,
+            "bytes_dropped": stats.bytes_dropped,
+            "sync_losses": stats.sync_losses,
+        }
+        if stats.size:
+            facts |= {"width": stats.size[0], "height": stats.size[1]}
+        return facts
+
+    def measure(self, now: float) -> None:
+        """Put the figures that are read, not counted, where metrics find them."""
+        counters = self.counters
+        self.meter.sample(now, counters.bytes_received, self.buffer.end)
+        counters.bit_rate = self.meter.bit_rate()
+        counters.buffer_bytes = self.buffer.size
+        counters.source = self.source_number
+        self._count_errors()
+
+    def _count_errors(self) -> None:
+        errors = self.output.stats.continuity_errors
+        if errors < self._errors_seen:  # another upstream, or HLS began anew
+            self._errors_seen = 0
+        self.counters.continuity_errors += errors - self._errors_seen
+        self._errors_seen = errors
 
     def note(self, kind: Kind, **fields: Any) -> None:
         """Something happened that people want to know of."""
@@ -292,6 +329,7 @@ class Hub:
         feed.start()
         opened = monotonic()
         self.output.open(feed.stream, opened)
+        self._errors_seen = 0
         try:
             for data in feed:
                 now = monotonic()
@@ -307,6 +345,7 @@ class Hub:
                 gevent.sleep(self._tick(len(data)))
             self._finished = True
         finally:
+            self._count_errors()
             self.output.close(monotonic(), clean=self._finished)
 
     def look_ahead(self, now: float) -> None:

@@ -135,7 +135,7 @@ class Hubs:
         if channel.slug in self._files:
             return self.open_file(channel, byte_range)
         hub = self._hub_of(channel)
-        warm = hub.buffer.end > 0
+        warm = hub.output.playable
         subscriber = Subscriber(hub, departed, client)
         live = False
         try:
@@ -285,15 +285,8 @@ class Hubs:
             now = monotonic()
             for hub in list(self._hubs.values()):
                 self._look_after(hub, now)
-                self._measure(hub, now)
+                hub.measure(now)
             self._metrics.forget(now)
-
-    def _measure(self, hub: Hub, now: float) -> None:
-        counters = hub.counters
-        hub.meter.sample(now, counters.bytes_received, hub.buffer.end)
-        counters.bit_rate = hub.meter.bit_rate()
-        counters.buffer_bytes = hub.buffer.size
-        counters.source = hub.source_number
 
     def _look_after(self, hub: Hub, now: float) -> None:
         if not hub.subscribers:

@@ -22,7 +22,7 @@ _KNOWN = (
     (re.compile(r"\bVersion/([\d.]+).*Safari/"), "Safari"),
     (re.compile(r"\bLavf/([\d.]+)"), "FFmpeg"),
 )
-_PRODUCT = re.compile(r"([A-Za-z][\w .+-]{0,40}?)(?:/(\d[\w.]*))?(?:[ ;(,]|$)")
+_PRODUCT = re.compile(r"([^/(;,]{1,40})(?:/(\d[\w.]*))?")
 
 
 def client_of(request: Request) -> Client:
@@ -43,7 +43,7 @@ def app_of(agent: str) -> str:
             return f"{name} {version}".strip()
     product = _PRODUCT.match(agent)
     if product is None:
-        return agent[:24]
+        return ""
     return f"{product[1].strip()} {product[2] or ''}".strip()
 
 

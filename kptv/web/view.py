@@ -152,7 +152,7 @@ class View:
             "state": str(hub.state),
             "since": hub.begun_at,
             "source": hub.source_number,
-            "media": media_of(hub),
+            "media": hub.media,
             "bit_rate": round(hub.meter.bit_rate()),
             "rates": hub.meter.history(),
             "buffer_bytes": hub.buffer.size,
@@ -255,12 +255,6 @@ class View:
 def stream_id(key: Key) -> str:
     """What the API calls a stream, in this process; tells nothing of its URL."""
     return blake2s(f"{key[0]} {key[1]}".encode(), key=_SALT, digest_size=8).hexdigest()
-
-
-def media_of(hub: Hub) -> Json:
-    """What is known of the transport stream itself; empty where nothing looks at it."""
-    media = getattr(hub, "media", None)
-    return dict(media) if media else {}
 
 
 def line_of(line: Line) -> Json:

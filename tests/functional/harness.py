@@ -157,9 +157,13 @@ class Proxy:
             self.process.wait(10)
 
     def close(self) -> None:
-        """Kill it and give its port back."""
+        """Kill it and give its port back. AssertionError if it has logged a secret."""
         self.kill()
         self._port.release()
+        if self.settings.get("OBFUSCATE_URLS") != "false":
+            sources = self.settings["SOURCES"]
+            secrets = set(re.findall(r"(?:username|password)=([^&|,]{6,})", sources))
+            assert not [secret for secret in secrets if secret in self.log], "a secret was logged"
 
     @property
     def log(self) -> str:

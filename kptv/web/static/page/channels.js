@@ -1,0 +1,206 @@
+// All channels: only the rows in sight are there, only the pages in sight are fetched.
+
+import { byId, copy, el, logo, put } from "./dom.js";
+import { count, sourceName } from "./format.js";
+import { watch } from "./player.js";
+
+const ROW = 52; // pixels, as style.css has it
+const BEYOND = 6; // rows above and below what is in sight
+const PATIENCE = 150; // milliseconds after a key before the server is asked
+
+export function startChannels(context) {
+  const list = byId("list");
+  const spacer = el("div.spacer");
+  const query = byId("query");
+  const group = byId("group");
+  const rows = [];
+  let pages = new Map();
+  let size = 200;
+  let total = 0;
+  let active = 0;
+  let asked = 0; // a new search makes what is under way void
+  let timer = null;
+  let begun = false;
+  list.append(spacer);
+
+  async function page(number) {
+    if (pages.has(number)) return;
+    pages.set(number, null);
+    const mine = asked;
+    const wanted = new URLSearchParams({ q: query.value, group: group.value, page: number });
+    let answer = null;
+    try {
+      const response = await fetch(`api/channels?${wanted}`);
+      answer = response.ok ? await response.json() : null;
+    } catch {
+      // the proxy is away: the next look asks again
+    }
+    if (mine !== asked) return;
+    if (!answer) {
+      pages.delete(number);
+      put(byId("found"), "no list at the moment");
+      return;
+    }
+    pages.set(number, answer.channels);
+    [size, total] = [answer.size, answer.total];
+    put(byId("found"), total === 1 ? "1 channel" : `${count(total)} channels`);
+    spacer.style.height = `${total * ROW}px`;
+    show();
+  }
+
+  function search() {
+    asked += 1;
+    pages = new Map();
+    active = 0;
+    list.scrollTop = 0;
+    page(0);
+  }
+
+  function channelAt(index) {
+    const number = Math.floor(index / size);
+    const channels = pages.get(number);
+    if (channels === undefined) page(number);
+    return channels?.[index % size] ?? null;
+  }
+
+  function show() {
+    const first = Math.max(0, Math.floor(list.scrollTop / ROW) - BEYOND);
+    const last = Math.min(total, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + BEYOND);
+    while (rows.length < last - first) {
+      const row = channelRow(context);
+      rows.push(row);
+      spacer.append(row.node);
+    }
+    rows.forEach((row, i) => {
+      // Each place in the list has the same row while it is in sight: focus stays.
+      const index = first + ((i - (first % rows.length) + rows.length) % rows.length);
+      const there = index < last;
+      row.node.hidden = !there;
+      if (there) row.update(channelAt(index), index, total, index === active);
+    });
+  }
+
+  function move(to) {
+    active = Math.max(0, Math.min(total - 1, to));
+    const top = active * ROW;
+    if (top < list.scrollTop) list.scrollTop = top;
+    if (top + ROW > list.scrollTop + list.clientHeight) {
+      list.scrollTop = top + ROW - list.clientHeight;
+    }
+    show();
+  }
+
+  list.addEventListener("scroll", () => requestAnimationFrame(show), { passive: true });
+  new ResizeObserver(show).observe(list);
+  list.addEventListener("keydown", (event) => {
+    const jump = Math.floor(list.clientHeight / ROW);
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: jump, PageUp: -jump };
+    const steps2 = { Home: -total, End: total };
+    const step = steps[event.key] ?? steps2[event.key];
+    if (step) {
+      event.preventDefault();
+      move(active + step);
+    }
+    const channel = channelAt(active);
+    if (event.target !== list || !channel) return;
+    if (event.key === "Enter") watch(channel, context.streamUrl(channel.id));
+    if (event.key === "c" && !event.ctrlKey && !event.metaKey) copy(context.streamUrl(channel.id));
+  });
+  query.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(search, PATIENCE);
+  });
+  query.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown") {
+      event.preventDefault();
+      list.focus();
+    }
+  });
+  group.onchange = search;
+  byId("search").onsubmit = (event) => {
+    event.preventDefault();
+    search();
+    list.focus();
+  };
+
+  return {
+    /** The view is shown. */
+    open() {
+      if (!begun) {
+        begun = true;
+        search();
+        fillGroups(group);
+      }
+      show();
+    },
+    /** What plays has changed. */
+    refresh: show,
+    /** The catalog has changed. */
+    renew() {
+      if (begun) {
+        search();
+        fillGroups(group);
+      }
+    },
+  };
+}
+
+async function fillGroups(select) {
+  const response = await fetch("api/groups").catch(() => null);
+  if (!response?.ok) return;
+  const { groups } = await response.json();
+  const chosen = select.value;
+  select.replaceChildren(
+    el("option", { value: "" }, "All groups"),
+    ...groups.map(({ id, name, channels }) =>
+      el("option", { value: id }, `${name} (${count(channels)})`)),
+  );
+  select.value = groups.some(({ id }) => id === chosen) ? chosen : "";
+}
+
+function channelRow(context) {
+  const picture = logo();
+  const name = el("span.channel-name");
+  const group = el("span.muted");
+  const sources = el("span.badges");
+  const open = el("button.small", { type: "button", tabIndex: -1 }, "Watch");
+  const link = el("button.small", { type: "button", tabIndex: -1 }, "Copy link");
+  const node = el(
+    "div.channel-row",
+    { role: "listitem" },
+    picture.node,
+    el("span.channel-text", {}, name, group),
+    sources,
+    el("span.row-actions", {}, link, open),
+  );
+  let channel = null;
+  open.onclick = () => watch(channel, context.streamUrl(channel.id));
+  link.onclick = () => copy(context.streamUrl(channel.id));
+  return {
+    node,
+    update(next, index, total, isActive) {
+      channel = next;
+      node.style.transform = `translateY(${index * ROW}px)`;
+      node.setAttribute("aria-posinset", String(index + 1));
+      node.setAttribute("aria-setsize", String(total));
+      node.classList.toggle("active", isActive);
+      node.classList.toggle("loading", !next);
+      node.classList.toggle("on", Boolean(next) && context.isPlaying(next.id));
+      open.disabled = link.disabled = !next;
+      put(name, next?.name ?? "…");
+      put(group, next?.group ?? "");
+      picture.update(next ?? { name: "", logo: "" });
+      open.setAttribute("aria-label", `Watch ${next?.name ?? ""}`);
+      link.setAttribute("aria-label", `Copy link of ${next?.name ?? ""}`);
+      const numbers = [...new Set(next?.sources ?? [])];
+      const mark = numbers.join();
+      if (sources.dataset.mark === mark) return;
+      sources.dataset.mark = mark;
+      sources.replaceChildren(...numbers.map((number) => {
+        const badge = el("span.dot", { title: sourceName(number) });
+        badge.dataset.source = String(((number - 1) % 8) + 1);
+        return badge;
+      }));
+    },
+  };
+}

@@ -1,0 +1,48 @@
+// The state, live: server-sent events, connected again whenever they break.
+
+const RETRY = 2000; // milliseconds; the browser gives up by itself where the answer was no stream
+const SILENCE = 6000; // the server says something every second
+
+/** Listeners get (kind, value); kinds: status, figures, event, log, live. */
+export function follow(listener) {
+  let source = null;
+  let watchdog = null;
+
+  function connect() {
+    source?.close();
+    source = new EventSource("api/events");
+    for (const kind of ["status", "figures", "event", "log"]) {
+      source.addEventListener(kind, (message) => {
+        alive();
+        listener(kind, JSON.parse(message.data));
+      });
+    }
+    source.onerror = () => {
+      listener("live", false);
+      if (source.readyState === EventSource.CLOSED) again();
+    };
+    alive(false);
+  }
+
+  function alive(heard = true) {
+    if (heard) listener("live", true);
+    clearTimeout(watchdog);
+    watchdog = setTimeout(() => {
+      listener("live", false);
+      connect();
+    }, SILENCE);
+  }
+
+  function again() {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(connect, RETRY);
+  }
+
+  // A page in the background, or one that the browser keeps for "back", takes no place here.
+  addEventListener("pagehide", () => {
+    clearTimeout(watchdog);
+    source?.close();
+  });
+  addEventListener("pageshow", (event) => event.persisted && connect());
+  connect();
+}

@@ -1,0 +1,169 @@
+// Puts the parts together: what comes from the server goes to the views.
+
+import { act, onAdmin, startAdmin } from "./admin.js";
+import { blockedRow } from "./blocked.js";
+import { startChannels } from "./channels.js";
+import { showConnect } from "./connect.js";
+import { byId, el, keyed, put } from "./dom.js";
+import { follow } from "./feed.js";
+import { count, rate, size, sourceName, span } from "./format.js";
+import { startLog } from "./log.js";
+import { startPlayer } from "./player.js";
+import { playingCard } from "./playing.js";
+import { sourceRow } from "./sources.js";
+import { repaint } from "./spark.js";
+import { startTheme } from "./theme.js";
+import { told } from "./timeline.js";
+
+const VIEWS = ["now", "channels", "log", "connect"];
+const SHOWN_EVENTS = 14;
+
+let state = null;
+let ahead = 0; // seconds that the server's clock is ahead of ours
+let events = [];
+
+const context = {
+  now: () => Date.now() / 1000 + ahead,
+  isPlaying: (id) => Boolean(state?.hubs.some((hub) => hub.id === id)),
+  streamUrl: (id) => state.stream_url + encodeURIComponent(id),
+};
+
+const channels = startChannels(context);
+const lines = startLog();
+
+const heard = {
+  live(on) {
+    const node = byId("live");
+    node.dataset.state = on ? "on" : "off";
+    put(node, on ? "Live" : "Reconnecting…");
+  },
+  status(next) {
+    const renewed = state && (state.started !== next.started || state.channels !== next.channels);
+    if (state?.started !== next.started) lines.renew();
+    state = next;
+    ahead = next.time - Date.now() / 1000;
+    events = next.events;
+    byId("demo").hidden = !next.demo;
+    byId("starting").hidden = next.ready;
+    lines.add(next.log);
+    showConnect(next.list_url);
+    show();
+    if (renewed) channels.renew();
+    else channels.refresh();
+  },
+  figures(next) {
+    if (!state) return;
+    ahead = next.time - Date.now() / 1000;
+    state.totals = next.totals;
+    showTotals();
+    const cards = byId("playing").kept;
+    for (const hub of next.hubs) cards?.get(hub.hub)?.figures(hub);
+    const rows = byId("sources").kept;
+    for (const source of next.sources) rows?.get(source.number)?.figures(source);
+  },
+  event(event) {
+    events = [...events, event];
+    showEvents();
+  },
+  log(line) {
+    lines.add([line]);
+  },
+};
+
+function show() {
+  if (!state) return;
+  showTotals();
+  keyed(byId("playing"), state.hubs, (hub) => hub.hub, (hub) => playingCard(hub, context));
+  byId("idle").hidden = state.hubs.length > 0;
+  keyed(byId("sources"), state.sources, (source) => source.number, () => sourceRow(context));
+  keyed(byId("blocked"), state.blocked, (stream) => stream.id, () => blockedRow(context));
+  byId("blocked-panel").hidden = !state.blocked.length;
+  showEvents();
+}
+
+function showTotals() {
+  const totals = state.totals;
+  const facts = [
+    ["Channels playing", count(totals.playing), `of ${count(state.channels)}`],
+    ["Viewers", count(totals.viewers), ""],
+    ["In", rate(totals.received_rate), `${totals.upstreams} upstream`],
+    ["Out", rate(totals.sent_rate), ""],
+    ["Buffers", size(totals.buffer_bytes), `of ${size(totals.buffer_limit)}`],
+    ["Loop lag", `${Math.round(totals.loop_lag * 1000)} ms`, "worst of 10 s"],
+    ["Up", span(Math.round(context.now() - state.started)), ""],
+  ];
+  keyed(byId("totals"), facts, ([name]) => name, ([name]) => {
+    const value = el("dd");
+    const note = el("dd.note");
+    return {
+      node: el("div", {}, el("dt", {}, name), value, note),
+      update([, text, extra]) {
+        put(value, text);
+        put(note, extra);
+      },
+    };
+  });
+}
+
+function showEvents() {
+  const latest = events.filter((event) => event.kind !== "opened").slice(-SHOWN_EVENTS).reverse();
+  keyed(byId("events"), latest, (e) => `${e.time}${e.channel}${e.kind}`, eventRow);
+  byId("no-events").hidden = latest.length > 0;
+}
+
+function eventRow() {
+  const time = el("time");
+  const name = el("strong");
+  const text = el("span");
+  const node = el("li", {}, time, el("span", {}, name, " ", text));
+  return {
+    node,
+    update(event) {
+      node.dataset.kind = event.kind;
+      put(time, new Date(event.time * 1000).toTimeString().slice(0, 8));
+      put(name, event.name);
+      put(text, told(event));
+      node.title = event.source ? sourceName(event.source) : "";
+    },
+  };
+}
+
+function route() {
+  const wanted = location.hash.slice(1);
+  const name = VIEWS.includes(wanted) ? wanted : "now";
+  for (const view of VIEWS) byId(view).hidden = view !== name;
+  for (const link of document.querySelectorAll(".tabs a")) {
+    if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.body.dataset.view = name;
+  if (name === "channels") channels.open();
+  lines.open(name === "log");
+}
+
+function onKey(event) {
+  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]")) return;
+  const number = Number(event.key);
+  if (number >= 1 && number <= VIEWS.length) location.hash = VIEWS[number - 1];
+  if (event.key === "/") {
+    event.preventDefault();
+    location.hash = "channels";
+    route();
+    byId("query").focus();
+  }
+}
+
+for (const button of document.querySelectorAll("[data-close]")) {
+  button.onclick = () => button.closest("dialog").close();
+}
+byId("import").onclick = () => act("api/import");
+addEventListener("hashchange", route);
+addEventListener("keydown", onKey);
+onAdmin(show);
+startTheme(repaint);
+startPlayer();
+startAdmin();
+route();
+follow((kind, value) => heard[kind](value));

@@ -1,0 +1,75 @@
+// The sources: their slots, their imports.
+
+import { el, put } from "./dom.js";
+import { count, plural, span } from "./format.js";
+
+const MOST_PIPS = 16; // slots that are drawn one by one
+
+/** A source's row. */
+export function sourceRow(context) {
+  const dot = el("span.dot", { ariaHidden: "true" });
+  const name = el("strong");
+  const slots = el("span.slots");
+  const bar = el("div.bar-slots", { role: "img" });
+  const facts = el("p.muted");
+  const trouble = el("p.error");
+  const node = el("li", {}, el("div.source-head", {}, dot, name, slots), bar, facts, trouble);
+  let source = null;
+
+  function showSlots() {
+    const { in_use: used, limit, waiting } = source;
+    const queue = waiting ? `, ${waiting} waiting` : "";
+    const text = (limit ? `${used} of ${limit} in use` : `${used} in use, no limit`) + queue;
+    put(slots, text);
+    bar.setAttribute("aria-label", text);
+    node.dataset.full = String(Boolean(limit) && used >= limit);
+    const pips = limit && limit <= MOST_PIPS ? limit : limit ? 0 : Math.min(used, MOST_PIPS);
+    drawPips(bar, pips, used, limit);
+  }
+
+  return {
+    node,
+    update(next) {
+      source = next;
+      node.dataset.source = String(next.number);
+      dot.dataset.source = String(((next.number - 1) % 8) + 1);
+      put(name, next.name);
+      showSlots();
+      put(facts, imported(next, context.now()));
+      const parts = [];
+      if (next.error) {
+        const times = next.failures > 1 ? ` (${next.failures} times in a row)` : "";
+        parts.push(`Import failed: ${next.error}${times}`);
+      }
+      if (next.blocked) parts.push(`${plural(next.blocked, "stream")} blocked`);
+      put(trouble, parts.join(" · "));
+    },
+    figures(next) {
+      source = { ...source, ...next };
+      showSlots();
+    },
+  };
+}
+
+function drawPips(bar, pips, used, limit) {
+  bar.classList.toggle("meter", !pips);
+  const wanted = pips || 1;
+  while (bar.children.length > wanted) bar.lastChild.remove();
+  while (bar.children.length < wanted) bar.append(el("span"));
+  [...bar.children].forEach((pip, i) => {
+    pip.className = pips ? (i < used ? "used" : "") : "used";
+    pip.style.width = pips ? "" : `${limit ? Math.min(100, (100 * used) / limit) : 0}%`;
+  });
+}
+
+function imported(source, now) {
+  const parts = [`${count(source.entries)} entries`];
+  if (source.skipped) parts.push(`${plural(source.skipped, "line")} skipped`);
+  if (source.last_success) {
+    parts.push(`imported ${span(Math.round(now - source.last_success))} ago`);
+    parts.push(`in ${span(source.import_seconds)}`);
+  } else {
+    parts.push("not imported since the start");
+  }
+  return parts.join(" · ");
+}

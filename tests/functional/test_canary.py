@@ -1,0 +1,130 @@
+"""A provider's user and password are nowhere: not in an answer, a figure, a log, a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http.client import HTTPConnection
+
+import pytest
+
+from tests.functional.harness import Proxy, eventually
+from tests.provider import Bad, Provider
+
+StartProvider = Callable[..., Provider]
+StartProxy = Callable[..., Proxy]
+
+TOKEN = "open-sesame"
+ENDINGS = [Bad.END, Bad.RESET, Bad.SILENCE]
+STATUSES = [404, 500]
+HASTE = {
+    "DEBUG": "true",
+    "ADMIN_TOKEN": TOKEN,
+    "STALL_TIMEOUT": "300ms",
+    "STREAM_TIMEOUT": "500ms",
+    "RETRY_DELAY": "50ms",
+    "MAX_RETRIES": "1",
+    "STREAM_LINGER": "100ms",
+}
+
+
+class Ears:
+    """Everything that the proxy ever said to anybody."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self.heard: dict[str, str] = {}
+
+    def ask(self, path: str, method: str = "GET", **headers: str) -> None:
+        answer = self.proxy.get(path, headers, method)
+        told = "".join(f"{name}: {value}\n" for name, value in answer.headers.items())
+        self.heard[f"{method} {path} {len(self.heard)}"] = told + answer.body.decode("latin-1")
+
+    def listen(self) -> None:
+        """The beginning of the events."""
+        connection = HTTPConnection("127.0.0.1", self.proxy.port, timeout=10)
+        connection.request("GET", "/api/events")
+        answer = connection.getresponse()
+        data = b""
+        while data.count(b"\nevent: ") < 3:
+            data += answer.read1(65536)
+        connection.close()
+        self.heard[f"events {len(self.heard)}"] = data.decode()
+
+    def listen_all_around(self) -> None:
+        for path in (
+            "/",
+            "/playlist.m3u8",
+            "/world/playlist.m3u8",
+            "/metrics",
+            "/healthz",
+            "/readyz",
+            "/api/status",
+            "/api/channels",
+            "/api/channels?q=news",
+            "/api/groups",
+            "/api/session",
+            "/api/openapi.json",
+            "/stream/nowhere",
+        ):
+            self.ask(path)
+        self.ask("/", Accept="text/html")
+        self.ask("/stream/news", "HEAD")
+        bearer = f"Bearer {TOKEN}"
+        self.ask("/api/import", "POST", Authorization=bearer)
+        self.ask("/api/channels/news/switch", "POST", Authorization=bearer)
+        self.ask("/api/streams/none/unblock", "POST", Authorization=bearer)
+        self.listen()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_it_is_nowhere_whatever_happens(
+    start_provider: StartProvider, start_proxy: StartProxy, log_format: str
+) -> None:
+    providers = one, two = start_provider("canary-one"), start_provider("canary-two")
+    streams = [provider.add_channel("News", group_title="World") for provider in providers]
+    one.add_channel("Sport")
+    proxy = start_proxy((one, 1), (two, 1), LOG_FORMAT=log_format, **HASTE)
+    ears = Ears(proxy)
+    with proxy.viewer("News") as viewer:
+        for ending in ENDINGS:
+            viewer.wait_for_bytes(20_000)
+            ears.listen_all_around()
+            for stream in streams:
+                stream.break_now(ending)
+        viewer.wait_for_bytes(20_000)
+    proxy.wait_idle()
+    for status in STATUSES:
+        for stream in streams:
+            stream.fail_with(status)
+        ears.ask("/stream/news")
+    for provider in providers:
+        provider.list.fail_with(503)
+        provider.kill()
+    ears.ask("/stream/sport")
+    ears.ask("/api/import", "POST", Authorization=f"Bearer {TOKEN}")
+    eventually(lambda: proxy.metrics().value("iptv_proxy_import_failures") >= 2)
+    ears.listen_all_around()
+    proxy.stop()
+    ears.heard["log"] = proxy.log
+    told = {
+        (where, secret)
+        for where, text in ears.heard.items()
+        for provider in providers
+        for secret in provider.secrets
+        if secret in text
+    }
+    assert told == set()
+    assert len(ears.heard) > 60
+    assert "WARNING" in proxy.log
+
+
+def test_what_debug_shows_of_a_fault_of_ours_has_no_secret(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("canary-one")
+    one.add_channel("News", url=f"http://127.0.0.1:{one.port}\x7f/live/{one.user}/{one.password}/")
+    proxy = start_proxy((one, 1), **HASTE)
+    ears = Ears(proxy)
+    ears.ask("/stream/news")
+    ears.ask("/api/status")
+    assert not [s for s in one.secrets if s in proxy.log + "".join(ears.heard.values())]

@@ -1,0 +1,323 @@
+"""The status page in a real browser, against real gunicorn and providers that break."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from kptv.demo.providers import both_providers
+from tests.functional.harness import Proxy, eventually
+from tests.provider import Provider
+
+pytestmark = pytest.mark.requires("chromium")
+
+AXE = Path(__file__).parent / "axe-core-4.14.1" / "axe.min.js"
+TOKEN = "open-sesame"
+SOON = 2000  # milliseconds: what happens is shown within two seconds
+LIMIT = 15_000
+CARD = "article.card"
+
+StartProvider = Callable[..., Provider]
+StartProxy = Callable[..., Proxy]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+        )
+        yield browser
+        browser.close()
+
+
+class Rig:
+    """Two providers with the same channel, a proxy, and its page."""
+
+    def __init__(self, one: Provider, two: Provider, proxy: Proxy, page: Page) -> None:
+        self.one, self.two, self.proxy, self.page = one, two, proxy, page
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _heard(self, message: object) -> None:
+        if getattr(message, "type", "") in ("error", "warning"):
+            self.complaints.append(getattr(message, "text", ""))
+
+    def open(self, view: str = "now") -> Page:
+        self.page.goto(self.proxy.url(f"/#{view}"))
+        expect(self.page.locator("#live")).to_have_text("Live", timeout=LIMIT)
+        return self.page
+
+    def log_in(self) -> None:
+        self.page.click("#admin")
+        self.page.fill("#token", TOKEN)
+        self.page.click("#login-form .primary")
+        expect(self.page.locator("#admin")).to_have_text("Log out", timeout=LIMIT)
+
+
+@pytest.fixture
+def rig(browser: Browser, start_provider: StartProvider, start_proxy: StartProxy) -> Iterator[Rig]:
+    one, two = start_provider("one", limit=1), start_provider("two", limit=2)
+    for number in range(30):
+        one.add_channel(f"Channel {number:02}", group_title=f"Group {number % 3}")
+    context = browser.new_context(viewport={"width": 1366, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.set_default_timeout(LIMIT)
+    one.add_channel("News", group_title="World")
+    two.add_channel("News")
+    proxy = start_proxy(
+        (one, 1), (two, 2), ADMIN_TOKEN=TOKEN, STREAM_LINGER="200ms", STALL_TIMEOUT="1s"
+    )
+    rig = Rig(one, two, proxy, page)
+    yield rig
+    context.close()
+
+
+def test_a_viewer_a_failover_and_a_freed_slot_are_shown_within_two_seconds(rig: Rig) -> None:
+    page = rig.open()
+    expect(page.locator("#idle")).to_be_visible()
+    with rig.proxy.viewer("News", headers={"User-Agent": "VLC/3.0.18 LibVLC/3.0.18"}) as viewer:
+        viewer.wait_for_source("one").wait_for_bytes(20_000)
+        card = page.locator(CARD)
+        expect(card.locator("h3")).to_have_text("News", timeout=SOON)
+        expect(card.locator("tbody")).to_contain_text("VLC 3.0.18", timeout=SOON)
+        source = page.locator("#sources li").first
+        expect(source.locator(".slots")).to_have_text("1 of 1 in use", timeout=SOON)
+
+        rig.one.kill()
+        viewer.wait_for_source("two")
+        expect(card.locator(".under")).to_contain_text("from source-2", timeout=SOON)
+        expect(card.locator(".changes")).to_contain_text("source-2 plays", timeout=SOON)
+        expect(source.locator(".slots")).to_have_text("0 of 1 in use", timeout=SOON)
+        expect(page.locator("#events")).to_contain_text("connection broken", timeout=SOON)
+    expect(page.locator("#idle")).to_be_visible(timeout=SOON)
+    assert rig.complaints == []
+
+
+def test_channels_are_searched_filtered_and_copied(rig: Rig) -> None:
+    page = rig.open("channels")
+    expect(page.locator("#found")).to_have_text("31 channels")
+    page.keyboard.press("/")
+    page.keyboard.type("channel 07")
+    expect(page.locator("#found")).to_have_text("1 channel")
+    row = page.locator(".channel-row:visible")
+    expect(row.locator(".channel-name")).to_have_text("Channel 07")
+    row.get_by_role("button", name="Copy link").click()
+    expect(page.locator("#toast")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert urlsplit(copied).path == rig.proxy.playlist()["Channel 07"]
+    page.fill("#query", "news")
+    expect(page.locator("#found")).to_have_text("1 channel")
+    with rig.proxy.viewer("News") as viewer:
+        viewer.wait_for_source("one")
+        expect(page.locator(".channel-row.on .channel-name")).to_have_text("News", timeout=SOON)
+    page.fill("#query", "")
+    page.select_option("#group", label="Group 1 (10)")
+    expect(page.locator("#found")).to_have_text("10 channels")
+    assert rig.complaints == []
+
+
+def test_a_switch_by_hand_keeps_the_viewers_connection(rig: Rig) -> None:
+    page = rig.open()
+    with rig.proxy.viewer("News") as viewer:
+        viewer.wait_for_source("one")
+        card = page.locator(CARD)
+        expect(card).to_be_visible(timeout=SOON)
+        expect(card.get_by_role("button", name="Next source")).to_be_hidden()
+        rig.log_in()
+        card.get_by_role("button", name="Next source").click()
+        viewer.wait_for_source("two").wait_for_bytes(20_000)
+        expect(card.locator(".under")).to_contain_text("from source-2", timeout=SOON)
+        card.get_by_role("button", name="Use source-1").click()
+        seen = len(viewer.body)
+        viewer.wait(lambda: viewer.body.find(b"one".ljust(16, b"\0"), seen) >= 0)
+        assert not viewer.ended
+        assert viewer.sources()[:2] == ["one", "two"]
+        card.get_by_role("button", name="Stop").click()
+        viewer.wait_for_end()
+    expect(page.locator("#idle")).to_be_visible(timeout=SOON)
+    assert rig.complaints == []
+
+
+def test_a_wrong_token_is_told_and_lets_nobody_act(rig: Rig) -> None:
+    page = rig.open()
+    page.click("#admin")
+    page.fill("#token", "not-the-token")
+    page.click("#login-form .primary")
+    expect(page.locator("#login-error")).to_have_text("That is not the token.")
+    page.keyboard.press("Escape")
+    expect(page.locator("#import")).to_be_hidden()
+
+
+def test_the_page_comes_back_when_the_proxy_does(rig: Rig) -> None:
+    page = rig.open()
+    rig.proxy.stop()
+    expect(page.locator("#live")).to_have_text("Reconnecting…", timeout=LIMIT)
+    rig.proxy.start()
+    expect(page.locator("#live")).to_have_text("Live", timeout=LIMIT)
+    with rig.proxy.viewer("News") as viewer:
+        viewer.wait_for_source("one")
+        expect(page.locator(CARD)).to_be_visible(timeout=SOON)
+
+
+def test_the_keyboard_is_enough(rig: Rig) -> None:
+    page = rig.open()
+    page.keyboard.press("4")
+    expect(page.locator("#list-url")).to_have_value(
+        f"http://localhost:{rig.proxy.port}/playlist.m3u8"
+    )
+    page.keyboard.press("3")
+    expect(page.locator("#lines")).to_contain_text("catalog: 31 channels")
+    page.keyboard.press("2")
+    page.keyboard.press("/")
+    page.keyboard.type("channel")
+    expect(page.locator("#found")).to_have_text("30 channels")
+    page.keyboard.press("ArrowDown")
+    for _ in range(20):
+        page.keyboard.press("ArrowDown")
+    expect(page.locator(".channel-row.active .channel-name")).to_have_text("Channel 20")
+    expect(page.locator(".channel-row.active")).to_be_in_viewport()
+    page.keyboard.press("c")
+    expect(page.locator("#toast")).to_have_text("Copied")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1366, 390])
+def test_no_serious_fault_of_accessibility_and_nothing_sticks_out(
+    rig: Rig, scheme: str, width: int, tmp_path: Path
+) -> None:
+    page = rig.page
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 844})
+    rig.open()
+    with rig.proxy.viewer("News") as viewer:
+        viewer.wait_for_source("one").wait_for_bytes(20_000)
+        expect(page.locator(CARD)).to_be_visible(timeout=SOON)
+        for view in ("now", "channels", "log", "connect"):
+            page.evaluate(f"location.hash = '{view}'")
+            expect(page.locator(f"#{view}")).to_be_visible()
+            page.screenshot(path=tmp_path / f"{view}.png")
+            page.evaluate(AXE.read_text())
+            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            serious = [
+                (fault["id"], [node["target"] for node in fault["nodes"]])
+                for fault in found["violations"]
+                if fault["impact"] in ("serious", "critical")
+            ]
+            assert serious == []
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{view} is {wide} pixels too wide"
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, background[4:-1].split(","))) < 200) == (scheme == "dark")
+
+
+def test_no_request_leaves_the_host_and_no_script_is_inline(rig: Rig) -> None:
+    page = rig.open()
+    for view in ("channels", "log", "connect", "now"):
+        page.evaluate(f"location.hash = '{view}'")
+        expect(page.locator(f"#{view}")).to_be_visible()
+    assert {urlsplit(url).netloc for url in rig.requests if url.startswith("http")} == {
+        f"127.0.0.1:{rig.proxy.port}"
+    }
+    policy = rig.proxy.get("/", {"Accept": "text/html"}).headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert page.locator("script:not([src])").count() == 0
+    html = rig.proxy.get("/", {"Accept": "text/html"}).text
+    assert "style=" not in html
+    assert "<script>" not in html
+    assert rig.complaints == []
+
+
+def test_twenty_thousand_channels_scroll_with_few_rows(
+    browser: Browser, start_proxy: StartProxy, tmp_path: Path
+) -> None:
+    file = tmp_path / "many.m3u"
+    lines = [f"#EXTINF:-1,Channel {n:05}\nhttp://127.0.0.1:9/{n}.ts" for n in range(20_000)]
+    file.write_text("#EXTM3U\n" + "\n".join(lines))
+    proxy = start_proxy(f"{file}|1")
+    page = browser.new_page()
+    page.set_default_timeout(LIMIT)
+    page.goto(proxy.url("/#channels"))
+    expect(page.locator("#found")).to_contain_text("20\u202f000 channels", timeout=LIMIT)
+    assert page.locator(".channel-row").count() < 60
+    page.focus("#list")
+    page.keyboard.press("End")
+    expect(page.locator(".channel-row.active .channel-name")).to_have_text("Channel 19999")
+    longest = page.evaluate(
+        """async () => {
+            const list = document.getElementById("list");
+            let longest = 0, last = performance.now();
+            for (let i = 0; i < 120; i += 1) {
+                list.scrollTop = (i * 7919 * 52) % (20000 * 52);
+                await new Promise(requestAnimationFrame);
+                const now = performance.now();
+                longest = Math.max(longest, now - last);
+                last = now;
+            }
+            return longest;
+        }"""
+    )
+    assert longest < 250, f"a frame took {longest:.0f} ms"
+    assert page.locator(".channel-row").count() < 60
+    page.close()
+
+
+def test_a_channel_is_watched_in_the_page(
+    browser: Browser, start_proxy: StartProxy, demo_sources: str
+) -> None:
+    proxy = start_proxy(demo_sources, STREAM_LINGER="200ms")
+    page = browser.new_page()
+    page.set_default_timeout(LIMIT)
+    page.goto(proxy.url("/#channels"))
+    page.get_by_role("button", name="Watch Demo Test Card").click()
+    played = "document.getElementById('video').currentTime"
+    eventually(lambda: page.evaluate(played) > 1, LIMIT / 1000)
+    expect(page.locator("#totals")).to_contain_text("Viewers1")
+    page.keyboard.press("Escape")
+    eventually(lambda: proxy.metrics().value("iptv_proxy_clients_connected") == 0)
+    page.close()
+
+
+@pytest.fixture
+def demo_sources() -> Iterator[str]:
+    loop, started, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+    sources: list[str] = []
+
+    async def serve() -> None:
+        async with both_providers() as providers:
+            sources.extend(provider.source for provider in providers)
+            started.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert started.wait(10)
+    yield ",".join(sources)
+    loop.call_soon_threadsafe(stop.set)
+    thread.join(10)
+    loop.close()
+
+
+def test_without_the_status_page_there_is_neither_page_nor_api(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one")
+    one.add_channel("News")
+    proxy = start_proxy((one, 1), STATUS_PAGE="false")
+    assert proxy.get("/", {"Accept": "text/html"}).text.startswith("KPTV Proxy. The list")
+    for path in ("/api/status", "/api/openapi.json", "/assets/page/main.js"):
+        assert proxy.get(path).status == 404
+    assert proxy.get("/healthz").status == 200

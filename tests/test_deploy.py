@@ -1,0 +1,66 @@
+"""The files for Prometheus and Grafana: rules that fire, and no name that is not told."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kptv.errors import Reason
+from kptv.metrics import Metrics, SourceFigures, StateFigures
+
+DEPLOY = Path(__file__).resolve().parents[1] / "deploy"
+RULES = DEPLOY / "prometheus-rules.yml"
+DASHBOARD = DEPLOY / "grafana-dashboard.json"
+
+
+def names() -> set[str]:
+    """Of all samples there may be."""
+    metrics = Metrics()
+    news = metrics.open("News")
+    news.failed(1, Reason.ENDED)
+    news.recovered("ended", 1.0, same=False)
+    news.recovered("ended", 1.0, same=True)
+    news.source = 1
+    sources = [SourceFigures(number=1, last_success=1.0)]
+    metrics.read_state = lambda: StateFigures(sources=sources)
+    return {sample.name for family in metrics.collect() for sample in family.samples}
+
+
+def expressions() -> list[str]:
+    dashboard: dict[str, Any] = json.loads(DASHBOARD.read_text())
+    return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+
+
+@pytest.mark.parametrize("text", [RULES.read_text(), *expressions()])
+def test_every_metric_that_is_asked_for_is_told(text: str) -> None:
+    asked = set(re.findall(r"\biptv_proxy_\w+", text))
+    assert asked <= names(), asked - names()
+
+
+@pytest.mark.requires("promtool")
+def test_the_rules_are_valid_and_fire_when_they_should() -> None:
+    for command in (
+        ("check", "rules", RULES),
+        ("test", "rules", DEPLOY / f"{RULES.stem}.test.yml"),
+    ):
+        done = subprocess.run(["promtool", *command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.requires("promtool")
+def test_the_dashboards_queries_are_valid(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"panel:{number}", "expr": expression.replace("$instance", ".*")}
+        for number, expression in enumerate(expressions())
+    ]
+    file = tmp_path / "rules.json"  # JSON is YAML
+    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    done = subprocess.run(
+        ["promtool", "check", "rules", file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,46 @@
+"""Health: dead parts and a late loop are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from kptv.metrics import Metrics
+from kptv.restream.vitals import Vitals
+from kptv.web import ops
+from kptv.web.ops import ops_blueprint
+
+
+@pytest.fixture
+def vitals() -> Iterator[Vitals]:
+    vitals = Vitals(Metrics())
+    yield vitals
+    vitals.close()
+
+
+def ask(vitals: Vitals, *, importing: bool = True) -> tuple[int, str]:
+    app = Flask("test")
+    app.register_blueprint(ops_blueprint(lambda: None, vitals, {"import": lambda: importing}))
+    answer = app.test_client().get("/healthz")
+    return answer.status_code, answer.text
+
+
+def test_all_is_well(vitals: Vitals) -> None:
+    status, text = ask(vitals)
+    assert status == 200
+    assert text.startswith("ok, event loop ")
+
+
+def test_a_dead_import_is_no_health(vitals: Vitals) -> None:
+    assert ask(vitals, importing=False) == (503, "dead: import\n")
+
+
+def test_a_loop_that_is_seconds_late_is_no_health(
+    vitals: Vitals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ops, "WORST_LAG", -1.0)
+    status, text = ask(vitals)
+    assert status == 503
+    assert text.endswith("s late\n")
