@@ -63,13 +63,14 @@ class NumberedStream:
         bitrate: float = 1_500_000,
         burst: float = 0.0,
         clock_base: int = 0,
+        frame_seconds: float = _FRAME_INTERVAL,
     ) -> None:
         self._names = (provider.encode()[:16], channel.encode()[:24], connection)
         self._pid = pid
         self._packet_seconds = PACKET * 8 / bitrate
         self._burst = burst
         self._clock_base = clock_base
-        self._frame = max(1, round(_FRAME_INTERVAL / self._packet_seconds))
+        self._frame = max(1, round(frame_seconds / self._packet_seconds))
         self._frames_a_group = max(1, round(_KEY_INTERVAL / self._packet_seconds / self._frame))
         self._counters = {0: 0, PMT_PID: 0, pid: 0}
         self._tables = (_pat(), _pmt(pid))

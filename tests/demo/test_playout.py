@@ -21,7 +21,8 @@ def clip() -> Clip:
 
 
 def made(clock_base: int) -> bytes:
-    maker = NumberedStream("demo", "x", 1, bitrate=BITRATE, clock_base=clock_base)
+    options = {"clock_base": clock_base, "frame_seconds": 0.5}  # each picture a keyframe
+    maker = NumberedStream("demo", "x", 1, bitrate=BITRATE, **options)
     return maker.packets(PACKETS, now=0.0)
 
 
