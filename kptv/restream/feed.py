@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from time import monotonic
 
@@ -13,6 +14,8 @@ from kptv.errors import IsFile, Reason, UpstreamError
 from kptv.metrics import STOPPED, ChannelCounters
 from kptv.restream.attempts import Attempt
 from kptv.restream.limits import SETTLE, Slot
+
+log = logging.getLogger(__name__)
 
 OpenStream = Callable[[Stream], Iterator[bytes]]
 
@@ -46,6 +49,8 @@ class Feed:
         late = UpstreamError(Reason.TIMEOUT, f"no media within {self._timeout:.1f} s")
         with gevent.Timeout(self._timeout, late):
             self._first = self._next()
+        if self._first is None:
+            raise UpstreamError(Reason.EMPTY, "ended before it began")
 
     def __iter__(self) -> Iterator[bytes]:
         """All pieces; an empty one says that the next does not go on where the last ended.
@@ -67,12 +72,14 @@ class Feed:
             return
         self._is_open = False
         close = getattr(self._chunks, "close", None)  # a plain iterator has nothing to close
-        if close is not None:
-            close()
-        self.slot.close(0.0 if outcome in _THEY_HUNG_UP else SETTLE)
-        self._counters.upstreams -= 1
-        if outcome:
-            self._counters.ended(self.stream.source.number, outcome)
+        try:
+            if close is not None:
+                close()
+        finally:
+            self.slot.close(0.0 if outcome in _THEY_HUNG_UP else SETTLE)
+            self._counters.upstreams -= 1
+            if outcome:
+                self._counters.ended(self.stream.source.number, outcome)
 
     def keep_slot(self) -> Slot:
         """The slot, for who goes on with the connection of an IsFile."""
@@ -118,6 +125,9 @@ class Scout:
             self.error = UpstreamError(Reason.NOT_MEDIA, "a file")
         except UpstreamError as error:
             self.error = error
+        except Exception:
+            log.exception("%s failed in this proxy", self.feed.stream.source.tag)
+            self.error = UpstreamError(Reason.INTERNAL)
         self._on_done(self)
 
     def _close(self) -> None:

@@ -17,6 +17,7 @@ from time import monotonic, time
 from typing import Any
 
 import gevent
+from gevent import GreenletExit
 from gevent.greenlet import Greenlet
 from gevent.hub import get_hub
 
@@ -119,6 +120,7 @@ class Hub:
         self._finished = False  # a film was played to its end
         self._errors_seen = 0  # of the upstream that is open, continuity errors
         self._interruptible = False  # a stream is open that somebody may switch away from
+        self._hanging_up = False
         self._trouble: Trouble | None = None  # of the stream before; for the log
         self._greenlet: Greenlet = Greenlet(self._run)
 
@@ -143,8 +145,14 @@ class Hub:
         """Stop playing: the upstream is closed, subscribers end at once. May come twice."""
         for subscriber in self.subscribers:
             subscriber.drop()
-        self._end()
-        self._greenlet.kill(block=False)
+        if not self.ended:
+            self._end()
+            get_hub().loop.run_callback(self._kill)
+
+    def _kill(self) -> None:
+        # Hanging up may have to wait for others: once begun it is let finish, or it would leak.
+        if not self._hanging_up and not self._greenlet.dead:
+            self._greenlet.throw(GreenletExit)
 
     def update(self, channel: Channel) -> None:
         """Take the candidates of a new import for the next failover."""
@@ -308,6 +316,7 @@ class Hub:
             self.is_file = True
             self.file = self._keep_file(found.body, feed.keep_slot())
             self._end()
+            self._release_if_over()  # it may have been closed just now
         except _Switch:
             outcome = SWITCHED
             self._switched(feed.stream)
@@ -322,7 +331,9 @@ class Hub:
             self.source_number = None
             self.media_since = None
             self._failover.stopped(monotonic())
+            self._hanging_up = True
             feed.close(outcome)
+            self._hanging_up = False
 
     def _copy(self, feed: Feed) -> None:
         """Splice what comes into the programme, to the end of a film; else an exception ends it."""
@@ -465,6 +476,7 @@ class Hub:
         if self.ended:
             return
         self.state = State.ENDED
+        self._dismiss_scout()
         self.note(Kind.CLOSED)
         self.wake()
         self._release_if_over()

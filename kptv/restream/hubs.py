@@ -284,8 +284,11 @@ class Hubs:
                 return
             now = monotonic()
             for hub in list(self._hubs.values()):
-                self._look_after(hub, now)
-                hub.measure(now)
+                try:
+                    self._look_after(hub, now)
+                    hub.measure(now)
+                except Exception:  # of one hub: the others, and the stop, need this greenlet
+                    log.exception("%s: housekeeping failed", hub.channel.slug)
             self._metrics.forget(now)
 
     def _look_after(self, hub: Hub, now: float) -> None:

@@ -91,7 +91,7 @@ class Subscriber:
         hub = self._hub
         while not hub.output.playable and not hub.ended and not self._left:
             hub.wait(self)
-        if hub.is_file:
+        if hub.is_file and not self._left:
             return False
         if self._left or not hub.output.playable:
             raise hub.unavailable or Unavailable("the channel was stopped", 1.0)

@@ -543,3 +543,102 @@ def test_a_film_that_was_played_to_its_end_ends_its_viewers(rig: Rig) -> None:
     assert rig.upstreams.opened == [ONE.url]
     assert not rig.metrics.open("News").errors
     until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
+
+
+# --- endings that cross each other ---
+
+
+def test_a_fault_of_ours_in_what_was_opened_beside_costs_its_viewers_nothing(
+    silent: tuple[Rig, Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, viewer = silent
+
+    def fail(frame: Radio, mark: bytes) -> bytes:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Radio, "frame", fail)
+        rig.upstreams.feed(TWO, b"b")
+        until(lambda: rig.upstreams.open_now == 1)
+    rig.upstreams.feed(ONE, UpstreamError(Reason.ENDED), b"c")
+    assert viewer.next() == b"c"
+    until(lambda: rig.hubs.limits.in_use(SOURCES[1]) == 0)
+
+
+def test_what_was_opened_beside_goes_at_once_when_its_viewers_stop(
+    silent: tuple[Rig, Viewer],
+) -> None:
+    rig, viewer = silent
+    began = monotonic()
+    rig.hubs.stop("news")
+    assert viewer.next() is None
+    viewer.leave()
+    until(lambda: not any(map(rig.hubs.limits.in_use, SOURCES)))
+    assert rig.upstreams.open_now == 0
+    assert rig.metrics.open("News").upstreams == 0
+    assert monotonic() - began < 2.0  # not when its own time-out comes
+
+
+def test_a_hub_that_is_closed_while_it_hangs_up_gives_its_slot_back(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung_up, waiting = Event(), Event()
+
+    class SlowToClose:
+        """As HLS, whose close waits for a greenlet."""
+
+        def __init__(self, chunks: Iterator[bytes]) -> None:
+            self._chunks = chunks
+
+        def __iter__(self) -> SlowToClose:
+            return self
+
+        def __next__(self) -> bytes:
+            return next(self._chunks)
+
+        def close(self) -> None:
+            waiting.set()
+            gevent.sleep(0.05)
+            self._chunks.close()  # type: ignore[attr-defined]
+            hung_up.set()
+
+    plain = rig.upstreams.open_stream
+    monkeypatch.setattr(rig.hubs, "_open_stream", lambda stream: SlowToClose(plain(stream)))
+    rig.upstreams.feed(ONE, b"a")
+    viewer = rig.viewer(NEWS)
+    assert viewer.next() == b"a"
+    rig.hubs.switch("news", None)
+    assert waiting.wait(LIMIT)
+    rig.hubs.stop("news")
+    viewer.leave()
+    until(lambda: not any(map(rig.hubs.limits.in_use, SOURCES)))
+    assert hung_up.is_set()
+    assert rig.upstreams.open_now == 0
+    assert rig.metrics.open("News").upstreams == 0
+
+
+def test_a_file_that_is_found_while_its_hub_is_closed_is_closed(rig: Rig) -> None:
+    file, answer = FakeFile(), Event()
+
+    def is_file(stream: Stream) -> None:
+        answer.wait()
+        raise IsFile(file)
+
+    rig.upstreams.opening = is_file
+    viewer = gevent.spawn(rig.play, NEWS)
+    until(lambda: rig.upstreams.open_now == 1)
+    # Woken for the answer first, then killed: both in one turn of the event loop.
+    answer.set()
+    rig.hubs.stop("news")
+    with pytest.raises(Unavailable):
+        viewer.get(timeout=LIMIT)
+    until(lambda: not any(map(rig.hubs.limits.in_use, SOURCES)))
+    assert file.closed == 1
+    assert rig.metrics.open("News").clients == 0
+
+
+def test_a_film_without_a_frame_is_a_failure(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, Over())
+    rig.upstreams.feed(TWO, b"b")
+    assert rig.viewer(NEWS).next() == b"b"
+    assert rig.metrics.open("News").errors == {Reason.EMPTY: 1}
