@@ -77,7 +77,8 @@ def _add_json_headers(headers: dict[str, str], text: str) -> None:
 def add_header(headers: dict[str, str], name: str, value: str) -> None:
     """Add a header that is not there yet, in the case it is known by, fit to be sent."""
     name = HEADER_NAMES.get(name.lower(), name)
-    value = quote(_CONTROLS.sub(" ", value).strip().strip("\"'"), safe=_SAFE_IN_HEADER)
+    value = _CONTROLS.sub(" ", value).strip().strip("\"'")
+    value = quote(value, safe=_SAFE_IN_HEADER, errors="replace")  # JSON may hold half a character
     if not value or not _TOKEN.fullmatch(name) or _NOT_HEADERS.fullmatch(name):
         return
     name = "-".join(part.capitalize() for part in name.split("-"))

@@ -102,6 +102,11 @@ def test_headers_for_a_stream_come_from_every_dialect(text: str) -> None:
     assert entry.headers == {"User-Agent": "UA/1 (x; y)", "Referer": "http://r.example/"}
 
 
+def test_half_a_character_in_a_json_header_costs_that_character_only() -> None:
+    (entry,) = parse('#EXTM3U\n#EXTINF:-1,A\n#EXTHTTP:{"X-A": "a\\ud800"}\nhttp://a.example/1')
+    assert entry.headers == {"X-A": "a?"}
+
+
 def test_headers_are_of_one_entry_only() -> None:
     first, second = parse(
         "#EXTINF:-1,A\n#EXTVLCOPT:http-user-agent=UA\nhttp://a/1\n#EXTINF:-1,B\nhttp://a/2"
