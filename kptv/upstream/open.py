@@ -35,6 +35,7 @@ _ENTITY_HEADERS = (
     "Last-Modified",
     "ETag",
 )
+_MEDIA_TYPE = re.compile(r"(?:video|audio)/|multipart/byteranges|application/octet-stream", re.I)
 
 
 class Opener:
@@ -180,7 +181,11 @@ class _File:
         self._response = response
         self._head = head
         self.status = response.status_code
-        self.headers = {n: response.headers[n] for n in _ENTITY_HEADERS if n in response.headers}
+        told = {n: response.headers[n] for n in _ENTITY_HEADERS if n in response.headers}
+        # A server refuses to send a line break or control, which a provider's header may hold.
+        self.headers = {n: value for n, value in told.items() if value.isprintable()}
+        if not _MEDIA_TYPE.match(self.headers.get("Content-Type", "")):
+            self.headers.pop("Content-Type", None)  # a page in our name could log in and act
         if content_type:  # what its bytes say, not what the provider does
             self.headers["Content-Type"] = content_type
         self.headers.setdefault("Content-Type", "application/octet-stream")

@@ -28,7 +28,7 @@ STREAM_HEADERS = {
     "X-Accel-Buffering": "no",
     "Access-Control-Allow-Origin": "*",
 }
-_FILE_HEADERS = {"Access-Control-Allow-Origin": "*"}
+_FILE_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
 MAX_VIEWERS = 5000  # gunicorn.conf.py allows more connections, so that others still get answers
 SEND_TIMEOUT = 30.0  # seconds in which a viewer must take a chunk; else it has vanished
 UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)

@@ -137,6 +137,26 @@ def test_head_opens_nothing(stage: Stage) -> None:
     assert len(stage.one.requests) == seen
 
 
+@pytest.mark.parametrize("wanted", [{}, {"Range": "bytes=0-"}])
+def test_no_film_is_a_page_in_our_name_and_no_header_breaks_the_answer(
+    stage: Stage, wanted: dict[str, str]
+) -> None:
+    stage.get("film")
+    headers = {
+        "Content-Type": "text/html",
+        "Content-Range": f"bytes 0-{len(MP4) - 1}/{len(MP4)}",
+        "Last-Modified": "a\x01b",
+        "Content-Length": str(len(MP4)),
+    }
+    stage.films["film"].fail_with(Reply(206, headers, MP4), times=1)
+    answer = stage.get("film", **wanted)
+    assert answer.status == 206
+    assert answer.headers["Content-Type"] == "video/mp4"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Last-Modified" not in answer.headers
+    assert answer.body == MP4
+
+
 def test_a_file_that_breaks_off_is_cut_short_for_its_viewer_and_frees_the_slot(
     stage: Stage,
 ) -> None:

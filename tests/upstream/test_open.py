@@ -224,3 +224,25 @@ def test_a_range_of_a_film_is_asked_for_and_answered(opener: Opener, provider: P
 )
 def test_retry_after_is_read_in_both_its_forms(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value, now=100) == seconds
+
+
+@pytest.mark.parametrize(
+    ("told", "sent"),
+    [
+        ("text/html", "application/octet-stream"),
+        ("image/svg+xml", "application/octet-stream"),
+        ("Video/MP4", "Video/MP4"),
+        ("multipart/byteranges; boundary=x", "multipart/byteranges; boundary=x"),
+        ("video/mp4\x01", "application/octet-stream"),
+    ],
+)
+def test_a_part_of_a_file_is_media_or_bytes_but_never_a_page(
+    opener: Opener, served: Served, told: str, sent: str
+) -> None:
+    headers = {"Content-Type": told, "Content-Length": "3", "ETag": '"\x02"'}
+    served.fail_with(Reply(206, headers, b"<p>"))
+    file = opener.open_file(Stream(SOURCE, served.url), "bytes=0-2")
+    with closing(file):
+        assert b"".join(file) == b"<p>"
+    assert file.headers["Content-Type"] == sent
+    assert "ETag" not in file.headers
