@@ -133,12 +133,22 @@ def _tell_repeats(log_of_process: Log) -> None:
         log_of_process.tell_repeats()
 
 
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"))
+
+
+def _name_odd_method() -> None:
+    """A method is a label: clients that make some up must not make series."""
+    if request.method not in _METHODS:
+        request.method = "OTHER"
+
+
 # They take as long as somebody watches, which says nothing of how fast requests are answered.
 _ENDLESS = ["^/stream/", "^/api/events$", "^/metrics$"]
 
 
 def _export_metrics(app: Flask, metrics: Metrics) -> None:
     """`/metrics`: ours, and those of the HTTP requests; a stream is no request with a duration."""
+    app.before_request(_name_odd_method)
     registry = CollectorRegistry()
     registry.register(metrics)
     ProcessCollector(registry=registry)

@@ -204,6 +204,7 @@ def _body() -> dict[str, Any]:
     """The JSON object of the request; an empty one where there is no body."""
     if (request.content_length or 0) > _LONGEST_BODY:
         raise Refused(413, "That is too long.")
+    request.max_content_length = _LONGEST_BODY  # one in chunks does not tell its length
     if not request.content_length and not request.headers.get("Transfer-Encoding"):
         return {}
     # No form and no plain text: another site could send those without asking first.

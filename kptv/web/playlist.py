@@ -161,6 +161,9 @@ def playlist_blueprint(lists: ServedLists) -> Blueprint:
     def playlist() -> Response:
         return _answer(lists, None)
 
+    # Without a rule of their own these would be a channel's name and a file of the status page.
+    @blueprint.get("/stream/playlist.m3u8", defaults={"group": "stream"})
+    @blueprint.get("/assets/playlist.m3u8", defaults={"group": "assets"})
     @blueprint.get("/<path:group>/playlist.m3u8")
     def group_playlist(group: str) -> Response:
         if lists.catalog is not None and lists.catalog.group(group) is None:

@@ -113,3 +113,15 @@ def test_health_and_readiness_answer_at_once_and_say_what_is_late(
             assert answer.text.startswith("ok, ")
             assert time.monotonic() - begun < 1.0
     assert re.fullmatch(r"ok, event loop \d+ ms late at most\n", proxy.get("/healthz").text)
+
+
+def test_methods_that_clients_make_up_make_no_series(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one", limit=1)
+    proxy = start_proxy((one, 1))
+    for number in range(5):
+        assert proxy.get("/healthz", method=f"BREW{number}").status == 405
+    text = proxy.get("/metrics").text
+    assert "BREW" not in text
+    assert 'method="OTHER"' in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -217,6 +218,20 @@ def test_who_guesses_tokens_is_let_wait(rig: StatusRig, client: FlaskClient) -> 
     assert client.post("/api/login", json={"token": TOKEN}).status_code == 429
     rig.now += 61
     assert client.post("/api/login", json={"token": TOKEN}).status_code == 200
+
+
+def test_a_long_body_is_refused_also_in_chunks(client: FlaskClient) -> None:
+    body = json.dumps({"token": "x" * 100_000}).encode()
+    kind = "application/json"
+    assert client.post("/api/login", data=body, content_type=kind).status_code == 413
+    chunked = client.post(
+        "/api/login",
+        input_stream=io.BytesIO(body),
+        content_type=kind,
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert chunked.status_code == 400  # no more than the limit is read of it
 
 
 def test_a_form_of_another_site_cannot_log_in(client: FlaskClient) -> None:

@@ -12,12 +12,17 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from kptv.channels.catalog import Catalog, Listing, build_catalog
-from kptv.channels.model import Source
+from kptv.channels.model import Source, Stream
 from kptv.channels.packing import pack
 from kptv.config import Config
+from kptv.errors import FileBody
 from kptv.formats.m3u import ListParser
+from kptv.metrics import Metrics
 from kptv.pace import drive
+from kptv.restream.hubs import Hubs
 from kptv.web.playlist import BLOCK_SIZE, ServedLists, playlist_blueprint, prepare
+from kptv.web.status import status_blueprint
+from kptv.web.stream import stream_blueprint
 
 LIST = """#EXTM3U
 #EXTINF:-1 group-title="UK | News",BBC News
@@ -117,6 +122,27 @@ def test_a_group_has_a_list_of_its_own(client: FlaskClient, group: str, channel:
     lines = client.get(f"/{group}/playlist.m3u8").text.splitlines()
     assert len(lines) == 3
     assert lines[1].endswith(f",{channel}")
+
+
+@pytest.mark.parametrize("group", ["stream", "assets", "api", "healthz", "metrics", "playlist"])
+def test_a_group_may_be_called_like_another_path(group: str) -> None:
+    config = Config(sources=(Source(1, "http://provider.example/list", 1),))
+    lists = make_lists()
+    lists.replace(catalog_of(f'#EXTM3U\n#EXTINF:-1 group-title="{group}",News\nhttp://a/1'))
+    app = Flask("test", static_folder=None)
+    hubs = Hubs(config, Metrics(), lambda _: iter(()), no_file)
+    app.register_blueprint(stream_blueprint(lambda: lists.catalog, hubs))
+    app.register_blueprint(playlist_blueprint(lists))
+    app.register_blueprint(status_blueprint(config.base_url))
+    with gevent.Timeout(30):
+        answer = app.test_client().get(f"/{group}/playlist.m3u8")
+    hubs.close()
+    assert answer.status_code == 200
+    assert answer.text.splitlines()[1].endswith(",News")
+
+
+def no_file(stream: Stream, byte_range: str | None) -> FileBody:
+    raise AssertionError("no files here")
 
 
 @pytest.mark.parametrize("group", ["none", "%", "..%2f..", "%00", "%ff", "x" * 8000, "a/b"])
