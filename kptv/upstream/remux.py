@@ -124,8 +124,9 @@ def _clean(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def without_addresses(text: str) -> str:
-    """A complaint of ffmpeg's without URLs, hosts and names of files."""
-    return _ADDRESS.sub("…", text)[:200]
+    """A complaint of ffmpeg's without URLs, hosts and names of files, fit for a terminal."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return _ADDRESS.sub("…", plain)[:200]
 
 
 class _Child:

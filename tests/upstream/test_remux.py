@@ -66,6 +66,10 @@ def test_complaints_tell_no_address(line: str) -> None:
         assert secret not in shown
 
 
+def test_complaints_control_no_terminal() -> None:
+    assert without_addresses("a\x1b[31mb\rc\x9b1m") == "a [31mb c 1m"
+
+
 @pytest.mark.parametrize("program", ["", "no-such-program-anywhere"])
 def test_without_ffmpeg_it_says_what_to_install(program: str) -> None:
     with pytest.raises(UpstreamError, match="install it, or set FFMPEG") as caught:
