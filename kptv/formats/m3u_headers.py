@@ -51,7 +51,8 @@ def read_option(headers: dict[str, str], word: str, text: str) -> None:
         _add_json_headers(headers, text)
         return
     # Some lists hold all twice: #EXTVLCOPT:http-user-agent=#EXTVLCOPT:http-user-agent=…
-    _add_option(headers, _TWICE.sub("", text))
+    twice = _TWICE.match(text)
+    _add_option(headers, text[twice.end() :] if twice else text)
 
 
 def _add_option(headers: dict[str, str], option: str) -> None:

@@ -37,6 +37,12 @@ _ENTITY_HEADERS = (
 )
 _MEDIA_TYPE = re.compile(r"(?:video|audio)/|multipart/byteranges|application/octet-stream", re.I)
 
+_MANIFEST_START = 16 * 1024  # bytes in which the tag of a manifest must be found
+# What stands before the tag, each piece taken once: there is no way back to search anew.
+_MANIFEST = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:<\?xml[^>]*+>|(?><!--.*?-->)|\s++)*+<MPD(?=[\s>])[^>]*+", re.DOTALL
+)
+
 
 class Opener:
     """Opens streams by what their bytes are; remembers of each only whether it is HLS."""
@@ -150,14 +156,13 @@ def _read_head(body: Iterator[bytes]) -> bytes:
 
 def is_dash(head: bytes) -> bool:
     """True for the start of a DASH manifest (ISO/IEC 23009-1, 5.2.1)."""
-    return (
-        re.match(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>|<!--.*?-->|\s)*<MPD[\s>]", head) is not None
-    )
+    return _MANIFEST.match(head[:_MANIFEST_START]) is not None
 
 
 def is_dash_film(head: bytes) -> bool:
     """True for a manifest of what is complete: ``type`` is ``static`` or left out (5.3.1.2)."""
-    return re.search(rb"<MPD[^>]*\stype\s*=\s*[\"']dynamic", head) is None
+    manifest = _MANIFEST.match(head[:_MANIFEST_START])
+    return manifest is None or re.search(rb"\stype\s*+=\s*+[\"']dynamic", manifest[0]) is None
 
 
 def what_is(head: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import process_time
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -465,3 +466,9 @@ def test_a_segment_is_asked_for_again_within_one_and_a_half_target_durations() -
         delays.append(delay)
         elapsed += delay
     assert delays == [0.5, 1.0, 2.0, 4.0]
+
+
+def test_an_attribute_list_made_to_be_slow_is_read_at_once() -> None:
+    begun = process_time()
+    media(f"{LIVE}#EXT-X-KEY:{'A' * 1_000_000}\n#EXTINF:6,\n1.ts\n")
+    assert process_time() - begun < 2.0

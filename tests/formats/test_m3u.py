@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +107,12 @@ def test_headers_for_a_stream_come_from_every_dialect(text: str) -> None:
 def test_half_a_character_in_a_json_header_costs_that_character_only() -> None:
     (entry,) = parse('#EXTM3U\n#EXTINF:-1,A\n#EXTHTTP:{"X-A": "a\\ud800"}\nhttp://a.example/1')
     assert entry.headers == {"X-A": "a?"}
+
+
+def test_an_option_made_to_be_slow_is_read_at_once() -> None:
+    begun = process_time()
+    parse("#EXTM3U\n#EXTINF:-1,A\n#KODIPROP:" + "a=&" * 100_000 + "\nhttp://a.example/1")
+    assert process_time() - begun < 2.0
 
 
 def test_headers_are_of_one_entry_only() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
+from time import process_time
 
 import pytest
 
@@ -15,7 +16,7 @@ from kptv.channels.model import Source, Stream
 from kptv.config import Config
 from kptv.errors import IsFile, Reason, UpstreamError
 from kptv.upstream.client import Client, parse_retry_after
-from kptv.upstream.open import Opener
+from kptv.upstream.open import Opener, is_dash, is_dash_film
 from tests.provider import Bad, How, Provider, Reply
 from tests.provider import Stream as Served
 
@@ -246,3 +247,12 @@ def test_a_part_of_a_file_is_media_or_bytes_but_never_a_page(
         assert b"".join(file) == b"<p>"
     assert file.headers["Content-Type"] == sent
     assert "ETag" not in file.headers
+
+
+@pytest.mark.parametrize("piece", [b"<!---->", b" ", b"<MPD ", b"<!--", b"<?xml"])
+def test_a_body_made_to_be_slow_is_told_at_once(piece: bytes) -> None:
+    body = piece * (256 * 1024 // len(piece))
+    begun = process_time()
+    is_dash(body)
+    is_dash_film(body)
+    assert process_time() - begun < 1.0

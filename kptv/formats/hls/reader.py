@@ -41,7 +41,8 @@ _MEDIA_TAGS = re.compile(
     re.MULTILINE,
 )
 _MULTIVARIANT_TAGS = re.compile(rb"^[ \t]*#EXT-X-(?:I-FRAME-)?STREAM-INF:", re.MULTILINE)
-_ATTRIBUTE = re.compile(r'([A-Za-z0-9-]+)\s*=\s*("[^"]*"|[^,]*)')
+# From a name's first letter on and without a way back: one of a megabyte is gone through once.
+_ATTRIBUTE = re.compile(r'(?<![A-Za-z0-9-])([A-Za-z0-9-]++)\s*+=\s*+("[^"]*"|[^,]*+)')
 # str.splitlines, which the package uses, splits at these too; names and URLs may hold them.
 _FALSE_LINE_ENDS = re.compile("[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _PLAIN_NAME = re.compile(r"[^/?#:.][^/?#:]*")  # a file beside the playlist
