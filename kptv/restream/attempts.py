@@ -40,15 +40,20 @@ def next_attempt(failover: Failover, limits: ConnectionLimits) -> Attempt:
                 gevent.sleep(min(until - now, _LOOK_AGAIN))
             case Wait(until, streams):
                 slot = limits.acquire([stream.source for stream in streams], until - now)
-                if slot is not None:
-                    return _with_slot(failover, limits, streams, slot)
+                if slot is not None and (attempt := _with_slot(failover, limits, slot)):
+                    return attempt
             case GiveUp(message, retry_after):
                 raise Unavailable(message, retry_after)
 
 
-def _with_slot(
-    failover: Failover, limits: ConnectionLimits, streams: tuple[Stream, ...], slot: Slot
-) -> Attempt:
-    """The attempt for which ``slot`` was waited for."""
-    stream = next(s for s in streams if s.source.number == slot.source.number)
-    return Attempt(stream, slot, failover.timeout(monotonic()))
+def _with_slot(failover: Failover, limits: ConnectionLimits, slot: Slot) -> Attempt | None:
+    """The attempt for which ``slot`` was waited for, if its source still is the one to try.
+
+    It may have asked to be left alone meanwhile. None: the slot was given back.
+    """
+    number = slot.source.number
+    match failover.next(monotonic(), limits.full() - {number}):
+        case Try(stream, timeout) if stream.source.number == number:
+            return Attempt(stream, slot, timeout)
+    slot.close()
+    return None

@@ -167,6 +167,8 @@ class Hub:
         """Go on with the source of this number, or with the next; viewers stay connected."""
         if number is not None:
             self._failover.prefer(number)
+            if self._scout and self._scout.feed.stream.source.number != number:
+                self._dismiss_scout()  # it would be taken before what is asked for
         get_hub().loop.run_callback(self._interrupt, _Switch())
 
     def _interrupt(self, why: _Switch | UpstreamError) -> None:

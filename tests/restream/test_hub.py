@@ -642,3 +642,27 @@ def test_a_film_without_a_frame_is_a_failure(rig: Rig) -> None:
     rig.upstreams.feed(TWO, b"b")
     assert rig.viewer(NEWS).next() == b"b"
     assert rig.metrics.open("News").errors == {Reason.EMPTY: 1}
+
+
+def test_who_waited_for_a_slot_leaves_a_source_alone_that_asks_for_it(rig: Rig) -> None:
+    held = rig.hubs.limits.try_acquire(SOURCES[0])
+    assert held is not None
+    waiting = gevent.spawn(rig.viewer, SPORT)
+    until(lambda: rig.hubs.limits.waiting(1) == 1)
+    rig.hubs.health.cool(SOURCES[0], monotonic(), retry_after=1.0)
+    began = monotonic()
+    held.close()
+    rig.upstreams.feed(SPORT.streams[0], b"s")
+    assert waiting.get(timeout=LIMIT).next() == b"s"
+    assert monotonic() - began > 0.9
+    assert rig.upstreams.opened == [SPORT.streams[0].url]
+
+
+def test_a_switch_by_number_wins_over_what_was_opened_beside(silent: tuple[Rig, Viewer]) -> None:
+    rig, viewer = silent
+    rig.hubs.switch("news", 1)
+    rig.upstreams.feed(TWO, b"b")
+    until(lambda: rig.upstreams.opened == [ONE.url, TWO.url, ONE.url])
+    rig.upstreams.feed(ONE, b"c")
+    assert viewer.next() == b"c"
+    until(lambda: rig.hubs.limits.in_use(SOURCES[1]) == 0)
