@@ -70,14 +70,18 @@ def _play(hubs: Hubs, channel: Channel) -> Response:
         )
     except Unavailable as unavailable:
         return line(503, f"{channel.name}: {unavailable}.", unavailable.retry_after)
-    if connection is not None:
-        _tune(connection)
-    if connection is not None and isinstance(body, Subscriber):
-        body.hang_up = _hang_up_of(connection)
-        if request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
-            body.send = _sender_of(connection)  # later answers are chunked: the server does that
-    # The body itself goes to gunicorn, which closes it on every path, before its first chunk too.
-    return _answer(body)
+    try:
+        if connection is not None:
+            _tune(connection)
+        if connection is not None and isinstance(body, Subscriber):
+            body.hang_up = _hang_up_of(connection)
+            if request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
+                body.send = _sender_of(connection)  # later ones are chunked: the server does that
+        # The body itself goes to gunicorn, which closes it on every path from here on.
+        return _answer(body)
+    except BaseException:  # a socket that is gone, a header that cannot be sent
+        body.close()
+        raise
 
 
 def _head(file_headers: Mapping[str, str] | None) -> Response:
