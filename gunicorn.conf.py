@@ -4,8 +4,11 @@ import resource
 import signal
 import sys
 
+from gunicorn.glogging import Logger
+
 from kptv.config import load_config
 from kptv.errors import ConfigError
+from kptv.logs import JsonLines
 
 try:
     _config = load_config()
@@ -28,6 +31,19 @@ limit_request_line = 8190  # names of channels may be long, percent-encoded
 control_socket_disable = True  # else a socket in the home directory
 errorlog = "-"
 loglevel = "debug" if _config.debug else "info"
+
+
+class JsonLogger(Logger):
+    """The master's lines as the worker's are: LOG_FORMAT=json means every line."""
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonLines(str))
+
+
+if _config.log_format == "json":
+    logger_class = JsonLogger
 
 
 def on_starting(server):

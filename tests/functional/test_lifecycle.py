@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -368,3 +369,15 @@ def test_an_import_of_fifty_thousand_entries_does_not_stop_a_stream(
         assert len(viewer.runs()) == 1
         assert viewer.runs()[0].lost == 0
     assert len(proxy.playlist()) == 50_001
+
+
+def test_every_line_of_a_json_log_is_json_from_the_first_to_the_last(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one")
+    one.add_channel("News")
+    proxy = start_proxy((one, 1), LOG_FORMAT="json")
+    proxy.stop()
+    told = [json.loads(line)["message"] for line in proxy.log.splitlines()]
+    assert told[0].startswith("Starting gunicorn")
+    assert "Shutting down: Master" in told
