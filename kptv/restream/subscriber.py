@@ -94,7 +94,8 @@ class Subscriber:
         if hub.is_file and not self._left:
             return False
         if self._left or not hub.output.playable:
-            raise hub.unavailable or Unavailable("the channel was stopped", 1.0)
+            why = hub.unavailable or Unavailable("the channel was stopped", 1.0)
+            raise Unavailable(str(why), why.retry_after)  # anew: each raise adds its frames
         return True
 
     def __iter__(self) -> Iterator[bytes]:
