@@ -150,7 +150,8 @@ def _has_fault(origin: HlsOrigin, path: str) -> bool:
 def test_one_connection_a_host_and_none_left_behind(stage: Stage, name: str) -> None:
     origin = stage[name].origin
     # After an error the next connection may be seen before the end of the last one.
-    assert origin.most_sockets <= (1 if name in ("plain", "aes", "ranges") else 2)
+    most = 1 if name in ("plain", "aes", "ranges") else 2
+    assert origin.most_sockets <= most + (name == "variants on another host")  # it counts both
     eventually(lambda: origin.sockets == 0)
 
 
