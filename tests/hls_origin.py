@@ -16,6 +16,7 @@ import os
 import random
 import re
 import select
+import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ from typing import Any, cast
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from tests.live_media import is_closed
 from tests.numbered_ts import PACKET, Mark, NumberedStream, check_ts, marks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,6 +93,7 @@ class HlsOrigin:
     _bodies: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
     _next_at: float = 0.0
     _tokens: dict[str, float] = field(default_factory=dict)
+    _open: set[socket.socket] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _server: ThreadingHTTPServer | None = None
     _edge: ThreadingHTTPServer | None = None
@@ -308,11 +311,14 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         with self.origin._lock:
             self.origin.sockets += 1
-            self.origin.most_sockets = max(self.origin.most_sockets, self.origin.sockets)
+            self.origin._open.add(self.connection)
+            still_there = sum(not is_closed(other) for other in self.origin._open)
+            self.origin.most_sockets = max(self.origin.most_sockets, still_there)
 
     def finish(self) -> None:
         with self.origin._lock:
             self.origin.sockets -= 1
+            self.origin._open.discard(self.connection)
         super().finish()
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -100,7 +100,7 @@ class LiveFolder:
     @property
     def sockets(self) -> int:
         """Open connections; one that the client has closed is none, seen to be so or not."""
-        return sum(not _is_closed(connection) for connection in self.open)
+        return sum(not is_closed(connection) for connection in self.open)
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/{name}?user=secret"
@@ -136,7 +136,7 @@ class LiveFolder:
         self._server.server_close()
 
 
-def _is_closed(connection: socket.socket) -> bool:
+def is_closed(connection: socket.socket) -> bool:
     try:
         readable, _, _ = select.select([connection], [], [], 0)
         return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
