@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from operator import methodcaller
 from typing import Any
 from urllib.parse import urljoin, urlsplit
+from weakref import WeakSet
 
 import requests
 import urllib3
@@ -51,9 +53,7 @@ class Client:
         client = Client(self._config)
         session = client._sessions[source.number] = _Session()
         session.cookies.update(self._session(source).cookies)
-        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=1, max_retries=0)
-        # urllib3 leaves it to the garbage collector to close a pool, which may be minutes later.
-        adapter.poolmanager.pools.dispose_func = urllib3.HTTPConnectionPool.close
+        adapter = _KeepingAdapter(pool_connections=2, pool_maxsize=1, max_retries=0)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         return client
@@ -140,6 +140,46 @@ class Client:
             headers = {k: v for k, v in headers.items() if k.lower() != name.lower()}
             headers[name] = value
         return {name: value for name, value in headers.items() if value}
+
+
+class _KeepingAdapter(HTTPAdapter):
+    """Its pools keep connections; closed, they and it leave none open."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _KeepingPool, "https": _KeepingTLSPool}
+        # urllib3 leaves it to the garbage collector to close a pool, which may be minutes later.
+        self.poolmanager.pools.dispose_func = methodcaller("close")
+
+
+class _ClosesAll:
+    """A pool that closes all its connections with itself, not only those that idle in it.
+
+    urllib3 takes one out, then looks whether it still stands: a greenlet that is killed there
+    leaves it open, and in nobody's hands.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._made: WeakSet[Any] = WeakSet()
+
+    def _new_conn(self) -> Any:
+        connection = super()._new_conn()  # type: ignore[misc]
+        self._made.add(connection)
+        return connection
+
+    def close(self) -> None:
+        super().close()  # type: ignore[misc]
+        for connection in list(self._made):
+            connection.close()
+
+
+class _KeepingPool(_ClosesAll, urllib3.HTTPConnectionPool):
+    pass
+
+
+class _KeepingTLSPool(_ClosesAll, urllib3.HTTPSConnectionPool):
+    pass
 
 
 class _Adapter(HTTPAdapter):
