@@ -218,9 +218,8 @@ def _grouped(
     rows: list[bytes | list[bytes]] = []  # bytes: the only record so far
     shards: list[dict[str, int]] = [{} for _ in range(_SHARDS)]
     offers: dict[int, set[bytes]] = {}  # of rows with many records
-    done = 0
-    for listing in listings:
-        for record in (record for block in listing.blocks for record in block):
+    for records in _in_steps(listings):
+        for record in records:
             name = normalised(name_of(record))
             shard = shards[hash(name) % _SHARDS]
             row = shard.get(name)
@@ -230,13 +229,19 @@ def _grouped(
                 rows.append(record)
             else:
                 _add_candidate(rows, row, record, offers)
-            done += 1
-            if done % STEP == 0:
-                yield
+        yield
     while shards:
         shards.pop()
         yield
     return names, rows
+
+
+def _in_steps(listings: Iterable[Listing]) -> Iterator[list[bytes]]:
+    """All records, so many at once as may be gone through without a yield."""
+    for listing in listings:
+        for block in listing.blocks:
+            for start in range(0, len(block), STEP):
+                yield block[start : start + STEP]
 
 
 def _add_candidate(

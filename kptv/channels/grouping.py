@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from unicodedata import normalize
+from unicodedata import is_normalized, normalize
 
 _READABLE = re.compile(r"[a-z0-9]+")
 _LONGEST_CLEAN = 120  # letters; a name may have thousands, and servers refuse such URLs
@@ -14,10 +14,12 @@ _DIGEST_LENGTH = 6  # bytes, 12 hex digits: among 500,000 names, a collision in 
 
 def normalised(name: str) -> str:
     """What is equal for all spellings of one name: NFKC, case-folded, white space collapsed."""
-    if not name.isascii():
-        # Case folding may leave what NFKC would still compose, and the other way round.
-        name = normalize("NFKC", normalize("NFKC", name).casefold())
-    return " ".join(name.casefold().split())
+    if name.isascii():
+        return " ".join(name.casefold().split())
+    name = normalize("NFKC", name).casefold()
+    if not is_normalized("NFKC", name):  # case folding may leave what it would still compose
+        name = normalize("NFKC", name).casefold()
+    return " ".join(name.split())
 
 
 def slug_of(name: str) -> str:

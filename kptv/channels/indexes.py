@@ -44,14 +44,14 @@ class GroupIndex:
 
     def add(self, records: Iterable[bytes], position: int) -> None:
         for record in records:
-            groups = groups_of(record)
-            if not groups:
-                continue
-            members = self._known.get(groups)
+            packed = groups_of(record)
+            members = self._known.get(packed)
             if members is None:
-                slugs = dict.fromkeys(map(slug_of, group_names(groups)))
-                members = [self.positions.setdefault(slug, array("I")) for slug in slugs]
-                self._known[groups] = members
+                members = self._known[packed] = self._members(packed)
             for group in members:
                 if not group or group[-1] != position:
                     group.append(position)
+
+    def _members(self, packed: bytes) -> list[array[int]]:
+        slugs = dict.fromkeys(map(slug_of, group_names(packed)))
+        return [self.positions.setdefault(slug, array("I")) for slug in slugs]

@@ -24,7 +24,8 @@ def natural(text: str) -> str:
 
 def _sortable(digits: re.Match[str]) -> str:
     number = digits[0].lstrip("0")
-    return _LENGTH_MARKS[min(len(number), _MOST_DIGITS)] + number
+    length = len(number)
+    return _LENGTH_MARKS[length if length < _MOST_DIGITS else _MOST_DIGITS] + number
 
 
 def sorted_in_steps(

@@ -81,6 +81,9 @@ def _is_public(attributes: str, secrets: tuple[str, ...], folder: str) -> bool:
     for secret in secrets:
         if secret in attributes and re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", attributes):
             return False
+    logos = attributes.count("logo\x1dhttp://") + attributes.count("logo\x1dhttps://")
+    if logos == attributes.count("://"):  # mostly, and quickly told
+        return True
     for text in attributes.split("://")[:-1]:
         start = text.rfind("\x1f")
         if start >= 0 and not _PICTURE.match(text, start):  # -1: a link within the last one

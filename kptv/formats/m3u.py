@@ -26,8 +26,10 @@ from kptv.formats.m3u_headers import (
 _MOST_ATTRIBUTES = 64  # on a line; bounds what a line made to be slow can cost
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # what could break out of a line
 
-# A well-formed #EXTINF line: duration, key="value" pairs, a comma, the name.
-_EXTINF = re.compile(r'#EXTINF:[-+ ]*+[\d.]*+((?: *+[A-Za-z0-9_.:-]++="[^"]*+")*+) *+,(.*+)')
+_BARE = re.compile(r"#EXTINF:[-+ ]*+[\d.]*+ *+,(.*+)")  # a line without attributes
+# What stands between the quotes of a well-formed #EXTINF line: duration, then one key a value.
+_BETWEEN_QUOTES = re.compile(r'#EXTINF:[-+ ]*+[\d.]*+(?: *+[A-Za-z0-9_.:-]++=(?:"|$))++')
+_QUOTED_KEY = re.compile(r'([A-Za-z0-9_.:-]++)=(?:"|$)')
 # And the pieces of any other.
 _EXTINF_HEAD = re.compile(r"#EXTINF\s*:?\s*[-+]?[\d.]*", re.I)
 _KEY = re.compile(r'[\s,]*+([^\s="\',]++)\s*+=\s*+')
@@ -147,24 +149,28 @@ class ListParser:
 
 def parse_extinf(line: str) -> tuple[dict[str, str], str]:
     """Attributes and name: of an ``#EXTINF`` line, however it is quoted."""
-    match = _EXTINF.match(line)
-    if match is None or '="' in match[2]:
+    pieces = line.split('"')  # '#EXTINF:-1 tvg-id=', 'value', ' tvg-name=', …, ',name'
+    if len(pieces) == 1 and (bare := _BARE.match(line)):
+        return {}, bare[1].strip(", ")
+    keys = _keys('"'.join(pieces[:-1:2]))
+    name = pieces[-1]
+    if not keys or len(pieces) != 2 * len(keys) + 1 or name[:1] != ",":
         return scan_attributes(line, _EXTINF_HEAD.match(line).end())  # type: ignore[union-attr]
-    head, name = match.groups()
-    pieces = head.split('"')  # ' tvg-id=', 'value', ' tvg-name=', …, ''
-    keys, values = _keys("".join(pieces[::2])), pieces[1::2]
-    if ' "' in head or '=" ' in head:
+    values = pieces[1::2]
+    if ' "' in line or '=" ' in line:
         values = [value.strip() for value in values]
-    attributes = dict(zip(keys, values))  # noqa: B905  as many by construction; strict is slow
+    attributes = dict(zip(keys, values))  # noqa: B905  as many, see above; strict is slow
     if len(attributes) != len(keys):
         attributes = _first_of_each(zip(keys, values))  # noqa: B905
     return attributes, name.strip(", ")
 
 
 @lru_cache(maxsize=128)
-def _keys(text: str) -> list[str]:
-    """The keys of `` tvg-id= tvg-name=``; the same few on all lines of a list."""
-    return [key.strip().lower() for key in text.split("=")[:-1]]
+def _keys(between: str) -> list[str]:
+    """The keys in what is between quotes, the same on all lines of a list; none if it is odd."""
+    if not _BETWEEN_QUOTES.fullmatch(between):
+        return []
+    return [key.lower() for key in _QUOTED_KEY.findall(between)]
 
 
 def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:
