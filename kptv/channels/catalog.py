@@ -270,8 +270,8 @@ def _ordered(
     keys: list[str] = []
     with_value: list[int] = []
     without: list[int] = []
-    for row, name in enumerate(names):
-        key, value = natural(name), _value(rows[row], mark)
+    for row, (name, records) in enumerate(zip(names, rows, strict=True)):
+        key, value = natural(name), _value(records, mark)
         (with_value if value or sort_field == "tvg-name" else without).append(row)
         if value and value.casefold() != name:
             keys.append(f"{natural(normalised(value))}\0{key}")

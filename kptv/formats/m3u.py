@@ -157,9 +157,7 @@ def parse_extinf(line: str) -> tuple[dict[str, str], str]:
     if not keys or len(pieces) != 2 * len(keys) + 1 or name[:1] != ",":
         return scan_attributes(line, _EXTINF_HEAD.match(line).end())  # type: ignore[union-attr]
     values = pieces[1::2]
-    if ' "' in line or '=" ' in line:
-        values = [value.strip() for value in values]
-    attributes = dict(zip(keys, values))  # noqa: B905  as many, see above; strict is slow
+    attributes = dict(zip(keys, map(str.strip, values)))  # noqa: B905  strict is slow
     if len(attributes) != len(keys):
         attributes = _first_of_each(zip(keys, values))  # noqa: B905
     return attributes, name.strip(", ")
