@@ -1,21 +1,17 @@
-"""A stream that is opened: its slot, its pieces, what is counted of it; and one opened early."""
+"""A stream that is opened: its slot, its pieces, what is counted of it."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from time import monotonic
 
 import gevent
-from gevent.greenlet import Greenlet
 
 from kptv.channels.model import Stream
-from kptv.errors import IsFile, Reason, UpstreamError
-from kptv.metrics import STOPPED, ChannelCounters
+from kptv.errors import Reason, UpstreamError
+from kptv.metrics import ChannelCounters
 from kptv.restream.attempts import Attempt
 from kptv.restream.limits import SETTLE, Slot
-
-log = logging.getLogger(__name__)
 
 OpenStream = Callable[[Stream], Iterator[bytes]]
 
@@ -90,46 +86,3 @@ class Feed:
         if data is not None:
             self._counters.bytes_received += len(data)
         return data
-
-
-class Scout:
-    """A feed that is opened while another is silent. ``on_done`` is told when it has media or not.
-
-    Nothing of it is seen by viewers before it is taken over.
-    """
-
-    def __init__(self, feed: Feed, on_done: Callable[[Scout], None]) -> None:
-        self.feed = feed
-        self.ready = False  # it has given media
-        self.error: UpstreamError | None = None
-        self._on_done = on_done
-        self._greenlet: Greenlet = gevent.spawn(self._run)
-
-    def __repr__(self) -> str:
-        return f"<Scout {self.feed!r} {'ready' if self.ready else 'opening'}>"
-
-    def wait(self) -> None:
-        """Until it is ready or has failed; the feed's own timeout bounds this."""
-        self._greenlet.join()
-
-    def dismiss(self) -> None:
-        """It is not needed: hang up. Waits for nothing; may come twice."""
-        gevent.spawn(self._close)
-
-    def _run(self) -> None:
-        try:
-            self.feed.start()
-            self.ready = True
-        except IsFile as found:
-            found.body.close()
-            self.error = UpstreamError(Reason.NOT_MEDIA, "a file")
-        except UpstreamError as error:
-            self.error = error
-        except Exception:
-            log.exception("%s failed in this proxy", self.feed.stream.source.tag)
-            self.error = UpstreamError(Reason.INTERNAL)
-        self._on_done(self)
-
-    def _close(self) -> None:
-        self._greenlet.kill()
-        self.feed.close(STOPPED)

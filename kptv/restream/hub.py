@@ -8,13 +8,10 @@ preempt each other, so whatever does not switch needs no lock.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from time import monotonic, time
-from typing import Any
 
 import gevent
 from gevent import GreenletExit
@@ -26,12 +23,15 @@ from kptv.channels.model import Channel, Stream
 from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
 from kptv.metrics import STOPPED, SWITCHED, ChannelCounters
 from kptv.restream.attempts import Attempt, next_attempt
-from kptv.restream.feed import Feed, OpenStream, Scout
+from kptv.restream.audience import Audience
+from kptv.restream.chronicle import Chronicle
+from kptv.restream.feed import Feed, OpenStream
 from kptv.restream.files import OpenFile
-from kptv.restream.journal import REMEMBERED_OF_HUB, Event, Kind
+from kptv.restream.journal import Kind
 from kptv.restream.limits import ConnectionLimits, Slot
 from kptv.restream.meter import Meter
 from kptv.restream.output import Output
+from kptv.restream.scout import Lookout
 from kptv.restream.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
@@ -64,17 +64,6 @@ class _Switch(Exception):
     """Thrown into a hub's greenlet: go on with another source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why a stream that was open is not any more."""
-
-    stream: Stream
-    reason: str
-    what: str
-    since: float  # monotonic
-    silent_since: float  # when media last came
-
-
 class Hub:
     """A channel being played. Runs from ``start`` until it is closed or gives up."""
 
@@ -92,13 +81,14 @@ class Hub:
         on_end: Callable[[Hub], None],
     ) -> None:
         self.channel = channel
-        self.output = output_of(self.wake)
+        self.audience = Audience(channel.slug)
+        self.output = output_of(self.audience.wake)
         self.buffer = self.output.buffer
         self.counters = counters
         self.join_buffer = join_buffer  # seconds of media that a viewer gets at once
+        self.chronicle = Chronicle(channel, counters)
         self.state = State.STARTING
         self.source_number: int | None = None  # whose slot it holds
-        self.subscribers: set[Subscriber] = set()
         self.idle_since = monotonic()
         self.unavailable: Unavailable | None = None  # why it ended without media
         self.is_file = False  # the stream turned out to be one
@@ -109,19 +99,17 @@ class Hub:
         self._keep_file = keep_file
         self._on_idle = on_idle
         self._on_end = on_end
-        self._waiting: list[Subscriber] = []
         self.number = next(_numbers)
         self.begun_at = time()  # Unix, as all that is for people
         self.media_since: float | None = None  # monotonic; of the stream that plays
         self.meter = Meter(monotonic())
-        self.history: deque[Event] = deque(maxlen=REMEMBERED_OF_HUB)
-        self.on_event: Callable[[Event], object] = lambda event: None
-        self._scout: Scout | None = None
+        self._lookout = Lookout(
+            failover, limits, self._open_feed, self._take_over, self.chronicle.failed
+        )
         self._finished = False  # a film was played to its end
         self._errors_seen = 0  # of the upstream that is open, continuity errors
         self._interruptible = False  # a stream is open that somebody may switch away from
         self._hanging_up = False
-        self._trouble: Trouble | None = None  # of the stream before; for the log
         self._greenlet: Greenlet = Greenlet(self._run)
 
     def __repr__(self) -> str:
@@ -132,13 +120,18 @@ class Hub:
         )
 
     @property
+    def subscribers(self) -> set[Subscriber]:
+        """Its viewers."""
+        return self.audience.members
+
+    @property
     def ended(self) -> bool:
         """No more media will come."""
         return self.state is State.ENDED
 
     def start(self) -> None:
         """Begin to play, in a greenlet of its own."""
-        self.note(Kind.OPENED)
+        self.chronicle.note(Kind.OPENED)
         self._greenlet.start()
 
     def close(self) -> None:
@@ -167,8 +160,7 @@ class Hub:
         """Go on with the source of this number, or with the next; viewers stay connected."""
         if number is not None:
             self._failover.prefer(number)
-            if self._scout and self._scout.feed.stream.source.number != number:
-                self._dismiss_scout()  # it would be taken before what is asked for
+            self._lookout.dismiss(but_of=number)  # it would be taken before what is asked for
         get_hub().loop.run_callback(self._interrupt, _Switch())
 
     def _interrupt(self, why: _Switch | UpstreamError) -> None:
@@ -212,12 +204,6 @@ class Hub:
         self.counters.continuity_errors += errors - self._errors_seen
         self._errors_seen = errors
 
-    def note(self, kind: Kind, **fields: Any) -> None:
-        """Something happened that people want to know of."""
-        event = Event(time(), kind, self.channel.slug, self.channel.name, **fields)
-        self.history.append(event)
-        self.on_event(event)
-
     def join(self, subscriber: Subscriber) -> None:
         """One more viewer."""
         self.subscribers.add(subscriber)
@@ -238,40 +224,6 @@ class Hub:
         file, self.file = self.file, None
         return file
 
-    def wait(self, subscriber: Subscriber) -> None:
-        """Switch until something is published, the hub ends or the viewer is seen to be gone."""
-        subscriber.waiting = gevent.getcurrent()
-        self._waiting.append(subscriber)
-        try:
-            get_hub().switch()
-        finally:
-            subscriber.waiting = None  # also when killed: nothing wakes it any more
-
-    def wake(self) -> None:
-        """Let all who wait look again: one callback of the event loop for all of them."""
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            get_hub().loop.run_callback(self._serve, waiting)
-
-    def _serve(self, waiting: list[Subscriber]) -> None:
-        for subscriber in waiting:
-            greenlet = subscriber.waiting
-            if greenlet is None:
-                continue  # killed while it waited
-            if self._push(subscriber):
-                self._waiting.append(subscriber)
-            else:
-                subscriber.waiting = None
-                greenlet.switch()
-
-    def _push(self, subscriber: Subscriber) -> bool:
-        try:
-            return subscriber.push()
-        except Exception:  # of one viewer: the others of this turn must have theirs
-            log.exception("%s: a viewer was lost", self.channel.slug)
-            subscriber.drop()
-            return False
-
     def _run(self) -> None:
         try:
             while not self.ended:
@@ -280,8 +232,7 @@ class Hub:
                     self._end()  # it lingered: another stream would be opened for nobody
         except Unavailable as unavailable:
             self.unavailable = unavailable
-            self.note(Kind.GAVE_UP, detail=str(unavailable))
-            log.warning("%s: given up: %s", self.channel.slug, unavailable)
+            self.chronicle.gave_up(unavailable)
         except Exception:
             log.exception("%s: hub failed", self.channel.slug)
             self.counters.errors[Reason.INTERNAL] += 1
@@ -291,12 +242,12 @@ class Hub:
 
     def _next_feed(self) -> Feed:
         """The stream to play next: one that was opened early, or what failover says."""
-        if scout := self._scout:
-            scout.wait()
-        if scout := self._scout:  # still: it has not failed
-            self._scout = None
-            return scout.feed
-        return Feed(next_attempt(self._failover, self._limits), self._open_stream, self.counters)
+        if feed := self._lookout.take():
+            return feed
+        return self._open_feed(next_attempt(self._failover, self._limits))
+
+    def _open_feed(self, attempt: Attempt) -> Feed:
+        return Feed(attempt, self._open_stream, self.counters)
 
     def _play(self, feed: Feed) -> None:
         """Play one stream until it ends, and tell failover how that was."""
@@ -353,7 +304,7 @@ class Hub:
                     opened = now
                 elif self.output.feed(data, now):
                     self._started(feed.stream)
-                self._dismiss_scout()
+                self._lookout.dismiss()  # it speaks
                 self._check(now, opened)
                 gevent.sleep(self._tick(len(data)))
             self._finished = True
@@ -362,46 +313,16 @@ class Hub:
             self.output.close(monotonic(), clean=self._finished)
 
     def look_ahead(self, now: float) -> None:
-        """Called twice a second: while the stream is silent, open the next one beside it.
-
-        Only where a slot is free; what it holds on to is decided by who speaks first.
-        """
+        """Called twice a second: while the stream is silent, open the next one beside it."""
         silence = now - self.output.media_at
         suspect = max(SUSPECT_AFTER, 2 * self.output.longest_gap)  # HLS pauses between segments
-        if self._scout or self.state is not State.PLAYING or silence < suspect:
-            return
-        stream = self._failover.spare(now, self._limits.full())
-        slot = self._limits.try_acquire(stream.source) if stream else None
-        if stream and slot:
-            attempt = Attempt(stream, slot, self._failover.timeout(now))
-            feed = Feed(attempt, self._open_stream, self.counters)
-            self._scout = Scout(feed, self._scouted)
+        if self.state is State.PLAYING and silence >= suspect:
+            self._lookout.look(now)
 
-    def _scouted(self, scout: Scout) -> None:
-        """The stream beside has media, or has failed."""
-        if scout is not self._scout:
-            return
-        now, feed = monotonic(), scout.feed
-        if scout.error is not None:
-            self._scout = None
-            busy = self._limits.in_use(feed.stream.source) > 1
-            outcome = self._failover.spare_failed(
-                feed.stream, scout.error, feed.opened_at, now, busy
-            )
-            self._tell_failure(scout.error, feed.stream, outcome)
-            feed.close(scout.error.reason)
-        elif self._interruptible:
-            get_hub().loop.run_callback(self._take_over, scout)
-
-    def _take_over(self, scout: Scout) -> None:
-        if scout is self._scout:  # else media came just now
-            silence = monotonic() - self.output.media_at
-            self._interrupt(UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s"))
-
-    def _dismiss_scout(self) -> None:
-        if scout := self._scout:
-            self._scout = None
-            scout.dismiss()
+    def _take_over(self) -> None:
+        """What was opened beside has media: leave the silent stream for it."""
+        silence = monotonic() - self.output.media_at
+        self._interrupt(UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s"))
 
     def _check(self, now: float, opened: float) -> None:
         """Raises UpstreamError where what comes is of no use."""
@@ -420,57 +341,21 @@ class Hub:
         now = monotonic()
         self._failover.started(now)
         self.media_since = now
-        if trouble := self._trouble:
-            self._tell_recovery(trouble, stream, now)
-        else:
-            log.info("%s: %s plays", self.channel.slug, stream.source.tag)
-            self.note(Kind.STARTED, source=stream.source.number)
-        self._trouble = None
+        self.chronicle.started(stream, now)
         self.state = State.PLAYING
 
-    def _tell_recovery(self, trouble: Trouble, stream: Stream, now: float) -> None:
-        silence = now - trouble.silent_since
-        had, has = trouble.stream.source.tag, stream.source.tag
-        moved = f"{had} → {has}" if trouble.stream != stream else f"{has} again"
-        log.info(
-            "%s: %s after %s, picture back after %.1f s",
-            self.channel.slug,
-            moved,
-            trouble.what,
-            now - trouble.since,
-        )
-        if self.state is not State.STARTING:
-            self.counters.recovered(trouble.reason, silence, same=trouble.stream == stream)
-        shown = None if self.state is State.STARTING else round(silence, 2)
-        self.note(
-            Kind.STARTED,
-            source=stream.source.number,
-            reason=trouble.reason,
-            silence=shown,
-        )
-
     def _failed(self, error: UpstreamError, stream: Stream) -> None:
-        now, busy = monotonic(), self._limits.in_use(stream.source) > 1
-        outcome = self._failover.failed(error, now, self.output.media_at, busy)
-        self._in_trouble(Trouble(stream, error.reason, str(error), now, self.output.media_at))
-        self._tell_failure(error, stream, outcome)
-
-    def _tell_failure(self, error: UpstreamError, stream: Stream, outcome: str) -> None:
-        self.counters.errors[error.reason] += 1
-        then = f"; {outcome}" if outcome else ""
-        log.warning("%s: %s: %s%s", self.channel.slug, stream.source.tag, error, then)
-        self.note(
-            Kind.FAILED, source=stream.source.number, reason=error.reason, detail=error.detail
-        )
+        media_at, busy = self.output.media_at, self._limits.in_use(stream.source) > 1
+        outcome = self._failover.failed(error, monotonic(), media_at, busy)
+        self.chronicle.lost(stream, error, media_at)
+        self.chronicle.failed(error, stream, outcome)
+        self._recover()
 
     def _switched(self, stream: Stream) -> None:
-        log.info("%s: switched away from %s", self.channel.slug, stream.source.tag)
-        now = monotonic()
-        self._in_trouble(Trouble(stream, SWITCHED, "switching", now, self.output.media_at))
-        self.note(Kind.SWITCHED, source=stream.source.number)
+        self.chronicle.switched(stream, self.output.media_at)
+        self._recover()
 
-    def _in_trouble(self, trouble: Trouble) -> None:
-        self._trouble = self._trouble or trouble  # what it began with is what is told
+    def _recover(self) -> None:
         if self.state is State.PLAYING:
             self.state = State.RECOVERING
 
@@ -478,9 +363,9 @@ class Hub:
         if self.ended:
             return
         self.state = State.ENDED
-        self._dismiss_scout()
-        self.note(Kind.CLOSED)
-        self.wake()
+        self._lookout.dismiss()
+        self.chronicle.note(Kind.CLOSED)
+        self.audience.wake()
         self._release_if_over()
         self._on_end(self)
 

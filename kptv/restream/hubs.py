@@ -99,7 +99,7 @@ class Hubs:
         hubs = [hub for hub in self._hubs.values() if hub.channel.slug == slug]
         for hub in hubs:
             log.info("%s: stopped", slug)
-            hub.note(Kind.STOPPED)
+            hub.chronicle.note(Kind.STOPPED)
             hub.close()
         return bool(hubs)
 
@@ -223,7 +223,7 @@ class Hubs:
                 on_end=lambda hub: self._ended(key, hub),
             )
             self._hubs[key] = hub
-            hub.on_event = self.journal.note
+            hub.chronicle.on_event = self.journal.note
             hub.start()
         return hub
 
@@ -305,4 +305,4 @@ class Hubs:
         for viewer in departed:
             viewer.drop()
         if departed:
-            hub.wake()
+            hub.audience.wake()

@@ -90,7 +90,7 @@ class Subscriber:
         """
         hub = self._hub
         while not hub.output.playable and not hub.ended and not self._left:
-            hub.wait(self)
+            hub.audience.wait(self)
         if hub.is_file and not self._left:
             return False
         if self._left or not hub.output.playable:
@@ -112,7 +112,7 @@ class Subscriber:
                 return
             else:
                 sent = 0
-                hub.wait(self)
+                hub.audience.wait(self)
 
     def push(self) -> bool:
         """Serve the viewer while its greenlet waits; False: it has to run itself.

@@ -120,7 +120,13 @@ class View:
         """Equal as long as nothing changed but figures: cheap, for asking every second."""
         return (
             tuple(
-                (hub.number, hub.state, hub.source_number, len(hub.subscribers), len(hub.history))
+                (
+                    hub.number,
+                    hub.state,
+                    hub.source_number,
+                    len(hub.subscribers),
+                    len(hub.chronicle.history),
+                )
                 for hub in self.hubs.all()
             ),
             tuple(self.hubs.limits.in_use(source) for source in self.config.sources),
@@ -163,7 +169,7 @@ class View:
             "viewers": len(hub.subscribers),
             "watching": [_viewer(viewer, now) for viewer in sorted(watching, key=_joined)],
             "candidates": [self._candidate(c, now) for c in hub.candidates(now)],
-            "history": [self.event(event) for event in hub.history],
+            "history": [self.event(event) for event in hub.chronicle.history],
         }
 
     def channel(self, channel: Channel) -> Json:

@@ -1,0 +1,106 @@
+"""What happens to one channel while it plays: told to the log, the counters and the journal."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic, time
+from typing import Any
+
+from kptv.channels.model import Channel, Stream
+from kptv.errors import Unavailable, UpstreamError
+from kptv.metrics import SWITCHED, ChannelCounters
+from kptv.restream.journal import REMEMBERED_OF_HUB, Event, Kind
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Why a stream that was open is not any more."""
+
+    stream: Stream
+    reason: str
+    what: str
+    since: float  # monotonic
+    silent_since: float  # when media last came
+
+
+class Chronicle:
+    """One hub's. Keeps what a trouble began with, until media is back."""
+
+    def __init__(self, channel: Channel, counters: ChannelCounters) -> None:
+        self.history: deque[Event] = deque(maxlen=REMEMBERED_OF_HUB)
+        self.on_event: Callable[[Event], object] = lambda event: None
+        self._slug, self._name = channel.slug, channel.name
+        self._counters = counters
+        self._trouble: _Trouble | None = None
+        self._shown = False  # viewers have seen something
+
+    def __repr__(self) -> str:
+        return f"<Chronicle of {self._slug!r} trouble={self._trouble}>"
+
+    def note(self, kind: Kind, **fields: Any) -> None:
+        """Something happened that people want to know of."""
+        event = Event(time(), kind, self._slug, self._name, **fields)
+        self.history.append(event)
+        self.on_event(event)
+
+    def started(self, stream: Stream, now: float) -> None:
+        """Its first media has come."""
+        trouble, self._trouble = self._trouble, None
+        if trouble:
+            self._recovered(trouble, stream, now)
+        else:
+            log.info("%s: %s plays", self._slug, stream.source.tag)
+            self.note(Kind.STARTED, source=stream.source.number)
+        self._shown = True
+
+    def failed(self, error: UpstreamError, stream: Stream, outcome: str) -> None:
+        """A stream failed; ``outcome`` is what failover made of it."""
+        self._counters.errors[error.reason] += 1
+        then = f"; {outcome}" if outcome else ""
+        log.warning("%s: %s: %s%s", self._slug, stream.source.tag, error, then)
+        self.note(
+            Kind.FAILED, source=stream.source.number, reason=error.reason, detail=error.detail
+        )
+
+    def lost(self, stream: Stream, error: UpstreamError, media_at: float) -> None:
+        """It was the one that played; ``media_at``: when media last came."""
+        self._begin(_Trouble(stream, error.reason, str(error), monotonic(), media_at))
+
+    def switched(self, stream: Stream, media_at: float) -> None:
+        """Somebody wanted another one."""
+        log.info("%s: switched away from %s", self._slug, stream.source.tag)
+        self._begin(_Trouble(stream, SWITCHED, "switching", monotonic(), media_at))
+        self.note(Kind.SWITCHED, source=stream.source.number)
+
+    def gave_up(self, why: Unavailable) -> None:
+        """No stream works."""
+        self.note(Kind.GAVE_UP, detail=str(why))
+        log.warning("%s: given up: %s", self._slug, why)
+
+    def _begin(self, trouble: _Trouble) -> None:
+        self._trouble = self._trouble or trouble  # what it began with is what is told
+
+    def _recovered(self, trouble: _Trouble, stream: Stream, now: float) -> None:
+        silence = now - trouble.silent_since
+        same = trouble.stream == stream
+        had, has = trouble.stream.source.tag, stream.source.tag
+        log.info(
+            "%s: %s after %s, picture back after %.1f s",
+            self._slug,
+            f"{has} again" if same else f"{had} → {has}",
+            trouble.what,
+            now - trouble.since,
+        )
+        if self._shown:
+            self._counters.recovered(trouble.reason, silence, same=same)
+        self.note(
+            Kind.STARTED,
+            source=stream.source.number,
+            reason=trouble.reason,
+            silence=round(silence, 2) if self._shown else None,
+        )

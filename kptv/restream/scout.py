@@ -1,0 +1,131 @@
+"""Open before close: the next stream is opened beside a silent one, and who speaks first plays.
+
+So a stall costs a suspicion and an opening, not STALL_TIMEOUT and an opening. Viewers see nothing
+of it before it is taken over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+import gevent
+from gevent.greenlet import Greenlet
+from gevent.hub import get_hub
+
+from kptv.channels.failover import Failover
+from kptv.channels.model import Stream
+from kptv.errors import IsFile, Reason, UpstreamError
+from kptv.metrics import STOPPED
+from kptv.restream.attempts import Attempt
+from kptv.restream.feed import Feed
+from kptv.restream.limits import ConnectionLimits
+
+log = logging.getLogger(__name__)
+
+
+class Scout:
+    """A feed that is being opened. ``on_done`` is told when it has media or has failed."""
+
+    def __init__(self, feed: Feed, on_done: Callable[[Scout], None]) -> None:
+        self.feed = feed
+        self.error: UpstreamError | None = None
+        self._on_done = on_done
+        self._greenlet: Greenlet = gevent.spawn(self._run)
+
+    def __repr__(self) -> str:
+        return f"<Scout {self.feed!r} {self.error or ''}>"
+
+    def wait(self) -> None:
+        """Until it has media or has failed; the feed's own timeout bounds this."""
+        self._greenlet.join()
+
+    def dismiss(self) -> None:
+        """It is not needed: hang up. Waits for nothing; may come twice."""
+        gevent.spawn(self._close)
+
+    def _run(self) -> None:
+        try:
+            self.feed.start()
+        except IsFile as found:
+            found.body.close()
+            self.error = UpstreamError(Reason.NOT_MEDIA, "a file")
+        except UpstreamError as error:
+            self.error = error
+        except Exception:
+            log.exception("%s failed in this proxy", self.feed.stream.source.tag)
+            self.error = UpstreamError(Reason.INTERNAL)
+        self._on_done(self)
+
+    def _close(self) -> None:
+        self._greenlet.kill()
+        self.feed.close(STOPPED)
+
+
+class Lookout:
+    """Of one hub: sends out one scout at a time, where a slot is free, and keeps what it finds."""
+
+    def __init__(
+        self,
+        failover: Failover,
+        limits: ConnectionLimits,
+        open_feed: Callable[[Attempt], Feed],
+        on_found: Callable[[], None],
+        on_failed: Callable[[UpstreamError, Stream, str], None],
+    ) -> None:
+        """``on_found``, called from the event loop: there is a feed with media to ``take``.
+
+        ``on_failed`` is told of a scout's error, its stream, and what failover made of it.
+        """
+        self._failover = failover
+        self._limits = limits
+        self._open_feed = open_feed
+        self._on_found = on_found
+        self._on_failed = on_failed
+        self._scout: Scout | None = None
+
+    def __repr__(self) -> str:
+        return f"<Lookout {self._scout!r}>"
+
+    def look(self, now: float) -> None:
+        """Open another stream than the one that plays, unless one is being opened already."""
+        if self._scout:
+            return
+        stream = self._failover.spare(now, self._limits.full())
+        slot = self._limits.try_acquire(stream.source) if stream else None
+        if stream and slot:
+            attempt = Attempt(stream, slot, self._failover.timeout(now))
+            self._scout = Scout(self._open_feed(attempt), self._done)
+
+    def take(self) -> Feed | None:
+        """The stream that was opened early, waited for; None: there is none, or it has failed."""
+        if scout := self._scout:
+            scout.wait()
+        scout, self._scout = self._scout, None  # none any more, where it failed meanwhile
+        return scout.feed if scout else None
+
+    def dismiss(self, *, but_of: int | None = None) -> None:
+        """What was opened is not needed, unless it is of the source with the number ``but_of``."""
+        if (scout := self._scout) and scout.feed.stream.source.number != but_of:
+            self._scout = None
+            scout.dismiss()
+
+    def _done(self, scout: Scout) -> None:
+        if scout is not self._scout:
+            return  # dismissed
+        if scout.error is None:
+            get_hub().loop.run_callback(self._found, scout)
+        else:
+            self._scout = None
+            self._failed(scout.error, scout.feed)
+
+    def _found(self, scout: Scout) -> None:
+        if scout is self._scout:  # else the silence has ended just now
+            self._on_found()
+
+    def _failed(self, error: UpstreamError, feed: Feed) -> None:
+        busy = self._limits.in_use(feed.stream.source) > 1
+        outcome = self._failover.spare_failed(feed.stream, error, feed.opened_at, monotonic(), busy)
+        self._on_failed(error, feed.stream, outcome)
+        feed.close(error.reason)
