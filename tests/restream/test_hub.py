@@ -536,6 +536,71 @@ def test_without_a_second_slot_nothing_is_opened_beside() -> None:
     assert held is not None
 
 
+@pytest.mark.parametrize("leaves", [False, True], ids=["fails", "leaves"])
+def test_a_viewer_lost_while_its_hub_takes_over_what_was_opened_beside_costs_the_others_nothing(
+    silent: tuple[Rig, Viewer], caplog: pytest.LogCaptureFixture, leaves: bool
+) -> None:
+    rig, viewer = silent
+    lost = rig.viewer(NEWS)
+    assert lost.next() == b"a"
+
+    def fail(data: bytes) -> bytes:
+        if leaves:
+            lost.body.close()
+            return data
+        raise RuntimeError("a socket in no good state")
+
+    lost.body.send = fail
+    rig.upstreams.feed(TWO, b"b")
+    assert viewer.next() == b"b"
+    assert lost.next() is None
+    assert ("a viewer was lost" in caplog.text) is not leaves
+    lost.leave()
+    rig.upstreams.feed(TWO, b"c")
+    assert viewer.next() == b"c"
+    until(lambda: rig.upstreams.open_now == 1)
+    assert rig.metrics.open("News").clients == 1
+
+
+def test_a_hub_whose_last_viewer_is_lost_while_it_takes_over_lingers_on_one_slot(
+    silent: tuple[Rig, Viewer],
+) -> None:
+    rig, viewer = silent
+
+    def leave(data: bytes) -> bytes:
+        viewer.body.close()
+        return data
+
+    viewer.body.send = leave
+    rig.upstreams.feed(TWO, b"b")
+    assert viewer.next() is None
+    until(lambda: rig.upstreams.open_now <= 1)
+    until(lambda: sum(map(rig.hubs.limits.in_use, SOURCES)) == rig.upstreams.open_now)
+    assert rig.metrics.open("News").clients == 0
+
+
+def test_a_fault_in_looking_after_one_hub_leaves_the_others_their_housekeeping(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    rig.upstreams.feed(ONE, b"a")
+
+    def broken() -> bool:
+        raise RuntimeError("a descriptor in no good state")
+
+    rig.hubs.play(NEWS, None, broken)
+    other, gone = Channel("other", "Other", (TWO,)), Event()
+    rig.upstreams.feed(TWO, b"o")
+    body = rig.hubs.play(other, None, gone.is_set)
+    assert isinstance(body, Subscriber)
+    viewer = Viewer(body)
+    assert viewer.next() == b"o"
+    until(lambda: "news: housekeeping failed" in caplog.text)
+    gone.set()
+    assert viewer.next() is None, "seen to be gone by the same housekeeping"
+    assert rig.hubs.alive
+
+
 def test_a_film_that_was_played_to_its_end_ends_its_viewers(rig: Rig) -> None:
     rig.upstreams.feed(ONE, b"a", b"b", Over())
     viewer = rig.viewer(NEWS)
