@@ -190,6 +190,7 @@ class Hubs:
         for hub in self._hubs.values():
             if channel := find(hub.channel.slug):
                 hub.update(channel)
+        self.limits.look_again()  # a new candidate's source may have room
 
     def stop_when(self, stopping: Callable[[], bool]) -> None:
         """End everything as soon as ``stopping`` says so (asked twice a second)."""

@@ -99,7 +99,10 @@ class ConnectionLimits:
         return Slot(self, source)
 
     def acquire(self, sources: Collection[Source], timeout: float) -> Slot | None:
-        """A slot of any of ``sources``, waited for ``timeout`` seconds at most."""
+        """A slot of any of ``sources``, waited for ``timeout`` seconds at most.
+
+        None: there was none, or ``look_again`` was called.
+        """
         for source in sources:
             if slot := self.try_acquire(source):
                 return slot
@@ -113,7 +116,7 @@ class ConnectionLimits:
         except gevent.Timeout:
             pass  # it may have been granted all the same, just now
         except BaseException:
-            if granted.ready():  # killed between the grant and the waking
+            if granted.value is not None:  # killed between the grant and the waking
                 granted.value.close()
             raise
         finally:
@@ -122,6 +125,12 @@ class ConnectionLimits:
         slot = granted.value
         assert slot is None or isinstance(slot, Slot)
         return slot
+
+    def look_again(self) -> None:
+        """End all waiting, in its order: there may be other sources to wait for now."""
+        waiting, self._waiting = self._waiting, deque()
+        for _, granted in waiting:
+            granted.set(None)
 
     def _release(self, source: Source) -> None:
         self._in_use[source.number] -= 1

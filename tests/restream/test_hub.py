@@ -352,6 +352,24 @@ def test_a_running_hub_takes_the_candidates_of_a_new_import(rig: Rig) -> None:
     assert viewer.next() == b"n"
 
 
+def test_a_hub_that_waits_for_a_slot_sees_the_candidates_of_a_new_import_at_once(
+    rig: Rig,
+) -> None:
+    rig.upstreams.feed(ONE, b"a", UpstreamError(Reason.ENDED))
+    viewer = rig.viewer(Channel("news", "News", (ONE,)))
+    sport = gevent.spawn(rig.viewer, SPORT)
+    assert viewer.next() == b"a"
+    rig.upstreams.feed(SPORT.streams[0], b"s")
+    other = sport.get(timeout=LIMIT)
+    assert other.next() == b"s"
+    until(lambda: rig.hubs.limits.waiting(1) == 1)
+    rig.upstreams.feed(TWO, b"b")
+    rig.hubs.imported(lambda slug: NEWS if slug == "news" else None)
+    assert viewer.next() == b"b"
+    assert rig.hubs.limits.waiting(1) == 0
+    assert rig.upstreams.opened == [ONE.url, SPORT.streams[0].url, TWO.url]
+
+
 def test_the_first_answer_of_a_file_is_the_one_that_is_sent(rig: Rig) -> None:
     film = FakeFile()
 

@@ -158,3 +158,40 @@ def test_fifty_on_three_slots_never_hold_more_than_three() -> None:
     assert most == 3
     assert limits.in_use(source) == 0
     assert limits.waiting(1) == 0
+
+
+def test_who_is_told_to_look_again_has_no_slot_and_its_place_in_the_order(
+    limits: ConnectionLimits,
+) -> None:
+    held, served = limits.try_acquire(ONE), []
+
+    def wait(name: str) -> None:
+        while (slot := limits.acquire([ONE], timeout=10.0)) is None:
+            pass
+        served.append(name)
+        slot.close()
+
+    waiting = [gevent.spawn(wait, name) for name in ("first", "second", "third")]
+    gevent.idle()
+    limits.look_again()
+    gevent.idle()
+    assert limits.waiting(1) == 3
+    assert held is not None
+    held.close()
+    gevent.joinall(waiting, timeout=10.0, raise_error=True)
+    assert served == ["first", "second", "third"]
+    assert limits.in_use(ONE) == 0
+
+
+def test_who_is_killed_as_it_is_told_to_look_again_leaves_nothing_behind(
+    limits: ConnectionLimits,
+) -> None:
+    held = limits.try_acquire(ONE)
+    waiting = gevent.spawn(limits.acquire, [ONE], 10.0)
+    gevent.idle()
+    waiting.kill(block=False)
+    limits.look_again()
+    waiting.join(timeout=10.0)
+    assert isinstance(waiting.value, gevent.GreenletExit)
+    assert limits.waiting(1) == 0
+    assert held is not None
