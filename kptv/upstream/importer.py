@@ -1,9 +1,11 @@
 """Imports: all sources' channel lists, again and again, into one new catalog.
 
 Theory of operation. One greenlet makes rounds: at start, every IMPORT_REFRESH_INTERVAL, and when
-asked. A round fetches all lists side by side; then the catalog is built anew from the newest good
-listing of every source, if any changed. A source that fails keeps the listing it had, also over a
-restart: before the first round, what DATA_DIR keeps is loaded, and served at once.
+asked. A round fetches all lists side by side, each in a greenlet of its own; then the catalog is
+built anew from the newest good listing of every source, if any changed. A round waits a few
+seconds at most: a source that takes longer joins the catalog when it is done, and is not asked
+again before. A source that fails keeps the listing it had, also over a restart: before the first
+round, what DATA_DIR keeps is loaded, and served at once.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
+from math import inf
 from time import monotonic, time
 
 import gevent
 from gevent.event import Event
-from gevent.pool import Pool
+from gevent.lock import BoundedSemaphore
+from gevent.pool import Group
 
 from kptv.channels.catalog import Catalog, Listing, build_catalog
 from kptv.channels.model import Source
@@ -27,8 +31,8 @@ from kptv.upstream.store import Store
 
 log = logging.getLogger(__name__)
 
-# Seconds that the first catalog waits for slow sources while there is none to serve at all.
-FIRST_CATALOG_AFTER = 5.0
+PATIENCE = 5.0  # seconds that a round's catalog, also the first one, waits for slow sources
+DEADLINE = 600.0  # seconds for all of a list: 50 MB at 1 Mbit/s take 400
 # Seconds until a source that failed is asked again, doubling, if that is before the next round.
 FIRST_RETRY, LONGEST_RETRY = 60.0, 1800.0
 
@@ -53,6 +57,8 @@ class _SourceImport:
     state: ImportState
     listing: Listing | None = None  # of the last good import
     version: Version = field(default_factory=Version)
+    job: gevent.Greenlet | None = None  # the import that runs, or the last one
+    retry_at: float = inf  # monotonic; after a failure
 
 
 class Importer:
@@ -65,7 +71,10 @@ class Importer:
         on_catalog: Callable[[Catalog], object],
         on_import: Callable[[], object] = lambda: None,
     ) -> None:
-        """``on_catalog`` is given every new catalog, ``on_import`` is called after every round."""
+        """``on_catalog`` is given every new catalog.
+
+        ``on_import`` is called when a round's imports are over, and again after each late one.
+        """
         self._client = client
         self._on_catalog = on_catalog
         self._on_import = on_import
@@ -73,11 +82,14 @@ class Importer:
         self._order = (config.sort_field, config.sort_descending)
         self._store = Store(config.data_dir)
         self._sources = [_SourceImport(ImportState(source)) for source in config.sources]
-        self._pool = Pool(config.worker_threads)
+        self._workers = BoundedSemaphore(config.worker_threads)
+        self._jobs = Group()  # imports, and who waits for late ones
+        self._publishing = BoundedSemaphore(1)
         self._catalog: Catalog | None = None
         self._changed = False  # since the catalog was built
-        self._asked = Event()  # for a round
-        self._done = Event()  # with the round that is running or asked for
+        self._asked = False  # for a round
+        self._stir = Event()  # there is something to look at: asked for, or failed
+        self._done = Event()  # with all of the round that was asked for last
         self._greenlet: gevent.Greenlet | None = None
 
     def __repr__(self) -> str:
@@ -99,51 +111,55 @@ class Importer:
 
     def close(self) -> None:
         """Stop, also in mid-import; may come twice."""
-        self._pool.kill()
         if self._greenlet is not None:
             self._greenlet.kill()
+        self._jobs.kill()
 
     def import_now(self) -> Event:
-        """Ask for a round now; one that is running is joined. The event is set at its end."""
-        if not self._asked.is_set():
-            self._done = Event()
-            self._asked.set()
+        """Ask for a round now; one that begins just now is joined. The event is set at its end."""
+        if not self._asked:
+            self._asked, self._done = True, Event()
+            self._stir.set()
         return self._done
 
     def _run(self) -> None:
         self._load_kept()
         while True:
-            self._asked.set()
-            if self._done.is_set():
-                self._done = Event()
-            self._round(self._sources)
-            self._asked.clear()
-            self._done.set()
-            self._rest(monotonic() + self._interval)
+            end = monotonic() + self._interval
+            self._round(self._sources, self.import_now())
+            self._asked = False
+            self._rest(end)
 
     def _rest(self, end: float) -> None:
         """Until ``end``, or a round is asked for; meanwhile, ask again those that failed."""
-        while not self._asked.wait(min(self._retry_delay(), max(end - monotonic(), 0))):
-            if monotonic() >= end:
-                return
-            self._round([item for item in self._sources if item.state.failures])
+        while not self._asked and (now := monotonic()) < end:
+            if failed := [item for item in self._sources if item.retry_at <= now]:
+                self._round(failed, Event())
+                continue
+            self._stir.clear()
+            self._stir.wait(min(end, *(item.retry_at for item in self._sources)) - now)
 
-    def _retry_delay(self) -> float:
-        failures = [item.state.failures for item in self._sources if item.state.failures]
-        return min(FIRST_RETRY * 2.0 ** min(min(failures, default=99) - 1, 16), LONGEST_RETRY)
+    def _round(self, items: list[_SourceImport], done: Event) -> None:
+        """Import ``items``; ``done`` is set when the last is over, which may be much later."""
+        jobs = [self._job(item) for item in items]
+        gevent.joinall(jobs, timeout=PATIENCE)
+        self._publish()
+        if late := [job for job in jobs if not job.ready()]:
+            self._jobs.spawn(self._wait_for, late, done)
+        else:
+            done.set()
 
-    def _round(self, items: list[_SourceImport]) -> None:
-        jobs = [self._pool.spawn(self._import, item) for item in items]
-        try:
-            if self._catalog is None:
-                gevent.joinall(jobs, timeout=FIRST_CATALOG_AFTER)
-                if any(not job.ready() for job in jobs):
-                    self._publish()
-            gevent.joinall(jobs)
+    def _wait_for(self, late: list[gevent.Greenlet], done: Event) -> None:
+        for _ in gevent.iwait(late):
             self._publish()
-            self._on_import()
-        except Exception:  # the greenlet must live on: the next round tries again
-            log.exception("import failed by a fault of the proxy")
+        done.set()
+
+    def _job(self, item: _SourceImport) -> gevent.Greenlet:
+        """The import of a source: the one that runs still, or a new one."""
+        if item.job is None or item.job.ready():
+            item.retry_at = inf
+            item.job = self._jobs.spawn(self._import, item)
+        return item.job
 
     def _load_kept(self) -> None:
         self._store.sweep()
@@ -164,13 +180,19 @@ class Importer:
             # Conditional requests only if the version is that of this very body.
             same = imported.digest == version.digest
             self._take(item, imported, version if same else Version(), last_success=None)
-        self._publish()
+        self._replace_catalog()
 
     def _import(self, item: _SourceImport) -> None:
-        """Import one source; never raises."""
+        """Import one source, when a worker is free; never raises."""
+        with self._workers:
+            self._import_now(item)
+
+    def _import_now(self, item: _SourceImport) -> None:
         begun = monotonic()
+        late = ImportFailed(f"not complete after {DEADLINE:.0f} s")
         try:
-            self._fetch(item)
+            with gevent.Timeout(DEADLINE, late):
+                self._fetch(item)
         except ImportFailed as failed:
             self._failed(item, str(failed))
         except Exception as error:  # a fault of ours in one list must not stop the others
@@ -236,8 +258,20 @@ class Importer:
                 f"its {state.entries} entries stay" if item.listing else "it has no entries yet",
             )
         item.state = replace(state, failures=state.failures + 1, error=error)
+        delay = min(FIRST_RETRY * 2.0 ** min(state.failures, 16), LONGEST_RETRY)
+        item.retry_at = monotonic() + delay
+        self._stir.set()
 
     def _publish(self) -> None:
+        """Imports are over: a new catalog, if they changed anything."""
+        try:
+            with self._publishing:  # who is late waits for those before it
+                self._replace_catalog()
+            self._on_import()
+        except Exception:  # the greenlet must live on: the next round tries again
+            log.exception("import failed by a fault of the proxy")
+
+    def _replace_catalog(self) -> None:
         """Build and hand out a new catalog, if a listing changed; then free the old one."""
         listings = [item.listing for item in self._sources if item.listing is not None]
         if not self._changed or not listings:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from time import time
 from typing import IO
 
 from kptv.channels.model import Source
@@ -20,6 +21,7 @@ from kptv.upstream.lists import PIECE, Version
 log = logging.getLogger(__name__)
 
 _UNFINISHED = ".import-"
+_LEFT_AFTER = 3600.0  # seconds; a file this old is of no import that still runs, in any process
 
 
 class Store:
@@ -59,10 +61,11 @@ class Store:
         return Copy(self, source, open(descriptor, "wb"), Path(name))
 
     def sweep(self) -> None:
-        """Remove what an import left that was killed."""
+        """Remove what an import left that was killed; not what another process imports now."""
         with suppress(OSError):
             for path in self._folder.glob(f"{_UNFINISHED}*"):
-                path.unlink(missing_ok=True)
+                if time() - path.stat().st_mtime > _LEFT_AFTER:
+                    path.unlink(missing_ok=True)
 
     def _paths(self, source: Source) -> tuple[Path, Path]:
         name = hashlib.sha256(source.url.encode()).hexdigest()[:32]

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -434,7 +435,7 @@ def test_an_import_asked_for_while_one_runs_is_that_one(make: Callable[..., Rig]
 def test_while_there_is_no_catalog_yet_a_slow_source_is_not_waited_for(
     make: Callable[..., Rig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importer_module, "FIRST_CATALOG_AFTER", 0.01)
+    monkeypatch.setattr(importer_module, "PATIENCE", 0.01)
     path = tmp_path / "list.m3u"
     path.write_bytes(LIST)
     client = WaitingClient()
@@ -442,7 +443,87 @@ def test_while_there_is_no_catalog_yet_a_slow_source_is_not_waited_for(
     rig.importer.start()
     with gevent.Timeout(LIMIT):
         rig.told.wait()
-    assert (rig.names, rig.rounds, client.waiting) == (["One", "Two"], 0, 1)
+    assert (rig.names, client.waiting) == (["One", "Two"], 1)
+
+
+class SlowClient(WaitingClient):
+    """A panel that makes the list when asked: nothing before it is told to, then what it has."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__()
+        self._client = client
+
+    def get(self, source: Source, *args: Any, **options: Any) -> Any:
+        if source.number == 1:
+            with suppress(UpstreamError):
+                super().get()
+        return self._client.get(source, *args, **options)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def test_a_slow_source_holds_up_no_round_and_joins_the_catalog_when_it_is_done(
+    make: Callable[..., Rig],
+    server: ListServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importer_module, "PATIENCE", 0.05)
+    path = tmp_path / "list.m3u"
+    path.write_bytes(LIST)
+    client = SlowClient(Client(Config(sources=())))
+    rig = make(server.url, str(path), client=client, import_refresh_interval=0.1)
+    rig.importer.start()
+    with gevent.Timeout(LIMIT):
+        while rig.rounds < 3:
+            gevent.sleep(0.001)
+        assert (rig.names, client.asked) == (["One", "Two"], 1), "it is asked once, and waited for"
+        path.write_bytes(OTHER + b"\n")
+        while rig.names != ["One", "Three"]:
+            gevent.sleep(0.001)
+        assert (client.asked, client.waiting) == (1, 1)
+        client.go_on.set()
+        while rig.names != ["One", "Three", "Two"]:
+            gevent.sleep(0.001)
+    assert [state.failures for state in rig.importer.states] == [0, 0]
+
+
+def test_an_import_asked_for_ends_when_its_slowest_source_has(
+    make: Callable[..., Rig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer_module, "PATIENCE", 0.01)
+    path = tmp_path / "list.m3u"
+    path.write_bytes(LIST)
+    client = WaitingClient()
+    rig = make("http://a.example/", str(path), client=client)
+    rig.importer.start()
+    with gevent.Timeout(LIMIT):
+        rig.told.wait()
+        path.write_bytes(OTHER + b"\n")
+        done = rig.importer.import_now()
+        while rig.names != ["One", "Three"]:
+            gevent.sleep(0.001)
+        assert not done.is_set()
+        client.go_on.set()
+        done.wait()
+    assert client.asked == 1
+    assert rig.importer.states[0].failures == 1
+
+
+def test_a_source_that_hangs_fails_in_the_end_and_is_asked_again(
+    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer_module, "PATIENCE", 0.01)
+    monkeypatch.setattr(importer_module, "DEADLINE", 0.05)
+    monkeypatch.setattr(importer_module, "FIRST_RETRY", 0.01)
+    client = WaitingClient()
+    rig = make("http://a.example/", client=client)
+    rig.importer.start()
+    with gevent.Timeout(LIMIT):
+        while client.asked < 2:
+            gevent.sleep(0.001)
+    assert rig.importer.states[0].error == "not complete after 0 s"
 
 
 def test_imports_come_again_after_the_interval(
@@ -490,9 +571,13 @@ def test_what_a_killed_import_left_is_removed(
     make: Callable[..., Rig], server: ListServer, tmp_path: Path
 ) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / ".import-abc").write_text("half")
+    left, used = (tmp_path / "data" / f".import-{name}" for name in ("left", "used"))
+    left.write_text("half")
+    os.utime(left, times=(0, 0))
+    used.write_text("half, of another process that imports now")
     make(server.url).run()
-    assert not (tmp_path / "data" / ".import-abc").exists()
+    assert not left.exists()
+    assert used.exists()
 
 
 def test_its_repr_tells_no_secret(make: Callable[..., Rig], server: ListServer) -> None:
