@@ -17,7 +17,7 @@ from kptv.channels.grouping import slug_of
 from kptv.channels.model import Channel, Stream
 from kptv.config import Config
 from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
-from kptv.metrics import Metrics
+from kptv.metrics import ChannelCounters, Metrics
 from kptv.restream.attempts import next_attempt
 from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.feed import OpenStream
@@ -67,6 +67,7 @@ class Hubs:
         self._files: TTLCache[str, Mapping[str, str]] = TTLCache(
             _REMEMBERED_FILES, config.cache_duration if config.cache_enabled else 0, monotonic
         )
+        self._of_files = 0  # viewers
         self.journal = Journal()
         self._stopping: Callable[[], bool] = lambda: False
         self._closed = False
@@ -105,8 +106,8 @@ class Hubs:
 
     @property
     def viewers(self) -> int:
-        """Viewers of all hubs."""
-        return sum(len(hub.subscribers) for hub in self._hubs.values())
+        """Viewers of all hubs and files, and those who wait for a file."""
+        return sum(len(hub.subscribers) for hub in self._hubs.values()) + self._of_files
 
     def playing(self, identifier: str) -> Channel | None:
         """The channel of this slug or name as its running hub knows it.
@@ -157,6 +158,7 @@ class Hubs:
         """A film or recording, or one range of it, on a slot of its own. Raises Unavailable."""
         failover = self._failover(channel)
         counters = self._metrics.open(channel.name)
+        self._of_files += 1
         try:
             while True:
                 attempt = next_attempt(failover, self.limits)
@@ -179,7 +181,7 @@ class Hubs:
                 finally:
                     attempt.slot.close()
         finally:
-            self._metrics.close(counters, monotonic())
+            self._file_over(counters)
 
     def imported(self, find: Callable[[str], Channel | None]) -> None:
         """Running hubs go on, with the new candidates; blocked streams get another chance.
@@ -236,13 +238,16 @@ class Hubs:
         if body.status == 200:
             self._files[channel.slug] = body.headers
         counters = self._metrics.open(channel.name)
-        file = OpenFile(
-            body, slot, counters, on_close=lambda: self._metrics.close(counters, monotonic())
-        )
+        file = OpenFile(body, slot, counters, on_close=lambda: self._file_over(counters))
+        self._of_files += 1
         if body.status == 206 and (known := self._files.get(channel.slug)):
             # What its first bytes said, not what the provider does.
             file.headers = {**file.headers, "Content-Type": known["Content-Type"]}
         return file
+
+    def _file_over(self, counters: ChannelCounters) -> None:
+        self._of_files -= 1
+        self._metrics.close(counters, monotonic())
 
     def _failover(self, channel: Channel) -> Failover:
         return Failover(

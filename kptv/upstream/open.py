@@ -25,16 +25,12 @@ from kptv.upstream.progressive import read_body
 from kptv.upstream.remux import ONLY_BY_REMUX, Input, remux
 
 _FILE_ACCEPT = frozenset((200, 206, 416))
+_PACKINGS = frozenset(("gzip", "x-gzip", "deflate", "br", "zstd"))
 _FILE_READ_SIZE = 128 * 1024  # bytes; a file is sent as fast as its viewer takes it
 # What an answer says of its entity and the viewer must hear (RFC 9110, 8 and 14).
-_ENTITY_HEADERS = (
-    "Content-Type",
-    "Content-Length",
-    "Content-Range",
-    "Accept-Ranges",
-    "Last-Modified",
-    "ETag",
-)
+_ENTITY_HEADERS = ("Content-Type", "Last-Modified")
+# And what it says of the very bytes, which are others once they are unpacked.
+_BYTES_HEADERS = ("Content-Range", "Accept-Ranges", "ETag")
 _MEDIA_TYPE = re.compile(r"(?:video|audio)/|multipart/byteranges|application/octet-stream", re.I)
 
 _MANIFEST_START = 16 * 1024  # bytes in which the tag of a manifest must be found
@@ -97,6 +93,9 @@ class Opener:
         Raises UpstreamError, also where a whole body is no file: an error page with status 200.
         """
         response = self._get(stream, {"Range": byte_range} if byte_range else {})
+        if response.status_code == 206 and is_packed(response):
+            hang_up(response)  # a part of what is packed cannot be unpacked: all of it
+            response = self._get(stream, {})
         if response.status_code != 200:
             return _File(response)  # from its middle a file cannot be told from anything else
         try:
@@ -177,6 +176,21 @@ def what_is(head: bytes) -> str:
     return "no transport stream in it"
 
 
+def is_packed(response: requests.Response) -> bool:
+    """True where what is sent is not the file itself, but packed (RFC 9110, 8.4)."""
+    codings = response.headers.get("Content-Encoding", "").lower().split(",")
+    return any(coding.strip() in _PACKINGS for coding in codings)
+
+
+def length_of(response: requests.Response) -> str | None:
+    """The Content-Length that its body has (RFC 9112, 6.3); None where nothing can be told."""
+    if "Transfer-Encoding" in response.headers:
+        return None  # which wins, and they need not agree
+    told = {text.strip() for text in response.headers.get("Content-Length", "").split(",")}
+    length = told.pop()
+    return length if not told and length.isascii() and length.isdecimal() else None
+
+
 class _File:
     """An open answer whose body is a file (see errors.FileBody)."""
 
@@ -185,8 +199,14 @@ class _File:
     ) -> None:
         self._response = response
         self._head = head
+        self._is_packed = is_packed(response)  # although we asked for identity
         self.status = response.status_code
-        told = {n: response.headers[n] for n in _ENTITY_HEADERS if n in response.headers}
+        names = _ENTITY_HEADERS if self._is_packed else _ENTITY_HEADERS + _BYTES_HEADERS
+        told = {n: response.headers[n] for n in names if n in response.headers}
+        if self.status == 416:
+            told["Content-Length"] = "0"  # a page of the provider, which nobody needs
+        elif not self._is_packed and (length := length_of(response)):
+            told["Content-Length"] = length
         # A server refuses to send a line break or control, which a provider's header may hold.
         self.headers = {n: value for n, value in told.items() if value.isprintable()}
         if not _MEDIA_TYPE.match(self.headers.get("Content-Type", "")):
@@ -197,11 +217,13 @@ class _File:
 
     def __iter__(self) -> Iterator[bytes]:
         """The body. Raises UpstreamError where it breaks."""
+        if self.status == 416:
+            return
         if self._head:
             yield self._head
         while True:
             with mapped_errors():
-                data = self._response.raw.read1(_FILE_READ_SIZE, decode_content=False)
+                data = self._response.raw.read1(_FILE_READ_SIZE, decode_content=self._is_packed)
             if not data:
                 return
             yield data

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from kptv.web.stream import SEND_TIMEOUT
 from tests.functional.failing import assert_nothing_leaked
 from tests.functional.harness import Answer, Proxy
 from tests.provider import Bad, File, Provider, Reply, Stream
@@ -179,6 +180,22 @@ def test_a_viewer_that_leaves_a_file_frees_its_slot_for_a_channel(stage: Stage) 
     with stage.proxy.viewer("news") as news:
         news.wait_for_source("one")
     stage.one.wait(lambda: stage.one.connections == 0)
+
+
+def test_a_viewer_that_stops_a_film_keeps_its_slot_for_half_a_minute_at_most(
+    stage: Stage,
+) -> None:
+    """Whoever comes back asks for the rest with a Range: players do so by themselves."""
+    with stage.proxy.viewer("large", receive_buffer=4096) as viewer:
+        viewer.wait_for_bytes(100_000).pause()
+        assert stage.one.connections == 1
+        stage.one.wait(lambda: stage.one.connections == 0, timeout=SEND_TIMEOUT + 15)
+        with stage.proxy.viewer("news") as news:
+            news.wait_for_source("one")
+        viewer.resume()
+        assert viewer.wait_for_end() == "cut"
+        assert LARGE.startswith(viewer.body)
+    assert "Socket error" not in stage.proxy.log
 
 
 def test_a_file_waits_for_the_slot_of_a_channel_being_watched(stage: Stage) -> None:

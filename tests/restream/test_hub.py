@@ -391,6 +391,26 @@ def test_the_first_answer_of_a_file_is_the_one_that_is_sent(rig: Rig) -> None:
     again.close()
 
 
+def test_viewers_of_files_are_viewers_from_their_waiting_to_their_end(rig: Rig) -> None:
+    def is_file(stream: Stream) -> None:
+        raise IsFile(FakeFile())
+
+    rig.upstreams.opening = is_file
+    first = rig.play(Channel("film", "Film", (ONE,)))
+    assert isinstance(first, OpenFile)
+    assert rig.hubs.viewers == 1
+    waiting = gevent.spawn(rig.play, Channel("film", "Film", (ONE,)), "bytes=5-")
+    until(lambda: rig.hubs.limits.waiting(1) == 1)
+    assert rig.hubs.viewers == 2
+    first.close()
+    second = waiting.get(timeout=LIMIT)
+    assert isinstance(second, OpenFile)
+    assert rig.hubs.viewers == 1
+    second.close()
+    second.close()
+    assert rig.hubs.viewers == 0
+
+
 def test_closing_ends_every_viewer_and_gives_everything_back(rig: Rig) -> None:
     rig.upstreams.feed(ONE, b"a")
     viewer = rig.viewer(NEWS)

@@ -5,18 +5,21 @@ Silence and hanging need gevent's sockets: they are tested through gunicorn in t
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from time import process_time
 
 import pytest
+import requests
 
 from kptv.channels.model import Source, Stream
 from kptv.config import Config
 from kptv.errors import IsFile, Reason, UpstreamError
 from kptv.upstream.client import Client, parse_retry_after
-from kptv.upstream.open import Opener, is_dash, is_dash_film
+from kptv.upstream.open import Opener, is_dash, is_dash_film, length_of
 from tests.provider import Bad, How, Provider, Reply
 from tests.provider import Stream as Served
 
@@ -207,6 +210,90 @@ def test_a_range_of_a_film_is_asked_for_and_answered(opener: Opener, provider: P
     beyond = opener.open_file(Stream(SOURCE, film.url), "bytes=9999-")
     assert beyond.status == 416
     beyond.close()
+
+
+FILM = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 1000
+
+
+@pytest.mark.parametrize("packing", ["gzip", "GZIP", "x-gzip", "deflate", "gzip, gzip"])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_film_that_is_packed_although_we_asked_for_identity_comes_unpacked_without_a_length(
+    opener: Opener, provider: Provider, packing: str, known: bool
+) -> None:
+    film = provider.add_file("/movie/u/p/1.mp4", FILM)
+    data = FILM
+    for name in packing.lower().split(", "):
+        data = zlib.compress(data) if name == "deflate" else gzip.compress(data)
+    headers = {"Content-Encoding": packing, "ETag": '"packed"', "Accept-Ranges": "bytes"}
+    film.fail_with(Reply(200, headers, data))
+    if known:
+        body = opener.open_file(Stream(SOURCE, film.url), None)
+    else:
+        with pytest.raises(IsFile) as caught:
+            read(opener, film.url)
+        body = caught.value.body
+    with closing(body):
+        assert b"".join(body) == FILM
+    assert dict(body.headers) == {"Content-Type": "video/mp4"}
+    assert provider.requests[-1].headers["accept-encoding"] == "identity"
+
+
+def test_a_part_of_a_film_that_is_packed_is_not_used_but_the_whole_film(
+    opener: Opener, provider: Provider
+) -> None:
+    film = provider.add_file("/movie/u/p/1.mp4", FILM)
+    packed = {"Content-Encoding": "gzip", "Content-Range": "bytes 5-9/1000"}
+    film.fail_with(Reply(206, packed, gzip.compress(FILM)[5:10]), times=1)
+    with closing(opener.open_file(Stream(SOURCE, film.url), "bytes=5-9")) as body:
+        assert body.status == 200
+        assert body.headers["Content-Length"] == str(len(FILM))
+        assert b"".join(body) == FILM
+    assert [request.headers.get("range") for request in film.requests] == ["bytes=5-9", None]
+    provider.wait(lambda: provider.sockets == 0)
+    assert provider.max_connections_seen == 1
+
+
+def test_a_film_packed_in_a_way_nobody_knows_is_no_film(opener: Opener, provider: Provider) -> None:
+    film = provider.add_file("/movie/u/p/1.mp4", FILM)
+    film.fail_with(Reply(200, {"Content-Encoding": "br"}, b"\x8b\x00" + bytes(5000)))
+    with pytest.raises(UpstreamError) as caught:
+        opener.open_file(Stream(SOURCE, film.url), "bytes=5-9")
+    assert caught.value.reason is Reason.NOT_MEDIA
+    provider.wait(lambda: provider.sockets == 0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
+        ({"Content-Length": "100"}, "100"),
+        ({"Content-Length": "100, 100"}, "100"),
+        ({"Content-Length": "100, 99"}, None),
+        ({"Content-Length": "+100"}, None),
+        ({"Content-Length": "1_00"}, None),
+        ({"Content-Length": "-1"}, None),
+        ({"Content-Length": "٣"}, None),
+        ({"Content-Length": "99", "Transfer-Encoding": "chunked"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_a_length_is_passed_on_only_where_it_is_one(
+    headers: dict[str, str], sent: str | None
+) -> None:
+    response = requests.Response()
+    response.headers.update(headers)
+    assert length_of(response) == sent
+
+
+def test_the_page_of_a_range_beyond_the_end_is_not_passed_on(
+    opener: Opener, served: Served
+) -> None:
+    page = b"<html>http://panel.example/"
+    served.fail_with(Reply(416, {"Content-Range": "bytes */9", "Content-Type": "text/html"}, page))
+    with closing(opener.open_file(Stream(SOURCE, served.url), "bytes=99-")) as body:
+        assert list(body) == []
+        assert body.headers["Content-Length"] == "0"
+        assert body.headers["Content-Range"] == "bytes */9"
 
 
 @pytest.mark.parametrize(

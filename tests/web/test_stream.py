@@ -5,9 +5,11 @@ from __future__ import annotations
 import gevent
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from kptv.channels.model import Channel
 from kptv.errors import IsFile
+from kptv.web import stream as stream_module
 from kptv.web.stream import stream_blueprint
 from tests.restream.test_hub import NEWS, SOURCES, FakeFile, Rig, until
 
@@ -23,6 +25,33 @@ class Unsendable(FakeFile):
     headers = {"Content-Type": "video/mp4", "ETag": "a\r\nb"}  # noqa: RUF012
 
 
+def client_of(rig: Rig) -> FlaskClient:
+    """Who asks for NEWS, over HTTP."""
+    app = Flask(__name__)
+    app.testing = True
+    catalog = OneChannel()
+    app.register_blueprint(stream_blueprint(lambda: catalog, rig.hubs))  # type: ignore[arg-type, return-value]
+    return app.test_client()
+
+
+def test_viewers_of_films_count_for_the_number_of_viewers_that_are_let_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def is_file(stream: object) -> None:
+        raise IsFile(FakeFile())
+
+    rig = Rig()
+    rig.upstreams.opening = is_file
+    film = rig.play(NEWS)
+    monkeypatch.setattr(stream_module, "MAX_VIEWERS", 1)
+    with gevent.Timeout(10):
+        refused = client_of(rig).get("/stream/news")
+        assert (refused.status_code, refused.text) == (503, "Too many viewers; try again later.\n")
+        film.close()
+        assert client_of(rig).get("/stream/news").data == b"film"
+    rig.hubs.close()
+
+
 def test_a_header_that_cannot_be_sent_leaves_no_slot_taken() -> None:
     rig, file = Rig(), Unsendable()
 
@@ -30,12 +59,8 @@ def test_a_header_that_cannot_be_sent_leaves_no_slot_taken() -> None:
         raise IsFile(file)
 
     rig.upstreams.opening = is_file
-    app = Flask(__name__)
-    app.testing = True
-    catalog = OneChannel()
-    app.register_blueprint(stream_blueprint(lambda: catalog, rig.hubs))  # type: ignore[arg-type, return-value]
     with pytest.raises(ValueError, match="newline"), gevent.Timeout(10):
-        app.test_client().get("/stream/news")
+        client_of(rig).get("/stream/news")
     assert file.closed == 1
     until(lambda: not any(map(rig.hubs.limits.in_use, SOURCES)))
     rig.hubs.close()
