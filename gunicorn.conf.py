@@ -1,9 +1,12 @@
 """How gunicorn runs the proxy. `gunicorn -k gevent wsgi:app` reads this file by itself."""
 
+import os
 import resource
 import signal
 import sys
+import time
 
+from gunicorn import util
 from gunicorn.glogging import Logger
 
 from kptv.config import load_config
@@ -25,6 +28,7 @@ worker_class = "gevent"  # one greenlet a viewer
 worker_connections = 6000  # a pool: when full, even /healthz waits; so above web.stream's 5000
 preload_app = False  # gevent must patch before ssl is imported
 timeout = 60  # seconds without a sign of life: a worker this busy hangs
+_STOP_DEADLINE = 5.0  # seconds; it takes less than 2
 graceful_timeout = 1  # streams are ended by the app; nothing else takes longer
 keepalive = 1  # seconds; an idle connection would hold up the stop
 limit_request_line = 8190  # names of channels may be long, percent-encoded
@@ -60,11 +64,52 @@ def on_starting(server):
         sys.exit("Cannot start with --preload: gevent has to patch first. Leave it out.")
 
 
+def pre_fork(server, worker):
+    """A reload (SIGHUP) begins when the worker before it has hung up.
+
+    gunicorn would start the new one first, and for a moment two would count the sources'
+    connections, each for itself.
+    """
+    server.kill_workers(signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_DEADLINE
+    for pid in list(server.WORKERS):
+        while _runs(pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        server.kill_worker(pid, signal.SIGKILL)  # one that has ended does not mind
+
+
+def _runs(pid):
+    """Whether this child has not ended yet; it is left to gunicorn to collect."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:
+        return False
+
+
+def pre_exec(server):
+    """SIGUSR2 asks for a second master beside the first: see pre_fork."""
+    server.log.warning("SIGUSR2 is refused: two would exceed the limits. Stop it and start it.")
+    sys.exit()
+
+
 def nworkers_changed(server, new_value, old_value):
     """SIGTTIN asks for one worker more: see on_starting."""
     if old_value is not None and new_value > 1:  # at the start on_starting says more
         server.log.warning("Staying with one worker: hubs and limits live in one process.")
         server.num_workers = 1
+
+
+def _write_error(sock, status_int, reason, mesg):
+    """Errors are one line of plain text, also of what never was a request; none is repeated."""
+    text = f"{reason}\n"
+    util.write_nonblock(
+        sock,
+        f"HTTP/1.1 {status_int} {reason}\r\n"
+        "Connection: close\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        "Cache-Control: no-store\r\n"
+        f"Content-Length: {len(text)}\r\n\r\n{text}".encode("latin-1"),
+    )
 
 
 def pre_request(worker, req):
@@ -76,6 +121,7 @@ def pre_request(worker, req):
 def post_worker_init(worker):
     """gunicorn waits for bodies to end, and streams have no end: end them when it stops."""
     worker.wsgi.extensions["kptv"].stop_when(lambda: not worker.alive)
+    util.write_error = _write_error  # gunicorn's own is a page of HTML, and has no setting
     # Ctrl-C reaches each process of the terminal. The master tells the worker; told twice, it
     # prints a traceback while it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

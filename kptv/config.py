@@ -18,8 +18,8 @@ from dotenv import dotenv_values
 from kptv.channels.model import Source
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import LOWEST, Selection, parse_selection
+from kptv.formats.mpegts import DEFAULT_SLATE
 from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
-from kptv.formats.mpegts.slate import DEFAULT_SLATE
 
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"  # beside wsgi.py
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kptv.config import VARIABLES, Config, load_config
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import By, Selection
-from kptv.formats.mpegts.slate import DEFAULT_SLATE
+from kptv.formats.mpegts import DEFAULT_SLATE
 
 SOURCES = "http://provider.example/list.m3u|2"
 MB = 1024**2

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from kptv.formats.mpegts.slate import DEFAULT_SLATE, Slate
+from kptv.formats.mpegts import DEFAULT_SLATE
+from kptv.formats.mpegts.slate import Slate
 from kptv.formats.mpegts.splicer import Splicer
 from tests.formats.ts_checker import check
 from tests.formats.ts_clips import complaints, frames, needs_ffmpeg

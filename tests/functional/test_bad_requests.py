@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import email
 import fcntl
 import socket
 import struct
@@ -131,6 +132,16 @@ def ask(stage: Stage, target: bytes, method: bytes = b"GET") -> tuple[int, dict[
     return int(first.split()[1]), headers, body.decode()
 
 
+def assert_nothing_or_a_line(answer: bytes) -> None:
+    while answer:  # what follows a request may be taken for another one
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        message = email.message_from_bytes(head.partition(b"\r\n")[2])
+        headers = {name.lower(): value for name, value in message.items()}
+        size = int(headers["content-length"])
+        assert_one_line(headers, rest[:size].decode())
+        answer = rest[size:]
+
+
 def assert_one_line(headers: dict[str, str], body: str) -> None:
     assert headers["content-type"] == "text/plain; charset=utf-8"
     assert body.endswith("\n")
@@ -180,6 +191,7 @@ def test_a_request_that_is_too_long_is_refused(stage: Stage, name: str) -> None:
     answer = exchange(stage.proxy, TOO_MUCH[name])
     # Nothing: where the answer was lost because the server did not read what it refused.
     assert not answer or answer.split()[1] in (b"400", b"414", b"431")
+    assert_nothing_or_a_line(answer)
     stage.assert_unharmed()
 
 
@@ -187,7 +199,7 @@ def test_a_request_that_is_too_long_is_refused(stage: Stage, name: str) -> None:
 def test_nonsense_on_the_socket_harms_nobody(stage: Stage, name: str) -> None:
     answer = exchange(stage.proxy, NONSENSE[name])
     assert not answer or answer.split()[1][:1] in (b"4", b"5")
-    assert b"Traceback" not in answer
+    assert_nothing_or_a_line(answer)
     stage.assert_unharmed()
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.harness import Proxy, eventually
+from tests.functional.test_files import LARGE, add_film
 from tests.provider import Bad, Provider
 
 StartProvider = Callable[..., Provider]
@@ -381,3 +382,53 @@ def test_every_line_of_a_json_log_is_json_from_the_first_to_the_last(
     told = [json.loads(line)["message"] for line in proxy.log.splitlines()]
     assert told[0].startswith("Starting gunicorn")
     assert "Shutting down: Master" in told
+
+
+# --- signals of gunicorn that would make it two ---
+
+
+def test_a_reload_begins_when_the_worker_before_has_hung_up(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one", limit=2)
+    one.add_channel("News")
+    add_film(one, "film", LARGE)
+    proxy = start_proxy((one, 2))
+    assert proxy.process is not None
+    for _ in range(3):
+        worker = proxy.worker_pid
+        with (
+            proxy.viewer("news") as viewer,
+            proxy.viewer("film", receive_buffer=4096) as film,
+        ):
+            viewer.wait_for_bytes(50_000)
+            film.wait_for_bytes(50_000).pause()
+            proxy.process.send_signal(signal.SIGHUP)
+            viewer.wait_for_end()
+            crowd = [proxy.viewer(name) for name in ("news", "film")]  # at once, as players do
+            eventually(lambda: proxy.worker_pid != worker, 20.0, "the worker stayed")  # noqa: B023
+            proxy.wait_until_ready()
+            crowd += [proxy.viewer(name) for name in ("news", "film")]
+            crowd[-2].wait_for_source("one")
+            crowd[-1].wait_for_bytes(50_000)
+            for each in crowd:
+                each.leave()
+        proxy.wait_idle()
+    assert one.max_connections_seen == 2
+    assert one.turned_away == 0
+    assert "Traceback" not in proxy.log
+
+
+def test_a_second_master_is_refused(start_provider: StartProvider, start_proxy: StartProxy) -> None:
+    one = start_provider("one", limit=1)
+    one.add_channel("News")
+    proxy = start_proxy((one, 1))
+    assert proxy.process is not None
+    worker = proxy.worker_pid
+    with proxy.viewer("news") as viewer:
+        viewer.wait_for_bytes(50_000)
+        proxy.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: "SIGUSR2" in proxy.log, 20.0, "nothing was said")
+        viewer.wait_for_bytes(50_000)
+    assert "Starting gunicorn" not in proxy.log.partition("SIGUSR2")[2]
+    assert proxy.worker_pid == worker

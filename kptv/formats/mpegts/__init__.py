@@ -10,7 +10,11 @@ in one pass). One programme of many upstreams: ``splicer``, made of ``seeker`` (
 
 from __future__ import annotations
 
+from pathlib import Path
+
 PACKET_SIZE = 188  # ISO/IEC 13818-1, 2.4.3.2
 SYNC_BYTE = 0x47
 PAT_PID = 0x0000
 NULL_PID = 0x1FFF  # stuffing to a constant bit rate: carries nothing
+# A still card ("channel unavailable, reconnecting"), silent: H.264 and AAC; see make_slate.sh.
+DEFAULT_SLATE = Path(__file__).with_name("slate.ts")

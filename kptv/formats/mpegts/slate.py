@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kptv.formats.mpegts import PACKET_SIZE
 from kptv.formats.mpegts.splicer import Splicer
-
-# A still card ("channel unavailable, reconnecting"), silent: H.264 and AAC; see make_slate.sh.
-DEFAULT_SLATE = Path(__file__).with_name("slate.ts")
 
 LEAD = 0.5  # seconds of media handed out ahead of time
 LATE = 2.0  # seconds behind time, after which it does not hurry to catch up
