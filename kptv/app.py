@@ -25,6 +25,7 @@ from kptv.upstream.importer import Importer
 from kptv.upstream.open import Opener
 from kptv.web.admin import Admin
 from kptv.web.api import api_blueprint, json_error
+from kptv.web.clients import bound_sends
 from kptv.web.directory import Directory
 from kptv.web.events import Feed
 from kptv.web.ops import index_blueprint, ops_blueprint
@@ -121,6 +122,7 @@ def create_app(config: Config) -> Flask:
         app.register_blueprint(api_blueprint(view, feed, directory, admin, importer.import_now))
     else:
         app.register_blueprint(index_blueprint(config.base_url))
+    app.before_request(bound_sends)
     app.register_error_handler(HTTPException, _error)
     _export_metrics(app, metrics)
     importer.start()

@@ -21,7 +21,6 @@ from kptv.web.view import View, stream_id
 
 _LONGEST_QUERY = 200  # letters
 _LONGEST_BODY = 4096  # bytes
-_SEND_TIMEOUT = 30.0  # seconds in which a page must take an event; else it has vanished
 
 
 class Refused(Exception):
@@ -72,8 +71,6 @@ def _reading(blueprint: Blueprint, view: View, feed: Feed, directory: Directory)
         listener = feed.listen()
         if listener is None:
             raise Refused(503, "Too many pages are open.")
-        if connection := request.environ.get("gunicorn.socket"):
-            connection.settimeout(_SEND_TIMEOUT)
         response = Response(content_type="text/event-stream", direct_passthrough=True)
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Accel-Buffering"] = "no"

@@ -1,14 +1,17 @@
-"""Who asks: address and application, as far as a request tells."""
+"""Who asks: address and application, as far as a request tells; and how long it may take."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 
-from flask import Request
+from flask import Request, request
 
 from kptv.restream.subscriber import Client
 
+SEND_TIMEOUT = (
+    30.0  # seconds in which a client must take a piece of an answer; else it has vanished
+)
 _LONGEST_AGENT = 200  # letters
 # What to call those that do not begin with their name. The first that fits.
 _KNOWN = (
@@ -33,6 +36,13 @@ def client_of(request: Request) -> Client:
     if forwarded and _is_near(address) and _address(forwarded):
         address = forwarded
     return Client(address, agent)
+
+
+def bound_sends() -> None:
+    """A deadline for each send of the answer: nobody who takes nothing holds a connection."""
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        connection.settimeout(SEND_TIMEOUT)
 
 
 def app_of(agent: str) -> str:

@@ -30,7 +30,6 @@ STREAM_HEADERS = {
 }
 _FILE_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
 MAX_VIEWERS = 5000  # gunicorn.conf.py allows more connections, so that others still get answers
-SEND_TIMEOUT = 30.0  # seconds in which a viewer must take a chunk; else it has vanished
 UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)
@@ -102,8 +101,7 @@ def _answer(body: Subscriber | OpenFile) -> Response:
 
 
 def _tune(connection: Any) -> None:
-    """A viewer's socket: a deadline for its sends, little memory while it is slow."""
-    connection.settimeout(SEND_TIMEOUT)
+    """A viewer's socket: little memory while it is slow."""
     if connection.family in (socket.AF_INET, socket.AF_INET6):
         connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
 

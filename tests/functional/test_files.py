@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from kptv.web.stream import SEND_TIMEOUT
+from kptv.web.clients import SEND_TIMEOUT
 from tests.functional.failing import assert_nothing_leaked
 from tests.functional.harness import Answer, Proxy
 from tests.provider import Bad, File, Provider, Reply, Stream

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from kptv.web.clients import SEND_TIMEOUT
 from tests.functional.harness import Proxy, eventually
 from tests.functional.test_files import LARGE, add_film
 from tests.provider import Bad, Provider
@@ -382,6 +383,28 @@ def test_every_line_of_a_json_log_is_json_from_the_first_to_the_last(
     told = [json.loads(line)["message"] for line in proxy.log.splitlines()]
     assert told[0].startswith("Starting gunicorn")
     assert "Shutting down: Master" in told
+
+
+def test_who_asks_for_a_list_and_does_not_take_it_is_let_go(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    """Enough of them would be all connections that the server has."""
+    one = start_provider("one")
+    entries = [f"#EXTINF:-1,Channel {n}\n{one.url(f'/{n}.ts')}\n" for n in range(80_000)]
+    one.list.set("#EXTM3U\n" + "".join(entries))  # more than sockets hold
+    proxy = start_proxy((one, 1))
+    assert proxy.get("/playlist").status == 200
+    before = proxy.descriptors()
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", proxy.port))
+            client.sendall(b"GET /playlist HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.recv(100)
+        assert proxy.descriptors() >= before + 20
+        eventually(lambda: proxy.descriptors() <= before, SEND_TIMEOUT + 30, "they are there yet")
+    assert "Traceback" not in proxy.log
 
 
 # --- signals of gunicorn that would make it two ---
