@@ -140,6 +140,12 @@ class HlsOrigin:
             self.start = number
             self._next_at = time.monotonic()
 
+    def thaw(self) -> None:
+        """Goes on making segments, one after the other, after it was frozen."""
+        with self._lock:
+            self._next_at = time.monotonic()
+            self.frozen = False
+
     def splice(self) -> None:
         """The next segment is tagged as a discontinuity."""
         self._mark = True

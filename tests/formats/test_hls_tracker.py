@@ -332,6 +332,94 @@ def test_segments_named_by_their_query_are_told_apart() -> None:
     assert tracker.update(playlist(102, 6, name="seg.php?id=b{}"), 12.0, 12.1).reset
 
 
+# --- A stream that was closed and is opened again ----------------------------------------
+
+
+def paused(first: int = 100, count: int = 6) -> LiveTracker:
+    """A tracker whose stream was closed when all of a playlist had been handed out."""
+    tracker = started(first, count)
+    tracker.update(playlist(first, count), 6.0, 6.1)  # names do not change
+    tracker.pause()
+    return tracker
+
+
+def test_a_stream_that_is_opened_again_repeats_nothing_and_fails_where_nothing_is_new() -> None:
+    tracker = paused()
+    assert tracker.update(playlist(100, 6), 50.0, 50.1).new == 0
+    assert due(tracker) == []
+    assert tracker.fails_at == pytest.approx(65.1)
+    tracker.pause()
+    tracker.update(playlist(101, 6), 70.0, 70.1)
+    assert [(d.segment.media_sequence, d.splice) for d in due(tracker)] == [(106, True)]
+
+
+def test_what_was_known_and_not_handed_out_before_is_due_then() -> None:
+    tracker = LiveTracker(STALL)
+    tracker.update(playlist(100, 6), 0.0, 0.1)
+    tracker.next_due()  # 103
+    tracker.pause()
+    tracker.update(playlist(101, 6), 6.0, 6.1)
+    assert numbers(tracker) == [104, 105, 106]
+
+
+def test_nobody_comes_back_further_from_the_live_edge_than_one_who_starts() -> None:
+    tracker = paused()
+    update = tracker.update(playlist(90, 50), 200.0, 200.1)
+    assert numbers(tracker) == [137, 138, 139]
+    assert update.skipped == 137 - 106
+
+
+def test_a_film_goes_on_where_it_stood() -> None:
+    tracker = LiveTracker(STALL)
+    tracker.update(playlist(0, 10, tags="#EXT-X-ENDLIST\n"), 0.0, 0.1)
+    for _ in range(4):
+        tracker.next_due()
+    tracker.pause()
+    tracker.update(playlist(0, 10, tags="#EXT-X-ENDLIST\n"), 60.0, 60.1)
+    assert tracker.is_vod
+    assert numbers(tracker) == [4, 5, 6, 7, 8, 9]
+    assert tracker.finished
+
+
+def test_a_live_channel_that_ended_meanwhile_has_ended() -> None:
+    tracker = paused()
+    tracker.update(playlist(100, 6, tags="#EXT-X-ENDLIST\n"), 60.0, 60.1)
+    assert tracker.finished
+    assert not tracker.is_vod
+
+
+@pytest.mark.parametrize(
+    ("first", "name"), [(0, "seg{}.ts"), (0, "new{}.ts"), (99, "new{}.ts"), (9000, "seg{}.ts")]
+)
+def test_an_encoder_that_started_again_meanwhile_plays_at_once(first: int, name: str) -> None:
+    tracker = paused()
+    tracker.update(playlist(first, 4, name=name), 60.0, 60.1)
+    assert numbers(tracker) == list(range(first + 1, first + 4))
+
+
+def test_names_that_hold_the_token_of_a_session_repeat_nothing() -> None:
+    tracker = started()
+    tracker.update(playlist(101, 6), 6.0, 6.1)
+    due(tracker)
+    tracker.pause()
+    tracker.update(playlist(102, 6, name="token-{}.ts"), 12.0, 12.1)
+    assert numbers(tracker) == [107]
+    tracker.update(playlist(103, 6, name="token-{}.ts"), 18.0, 18.1)
+    assert numbers(tracker) == [108]
+
+
+def test_the_place_is_forgotten_where_the_answers_are_behind_it_and_go_on_from_there() -> None:
+    tracker = started(0, 12)
+    assert tracker.has_place
+    tracker.update(playlist(0, 3), 6.0, 6.1)  # as before, or a server that is behind
+    tracker.update(playlist(0, 3), 9.0, 9.1)
+    assert tracker.has_place
+    assert tracker.update(playlist(0, 4), 12.0, 12.1).stale
+    assert not tracker.has_place
+    tracker.update(playlist(7, 6), 15.0, 15.1)
+    assert tracker.has_place
+
+
 # --- When to ask, when to give up --------------------------------------------------------
 
 
@@ -473,7 +561,9 @@ class Viewer:
 
 
 _EVENTS = st.tuples(
-    st.sampled_from(["live", "live", "a server behind", "a cache", "restart", "error", "moved"]),
+    st.sampled_from(
+        ["live", "live", "a server behind", "a cache", "restart", "error", "moved", "closed"]
+    ),
     st.integers(0, 25),  # segments produced, or how old an answer is
     st.integers(0, 5),  # segments taken
     st.floats(0, 40),  # seconds too late
@@ -496,6 +586,9 @@ def test_no_origin_gets_a_segment_sent_twice_or_out_of_order_or_skipped_in_silen
         if event == "moved":
             tracker.moved()
             origin.answers.clear()  # an old address is not asked again
+        if event == "closed":
+            tracker.pause()
+            viewer.reset = True  # what comes next is spliced, however it goes on
         answer = origin.answer(event, amount)
         if answer is None:
             tracker.failed(now, now)

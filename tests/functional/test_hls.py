@@ -117,6 +117,54 @@ def test_a_channel_that_ends_fails_over_inside_the_viewers_connection(
             assert viewer.longest_silence() < 2.0
 
 
+def _failures(proxy: Proxy) -> float:
+    return proxy.metrics().value("iptv_proxy_stream_errors", channel="News")
+
+
+ALIGNED = 240  # packets of a segment that begins with a keyframe, and so can be joined at its start
+PICTURE = 10  # packets; the last one before a failure may be cut off
+
+
+def test_a_channel_that_freezes_and_goes_on_repeats_nothing_however_often_it_was_retried(
+    tmp_path: Path, start_proxy: StartProxy
+) -> None:
+    with HlsOrigin(packets=ALIGNED) as origin:
+        proxy = start_proxy(_list(tmp_path, origin), STALL_TIMEOUT="1s", RETRY_DELAY="1s")
+        with proxy.viewer("News") as viewer:
+            viewer.wait_for_bytes(ALIGNED * 188 * 3)
+            origin.frozen = True
+            eventually(lambda: _failures(proxy) >= 3, timeout=40)
+            received = viewer.runs()[-1].last
+            origin.thaw()
+            viewer.wait(lambda: viewer.runs()[-1].last >= received + ALIGNED * 3, timeout=40)
+            (run,) = viewer.runs()
+            assert run.disordered == 0
+            assert run.lost <= PICTURE
+        paths = [asked.path for asked in origin.requests(r"\.ts")]
+        assert len(paths) == len(set(paths))
+        assert origin.most_sockets == 1
+
+
+def test_a_frozen_channel_that_is_come_back_to_repeats_nothing(
+    tmp_path: Path, start_proxy: StartProxy
+) -> None:
+    with (
+        HlsOrigin(name="one", packets=ALIGNED, variants={"only": 800_000}) as one,
+        HlsOrigin(name="two", packets=ALIGNED) as two,
+    ):
+        proxy = start_proxy(_list(tmp_path, one, two), STALL_TIMEOUT="1s", RETRY_DELAY="1s")
+        with proxy.viewer("News") as viewer:
+            viewer.wait_for_bytes(ALIGNED * 188 * 3)
+            one.frozen = True
+            viewer.wait_for_source("two").wait_for_bytes(100_000)
+            before = viewer.runs()[0].last
+            one.playlist_faults, two.playlist_faults = [404, 404], [404] * 1000
+            eventually(lambda: _failures(proxy) >= 5, timeout=40)
+            one.thaw()
+            viewer.wait(lambda: viewer.sources() == ["one", "two", "one"], timeout=40)
+            assert 0 < viewer.runs()[-1].first - before <= PICTURE + 1
+
+
 def test_an_hls_channel_gives_way_to_a_transport_stream_and_back(
     start_provider: StartProvider, start_proxy: StartProxy, tmp_path: Path
 ) -> None:

@@ -64,6 +64,9 @@ class LiveTracker:
         self._last_time: float | None = None  # of the newest segment
         self._errors = 0
         self._moved = False  # addresses of segments that left the window are dead
+        self._returned = False  # to a stream that was closed, no answer yet
+        self._behind: int | None = None  # where the first answer of another line ended
+        self._lost_line = False
         self._last_new = 0.0
         self.target_duration = 0.0
         self.ended = False
@@ -99,6 +102,15 @@ class LiveTracker:
         """The number of the segment that would be handed out next."""
         return self._pending[0].media_sequence if self._pending else self._next
 
+    @property
+    def has_place(self) -> bool:
+        """True where it is known what was handed out last, in the numbers that the origin has now.
+
+        Answers that are behind, but go on from there, are those of an encoder that started again
+        unseen: a place in the old numbers would keep what is new from being played.
+        """
+        return self._next is not None and not self._lost_line
+
     # --- What comes in --------------------------------------------------------------------
 
     def update(self, playlist: MediaPlaylist, asked_at: float, now: float) -> Update:
@@ -108,6 +120,7 @@ class LiveTracker:
         playlist = self._uncounted.counted(playlist)
         self.target_duration = playlist.target_duration
         update = self._take(playlist) if playlist.segments else self._take_empty(playlist)
+        self._note_line(playlist, update)
         if update.new or not self.reload_at:
             self._last_new = now
         delay = _reload_delay(playlist, changed=update.new > 0)
@@ -130,6 +143,19 @@ class LiveTracker:
         """The playlist will come from a new address: the next answer has new ones for all."""
         self._moved = True
         self._names = _Names()
+
+    def pause(self) -> None:
+        """Its stream is closed and may be opened again: what was handed out is not due again.
+
+        Nor will be what is then further from the live edge than where a stream starts.
+        """
+        self._next = self.position
+        self._pending.clear()
+        self._returned = self._splice = True
+        self._errors = 0
+        self._behind = None
+        self.reload_at = 0.0  # silence counts from the next answer on
+        self.ended = False
 
     # --- What goes out --------------------------------------------------------------------
 
@@ -171,9 +197,19 @@ class LiveTracker:
             return Update(stale=True)
         if went_back and same is None and not self._restarted(playlist):
             return Update(stale=True)
-        if went_back or same is False or playlist.media_sequence > self._next + _LARGEST_SKIP:
+        # Names may hold the token of a session: after another one is opened they tell little.
+        renamed = same is False and not self._returned
+        if went_back or renamed or playlist.media_sequence > self._next + _LARGEST_SKIP:
             return self._reset(playlist)
         return self._advance(playlist)
+
+    def _note_line(self, playlist: MediaPlaylist, update: Update) -> None:
+        """Whether answers are behind, and go on there."""
+        if not update.stale:
+            self._behind = None
+        elif self._behind is None:
+            self._behind = playlist.end
+        self._lost_line = self._behind is not None and playlist.end > self._behind
 
     def _take_empty(self, playlist: MediaPlaylist) -> Update:
         self.ended = playlist.ended
@@ -199,6 +235,7 @@ class LiveTracker:
         self._pending.clear()
         self._names.new_line()
         self._window = 0
+        self._returned = False
         self._splice = True
         self._append(playlist, playlist.segments[start_index(playlist) :])
         return Update(new=len(self._pending), skipped=lost, reset=True)
@@ -207,9 +244,12 @@ class LiveTracker:
         assert self._next is not None
         skipped = self._drop_departed(playlist)
         self._readdress(playlist)
-        if playlist.media_sequence > self._next:
+        first = self._next - playlist.media_sequence
+        late = self._returned and first < start_index(playlist)
+        self._returned = False
+        if first < 0 or late:
             return self._jump(playlist, skipped)
-        fresh = playlist.segments[self._next - playlist.media_sequence :]
+        fresh = playlist.segments[first:]
         self._append(playlist, fresh)
         return Update(new=len(fresh), skipped=skipped)
 

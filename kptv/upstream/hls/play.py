@@ -19,7 +19,7 @@ from kptv.formats.hls.tracker import LIVE_EDGE
 from kptv.formats.mpegts.aligner import Aligner
 from kptv.upstream.client import Client
 from kptv.upstream.hls.pipe import Piece, Pipe
-from kptv.upstream.hls.playlists import Media, Reader
+from kptv.upstream.hls.playlists import Media, Place, Reader
 from kptv.upstream.hls.request import Answer, Requests
 from kptv.upstream.hls.segments import NeedsRemux
 from kptv.upstream.packets import started, whole_packets
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 _TICK = 0.1  # seconds of media that are written at once; less costs CPU
 _FIRST = 1.0  # seconds of media taken before it is known how much may leave at once
 _REMEMBERED = 4096  # streams
+_PLACES = 128  # streams, with up to 80 KB each
+_PLACE_KEPT = 1800.0  # seconds; who comes back to a stream later starts where anybody does
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class HlsUpstream:
         self._memory: TTLCache[tuple[int, str], Learned] = TTLCache(
             _REMEMBERED, config.cache_duration
         )
+        self._places: TTLCache[tuple[int, str], Place] = TTLCache(_PLACES, _PLACE_KEPT)
 
     def knows(self, stream: Stream) -> bool:
         """True where ``play`` needs no answer of the stream's URL."""
@@ -64,6 +67,7 @@ class HlsUpstream:
         ``opening`` is the playlist that the stream's URL gave, its connection closed; None: ask.
         An empty piece says that the next one does not go on where the last ended.
         Ends by itself only after a film; raises UpstreamError when the upstream cannot go on.
+        A stream that failed, and is played again, goes on behind what came of it before.
         Has one connection at a time open, to each of two hosts at most, and no greenlet or
         connection left when it is closed.
         """
@@ -85,7 +89,8 @@ class HlsUpstream:
     ) -> Iterator[bytes]:
         pipe = Pipe()
         with Requests(self._config, self._client, stream) as http:
-            reader = Reader(http, self._config, stream, pipe)
+            place = self._places.pop(stream.key, None)
+            reader = Reader(http, self._config, stream, pipe, place)
             greenlet = gevent.spawn(reader.run, opening, learned.url if learned else None)
             try:
                 first = pipe.take(_FIRST)
@@ -99,6 +104,10 @@ class HlsUpstream:
                 raise
             finally:
                 greenlet.kill()
+                # All that was read was played. Else a viewer left, and the next one wants to
+                # see something at once.
+                if pipe.empty and (place := reader.place()):
+                    self._places[stream.key] = place
 
     def _remember(self, stream: Stream, learned: Learned) -> None:
         if self._config.cache_enabled:

@@ -47,6 +47,14 @@ class Media:
     audio: str | None = field(default=None, repr=False)  # URL of sound that is apart
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a stream was played, for when it is opened again."""
+
+    tracker: LiveTracker
+    variant: Variant | None
+
+
 @dataclass(slots=True)
 class Counts:
     """What happened to one stream, for the log and the status."""
@@ -67,6 +75,7 @@ class Reader:
         config: Config,
         stream: Stream,
         pipe: Pipe,
+        place: Place | None = None,
     ) -> None:
         self._http = http
         self._config = config
@@ -76,7 +85,8 @@ class Reader:
         self._left: list[Variant] = []  # not tried yet
         self._multivariant: MultivariantPlaylist | None = None
         self._media: Media | None = None
-        self._tracker = LiveTracker(config.stall_timeout)
+        self._place = place
+        self._tracker = place.tracker if place else LiveTracker(config.stall_timeout)
         self._lost = 0  # segments in a row
         self._since_renewal = 0  # segments handed on
         self.counts = Counts()
@@ -94,6 +104,22 @@ class Reader:
     def tracker(self) -> LiveTracker:
         """Of what is played now."""
         return self._tracker
+
+    def place(self) -> Place | None:
+        """How far it was read; None: not at all, to the end of a film, or it cannot be told.
+
+        The tracker in it is not to be used by two at a time.
+        """
+        tracker = self._tracker
+        over = tracker.finished and tracker.is_vod
+        begun = self._segments.any_media or self._place
+        if not begun or over or not tracker.has_place:
+            return None
+        if self._segments.partial == tracker.position:
+            tracker.next_due()  # put back, but its beginning was played
+        tracker.pause()
+        variant = self._media.variant if self._media else None
+        return Place(tracker, variant or self._variant_before)
 
     def run(self, opening: Answer | None, remembered: str | None) -> None:
         """Fill the pipe, from the answer that the stream's URL gave or an address remembered."""
@@ -113,6 +139,7 @@ class Reader:
         self._media = self._recall(remembered) if remembered else None
         if self._media is None:
             self._media = self._enter(opening or self._http.read(self._stream.url, MAX_BYTES))
+        self._compare_variant(self._media.variant)
         while True:
             try:
                 self._follow()
@@ -122,6 +149,17 @@ class Reader:
                 self._fall_back(error)
             else:
                 return
+
+    def _compare_variant(self, variant: Variant | None) -> None:
+        """Of another variant than before only the numbers can be the same."""
+        before = self._variant_before
+        if variant and before and not _alike(variant, before):
+            self._tracker = LiveTracker(self._config.stall_timeout, after=self._tracker)
+            self._tracker.pause()
+
+    @property
+    def _variant_before(self) -> Variant | None:
+        return self._place.variant if self._place else None
 
     def _recall(self, url: str) -> Media | None:
         try:

@@ -75,6 +75,12 @@ class SegmentFetcher:
         self._rate = 0.0  # bytes a second of media, of the last segment
         self.any_media = False  # bytes of a transport stream were handed on
 
+    @property
+    def partial(self) -> int | None:
+        """The number of the segment that was handed on in part; None: there is none."""
+        job = self._job
+        return job.segment.media_sequence if job and job.sniffed else None
+
     def fetch(self, segment: Segment, target_duration: float, *, patient: bool) -> None:
         """Hand on the segment, whole. ``patient``: try again for as long as there is time.
 
