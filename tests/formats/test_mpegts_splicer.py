@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -676,6 +678,41 @@ def test_random_cuts_of_other_codecs_play_without_a_complaint(stream: tuple[str,
             hub.play(source[start : chance.randrange(len(source) // 2, len(source))], 3.0)
         assert not check(hub.out).errors
         assert complaints(hub.out) == ""
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("preset", "options"),
+    [
+        ("ultrafast", "keyint=25:bframes=3"),
+        ("fast", "keyint=40:bframes=3"),
+        ("fast", "keyint=12:bframes=2:slices=3:b-pyramid=normal"),
+        ("fast", "keyint=25:bframes=3:interlaced=1"),
+    ],
+)
+def test_cuts_of_a_source_without_an_idr_draw_no_more_than_it_does_alone(
+    preset: str, options: str
+) -> None:
+    """H.264 with open groups of pictures; and nothing that was sent is lost at a decoder."""
+    chance = random.Random(11)
+    video = f"-c:v libx264 -preset {preset} -threads 1 -x264-params "
+    source = clip(video + options + ":open-gop=1:scenecut=0:b-adapt=0", AAC, seconds=6)
+    after_idr = source[len(source) // 4 :]
+    for _ in range(5):
+        first = source[: chance.randrange(len(source) // 2, len(source))]
+        second = after_idr[chance.randrange(len(source) // 4) :]
+        hub = Hub().play(first, 3.0).play(second, 3.0)
+        alone = Hub().play(first, 3.0), Hub().play(second, 3.0)
+        assert not check(hub.out).errors
+        assert said(hub.out) <= said(alone[0].out) + said(alone[1].out)
+        assert frames(hub.out) == len(check(hub.out).dts[0x100])
+
+
+def said(stream: bytes) -> Counter[str]:
+    """How often a decoder says what, numbers aside."""
+    return Counter(
+        re.sub(r"(0x)?[0-9a-f]*[0-9]", "N", line) for line in complaints(stream).split("\n")
+    )
 
 
 @needs_ffmpeg

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from kptv.formats.mpegts.nal import units
 from kptv.formats.mpegts.psi import Stream, read_descriptors
 from kptv.formats.mpegts.sps import Size, h264_size, h264_slice_type, h265_size, mpeg2_size
 
@@ -127,7 +128,7 @@ def _judge_h264(head: bytes, random_access: bool) -> Verdict | None:
     """ITU-T H.264, 7.4.1: parameter sets and SEI come before the first slice."""
     size: Size | None = None
     usable, recovery = random_access, False
-    for at, end in _units(head):
+    for at, end in units(head):
         kind = head[at] & 0x1F
         if kind == 7:
             size, usable = h264_size(head[at + 1 : end]), True
@@ -147,7 +148,7 @@ def _judge_h265(head: bytes, random_access: bool) -> Verdict | None:
     """ITU-T H.265, 7.4.2.2: 16 to 23 are pictures for random access, 19 and 20 are IDR."""
     size: Size | None = None
     usable = random_access
-    for at, end in _units(head):
+    for at, end in units(head):
         kind = head[at] >> 1 & 0x3F
         if kind == 33:
             size, usable = h265_size(head[at + 2 : end]), True
@@ -163,7 +164,7 @@ def _judge_mpeg2(head: bytes, random_access: bool) -> Verdict | None:
     """ISO/IEC 13818-2, 6.2: sequence header, group of pictures header, picture header."""
     size: Size | None = None
     usable, closed = random_access, False
-    for at, end in _units(head):
+    for at, end in units(head):
         if head[at] == 0xB3:
             size, usable = mpeg2_size(head[at + 1 : end]), True
         elif head[at] == 0xB8 and end - at >= 5:
@@ -174,17 +175,6 @@ def _judge_mpeg2(head: bytes, random_access: bool) -> Verdict | None:
             intra = usable and head[at + 2] >> 3 & 7 == 1
             return Verdict((Key.CLOSED if closed else Key.OPEN) if intra else Key.NONE, size)
     return None
-
-
-def _units(head: bytes) -> list[tuple[int, int]]:
-    """(first byte, end) of what stands behind each start code, as far as it is there."""
-    starts: list[int] = []
-    at = head.find(b"\x00\x00\x01")
-    while 0 <= at < len(head) - 3:
-        starts.append(at + 3)
-        at = head.find(b"\x00\x00\x01", at + 3)
-    ends = [start - 3 for start in starts[1:]] + [len(head)]
-    return list(zip(starts, ends, strict=False))
 
 
 def _has_recovery_point(sei: bytes) -> bool:

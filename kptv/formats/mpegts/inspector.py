@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -19,6 +20,7 @@ from typing import NamedTuple
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import read_pcr, read_timestamp, unwrap
 from kptv.formats.mpegts.elementary import Key, Kind, Nature, Verdict, judge
+from kptv.formats.mpegts.packets import payload_of
 from kptv.formats.mpegts.programs import Program, ProgramFinder
 from kptv.formats.mpegts.sps import Size
 
@@ -95,6 +97,19 @@ class Inspection:
     @property
     def count(self) -> int:
         return len(self.words)
+
+
+def elementary_stream(unit: Unit, scans: Iterable[Inspection]) -> bytes:
+    """What is in a whole PES packet behind its header; all its packets are in ``scans``."""
+    if unit.end is None:
+        return b""
+    data = b"".join(
+        payload_of(scan.block[index * PACKET_SIZE : (index + 1) * PACKET_SIZE])
+        for scan in scans
+        for index in range(max(0, unit.number - scan.first), min(scan.count, unit.end - scan.first))
+        if scan.words[index] >> 8 & 0x1FFF == unit.pid
+    )
+    return data[9 + data[8] :] if len(data) > 8 else b""
 
 
 @dataclass(slots=True, eq=False)

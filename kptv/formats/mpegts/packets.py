@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, SYNC_BYTE
-from kptv.formats.mpegts.clock import WRAP
+from kptv.formats.mpegts.clock import WRAP, write_timestamp
 
 DISCONTINUITY, RANDOM_ACCESS, HAS_PCR, HAS_OPCR = 0x80, 0x40, 0x10, 0x08
 NULL_PACKET = bytes((SYNC_BYTE, NULL_PID >> 8, NULL_PID & 0xFF, 0x10)) + b"\xff" * 184
@@ -22,6 +22,35 @@ def bare_packet(
     if pcr is not None:
         head += ((pcr % WRAP) << 15 | 0x7E00).to_bytes(6, "big")
     return head.ljust(PACKET_SIZE, b"\xff")
+
+
+def picture_packets(pid: int, unit: bytes, pts: int, dts: int, counter: int) -> bytes:
+    """An access unit to start from, in a PES packet (2.4.3.6); ``counter`` is of the first packet.
+
+    The last packet is filled up in its adaptation field.
+    """
+    times = bytearray(b"\x31\0\x01\0\x01\x11\0\x01\0\x01")  # both (2.4.3.7)
+    write_timestamp(times, 0, pts)
+    write_timestamp(times, 5, dts)
+    data = b"\x00\x00\x01\xe0\x00\x00\x80\xc0\x0a" + times + unit
+    out: list[bytes] = []
+    field = bytes((1, RANDOM_ACCESS))
+    while data:
+        room = PACKET_SIZE - 4 - len(field)
+        if len(data) < room:
+            field = _adaptation(PACKET_SIZE - 4 - len(data), field[1:])
+        part, data = data[:room], data[room:]
+        start, control = (0 if out else 0x40), (0x30 if field else 0x10)
+        out.append(bytes((SYNC_BYTE, start | pid >> 8, pid & 0xFF, control | counter & 15)))
+        out += [field, part]
+        field, counter = b"", counter + 1
+    return b"".join(out)
+
+
+def _adaptation(size: int, content: bytes) -> bytes:
+    """An adaptation field of so many bytes in all."""
+    flags = content or b"\x00"
+    return (bytes((size - 1,)) + flags.ljust(size - 1, b"\xff"))[:size]
 
 
 def payload_of(packet: bytes) -> bytes:

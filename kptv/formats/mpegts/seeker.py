@@ -58,13 +58,13 @@ class Seeker:
         self.program = program  # the upstream's, where it was looked at last
         self.blind = False  # no keyframe came in time
         self.replayed = False  # it starts where the last connection broke off
+        self.fallback: Unit | None = None  # an open start of H.264, while an IDR is waited for
         self._opened = opened
         self._splice = splice
         self._memory = memory
         self._first = first  # the number of the first packet that may start
         self._catching_up = False
         self._candidate: int | None = None
-        self._fallback: Unit | None = None
         self._kept: list[tuple[Inspection, int]] = []
 
     def look(self, scan: Inspection, start: int, now: float, *, ahead: bool) -> Unit | None:
@@ -94,7 +94,7 @@ class Seeker:
     def _change(self, program: Program) -> None:
         """Another programme: what was found in the one before is of no use."""
         self.program = program
-        self._candidate = self._fallback = None
+        self._candidate = self.fallback = None
 
     def _at_mark(self, mark: Mark, unit: Unit, now: float, *, ahead: bool) -> Unit | None:
         nature = self.program.natures.get(unit.pid) if self.program else None
@@ -122,8 +122,8 @@ class Seeker:
             return None
         if kind is Kind.AUDIO and unit.pts is not None:  # radio: every one is an entry
             return unit
-        if self._fallback and self._waited_enough(unit):
-            return self._fallback
+        if self.fallback and self._waited_enough(unit):
+            return self.fallback
         self.blind = late
         return unit if late else None
 
@@ -132,7 +132,7 @@ class Seeker:
             return None
         if closed or not self._splice:
             return unit
-        self._fallback = self._fallback or unit
+        self.fallback = self.fallback or unit
         return None
 
     def _catches_up(self, unit: Unit, now: float) -> bool:
@@ -147,7 +147,7 @@ class Seeker:
         return self._catching_up and unit.dts > memory.last_dts
 
     def _waited_enough(self, unit: Unit) -> bool:
-        first = self._fallback
+        first = self.fallback
         if first is None or first.dts is None or unit.dts is None:
             return True
         return unit.dts - first.dts >= CLOSED_WAIT
@@ -156,9 +156,9 @@ class Seeker:
         """Drop packets that cannot be the start any more."""
         if sum(scan.count for scan, _ in self._kept) > SOUGHT:
             self._kept.clear()
-            self._candidate = self._fallback = None
+            self._candidate = self.fallback = None
             return
-        needed = self._fallback.number if self._fallback else self._candidate
+        needed = self.fallback.number if self.fallback else self._candidate
         if needed is None:
             self._kept.clear()
         else:

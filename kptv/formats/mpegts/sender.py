@@ -8,6 +8,7 @@ from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import TICKS, read_pcr, write_pcr
 from kptv.formats.mpegts.elementary import Key, Kind
 from kptv.formats.mpegts.holding import Hold, Start
+from kptv.formats.mpegts.idr import Idr
 from kptv.formats.mpegts.inspector import (
     UNIT_START,
     Inspection,
@@ -15,9 +16,16 @@ from kptv.formats.mpegts.inspector import (
     Mark,
     MarkKind,
     Unit,
+    elementary_stream,
 )
 from kptv.formats.mpegts.joining import Entry
-from kptv.formats.mpegts.packets import DISCONTINUITY, HAS_PCR, bare_packet, payload_of, remove_pcr
+from kptv.formats.mpegts.packets import (
+    DISCONTINUITY,
+    HAS_PCR,
+    bare_packet,
+    picture_packets,
+    remove_pcr,
+)
 from kptv.formats.mpegts.programme import Programme
 from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.restamp import (
@@ -46,8 +54,9 @@ class Sender:
     """Packets of one upstream in, packets for viewers into the hold.
 
     ``key`` is the unit to start from. Null packets and what is not of the programme are left out.
-    Of the first upstream (``first``) nothing but the tables is rewritten. A ``replay`` goes on in
-    the middle of a group of pictures.
+    ``opening`` is a picture to be shown one frame before it, or instead. Of the first upstream
+    (``first``) nothing but the tables is rewritten. A ``replay`` goes on in the middle of a group
+    of pictures.
     """
 
     def __init__(
@@ -60,6 +69,7 @@ class Sender:
         memory: Memory,
         key: Unit,
         *,
+        opening: Idr | None,
         first: bool,
         replay: bool,
     ) -> None:
@@ -85,6 +95,9 @@ class Sender:
         self.program = program
         self._adopt(program, first=first)
         self._announce()
+        self._opening = opening
+        if opening:
+            self._add_opening(opening)
 
     def send(self, scan: Inspection, start: int) -> tuple[int, bool]:
         """Deal with packets from ``start`` on.
@@ -181,15 +194,7 @@ class Sender:
         """The elementary stream in a PES packet, if its packets are still here."""
         if unit.end is None or not self._recent or unit.number < self._recent[0].first:
             return b""
-        data = b"".join(
-            payload_of(scan.block[index * PACKET_SIZE : (index + 1) * PACKET_SIZE])
-            for scan in self._recent
-            for index in range(
-                max(0, unit.number - scan.first), min(scan.count, unit.end - scan.first)
-            )
-            if scan.words[index] >> 8 & 0x1FFF == unit.pid
-        )
-        return data[9 + data[8] :] if len(data) > 8 else b""
+        return elementary_stream(unit, self._recent)
 
     def _counter_of(self, pid: int) -> int:
         """The counter of the PID's last packet; the inspector may be ahead in the same block."""
@@ -240,6 +245,18 @@ class Sender:
     def _announce(self) -> None:
         """The tables, at once."""
         self._hold.add(self._programme.next_pat() + self._programme.next_pmt())
+
+    def _add_opening(self, opening: Idr) -> None:
+        """A picture of its own before the key unit, or instead of it: viewers start there."""
+        track, key = self._lanes[self._key.pid].track, self._key
+        if key.pts is None or key.dts is None:
+            return
+        shift = self._timeline.shift - (0 if opening.instead else track.duration)
+        track.pts, track.dts = key.pts + shift, key.dts + shift
+        packets = picture_packets(track.pid, opening.unit, track.pts, track.dts, track.counter + 1)
+        track.counter = track.counter + len(packets) // PACKET_SIZE & 15
+        self._hold.starts.append(Start(self._hold.made, key, self._entry(track.dts), always=True))
+        self._hold.add(packets)
 
     def _route(self, word: int) -> int:
         """What becomes of a packet by its header; what is not of the programme is dropped."""
@@ -316,6 +333,8 @@ class Sender:
 
     def _wants(self, lane: Lane, unit: Unit) -> bool:
         """Whether a unit goes out: not before its time, and not of another time base."""
+        if unit is self._key and self._opening and self._opening.instead:
+            return False
         if unit.pts is None:
             return lane.open or lane.not_before is None
         time = unit.pts + self._timeline.shift
@@ -341,16 +360,22 @@ class Sender:
         always = radio or (unit is self._key and not self._replay)
         if unit.head is None and not unit.key and not always:
             return
-        entry = Entry(
+        if unit is self._key and self._opening:
+            return  # it is the opening's second showing
+        entry = self._entry((unit.dts or 0) + self._timeline.shift)
+        self._hold.starts.append(Start(lane.place, unit, entry, always))
+
+    def _entry(self, dts: int) -> Entry:
+        """A place to start at, the next that is made."""
+        return Entry(
             offset=0,
-            clock=self._timeline.seconds((unit.dts or 0) + self._timeline.shift),
+            clock=self._timeline.seconds(dts),
             tables=self._programme.last_tables,
             essential=self._essential,
             others=self._others,
             pcr_pid=self._pcr_pid,
             pcr=self._timeline.pcr,
         )
-        self._hold.starts.append(Start(lane.place, unit, entry, always))
 
     def _on_clock(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
         lane = self._lanes.get(mark.pid)

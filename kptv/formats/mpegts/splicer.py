@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from kptv.formats.mpegts.aligner import Aligner
 from kptv.formats.mpegts.elementary import Kind
 from kptv.formats.mpegts.holding import Hold
-from kptv.formats.mpegts.inspector import Inspection, Inspector, Unit
+from kptv.formats.mpegts.idr import Idr, idr_of
+from kptv.formats.mpegts.inspector import Inspection, Inspector, Unit, elementary_stream
 from kptv.formats.mpegts.joining import Chunk
 from kptv.formats.mpegts.meter import Meter, Stats, stats_of
 from kptv.formats.mpegts.packets import NULL_PACKET
@@ -176,11 +177,17 @@ class Splicer:
         key = seeker.look(scan, start, now, ahead=ahead)
         if key is None or seeker.program is None:
             return []
-        self._start(seeker, seeker.program, key, now)
-        return seeker.take(key.number)
+        found = seeker.take(key.number)
+        opening = None
+        if key is seeker.fallback:
+            opening = idr_of(elementary_stream(key, [scan for scan, _ in found]))
+        self._start(seeker, seeker.program, key, now, opening)
+        return found
 
-    def _start(self, seeker: Seeker, program: Program, key: Unit, now: float) -> None:
-        """Send the upstream from this unit on."""
+    def _start(
+        self, seeker: Seeker, program: Program, key: Unit, now: float, opening: Idr | None
+    ) -> None:
+        """Send the upstream from this unit on, ``opening`` before or instead of it."""
         first = not self.started
         if seeker.replayed:
             self.counts.replays += 1
@@ -190,7 +197,8 @@ class Splicer:
             sound = program.natures[key.pid].kind is Kind.AUDIO
             earliest = self._programme.sound_end() if sound else None
             lead = self._programme.lead
-            self._timeline.start(key, lead, now, same=same, earliest=earliest)
+            frames = 2 if opening and not opening.instead else 1
+            self._timeline.start(key, lead, now, same=same, earliest=earliest, frames=frames)
             self.counts.splices += not first
         self.counts.blind_starts += seeker.blind
         self._seeker = None
@@ -202,6 +210,7 @@ class Splicer:
             self._hold,
             self._memory,
             key,
+            opening=opening,
             first=first,
             replay=seeker.replayed,
         )

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
+from kptv.formats.mpegts.nal import Bits, unescape
+
 Size = tuple[int, int]  # width and height in pixels, after cropping
 
 # Profiles whose SPS tells the chroma format (ITU-T H.264, 7.3.2.1.1).
 _CHROMA_PROFILES = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
 
 
-class _Bits:
-    """A bit reader. Past the end it reads zeros: broken input ends in odd sizes, not errors."""
-
-    __slots__ = ("_at", "_bits", "_value")
-
-    def __init__(self, data: bytes) -> None:
-        data = data.replace(b"\x00\x00\x03", b"\x00\x00")  # emulation prevention, 7.4.1
-        self._value = int.from_bytes(data, "big")
-        self._bits = len(data) * 8
-        self._at = 0
-
-    def read(self, count: int) -> int:
-        self._at += count
-        over = self._bits - self._at
-        value = self._value >> over if over >= 0 else self._value << -over
-        return value & ((1 << count) - 1)
-
-    def golomb(self) -> int:
-        """ue(v), 9.1."""
-        zeros = 0
-        while zeros < 32 and not self.read(1):
-            zeros += 1
-        return (1 << zeros) - 1 + (self.read(zeros) if zeros else 0)
-
-
 def h264_slice_type(data: bytes) -> int:
     """slice_type modulo 5 (0 P, 1 B, 2 I) of a slice NAL unit without its first byte."""
-    bits = _Bits(data[:16])
+    bits = Bits(unescape(data[:16]))
     bits.golomb()  # first_mb_in_slice
     return bits.golomb() % 5
 
 
 def h264_size(sps: bytes) -> Size | None:
     """The size in an SPS NAL unit without its first byte (7.3.2.1.1)."""
-    bits = _Bits(sps)
-    profile = bits.read(8)
-    bits.read(16)
-    bits.golomb()
-    chroma = _h264_chroma(bits) if profile in _CHROMA_PROFILES else 1
+    bits = Bits(unescape(sps))
+    _, chroma, _ = begin_h264(bits)
     bits.golomb()  # log2_max_frame_num
     _skip_picture_order(bits)
     bits.golomb()  # max_num_ref_frames
@@ -65,7 +39,7 @@ def h264_size(sps: bytes) -> Size | None:
 
 def h265_size(sps: bytes) -> Size | None:
     """The size in an SPS NAL unit without its two first bytes (ITU-T H.265, 7.3.2.2)."""
-    bits = _Bits(sps)
+    bits = Bits(unescape(sps))
     bits.read(4)
     layers = bits.read(3)
     bits.read(1 + 88 + 8)  # the general profile, tier and level
@@ -90,9 +64,17 @@ def mpeg2_size(header: bytes) -> Size | None:
     return _plausible(bits >> 12, bits & 0xFFF)
 
 
-def _h264_chroma(bits: _Bits) -> int:
+def begin_h264(bits: Bits) -> tuple[int, int, bool]:
+    """Read an SPS as far as its scaling lists: its number, chroma_format_idc, separate planes."""
+    profile = bits.read(8)
+    bits.read(16)
+    number = bits.golomb()
+    return number, *(_h264_chroma(bits) if profile in _CHROMA_PROFILES else (1, False))
+
+
+def _h264_chroma(bits: Bits) -> tuple[int, bool]:
     chroma = bits.golomb()
-    bits.read(1 if chroma == 3 else 0)
+    planes = bool(bits.read(1 if chroma == 3 else 0))
     bits.golomb()
     bits.golomb()
     bits.read(1)
@@ -100,20 +82,18 @@ def _h264_chroma(bits: _Bits) -> int:
         for n in range(8 if chroma != 3 else 12):
             if bits.read(1):
                 _skip_scaling_list(bits, 16 if n < 6 else 64)
-    return chroma
+    return chroma, planes
 
 
-def _skip_scaling_list(bits: _Bits, size: int) -> None:
+def _skip_scaling_list(bits: Bits, size: int) -> None:
     last = following = 8
     for _ in range(size):
         if following:
-            code = bits.golomb()
-            delta = (code + 1) // 2 if code & 1 else -(code // 2)
-            following = (last + delta) % 256
+            following = (last + bits.signed()) % 256
         last = following or last
 
 
-def _skip_picture_order(bits: _Bits) -> None:
+def _skip_picture_order(bits: Bits) -> None:
     kind = bits.golomb()
     if kind == 0:
         bits.golomb()

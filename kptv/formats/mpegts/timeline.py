@@ -33,12 +33,19 @@ class Timeline:
     _seen: tuple[float, float] | None = None  # (now, media seconds) last time
 
     def start(
-        self, unit: Unit, lead: Track | None, now: float, *, same: bool, earliest: int | None = None
+        self,
+        unit: Unit,
+        lead: Track | None,
+        now: float,
+        *,
+        same: bool,
+        earliest: int | None = None,
+        frames: int = 1,
     ) -> None:
         """Choose the shift for an upstream that starts with ``unit``.
 
-        Time goes on one frame behind the last picture, and not before ``earliest``; or where it
-        would stand had no time been lost, if that is later. A reconnect (``same``) keeps its
+        Time goes on so many frames behind the last picture, and not before ``earliest``; or where
+        it would stand had no time been lost, if that is later. A reconnect (``same``) keeps its
         clock where it fits.
         """
         if unit.dts is None or unit.pts is None:
@@ -49,7 +56,8 @@ class Timeline:
         self._seen, self._pause, self._settling = None, None, False
         contiguous = self.origin - unit.dts
         if lead is not None and lead.dts is not None and lead.pts is not None:
-            contiguous = max(lead.dts - unit.dts, lead.pts - unit.pts) + lead.duration
+            contiguous = max(lead.dts - unit.dts, lead.pts - unit.pts)
+            contiguous += frames * lead.duration
         if earliest is not None:
             contiguous = max(contiguous, earliest - unit.dts)
         due = contiguous
