@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kptv.demo.playout import Playout
 from kptv.demo.providers import clip as demo_clip
 from kptv.formats.mpegts.joining import Chunk, ViewerPatch, merge
-from kptv.formats.mpegts.psi import Pat, Pmt, Stream, crc32, packets_of
+from kptv.formats.mpegts.psi import Pat, Pmt, Stream, packets_of
 from kptv.formats.mpegts.splicer import Splicer
 from kptv.formats.mpegts.timeline import AHEAD
 from tests.formats.ts_checker import check
@@ -401,20 +401,6 @@ def test_a_reconnect_that_lost_a_little_keeps_its_clock() -> None:
     assert not report.errors
     assert sorted(set(steps(report.dts[0x100]))) == [FRAME, 42 * FRAME]
     assert not report.marked
-
-
-def test_cue_messages_are_shifted() -> None:
-    cue = b"\xfc\x30\x11\x00" + bytes(5) + b"\x00\xff\xf0\x00\x00\x00\x00"
-    cue += crc32(cue).to_bytes(4, "big")
-    maker = Maker(more=(Stream(0x200, 0x86),), time=0)
-    payload = (b"\x00" + cue).ljust(184, b"\xff")
-    stream = maker.pictures(5) + maker.head(0x200, start=True) + payload + maker.pictures(5)
-    hub = Hub().play(Maker(more=(Stream(0x200, 0x86),)).pictures(40)).play(stream)
-    (sent,) = [body for body in payloads(hub.out, 0x200) if body[1] == 0xFC]
-    section = sent[1 : 1 + len(cue)]
-    assert crc32(section) == 0
-    shift = check(hub.out).dts[0x100][39]
-    assert int.from_bytes(section[4:9], "big") == shift
 
 
 def test_a_pcr_on_a_pid_of_its_own_goes_on() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 WRAP = 1 << 33
+SECTIONS = (0x05, 0x86)  # stream types whose PIDs carry sections and no PES packets
 UNSIZED = -(10**12)  # a PES packet whose length is not told: it may end anywhere
 
 
@@ -65,7 +66,7 @@ class Report:
                 self._table(pid, payload[1 + payload[0] :])
         elif not self.pmts:
             self.complain(f"PID {pid:#x} before the tables")
-        elif pid in self.pmts[-1][2]:
+        elif self.pmts[-1][2].get(pid, SECTIONS[0]) not in SECTIONS:
             self._pes(pid, payload, start=start)
 
     def _count(self, pid: int, packet: bytes, flags: int, *, has_payload: bool) -> None:

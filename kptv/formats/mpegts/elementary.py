@@ -63,6 +63,7 @@ _DATA_OF_TAG = {0x56: "teletext", 0x59: "dvb_subtitle"}
 _AUDIO_FORMATS = {b"AC-3": "ac3", b"EAC3": "eac3", b"Opus": "opus", b"BSSD": "s302m"}
 _AUDIO_FORMATS |= {b"DTS1": "dts", b"DTS2": "dts", b"DTS3": "dts", b"AC-4": "ac4"}
 _VIDEO_FORMATS = {b"HEVC": "hevc", b"VC-1": "vc1", b"drac": "dirac", b"AV01": "av1"}
+CUES = "scte35"
 _REGISTRATION, _LANGUAGE = 0x05, 0x0A
 
 
@@ -95,7 +96,7 @@ def _kind_and_codec(stream: Stream) -> tuple[Kind, str]:
     if stream.stream_type in _AUDIO:
         return Kind.AUDIO, _AUDIO[stream.stream_type]
     if stream.stream_type == 0x86:
-        return Kind.OTHER, "scte35"
+        return Kind.OTHER, CUES
     for tag, payload in read_descriptors(stream.descriptors):
         if tag in _CODEC_OF_TAG:
             return Kind.AUDIO, _CODEC_OF_TAG[tag]

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import read_pcr, read_timestamp, unwrap
-from kptv.formats.mpegts.elementary import Key, Kind, Nature, Verdict, judge
+from kptv.formats.mpegts.elementary import CUES, Key, Kind, Nature, Verdict, judge
 from kptv.formats.mpegts.packets import payload_of
 from kptv.formats.mpegts.programs import Program, ProgramFinder
 from kptv.formats.mpegts.sps import Size
@@ -42,7 +42,7 @@ class MarkKind(IntEnum):
     CLOCK = 2  # an adaptation field with a PCR or an OPCR; after what else is in the packet
     TABLE = 3  # a packet of the PAT or of the programme's PMT
     PROGRAM = 4  # the programme became known, or changed; after its last table packet
-    SECTION = 5  # a section starts on a PID of the programme (SCTE 35, private)
+    SECTION = 5  # a section starts on a PID of the programme; of cue messages also: goes on
 
 
 @dataclass(slots=True, eq=False)
@@ -260,6 +260,8 @@ class Inspector:
                 self._marks.append(Mark(index, MarkKind.SECTION, pid))
         elif state.unit is not None:
             self._go_on(index, word & 15, state.unit, state, payload)
+        elif state.nature.codec == CUES:
+            self._marks.append(Mark(index, MarkKind.SECTION, pid))
 
     # PES packets and access units
 

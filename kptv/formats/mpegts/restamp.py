@@ -9,10 +9,9 @@ from functools import lru_cache
 from itertools import accumulate
 
 from kptv.formats.mpegts import PACKET_SIZE
-from kptv.formats.mpegts.clock import WRAP, read_pcr, write_pcr, write_timestamp
+from kptv.formats.mpegts.clock import read_pcr, write_pcr, write_timestamp
 from kptv.formats.mpegts.inspector import Inspection, Unit
 from kptv.formats.mpegts.packets import HAS_OPCR, HAS_PCR, pid_of
-from kptv.formats.mpegts.psi import CUE_TABLE, crc32
 
 _CRA, _BLA_N_LP = 21, 18  # nal_unit_type of H.265
 DROP = 0  # in place of a header: no packet's header is 0
@@ -124,27 +123,6 @@ def shift_opcr(data: bytearray, at: int, shift: int) -> None:
     place = at + (12 if flags & HAS_PCR else 6)
     if flags & HAS_OPCR and place + 6 <= at + 5 + data[at + 4]:
         write_pcr(data, place, read_pcr(data, place) + shift)
-
-
-def shift_cue(data: bytearray, at: int, shift: int) -> None:
-    """Shift ``pts_adjustment`` of a splice information section (SCTE 35, 9.6).
-
-    Only where the section is whole in the packet, as all but the longest are.
-    """
-    end = at + PACKET_SIZE
-    start = at + 4 + (1 + data[at + 4] if data[at + 3] & 0x20 else 0)
-    if start >= end:
-        return
-    start += 1 + data[start]
-    if start + 9 > end or data[start] != CUE_TABLE:
-        return
-    last = start + 3 + ((data[start + 1] & 0x0F) << 8 | data[start + 2])
-    if last > end or crc32(bytes(data[start:last])):
-        return
-    high = int.from_bytes(data[start + 4 : start + 9], "big")
-    adjusted = (high & ~(WRAP - 1)) | (high + shift) % WRAP
-    data[start + 4 : start + 9] = adjusted.to_bytes(5, "big")
-    data[last - 4 : last] = crc32(bytes(data[start : last - 4])).to_bytes(4, "big")
 
 
 def break_link(packets: bytes, pid: int) -> bytes:

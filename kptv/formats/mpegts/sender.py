@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import TICKS, read_pcr, write_pcr
-from kptv.formats.mpegts.elementary import Key, Kind
+from kptv.formats.mpegts.cues import Cue
+from kptv.formats.mpegts.elementary import CUES, Key, Kind
 from kptv.formats.mpegts.holding import Hold, Start
 from kptv.formats.mpegts.idr import Idr
 from kptv.formats.mpegts.inspector import (
@@ -23,6 +25,7 @@ from kptv.formats.mpegts.packets import (
     DISCONTINUITY,
     HAS_PCR,
     bare_packet,
+    payload_of,
     picture_packets,
     remove_pcr,
 )
@@ -33,7 +36,6 @@ from kptv.formats.mpegts.restamp import (
     Draft,
     HeaderMap,
     break_link,
-    shift_cue,
     shift_opcr,
     shift_unit,
 )
@@ -45,6 +47,7 @@ from kptv.formats.mpegts.tracks import Lane
 JUMP_BACK, JUMP_AHEAD = TICKS, 3 * TICKS  # a step of the clock that needs a splice
 STRAY = 5 * TICKS  # a unit this far from the programme's clock is not of this time base
 LONGEST_UNIT = 20_000  # packets (3.7 MB): longer PES packets are not waited for
+LONGEST_CUE = 1000  # packets: a cue message that takes more of the stream is not waited for
 LATEST_UNIT = 7 * TICKS // 10  # nor is sound that takes longer than this to be whole
 _AV = (Kind.VIDEO, Kind.AUDIO)
 _ROUTED = ~0x1FFF0F  # all of a header but PID and counter
@@ -85,6 +88,7 @@ class Sender:
         self._gate_lead = not first and not replay
         self._lanes: dict[int, Lane] = {}
         self._words: tuple[int, ...] = ()  # the headers dealt with last
+        self._cues: list[Cue] = []  # of the block
         self._recent: deque[Inspection] = deque()  # where the last sound is
         self._headers = HeaderMap(self._route)
         self._latest: int | None = None  # DTS of picture or sound, the upstream's
@@ -119,6 +123,7 @@ class Sender:
                 break
             self._deal(scan, draft, mark)
         self._hold.add(draft.finish(stop))
+        self._shift_cues()
         self.position = scan.first + stop
         self._words = scan.words[start:stop]
         self._keep(scan)
@@ -138,9 +143,11 @@ class Sender:
         """The place before which every PES packet is whole, or is not waited for."""
         boundary = self._hold.made
         for lane in self._lanes.values():
-            partial = lane.unit is not None and not lane.unit.is_whole(self.position)
-            if lane.open and partial and not self._overdue(lane):
+            torn = lane.unit is not None and not lane.unit.is_whole(self.position)
+            if lane.open and torn and not self._overdue(lane):
                 boundary = min(boundary, lane.place)
+            if (place := self._awaited_cue(lane)) is not None:
+                boundary = min(boundary, place)
         return boundary
 
     def end(self, *, clean: bool) -> None:
@@ -148,26 +155,30 @@ class Sender:
 
         ``clean``: it ended between two units, so that the last one of no told length is whole.
         """
-        partial: dict[int, int] = {}
+        torn: dict[int, int] = {}
         for lane in self._lanes.values():
-            self._end_lane(lane, partial, clean=clean)
-        self._hold.cut(partial)
+            self._end_lane(lane, torn, clean=clean)
+        self._hold.cut(torn)
         self._lanes = {}
 
-    def _end_lane(self, lane: Lane, partial: dict[int, int], *, clean: bool) -> None:
+    def _end_lane(self, lane: Lane, torn: dict[int, int] | None, *, clean: bool) -> None:
+        """No more of this PID. ``torn``: from where on to take packets out; None: they stay."""
         unit, track = lane.unit, lane.track
         if not lane.open:
             return
-        counter = self._counter_of(lane.pid)
+        counter, cue = self._counter_of(lane.pid), self._awaited_cue(lane)
+        if cue is not None and torn is not None:
+            counter = lane.cues.counter - 1 & 15
+            torn[track.pid] = cue
         if unit is not None:
             if unit.is_whole(self.position):
                 counter = unit.end_counter
                 self._finish(lane)
             elif clean and unit.unbounded:
                 self._finish(lane)
-            elif lane.place >= self._hold.base and not self._overdue(lane):
+            elif torn is not None and lane.place >= self._hold.base and not self._overdue(lane):
                 counter = unit.counter - 1 & 15
-                partial[track.pid] = lane.place
+                torn[track.pid] = lane.place
                 if track.pid == self._pcr_pid:
                     self._timeline.pcr = lane.pcr
         if counter >= 0:
@@ -216,7 +227,7 @@ class Sender:
             self._lanes[pid] = lane
         for pid, lane in before.items():
             if self._lanes.get(pid) is not lane:
-                self._end_lane(lane, {}, clean=True)
+                self._end_lane(lane, None, clean=True)
         self._take_lead()
         self._rewrite = self._rewrite or not first
         clock = self._lanes.get(program.pmt.pcr_pid)
@@ -426,13 +437,29 @@ class Sender:
         draft.replace(mark.packet, packets)
 
     def _on_section(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
-        lane = self._lanes.get(mark.pid)
+        lane, word = self._lanes.get(mark.pid), scan.words[mark.packet]
         if lane is None or lane.track.nature.kind is not Kind.OTHER:
             return
-        if not lane.open:
+        starts = bool(word & UNIT_START)
+        if not lane.open and starts:
             draft.advance(mark.packet)
-            lane.turn_on(scan.words[mark.packet] & 15)
+            lane.turn_on(word & 15)
             self._headers.clear()
-        spot = draft.packet(mark.packet)
-        if spot and lane.track.nature.codec == "scte35":
-            shift_cue(*spot, self._timeline.shift)
+        if lane.open and lane.track.nature.codec == CUES and self._rewrite:
+            place = self._hold.made + draft.advance(mark.packet)
+            packet = scan.block[mark.packet * PACKET_SIZE : (mark.packet + 1) * PACKET_SIZE]
+            cues = lane.cues.feed(place, payload_of(packet), word & 15, unit_start=starts)
+            self._cues += [cue for cue in cues if cue.packets <= LONGEST_CUE]
+
+    def _shift_cues(self) -> None:
+        """Those that have become whole; all of each is still held."""
+        for cue in self._cues:
+            self._hold.change(cue.place, partial(cue.shifted, shift=self._timeline.shift))
+        self._cues.clear()
+
+    def _awaited_cue(self, lane: Lane) -> int | None:
+        """The place of the cue message that is not whole, and is waited for."""
+        place = lane.cues.place if lane.open else None
+        if place is None or self._hold.made - place >= LONGEST_CUE:
+            return None
+        return place

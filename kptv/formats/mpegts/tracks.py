@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from kptv.formats.mpegts import NULL_PID
 from kptv.formats.mpegts.clock import TICKS
+from kptv.formats.mpegts.cues import CueReader
 from kptv.formats.mpegts.elementary import Kind, Nature, language_of
 from kptv.formats.mpegts.inspector import Unit
 from kptv.formats.mpegts.programs import Program
@@ -80,6 +81,7 @@ class Lane:
     place: int = 0  # where it starts: packets made before it
     since: int | None = None  # the upstream's time when it started
     pcr: int | None = None  # the last PCR before it
+    cues: CueReader = field(default_factory=CueReader)  # of a PID with cue messages
 
     def turn_on(self, counter: int) -> None:
         """Let packets through, from one with this counter on."""
