@@ -1,15 +1,37 @@
-"""Films and recordings: passed through, each viewer on a connection and a slot of its own."""
+"""Films and recordings: passed through, each viewer on a connection and a slot of its own.
+
+Who leaves is noticed by a failing send, or by the housekeeping where nothing can be sent: before
+the film has begun, and while a window is closed.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
+from typing import Any, Protocol
 
-from kptv.errors import FileBody, UpstreamError
-from kptv.metrics import STOPPED, ChannelCounters
-from kptv.restream.limits import SETTLE, Slot
+import gevent
+from cachetools import TTLCache
+from gevent.hub import get_hub
+
+from kptv.channels.failover import Failover
+from kptv.channels.model import Channel, Stream
+from kptv.config import Config
+from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
+from kptv.metrics import STOPPED, ChannelCounters, Metrics
+from kptv.restream.attempts import next_attempt
+from kptv.restream.limits import SETTLE, ConnectionLimits, Slot
 
 log = logging.getLogger(__name__)
+
+_REMEMBERED = 10_000  # channels
+
+
+class OpenFileCall(Protocol):
+    """Opens a file, or one range of it; raises UpstreamError."""
+
+    def __call__(self, stream: Stream, byte_range: str | None) -> FileBody: ...
 
 
 class OpenFile:
@@ -25,6 +47,10 @@ class OpenFile:
         self._on_close = on_close
         self._open = True
         self._outcome: str = STOPPED
+        self.departed: Callable[[], bool] = lambda: False
+        """Tells without waiting whether the viewer has hung up."""
+        self.hang_up: Callable[[], None] = lambda: None
+        """Ends a send that waits for room."""
         self.status = body.status
         self.headers: Mapping[str, str] = body.headers
         counters.upstreams += 1
@@ -55,3 +81,107 @@ class OpenFile:
         self._counters.ended(self._slot.source.number, self._outcome)
         self._counters.clients -= 1
         self._on_close()
+
+
+class Files:
+    """All films being sent, and what is known to be one."""
+
+    def __init__(
+        self,
+        config: Config,
+        metrics: Metrics,
+        limits: ConnectionLimits,
+        failover_of: Callable[[Channel], Failover],
+        open_file: OpenFileCall,
+    ) -> None:
+        self._metrics = metrics
+        self._limits = limits
+        self._failover_of = failover_of
+        self._open_file = open_file
+        # What is known to be a file, by slug, and what to say of it without asking again.
+        self._known: TTLCache[str, Mapping[str, str]] = TTLCache(
+            _REMEMBERED, config.cache_duration if config.cache_enabled else 0, monotonic
+        )
+        self._open: set[OpenFile] = set()
+        # Who waits for one: the greenlet, and what tells whether the viewer has hung up.
+        self._asking: dict[Any, Callable[[], bool]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Files open={len(self._open)} asking={len(self._asking)}>"
+
+    @property
+    def viewers(self) -> int:
+        """Who gets one, and who waits for one."""
+        return len(self._open) + len(self._asking)
+
+    def headers(self, channel: Channel) -> Mapping[str, str] | None:
+        """The headers of the file that ``channel`` is; None: it is live, or not known yet."""
+        return self._known.get(channel.slug)
+
+    def open(
+        self, channel: Channel, byte_range: str | None, departed: Callable[[], bool]
+    ) -> OpenFile:
+        """A film or recording, or one range of it, on a slot of its own. Raises Unavailable."""
+        me = gevent.getcurrent()
+        self._asking[me] = departed
+        try:
+            file = self._opened(channel, byte_range)
+        finally:
+            del self._asking[me]
+        file.departed = departed
+        return file
+
+    def keep(self, channel: Channel, body: FileBody, slot: Slot) -> OpenFile:
+        """An answer that is a file, to be sent; who has it closes it."""
+        if body.status == 200:
+            self._known[channel.slug] = body.headers
+        counters = self._metrics.open(channel.name)
+
+        def over() -> None:
+            self._open.discard(file)
+            self._metrics.close(counters, monotonic())
+
+        file = OpenFile(body, slot, counters, on_close=over)
+        self._open.add(file)
+        if body.status == 206 and (known := self._known.get(channel.slug)):
+            # What its first bytes said, not what the provider does.
+            file.headers = {**file.headers, "Content-Type": known["Content-Type"]}
+        return file
+
+    def look_after(self) -> None:
+        """Called twice a second: who has left is let go, though nothing can be sent to show it."""
+        for file in [file for file in self._open if file.departed()]:
+            file.hang_up()
+        for asking in [asking for asking, departed in self._asking.items() if departed()]:
+            get_hub().loop.run_callback(self._turn_away, asking)
+
+    def _turn_away(self, asking: Any) -> None:
+        if asking in self._asking:  # still: else it has just got its file
+            asking.throw(Unavailable("the viewer has left", 1.0))
+
+    def _opened(self, channel: Channel, byte_range: str | None) -> OpenFile:
+        failover = self._failover_of(channel)
+        counters = self._metrics.open(channel.name)
+        try:
+            while True:
+                attempt = next_attempt(failover, self._limits)
+                source = attempt.stream.source
+                failover.opened(attempt.stream, monotonic())
+                counters.tried(source.number)
+                late = UpstreamError(Reason.TIMEOUT, f"no answer within {attempt.timeout:.1f} s")
+                try:
+                    with gevent.Timeout(attempt.timeout, late):
+                        body = self._open_file(attempt.stream, byte_range)
+                    failover.started(monotonic())
+                    return self.keep(channel, body, attempt.slot.transfer())
+                except UpstreamError as error:
+                    if error.reason is Reason.NOT_MEDIA:
+                        self._known.pop(channel.slug, None)  # it may be live now: look again
+                    counters.failed(source.number, error.reason)
+                    now = monotonic()
+                    failover.failed(error, now, now, self._limits.in_use(source) > 1)
+                    log.warning("%s: %s: %s", channel.slug, source.tag, error)
+                finally:
+                    attempt.slot.close()
+        finally:
+            self._metrics.close(counters, monotonic())

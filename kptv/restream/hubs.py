@@ -4,40 +4,30 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from time import monotonic
-from typing import Protocol
 
 import gevent
-from cachetools import TTLCache
 from gevent.greenlet import Greenlet
 
 from kptv.channels.failover import Failover, Health, Policy
 from kptv.channels.grouping import slug_of
-from kptv.channels.model import Channel, Stream
+from kptv.channels.model import Channel
 from kptv.config import Config
-from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
-from kptv.metrics import ChannelCounters, Metrics
-from kptv.restream.attempts import next_attempt
+from kptv.errors import Unavailable
+from kptv.metrics import Metrics
 from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.feed import OpenStream
-from kptv.restream.files import OpenFile
+from kptv.restream.files import Files, OpenFile, OpenFileCall
 from kptv.restream.hub import Hub
 from kptv.restream.journal import Journal, Kind
-from kptv.restream.limits import ConnectionLimits, Slot
+from kptv.restream.limits import ConnectionLimits
 from kptv.restream.output import Output
 from kptv.restream.subscriber import Client, Subscriber
 
 log = logging.getLogger(__name__)
 
 TICK = 0.5  # seconds between two looks of the housekeeping
-_REMEMBERED_FILES = 10_000  # channels
-
-
-class OpenFileCall(Protocol):
-    """Opens a file, or one range of it; raises UpstreamError."""
-
-    def __call__(self, stream: Stream, byte_range: str | None) -> FileBody: ...
 
 
 class Hubs:
@@ -49,7 +39,6 @@ class Hubs:
         self._config = config
         self._metrics = metrics
         self._open_stream = open_stream
-        self._open_file = open_file
         self._policy = Policy(
             max_retries=config.max_retries,
             retry_delay=config.retry_delay,
@@ -60,14 +49,10 @@ class Hubs:
         self.health = Health(self._policy)
         self.limits = ConnectionLimits(config.sources)
         self.limits.reclaim = self._reclaim
+        self.files = Files(config, metrics, self.limits, self._failover, open_file)
         self.budget = Budget(config.max_buffer_size)
         self._slate_clip = config.slate.read_bytes() if config.slate else b""
         self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
-        # What is known to be a file, by slug, and what to say of it without asking again.
-        self._files: TTLCache[str, Mapping[str, str]] = TTLCache(
-            _REMEMBERED_FILES, config.cache_duration if config.cache_enabled else 0, monotonic
-        )
-        self._of_files = 0  # viewers
         self.journal = Journal()
         self._stopping: Callable[[], bool] = lambda: False
         self._closed = False
@@ -107,7 +92,8 @@ class Hubs:
     @property
     def viewers(self) -> int:
         """Viewers of all hubs and files, and those who wait for a file."""
-        return sum(len(hub.subscribers) for hub in self._hubs.values()) + self._of_files
+        of_hubs = sum(len(hub.subscribers) for hub in self._hubs.values())
+        return of_hubs + self.files.viewers
 
     def playing(self, identifier: str) -> Channel | None:
         """The channel of this slug or name as its running hub knows it.
@@ -116,10 +102,6 @@ class Hubs:
         """
         hub = self._hubs.get(identifier) or self._hubs.get(slug_of(identifier))
         return hub.channel if hub else None
-
-    def file_headers(self, channel: Channel) -> Mapping[str, str] | None:
-        """The headers of the file that ``channel`` is; None: it is live, or not known yet."""
-        return self._files.get(channel.slug)
 
     def play(
         self,
@@ -133,8 +115,8 @@ class Hubs:
         ``byte_range`` (a Range header) matters only if the stream is a file. ``departed`` tells
         without waiting whether the viewer has hung up. Raises Unavailable.
         """
-        if channel.slug in self._files:
-            return self.open_file(channel, byte_range)
+        if self.files.headers(channel) is not None:
+            return self.files.open(channel, byte_range, departed)
         hub = self._hub_of(channel)
         warm = hub.output.playable
         subscriber = Subscriber(hub, departed, client)
@@ -149,39 +131,11 @@ class Hubs:
             self._metrics.first_byte(monotonic() - subscriber.joined_at, warm=warm)
             return subscriber
         if file is not None and byte_range in (None, "bytes=0-"):
+            file.departed = departed
             return file  # the answer that was looked at is the one that is sent
         if file is not None:
             file.close()
-        return self.open_file(channel, byte_range)
-
-    def open_file(self, channel: Channel, byte_range: str | None) -> OpenFile:
-        """A film or recording, or one range of it, on a slot of its own. Raises Unavailable."""
-        failover = self._failover(channel)
-        counters = self._metrics.open(channel.name)
-        self._of_files += 1
-        try:
-            while True:
-                attempt = next_attempt(failover, self.limits)
-                source = attempt.stream.source
-                failover.opened(attempt.stream, monotonic())
-                counters.tried(source.number)
-                late = UpstreamError(Reason.TIMEOUT, f"no answer within {attempt.timeout:.1f} s")
-                try:
-                    with gevent.Timeout(attempt.timeout, late):
-                        body = self._open_file(attempt.stream, byte_range)
-                    failover.started(monotonic())
-                    return self._keep_file(channel, body, attempt.slot.transfer())
-                except UpstreamError as error:
-                    if error.reason is Reason.NOT_MEDIA:
-                        self._files.pop(channel.slug, None)  # it may be live now: look again
-                    counters.failed(source.number, error.reason)
-                    now = monotonic()
-                    failover.failed(error, now, now, self.limits.in_use(source) > 1)
-                    log.warning("%s: %s: %s", channel.slug, source.tag, error)
-                finally:
-                    attempt.slot.close()
-        finally:
-            self._file_over(counters)
+        return self.files.open(channel, byte_range, departed)
 
     def imported(self, find: Callable[[str], Channel | None]) -> None:
         """Running hubs go on, with the new candidates; blocked streams get another chance.
@@ -221,7 +175,7 @@ class Hubs:
                 self._new_output,
                 counters,
                 self._config.join_buffer,
-                keep_file=lambda body, slot: self._keep_file(channel, body, slot),
+                keep_file=lambda body, slot: self.files.keep(channel, body, slot),
                 on_idle=self._idle,
                 on_end=lambda hub: self._ended(key, hub),
             )
@@ -233,21 +187,6 @@ class Hubs:
     def _new_output(self, wake: Callable[[], None]) -> Output:
         buffer = ChunkBuffer(self._config.buffer_size_per_stream, self.budget)
         return Output(buffer, self._slate_clip, monotonic(), wake)
-
-    def _keep_file(self, channel: Channel, body: FileBody, slot: Slot) -> OpenFile:
-        if body.status == 200:
-            self._files[channel.slug] = body.headers
-        counters = self._metrics.open(channel.name)
-        file = OpenFile(body, slot, counters, on_close=lambda: self._file_over(counters))
-        self._of_files += 1
-        if body.status == 206 and (known := self._files.get(channel.slug)):
-            # What its first bytes said, not what the provider does.
-            file.headers = {**file.headers, "Content-Type": known["Content-Type"]}
-        return file
-
-    def _file_over(self, counters: ChannelCounters) -> None:
-        self._of_files -= 1
-        self._metrics.close(counters, monotonic())
 
     def _failover(self, channel: Channel) -> Failover:
         return Failover(
@@ -295,6 +234,10 @@ class Hubs:
                     hub.measure(now)
                 except Exception:  # of one hub: the others, and the stop, need this greenlet
                     log.exception("%s: housekeeping failed", hub.channel.slug)
+            try:
+                self.files.look_after()
+            except Exception:  # likewise
+                log.exception("housekeeping of films failed")
             self._metrics.forget(now)
 
     def _look_after(self, hub: Hub, now: float) -> None:

@@ -50,7 +50,7 @@ def stream_blueprint(current_catalog: Callable[[], Catalog | None], hubs: Hubs) 
         if channel is None:
             return line(404, "No such channel; /playlist.m3u8 lists all there are.")
         if request.method == "HEAD":  # answered from what is known: opens nothing
-            return _head(hubs.file_headers(channel))
+            return _head(hubs.files.headers(channel))
         return _play(hubs, channel)
 
     return blueprint
@@ -72,10 +72,7 @@ def _play(hubs: Hubs, channel: Channel) -> Response:
     try:
         if connection is not None:
             _tune(connection)
-        if connection is not None and isinstance(body, Subscriber):
-            body.hang_up = _hang_up_of(connection)
-            if request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
-                body.send = _sender_of(connection)  # later ones are chunked: the server does that
+            _connect(body, connection)
         # The body itself goes to gunicorn, which closes it on every path from here on.
         return _answer(body)
     except BaseException:  # a socket that is gone, a header that cannot be sent
@@ -104,6 +101,13 @@ def _tune(connection: Any) -> None:
     """A viewer's socket: little memory while it is slow."""
     if connection.family in (socket.AF_INET, socket.AF_INET6):
         connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
+
+
+def _connect(body: Subscriber | OpenFile, connection: Any) -> None:
+    body.hang_up = _hang_up_of(connection)
+    # Later versions are chunked: the server does that.
+    if isinstance(body, Subscriber) and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
+        body.send = _sender_of(connection)
 
 
 def _departure_of(connection: Any) -> Callable[[], bool]:

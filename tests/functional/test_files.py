@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -196,6 +197,20 @@ def test_a_viewer_that_stops_a_film_keeps_its_slot_for_half_a_minute_at_most(
         assert viewer.wait_for_end() == "cut"
         assert LARGE.startswith(viewer.body)
     assert "Socket error" not in stage.proxy.log
+
+
+def test_a_viewer_that_says_goodbye_to_a_film_without_reading_on_frees_its_slot_soon(
+    stage: Stage,
+) -> None:
+    """Its window stays closed and no reset comes: no send ever fails."""
+    stage.get("large", Range="bytes=0-9")
+    with socket.socket() as viewer:
+        viewer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        viewer.connect(("127.0.0.1", stage.proxy.port))
+        viewer.sendall(b"GET /stream/large HTTP/1.1\r\nHost: x\r\n\r\n")
+        viewer.recv(100)
+        viewer.shutdown(socket.SHUT_WR)
+        stage.one.wait(lambda: stage.one.connections == 0, timeout=SEND_TIMEOUT / 2)
 
 
 def test_a_file_waits_for_the_slot_of_a_channel_being_watched(stage: Stage) -> None:

@@ -411,6 +411,46 @@ def test_viewers_of_files_are_viewers_from_their_waiting_to_their_end(rig: Rig) 
     assert rig.hubs.viewers == 0
 
 
+def test_a_film_whose_viewer_has_hung_up_is_ended_also_where_nothing_can_be_sent(
+    rig: Rig,
+) -> None:
+    def is_file(stream: Stream) -> None:
+        raise IsFile(FakeFile())
+
+    rig.upstreams.opening = is_file
+    gone, hung_up = Event(), Event()
+    for _ in range(2):  # not known to be a film yet, and known
+        film = rig.hubs.play(NEWS, None, gone.is_set)
+        assert isinstance(film, OpenFile)
+        film.hang_up = hung_up.set
+        gone.set()
+        assert hung_up.wait(LIMIT)
+        film.close()
+        gone.clear()
+        hung_up.clear()
+
+
+def test_who_leaves_while_waiting_for_a_film_leaves_the_queue_and_opens_nothing(
+    rig: Rig,
+) -> None:
+    def is_file(stream: Stream) -> None:
+        raise IsFile(FakeFile())
+
+    rig.upstreams.opening = is_file
+    channel, gone = Channel("film", "Film", (ONE,)), Event()
+    film = rig.play(channel)
+    waiting = gevent.spawn(rig.hubs.play, channel, "bytes=5-", gone.is_set)
+    until(lambda: rig.hubs.limits.waiting(1) == 1)
+    gone.set()
+    with pytest.raises(Unavailable, match="has left"):
+        waiting.get(timeout=LIMIT)
+    assert rig.hubs.limits.waiting(1) == 0
+    assert rig.files == []
+    assert rig.hubs.viewers == 1
+    film.close()
+    until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
+
+
 def test_closing_ends_every_viewer_and_gives_everything_back(rig: Rig) -> None:
     rig.upstreams.feed(ONE, b"a")
     viewer = rig.viewer(NEWS)
