@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -146,6 +147,49 @@ def test_the_same_seconds_on_every_connection_are_a_loop() -> None:
         found.append(splicer.trouble(n * 10.0 + 1))
         splicer.close(n * 10.0 + 4)
     assert found == [None, None, Trouble.LOOP, Trouble.LOOP]
+
+
+@pytest.mark.parametrize("gop", [25, 250])
+@pytest.mark.parametrize("maker", [Maker(), Maker(video=None)], ids=["television", "radio"])
+def test_a_provider_that_repeats_its_last_seconds_to_every_connection_is_no_loop(
+    maker: Maker, gop: int
+) -> None:
+    """A connection lasts 3 s and begins 10 s back: all is seen three times, and goes on."""
+    splicer = Splicer()
+    for n in range(12):
+        again = replace(maker, gop=gop, counters={}, count=0)
+        stream = again.pictures(n * 75)  # what was before this connection
+        splicer.open(n * 3.0, same_stream=n > 0)
+        stream = again.tables() + stream[-250 * 800 :] + again.pictures(75)
+        for at in range(0, len(stream), 20_000):
+            splicer.feed(stream[at : at + 20_000], n * 3.0 + 1)
+            assert splicer.trouble(n * 3.0 + 1) is None
+        splicer.close(n * 3.0 + 3)
+
+
+def test_a_clock_that_starts_anew_and_then_repeats_is_no_loop() -> None:
+    splicer, maker = Splicer(), Maker(time=5_000_000)
+    splicer.open(0.0, same_stream=False)
+    splicer.feed(maker.pictures(500), 0.0)
+    for n in range(8):
+        splicer.open(n * 4.0, same_stream=True)
+        splicer.feed(Maker(time=900_000).pictures(200 + n * 100), n * 4.0 + 1)
+        assert splicer.trouble(n * 4.0 + 1) is None
+
+
+def test_the_same_seconds_of_radio_again_and_again_are_a_loop() -> None:
+    maker = Maker(video=None)
+
+    def read(time: float) -> bytes:
+        stream = b""
+        while maker.count < int(time * 25):
+            maker.time = 900_000 - maker.count // 250 * 250 * 3600
+            stream += maker.picture()
+        return stream
+
+    ((when, trouble),) = troubles(read, 40)
+    assert trouble is Trouble.LOOP
+    assert 20 <= when <= 22
 
 
 def test_nothing_is_wrong_with_what_is_not_open() -> None:

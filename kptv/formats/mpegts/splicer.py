@@ -151,7 +151,7 @@ class Splicer:
     def _take(self, packets: bytes, now: float) -> None:
         """Deal with whole packets; a step of the clock in them begins a new search."""
         scanned = self._inspector.scan(packets)
-        self._watch.note(scanned)
+        self._watch.note(scanned, self._inspector.program)
         self._meter.note(scanned, self._inspector.clock, now)
         work: deque[tuple[Inspection, int]] = deque([(scanned, 0)])
         while work:

@@ -6,7 +6,9 @@ from collections import deque
 from enum import StrEnum
 
 from kptv.formats.mpegts.clock import TICKS, WRAP
+from kptv.formats.mpegts.elementary import Kind
 from kptv.formats.mpegts.inspector import Inspection, Inspector, MarkKind, Unit
+from kptv.formats.mpegts.programs import Program
 
 DRIP_WINDOW = 10.0  # seconds
 DRIP_RATE = 0.7  # seconds of media a second: less is a drip
@@ -16,6 +18,7 @@ SCRAMBLED_AFTER = 5.0  # seconds of scrambled packets without one picture in the
 RECENT = 2.0  # seconds: what grew within them is going on
 LOOP_KEYS = 64  # keyframes that are remembered: a loop of up to half a minute or so is noticed
 LOOP_ROUNDS = 3  # times that one keyframe with one time comes before it is a loop
+NEWS = TICKS  # media that goes on so far beyond all before is no loop
 _STEP = 0.25  # seconds between two samples
 _LONGEST_ADVANCE = 60 * TICKS  # of the clock between two looks; more is a jump
 
@@ -27,6 +30,48 @@ class Trouble(StrEnum):
     NO_MEDIA = "no_media"  # null packets, tables or rubbish only
     SCRAMBLED = "scrambled"
     LOOP = "loop"  # the same seconds again and again: a provider's error slate
+
+
+class _Past:
+    """What came of a stream: units of its video; of radio, of its sound."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[int, int], int] = {}  # rounds since there was something new
+        self._repeats = False  # one of them came again
+        self._farthest: int | None = None  # DTS
+        self._second = -1  # of the last unit's DTS
+
+    def note_unit(self, unit: Unit) -> bool:
+        """Whether it is the first of a second: radio, which has no keyframes, is known by those."""
+        if unit.dts is None:
+            return False
+        if self._farthest is None or NEWS <= (unit.dts - self._farthest) % WRAP < WRAP // 2:
+            self._advance(unit.dts)
+        before, self._second = self._second, unit.dts % WRAP // TICKS
+        return before != self._second
+
+    def note_key(self, unit: Unit) -> int:
+        """How often it has come while there was nothing new.
+
+        A provider may repeat its last seconds to every connection: that is no loop while each
+        brings more than the one before.
+        """
+        if unit.dts is None:
+            return 0
+        key = unit.dts % WRAP, unit.fingerprint
+        rounds = self._keys.pop(key, 0)
+        if not rounds:
+            self._advance(unit.dts)  # also where its clock starts anew
+        self._repeats = self._repeats or rounds > 0
+        self._keys[key] = rounds + 1
+        if len(self._keys) > LOOP_KEYS:
+            del self._keys[next(iter(self._keys))]
+        return rounds + 1
+
+    def _advance(self, dts: int) -> None:
+        if self._repeats:
+            self._keys = dict.fromkeys(self._keys, 1)
+        self._farthest, self._repeats = dts, False
 
 
 class Watch:
@@ -41,14 +86,23 @@ class Watch:
         self._looked_at = now
         self._advanced_at = now
         self._grew: dict[str, tuple[int, float]] = {}  # (count, when it last grew)
-        self._keys: dict[tuple[int, int], int] = {}
+        self._past = _Past()
         self._loops = False
 
-    def note(self, scan: Inspection) -> None:
-        """Keyframes; of radio, units: is one of them here for the third time?"""
+    def note(self, scan: Inspection, program: Program | None) -> None:
+        """Is a keyframe here for the third time, and nothing new in between?"""
+        lead = program.lead_pid if program else None
+        if program is None or lead is None:
+            return
+        is_radio = program.natures[lead].kind is Kind.AUDIO
         for mark in scan.marks:
-            if mark.unit is not None and mark.kind is MarkKind.KEY:
-                self._note_key(mark.unit)
+            if mark.pid == lead and mark.unit is not None:
+                if mark.kind is MarkKind.UNIT:
+                    is_key = self._past.note_unit(mark.unit) and is_radio
+                else:
+                    is_key = mark.kind is MarkKind.KEY
+                if is_key and self._past.note_key(mark.unit) >= LOOP_ROUNDS:
+                    self._loops = True
 
     def look(self, now: float, inspector: Inspector, received: int) -> Trouble | None:
         """What is wrong now, or None. ``received`` counts the upstream's bytes.
@@ -73,19 +127,10 @@ class Watch:
         return Trouble.DRIP if self._drips(now) else None
 
     def again(self, now: float) -> Watch:
-        """A watch for the same stream opened once more: it knows the keyframes that came."""
+        """A watch for the same stream opened once more: it knows what came."""
         watch = Watch(now)
-        watch._keys = self._keys
+        watch._past = self._past
         return watch
-
-    def _note_key(self, unit: Unit) -> None:
-        if unit.dts is None:
-            return
-        key = unit.dts % WRAP, unit.fingerprint
-        self._keys[key] = rounds = self._keys.pop(key, 0) + 1
-        self._loops = self._loops or rounds >= LOOP_ROUNDS
-        if len(self._keys) > LOOP_KEYS:
-            del self._keys[next(iter(self._keys))]
 
     def _last_growth(self, name: str, count: int, now: float) -> float:
         """When the count last grew."""
