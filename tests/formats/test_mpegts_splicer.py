@@ -348,6 +348,38 @@ def test_bursts_of_every_upstream_do_not_add_up() -> None:
     assert ahead < 2 + AHEAD + 2  # what the first one had stored, what is let pass, the last one's
 
 
+@pytest.mark.parametrize("burst", [2, 5, 8])
+@pytest.mark.parametrize("each", [3, 12])
+def test_ten_failovers_between_providers_that_send_their_last_seconds_at_once(
+    burst: int, each: int
+) -> None:
+    """What viewers have to store is what one provider sends at once, and a bit."""
+    hub, ahead = Hub(), []
+    for n in range(11):
+        hub.now += 0.2
+        hub.splicer.open(hub.now, same_stream=False)
+        maker = Maker(time=n * 1_000_000, gop=25)
+        stream = maker.pictures(burst * 25)
+        for at in range(0, len(stream), 10_000):
+            hub.now += 0.01
+            hub.chunks.append(hub.splicer.feed(stream[at : at + 10_000], hub.now))
+        for _ in range(each * 25):
+            hub.now += 0.04
+            hub.chunks.append(hub.splicer.feed(maker.picture(), hub.now))
+            ahead.append(hub.chunks[-1].clock - (hub.now - 1000.0))
+        hub.chunks.append(hub.splicer.close(hub.now))
+    assert not check(hub.out).errors
+    assert max(ahead) < burst + AHEAD + 0.1
+    assert min(ahead) > burst - 3.5, "nor does it run dry: each one's store is used"
+
+
+def test_a_store_larger_than_that_of_the_first_upstream_is_let_in_whole() -> None:
+    hub = Hub().play(Maker(time=0).pictures(100), 4.0)
+    hub.splicer.open(hub.now, same_stream=False)
+    hub.chunks.append(hub.splicer.feed(Maker(time=77).pictures(300), hub.now))  # 12 s
+    assert len(check(merge(hub.chunks).data).dts[0x100]) == 99 + 299
+
+
 def test_a_step_of_the_clock_inside_an_upstream_is_spliced() -> None:
     maker = Maker()
     stream = maker.pictures(50)

@@ -103,10 +103,11 @@ class Sender:
         if opening:
             self._add_opening(opening)
 
-    def send(self, scan: Inspection, start: int) -> tuple[int, bool]:
+    def send(self, scan: Inspection, start: int, limit: int | None) -> tuple[int, bool]:
         """Deal with packets from ``start`` on.
 
-        Where it stopped, and whether this sender ends there: the clock steps, or the lead changes.
+        Where it stopped, and whether this sender ends there: the clock steps, the lead changes, or
+        comes to ``limit``, a time of the programme.
         """
         draft = Draft(scan, start, self._headers, rewrite=self._rewrite)
         stop, over = scan.count, False
@@ -114,7 +115,7 @@ class Sender:
         for mark in scan.marks:
             if mark.packet < start:
                 continue
-            if mark.unit is not None and self._jumps(mark):
+            if mark.unit is not None and (self._jumps(mark) or self._exceeds(mark, limit)):
                 stop, over = mark.packet, True
                 break
             if mark.program is not None and mark.program is not self.program:
@@ -303,6 +304,14 @@ class Sender:
         if unit.dts < lane.unit.dts - JUMP_BACK:
             return True
         return unit.dts > max(lane.unit.dts, self._latest) + JUMP_AHEAD
+
+    def _exceeds(self, mark: Mark, limit: int | None) -> bool:
+        """Whether a unit of the lead behind the first starts beyond the limit."""
+        unit = mark.unit
+        if limit is None or unit is None or mark.kind is not MarkKind.UNIT:
+            return False
+        is_next = unit.pid == self._key.pid and unit is not self._key
+        return is_next and unit.dts is not None and unit.dts + self._timeline.shift > limit
 
     def _overdue(self, lane: Lane) -> bool:
         """Whether the lane's unit takes too long to become whole."""

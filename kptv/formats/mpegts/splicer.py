@@ -40,7 +40,7 @@ class SpliceCounts:
     """What has happened to the programme so far."""
 
     splices: int = 0
-    jumps: int = 0  # steps of an upstream's own clock, spliced likewise
+    jumps: int = 0  # within an upstream: its clock stepped, or too much came at once
     replays: int = 0  # reconnects that went on where they had broken off
     blind_starts: int = 0  # without a keyframe, because none came in time
 
@@ -149,7 +149,7 @@ class Splicer:
         return Chunk(NULL_PACKET * FILLER_NULLS, clock=self._clock)
 
     def _take(self, packets: bytes, now: float) -> None:
-        """Deal with whole packets; a step of the clock in them begins a new search."""
+        """Deal with whole packets; a break in them begins a new search."""
         scanned = self._inspector.scan(packets)
         self._watch.note(scanned, self._inspector.program)
         self._meter.note(scanned, self._inspector.clock, now)
@@ -159,7 +159,7 @@ class Splicer:
             if start >= scan.count:
                 continue
             if self._sender:
-                stop, over = self._sender.send(scan, start)
+                stop, over = self._sender.send(scan, start, self._timeline.limit(now))
                 work.appendleft((scan, stop))
                 if over:
                     self.counts.jumps += 1
