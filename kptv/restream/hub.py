@@ -170,7 +170,12 @@ class Hub:
 
     @property
     def media(self) -> dict[str, object]:
-        """What the transport stream of the source says of itself, as far as it is known."""
+        """What the transport stream of the source says of itself, as far as it is known.
+
+        While viewers get the slate, that alone.
+        """
+        if self.output.on_slate:
+            return {"slate": True}
         if not self.output.sending:
             return {}
         stats = self.output.stats

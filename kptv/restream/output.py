@@ -12,7 +12,7 @@ from collections.abc import Callable
 from kptv.channels.model import Stream
 from kptv.formats.mpegts.joining import Chunk
 from kptv.formats.mpegts.meter import Stats
-from kptv.formats.mpegts.slate import Slate
+from kptv.formats.mpegts.slate import Slate, sound_of
 from kptv.formats.mpegts.splicer import Splicer
 from kptv.formats.mpegts.watch import Trouble
 from kptv.restream.buffer import ChunkBuffer
@@ -39,6 +39,7 @@ class Output:
         self._begun = False  # and has given media
         self._clip = slate_clip
         self._slate: Slate | None = None
+        self._stats: Stats | None = None  # of the last upstream, while the slate plays
         self._wake = wake
 
     def __repr__(self) -> str:
@@ -46,13 +47,18 @@ class Output:
 
     @property
     def stats(self) -> Stats:
-        """What is known of the upstream that is, or was last, open."""
-        return self._splicer.stats
+        """What is known of the upstream that is, or was last, open; never of the slate."""
+        return self._stats if self._slate and self._stats else self._splicer.stats
 
     @property
     def sending(self) -> bool:
         """What the upstream sends reaches viewers."""
-        return self._splicer.sending
+        return self._splicer.sending and not self._slate
+
+    @property
+    def on_slate(self) -> bool:
+        """Viewers get the slate."""
+        return self._slate is not None
 
     def open(self, stream: Stream, now: float) -> None:
         """``stream`` feeds the programme from now on."""
@@ -94,15 +100,22 @@ class Output:
         """Called twice a second: keep those who wait."""
         if not self.playable:
             return
-        nothing_works = not self._is_open and now - self.media_at >= SLATE_AFTER
-        if nothing_works and self._clip and self._slate is None:
-            self._slate = Slate(self._clip, now)
-            self._stream = None  # what is opened next does not go on where the last stopped
-            self._splicer.open(now, same_stream=False)
+        if not self._is_open and now - self.media_at >= SLATE_AFTER and self._slate is None:
+            self._begin_slate(now)
         if self._slate is not None and self._slate.playable:
             self._send(self._splicer.feed(self._slate.due(now), now), now)
         if now - self._sent_at >= FILLER_AFTER:
             self._send(self._splicer.filler(), now)
+
+    def _begin_slate(self, now: float) -> None:
+        """Show the slate; listeners of a radio channel get its sound only, if that is of use."""
+        radio = self._splicer.radio
+        clip = sound_of(self._clip, radio) if radio else self._clip
+        if clip:
+            self._stats = self.stats
+            self._slate = Slate(clip, now)
+            self._stream = None  # what is opened next does not go on where the last stopped
+            self._splicer.open(now, same_stream=False)
 
     def _end_slate(self, now: float) -> None:
         if self._slate is not None:

@@ -527,6 +527,17 @@ def test_what_happened_to_a_channel_is_told_in_order() -> None:
     rig.hubs.close()
 
 
+def test_while_viewers_get_the_slate_nothing_is_said_of_its_codecs(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, b"a")
+    assert rig.viewer(NEWS).next() == b"a"
+    hub = hub_of(rig)
+    assert hub.media["codecs"] == ["aac"]
+    now = monotonic()
+    hub.output.close(now)
+    hub.output.tick(now + 60)
+    assert hub.media == {"slate": True}
+
+
 def test_what_was_opened_is_open_or_has_an_outcome() -> None:
     rig = Rig()
     rig.upstreams.feed(ONE, b"1", UpstreamError(Reason.RESET))

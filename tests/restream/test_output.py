@@ -8,9 +8,11 @@ from kptv.formats.mpegts.packets import pid_of
 from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.output import Output
 from tests.formats.ts_checker import check
-from tests.restream.radio import FRAME_TICKS, Radio, marks
+from tests.formats.ts_maker import Maker
+from tests.restream.radio import AUDIO_PID, FRAME_TICKS, Radio, marks
 
 FRAME = FRAME_TICKS / 90_000  # seconds
+AAC, MP2 = 0x0F, 0x03  # stream types
 A, B = (Stream(Source(n, "", 1), f"http://{n}/") for n in (1, 2))
 
 
@@ -93,6 +95,66 @@ def test_after_five_seconds_without_an_upstream_a_slate_plays_until_one_comes_ba
     rig.play(Radio(base=77), b"c", b"d", b"e")
     assert marks(rig.received) == [b"a", b"b", b"c", b"d", b"e"]
     assert not check(rig.received).errors
+
+
+def listed(data: bytes) -> set[int]:
+    """The stream types of all tables in it."""
+    return {kind for _, _, kinds in check(data).pmts for kind in kinds.values()}
+
+
+def test_listeners_of_radio_get_the_sound_of_the_slate_only() -> None:
+    rig = Rig(DEFAULT_SLATE.read_bytes())
+    rig.output.open(A, rig.now)
+    rig.play(Radio(), b"a", b"b")
+    rig.output.close(rig.now)
+    rig.wait(20)
+    rig.output.open(B, rig.now)
+    rig.play(Radio(base=77), b"c", b"d", b"e")
+    report = check(rig.received)
+    assert not report.errors
+    assert len(report.pmts) == 1, "players need not look for their stream again"
+    assert listed(rig.received) == {AAC}
+    assert len(report.dts[AUDIO_PID]) > 14 * 2
+    assert len(report.pcrs) > 14 * 10
+
+
+def test_listeners_of_another_sound_than_the_slates_are_only_held() -> None:
+    rig, maker = Rig(DEFAULT_SLATE.read_bytes()), Maker(video=None, audio_type=MP2)
+    rig.output.open(A, rig.now)
+    rig.output.feed(maker.pictures(50), rig.now)
+    rig.output.close(rig.now)
+    rig.wait(20)
+    assert not rig.output.on_slate
+    assert listed(rig.received) == {MP2}
+    assert NULL_PID in rig.pids()
+
+
+def test_viewers_of_pictures_get_the_slates() -> None:
+    rig = Rig(DEFAULT_SLATE.read_bytes())
+    rig.output.open(A, rig.now)
+    rig.output.feed(Maker().pictures(50), rig.now)
+    rig.output.close(rig.now)
+    rig.wait(20)
+    assert rig.output.on_slate
+    report = check(rig.received)
+    assert len(report.pmts) == 1
+    assert len(report.dts[0x100]) > 14 * 24
+
+
+def test_the_figures_are_those_of_the_upstream_also_while_the_slate_plays() -> None:
+    rig = Rig(DEFAULT_SLATE.read_bytes())
+    rig.output.open(A, rig.now)
+    rig.play(Radio(), b"a", b"b")
+    assert rig.output.sending
+    rig.output.close(rig.now)
+    before = rig.output.stats
+    rig.wait(20)
+    assert rig.output.on_slate
+    assert not rig.output.sending
+    assert rig.output.stats == before
+    rig.output.open(B, rig.now)
+    assert not rig.output.on_slate
+    assert rig.output.stats.packets == 0
 
 
 def test_no_slate_plays_while_an_upstream_is_open() -> None:

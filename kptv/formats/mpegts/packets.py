@@ -13,6 +13,11 @@ def pid_of(data: bytes | bytearray, at: int) -> int:
     return (data[at + 1] << 8 | data[at + 2]) & 0x1FFF
 
 
+def has_pcr(packet: bytes) -> bool:
+    """Whether there is one; it is at offset 6."""
+    return bool(packet[3] & 0x20 and packet[4] >= 7 and packet[5] & HAS_PCR)
+
+
 def bare_packet(
     pid: int, counter: int, *, discontinuity: bool = False, pcr: int | None = None
 ) -> bytes:

@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
-from kptv.formats.mpegts import PACKET_SIZE
+from dataclasses import replace
+from functools import lru_cache
+
+from kptv.formats.mpegts import PACKET_SIZE, PAT_PID
+from kptv.formats.mpegts.aligner import Aligner
+from kptv.formats.mpegts.clock import read_pcr
+from kptv.formats.mpegts.elementary import Nature
+from kptv.formats.mpegts.inspector import UNIT_START, Inspector
+from kptv.formats.mpegts.packets import bare_packet, has_pcr
+from kptv.formats.mpegts.psi import packets_of
 from kptv.formats.mpegts.splicer import Splicer
 
 LEAD = 0.5  # seconds of media handed out ahead of time
 LATE = 2.0  # seconds behind time, after which it does not hurry to catch up
 _PIECE = 20 * PACKET_SIZE
+
+
+@lru_cache(maxsize=4)
+def sound_of(clip: bytes, nature: Nature) -> bytes:
+    """The clip without its pictures, for a radio channel whose sound is of this nature.
+
+    Nothing where it has no such sound: its listeners' players could not go on with it.
+    """
+    aligner, inspector = Aligner(), Inspector()
+    scan = inspector.scan(aligner.feed(clip) + aligner.flush())
+    program = inspector.program
+    natures = program.natures if program else {}
+    sound = next((pid for pid, found in natures.items() if found == nature), None)
+    if program is None or sound is None:
+        return b""
+    streams = tuple(stream for stream in program.pmt.streams if stream.pid == sound)
+    pmt = replace(program.pmt, pcr_pid=sound, streams=streams).section
+    out: list[bytes] = []
+    counter = 15
+    for index, word in enumerate(scan.words):
+        pid = word >> 8 & 0x1FFF
+        packet = scan.block[index * PACKET_SIZE : (index + 1) * PACKET_SIZE]
+        if pid == program.pmt_pid and word & UNIT_START:
+            out.append(packets_of(pmt, pid, word & 15))
+        elif pid in (PAT_PID, sound):
+            out.append(packet)
+            counter = word & 15 if pid == sound else counter
+        elif pid == program.pmt.pcr_pid and has_pcr(packet):
+            out.append(bare_packet(sound, counter, pcr=read_pcr(packet, 6)))
+    return b"".join(out)
 
 
 class Slate:

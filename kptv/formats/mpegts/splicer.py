@@ -18,7 +18,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from kptv.formats.mpegts.aligner import Aligner
-from kptv.formats.mpegts.elementary import Kind
+from kptv.formats.mpegts.elementary import Kind, Nature
 from kptv.formats.mpegts.holding import Hold
 from kptv.formats.mpegts.idr import Idr, idr_of
 from kptv.formats.mpegts.inspector import Inspection, Inspector, Unit, elementary_stream
@@ -85,6 +85,12 @@ class Splicer:
     def sending(self) -> bool:
         """Whether the upstream that is open has been let in: what it sends reaches viewers."""
         return self._sender is not None
+
+    @property
+    def radio(self) -> Nature | None:
+        """What the sound of a channel without pictures is; None: it has pictures."""
+        lead = self._programme.lead
+        return lead.nature if lead and lead.nature.kind is Kind.AUDIO else None
 
     @property
     def stats(self) -> Stats:

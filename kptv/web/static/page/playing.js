@@ -96,6 +96,7 @@ function subtitle(hub) {
 /** What is known of the transport stream, in the order that people ask for it. */
 function mediaFacts(media) {
   const facts = [];
+  if (media.slate) facts.push("viewers see the card");
   if (media.width && media.height) facts.push(`${media.width}×${media.height}`);
   if (media.codecs?.length) facts.push(media.codecs.join(" + "));
   if (media.gop_seconds) facts.push(`keyframe every ${span(media.gop_seconds)}`);
