@@ -8,16 +8,13 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from kptv.channels.catalog import Catalog, Row
 from kptv.channels.model import Source
-from kptv.channels.packing import (
-    fields_for_list,
-    pack_attributes,
-    quoted_attributes,
-    unpack_attributes,
-)
+from kptv.channels.packing import fields_for_list
+from kptv.formats.m3u import extinf
+from kptv.formats.m3u_attributes import quoted, unquoted
 
 PIECE = 64  # channels rendered at once: 0.2 ms
 
-_PICTURE = re.compile(r"\x1f[^\x1d]*(?:logo|icon|image|poster)")  # these may hold a link
+_PICTURE = re.compile(r"logo|icon|image|poster")  # attributes that may hold a link
 _CREDENTIAL = re.compile(r".*(?:user|login|pass|pwd|token|key|auth|mac|secret|sign)", re.I)
 _HARMLESS = frozenset(("type", "output", "format", "ext"))  # of Xtream's list URLs
 _SECRET_LENGTH = 8  # letters from which any other value of a list's URL is taken for a secret
@@ -39,56 +36,61 @@ def render(
 
 
 def _extinf(row: Row, secrets: Mapping[int, tuple[str, ...]]) -> str:
-    """The canonical line: as ``formats.m3u.extinf`` writes it, out of packed attributes."""
     if isinstance(row, bytes):
-        name, attributes = _offer(row, secrets)
-    else:
-        name, attributes = _merged([_offer(record, secrets) for record in row])
-    if '"' in name:
-        name = name.replace('"', "'")
-    return f"#EXTINF:-1{quoted_attributes(attributes)},{name}"
+        return extinf(*_offer(row, secrets))
+    return extinf(*_merged([_offer(record, secrets) for record in row]))
 
 
 def _merged(offers: Sequence[tuple[str, str]]) -> tuple[str, str]:
     """The first offer; the gaps in its attributes filled from the others."""
     attributes: dict[str, str] = {}
-    for _, packed in offers:
-        for key, value in unpack_attributes(packed).items():
+    for _, text in offers:
+        for key, value in unquoted(text).items():
             if not attributes.get(key):
                 attributes[key] = value
-    return offers[0][0], pack_attributes(attributes)
+    return offers[0][0], quoted(attributes)
 
 
 def _offer(record: bytes, secrets: Mapping[int, tuple[str, ...]]) -> tuple[str, str]:
-    """Name and packed attributes, without those that tell of the provider."""
-    number, url, name, attributes = fields_for_list(record)
+    """Name and attributes as text, without those that tell of the provider."""
+    number, url, name, text = fields_for_list(record)
     # "http://host/user/password/1.ts": what lies before the last "/" is a secret, too.
     folder = url[: url.rfind("/")] if url.count("/") > 3 else url
-    if _is_public(attributes, secrets[number], folder):
-        return name, attributes
+    if _is_public(text, secrets[number], folder):
+        return name, text
     public = {
         key: value
-        for key, value in unpack_attributes(attributes).items()
-        if _is_public(pack_attributes({key: value}), secrets[number], folder)
+        for key, value in unquoted(text).items()
+        if _is_public(quoted({key: value}), secrets[number], folder)
     }
-    return name, pack_attributes(public)
+    return name, quoted(public)
 
 
-def _is_public(attributes: str, secrets: tuple[str, ...], folder: str) -> bool:
-    """Whether none holds a secret, and none but pictures a link (catchup-source, tvg-url, …)."""
-    if folder in attributes:
+def _is_public(text: str, secrets: tuple[str, ...], folder: str) -> bool:
+    """Whether no attribute holds a secret, and none but pictures a link (tvg-url, …)."""
+    if folder in text:
         return False
     for secret in secrets:
-        if secret in attributes and re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", attributes):
+        if secret in text and re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", text):
             return False
-    logos = attributes.count("logo\x1dhttp://") + attributes.count("logo\x1dhttps://")
-    if logos == attributes.count("://"):  # mostly, and quickly told
+    logos = text.count('logo="http://') + text.count('logo="https://')
+    if logos == text.count("://"):  # mostly, and quickly told
         return True
-    for text in attributes.split("://")[:-1]:
-        start = text.rfind("\x1f")
-        if start >= 0 and not _PICTURE.match(text, start):  # -1: a link within the last one
-            return False
-    return True
+    return all(_PICTURE.search(_key_before(text, at)) for at in _links(text))
+
+
+def _links(text: str) -> Iterator[int]:
+    """Where links are, the first of each attribute."""
+    at = text.find("://")
+    while at >= 0:
+        yield at
+        at = text.find("://", text.index('"', at))
+
+
+def _key_before(text: str, at: int) -> str:
+    """The key of the attribute whose value has something at ``at``."""
+    end = text.rindex('="', 0, at)
+    return text[text.rindex(" ", 0, end) + 1 : end]
 
 
 def _secrets_of(source: Source) -> tuple[str, ...]:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
+from kptv.formats.m3u_attributes import INNER, in_order, quoted, unquoted
 from kptv.formats.m3u_headers import (
     HEADER_KEYS,
     HEADER_NAMES,
@@ -28,7 +30,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # what could break
 
 _BARE = re.compile(r"#EXTINF:[-+ ]*+[\d.]*+ *+,(.*+)")  # a line without attributes
 # What stands between the quotes of a well-formed #EXTINF line: duration, then one key a value.
-_BETWEEN_QUOTES = re.compile(r'#EXTINF:[-+ ]*+[\d.]*+(?: *+[A-Za-z0-9_.:-]++=(?:"|$))++')
+_BETWEEN_QUOTES = re.compile(r'(#EXTINF:[-+ ]*+[\d.]*+)(?: *+[A-Za-z0-9_.:-]++=(?:"|$))++')
 _QUOTED_KEY = re.compile(r'([A-Za-z0-9_.:-]++)=(?:"|$)')
 # And the pieces of any other.
 _EXTINF_HEAD = re.compile(r"#EXTINF\s*:?\s*[-+]?[\d.]*", re.I)
@@ -56,9 +58,14 @@ class Entry(NamedTuple):
 
     name: str  # never empty
     url: str  # as listed, resolved where relative; may be of any scheme, or none
-    attributes: dict[str, str]  # of #EXTINF, in its order; keys in lower case
+    quoted: str  # its attributes as text, see m3u_attributes
     groups: tuple[str, ...]  # of group-title and #EXTGRP, each cut at ";"
     headers: dict[str, str]  # to be sent when the URL is requested
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Of #EXTINF; keys in lower case."""
+        return unquoted(self.quoted)
 
 
 class ListParser:
@@ -127,48 +134,86 @@ class ListParser:
         return self.is_list and _FILE.fullmatch(line) is not None
 
     def _entry(self, line: str) -> Entry:
-        attributes, name = parse_extinf(self._info) if self._info else ({}, "")
+        info = parse_extinf(self._info) if self._info else _NO_INFO
+        name, text, group, asks = info
+        self._info = ""
         url = line
         headers: dict[str, str] = {}
         if "|" in line and not line.startswith("pipe:"):
             url, headers = split_options(line)
         if not url.startswith(_USUAL) and not _SCHEME.match(url):
             url = _resolve(self._base, url)
-        group = attributes.get("group-title", "")
-        if self._options:
+        if self._options or asks:
             options, self._options = self._options, []
+            attributes = unquoted(text)
             group = _apply_options(options, attributes, headers, group)
-        if not HEADER_KEYS.isdisjoint(attributes):
             for key in HEADER_KEYS.intersection(attributes):
                 add_header(headers, HEADER_NAMES[key], attributes[key])
-        self._info = ""
-        name = name or _other_name(attributes, line, url)
+            text = quoted(attributes)
+        name = name or _other_name(unquoted(text), line, url)
         groups = (group,) if group and ";" not in group else _split_groups(group)
-        return Entry(name, url, attributes, groups, headers)
+        return Entry(name, url, text, groups, headers)
 
 
-def parse_extinf(line: str) -> tuple[dict[str, str], str]:
-    """Attributes and name: of an ``#EXTINF`` line, however it is quoted."""
+# What an #EXTINF line says: name, attributes as text, group, and whether they ask for headers.
+Info = tuple[str, str, str, bool]
+_NO_INFO: Info = ("", "", "", False)
+
+
+def parse_extinf(line: str) -> Info:
+    """What an ``#EXTINF`` line says, however it is quoted."""
     pieces = line.split('"')  # '#EXTINF:-1 tvg-id=', 'value', ' tvg-name=', …, ',name'
     if len(pieces) == 1 and (bare := _BARE.match(line)):
-        return {}, bare[1].strip(", ")
-    keys = _keys('"'.join(pieces[:-1:2]))
+        return bare[1].strip(", "), "", "", False
+    layout = _layout('"'.join(pieces[:-1:2]))
     name = pieces[-1]
-    if not keys or len(pieces) != 2 * len(keys) + 1 or name[:1] != ",":
-        return scan_attributes(line, _EXTINF_HEAD.match(line).end())  # type: ignore[union-attr]
-    values = pieces[1::2]
-    attributes = dict(zip(keys, map(str.strip, values)))  # noqa: B905  strict is slow
-    if len(attributes) != len(keys):
-        attributes = _first_of_each(zip(keys, values))  # noqa: B905
-    return attributes, name.strip(", ")
+    if layout is None or len(pieces) != layout.pieces or name[:1] != ",":
+        end = _EXTINF_HEAD.match(line).end()  # type: ignore[union-attr]
+        return _info_of(*scan_attributes(line, end))
+    tidy = name.strip(", ")
+    if layout.is_canonical and ' "' not in line and '=" ' not in line:
+        text, group = line[layout.start : -len(name)], pieces[layout.group]
+        return tidy, text, group if layout.group else "", layout.asks
+    values = map(str.strip, pieces[1::2])
+    attributes = dict(zip(layout.keys, values))  # noqa: B905  as many; strict is slow
+    if len(attributes) != len(layout.keys):
+        attributes = _first_of_each(zip(layout.keys, pieces[1::2]))  # noqa: B905
+    return _info_of(attributes, tidy)
+
+
+def _info_of(attributes: dict[str, str], name: str) -> Info:
+    asks = not HEADER_KEYS.isdisjoint(attributes)
+    return name, quoted(attributes), attributes.get("group-title", ""), asks
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What is the same on the lines of a list that have the same keys."""
+
+    keys: list[str]
+    pieces: int  # that quotes cut the line into
+    start: int  # of the attributes in it
+    group: int  # the piece that is the group's name; 0: there is none
+    asks: bool  # for headers
+    is_canonical: bool  # the text is as ``quoted`` would write it
 
 
 @lru_cache(maxsize=128)
-def _keys(between: str) -> list[str]:
-    """The keys in what is between quotes, the same on all lines of a list; none if it is odd."""
-    if not _BETWEEN_QUOTES.fullmatch(between):
-        return []
-    return [key.lower() for key in _QUOTED_KEY.findall(between)]
+def _layout(between: str) -> _Layout | None:
+    """Of a line with this between its quotes; None if it is odd."""
+    match = _BETWEEN_QUOTES.fullmatch(between)
+    if match is None:
+        return None
+    keys = [key.lower() for key in _QUOTED_KEY.findall(between)]
+    canonical = match[1] + '"'.join([f" {key}=" for key in in_order(dict.fromkeys(keys))])
+    return _Layout(
+        keys,
+        pieces=2 * len(keys) + 1,
+        start=match.end(1),
+        group=2 * keys.index("group-title") + 1 if "group-title" in keys else 0,
+        asks=not HEADER_KEYS.isdisjoint(keys),
+        is_canonical=between == canonical,
+    )
 
 
 def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:
@@ -190,17 +235,15 @@ def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:
     return _first_of_each(pairs), name.strip(", ") if comma else " ".join(words)
 
 
-def extinf(name: str, attributes: Mapping[str, str]) -> str:
-    """The canonical line, without its end; ``name`` and ``attributes`` as the parser gives them.
+def extinf(name: str, text: str) -> str:
+    """The canonical line, without its end; name and attributes as an entry has them.
 
     Double quotes become single ones: no reader of M3U knows an escape for them.
     """
-    pairs = "".join([f' {key}="{value}"' for key, value in attributes.items()])
-    if '"' in name or pairs.count('"') != 2 * len(attributes):
-        name = name.replace('"', "'")
-        safe = {key: value.replace('"', "'") for key, value in attributes.items()}
-        pairs = "".join([f' {key}="{value}"' for key, value in safe.items()])
-    return f"#EXTINF:-1{pairs},{name}"
+    line = f"#EXTINF:-1{text},"
+    if INNER in line:
+        line = line.replace(INNER, "'")
+    return line + (name.replace('"', "'") if '"' in name else name)
 
 
 def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from kptv.channels.model import Source
 from kptv.channels.ordering import natural, sorted_in_steps
 from kptv.channels.packing import pack, unpack
 from kptv.formats.m3u import Entry, ListParser
+from kptv.formats.m3u_attributes import quoted
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ def test_candidates_of_lower_limits_come_first_and_unlimited_ones_last() -> None
 
 @pytest.mark.parametrize("times", [2, 50])
 def test_the_same_url_twice_in_a_source_is_one_candidate(times: int) -> None:
-    entries = [Entry("A", f"http://a/{n}", {}, (), {}) for n in range(times)]
+    entries = [Entry("A", f"http://a/{n}", "", (), {}) for n in range(times)]
     built = catalog(packed(entries * 2), packed(entries, number=2))
     assert [stream.key for stream in built.channels[0].streams] == [
         (number, f"http://a/{n}") for number in (1, 2) for n in range(times)
@@ -77,7 +78,7 @@ def test_the_same_url_twice_in_a_source_is_one_candidate(times: int) -> None:
 
 
 def test_a_stream_has_what_the_list_said_and_its_source() -> None:
-    entry = Entry("A", "http://a/1", {"x": "", "tvg-id": "a=b"}, ("G",), {"User-Agent": "U"})
+    entry = Entry("A", "http://a/1", ' tvg-id="a=b" x=""', ("G",), {"User-Agent": "U"})
     source = packed([entry])
     (stream,) = catalog(source).channels[0].streams
     assert stream.source is source.source
@@ -178,12 +179,13 @@ def test_taking_a_catalog_apart_does_not_disturb_who_reads_it() -> None:
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
+KEYS = st.from_regex(r"[^\s=\"',\x00-\x1f]{1,8}", fullmatch=True)
 
 
 @given(
     WORDS,
     WORDS,
-    st.dictionaries(WORDS.map(str.lower), WORDS),
+    st.dictionaries(KEYS, WORDS),
     st.lists(WORDS),
     st.dictionaries(st.sampled_from(["User-Agent", "Referer"]), WORDS),
 )
@@ -195,7 +197,9 @@ def test_packing_loses_nothing(
     headers: dict[str, str],
 ) -> None:
     source = Source(7, "http://a", 1)
-    stream = unpack(pack(7, Entry(name, url, attributes, tuple(groups), headers)), {7: source})
+    stream = unpack(
+        pack(7, Entry(name, url, quoted(attributes), tuple(groups), headers)), {7: source}
+    )
     assert (stream.source, stream.name, stream.url) == (source, name, url)
     assert (stream.attributes, stream.headers) == (attributes, headers)
 

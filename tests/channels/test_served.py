@@ -9,6 +9,7 @@ from kptv.channels.model import Source
 from kptv.channels.packing import pack
 from kptv.channels.served import render
 from kptv.formats.m3u import ListParser, extinf
+from kptv.formats.m3u_attributes import quoted
 
 LIST_URL = "http://panel.example:8080/get.php?username=alice&password=s3cret&type=m3u_plus"
 STREAM_URL = "http://panel.example:8080/live/alice/s3cret/{}.ts"
@@ -55,7 +56,7 @@ def test_gaps_are_filled_from_the_other_candidates() -> None:
 
 def test_quotes_in_names_and_values_are_made_safe_as_the_format_does() -> None:
     lines = served('#EXTINF:-1 tvg-name="The "Best" TV",He said "hi"\nhttp://a/1')
-    assert lines[1] == extinf('He said "hi"', {"tvg-name": 'The "Best" TV'})
+    assert lines[1] == extinf('He said "hi"', quoted({"tvg-name": 'The "Best" TV'}))
     assert len(lines) == 3
 
 

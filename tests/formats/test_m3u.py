@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kptv.formats.m3u import Entry, ListParser, extinf, scan_attributes
+from kptv.formats.m3u_attributes import quoted
 
 BASE = "http://provider.example/lists/all.m3u"
 
@@ -30,10 +31,11 @@ def test_an_entry_has_name_url_and_attributes() -> None:
     assert entry == Entry(
         "BBC One",
         "http://a.example/1.ts",
-        {"tvg-id": "bbc1.uk", "group-title": "UK"},
+        ' tvg-id="bbc1.uk" group-title="UK"',
         ("UK",),
         {},
     )
+    assert entry.attributes == {"tvg-id": "bbc1.uk", "group-title": "UK"}
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ def test_attributes_of_the_list_are_kept_for_the_guide() -> None:
 
 
 def test_an_attribute_that_could_break_out_does_not() -> None:
-    line = extinf('The "Best"', {"tvg-name": 'a" tvg-id="b', "group-title": "it's"})
+    line = extinf('The "Best"', quoted({"tvg-name": 'a" tvg-id="b', "group-title": "it's"}))
     assert line == ("#EXTINF:-1 tvg-name=\"a' tvg-id='b\" group-title=\"it's\",The 'Best'")
 
 
@@ -241,11 +243,11 @@ LIST_LINES = st.lists(
 @given(LIST_LINES)
 def test_no_text_raises_and_what_is_rendered_parses_back_to_the_same(lines: list[str]) -> None:
     for entry in parse("\n".join(lines)):
-        line = extinf(entry.name, entry.attributes)
+        line = extinf(entry.name, entry.quoted)
         assert not set(line) & set("\r\n\0\u2028\u2029")
         (again,) = parse(f"{line}\nhttp://proxy.example/stream/a")
         assert again.name == entry.name.replace('"', "'")
         assert again.attributes == {
             key: value.replace('"', "'") for key, value in entry.attributes.items()
         }
-        assert extinf(again.name, again.attributes) == line
+        assert extinf(again.name, again.quoted) == line

@@ -74,7 +74,7 @@ def test_every_attribute_comes_out(path: Path) -> None:
 @every_list
 def test_what_is_rendered_of_it_parses_back(path: Path) -> None:
     entries, _ = imported(path)
-    lines = [line for e in entries for line in (extinf(e.name, e.attributes), "http://proxy/1")]
+    lines = [line for e in entries for line in (extinf(e.name, e.quoted), "http://proxy/1")]
     again = ListParser().feed(lines)
     assert [(e.name, e.attributes) for e in again] == [
         (e.name.replace('"', "'"), {k: v.replace('"', "'") for k, v in e.attributes.items()})
