@@ -32,6 +32,8 @@ MID_STREAM: dict[str, tuple[Bad, float]] = {
     "reset": (Bad.RESET, SOON),
     "stall": (Bad.SILENCE, STALL_TIMEOUT + SOON),
 }
+# With default settings: the other source has a slot free and is opened beside the silent one.
+BESIDE, BESIDE_SOON = "stall, by default", 3.0
 
 
 def run() -> list[Row]:
@@ -49,14 +51,16 @@ def run() -> list[Row]:
                     first.fail_with(how)
                 two.add_channel(channel)
         breaking: dict[str, Stream] = {}
-        for name in MID_STREAM:
+        for name in (*MID_STREAM, BESIDE):
             for channel in _channels(f"then {name}"):
                 breaking[channel] = one.add_channel(channel)
                 two.add_channel(channel)
         with running_proxy(
             one, two, core=cores.server, STALL_TIMEOUT=f"{STALL_TIMEOUT}s", STREAM_LINGER="0"
         ) as proxy:
-            return [*_cold(proxy), *_in_mid_stream(proxy, breaking)]
+            rows = [*_cold(proxy), *_in_mid_stream(proxy, breaking)]
+        with running_proxy(one, two, core=cores.server, STREAM_LINGER="0") as proxy:
+            return [*rows, _opened_beside(proxy, breaking)]
 
 
 def _channels(name: str) -> list[str]:
@@ -85,6 +89,20 @@ def _in_mid_stream(proxy: Proxy, breaking: dict[str, Stream]) -> Iterable[Row]:
             for channel in _channels(f"then {name}")
         ]
         yield _row(f"{name} in mid-stream: silence at the viewer", silences, target)
+
+
+def _opened_beside(proxy: Proxy, breaking: dict[str, Stream]) -> Row:
+    """Time without media: null packets come after a second of it."""
+    waits = []
+    for channel in _channels(f"then {BESIDE}"):
+        with proxy.viewer(channel) as viewer:
+            viewer.wait_for_source("one")
+            time.sleep(PLAYED)
+            broken = time.monotonic()
+            breaking[channel].break_now(Bad.SILENCE)
+            viewer.wait_for_source("two")
+            waits.append(time.monotonic() - broken)
+    return _row(f"{BESIDE}, with a free slot beside: no media at the viewer", waits, BESIDE_SOON)
 
 
 def _silence(proxy: Proxy, channel: str, stream: Stream, how: Bad) -> float:
