@@ -177,9 +177,10 @@ class _Child:
         if os.waitpid(pid, os.WNOHANG)[0] == 0:
             os.kill(pid, signal.SIGKILL)  # nothing to save, and TERM would wait for its network
             os.waitpid(pid, 0)
-        self._listener.join(timeout=1.0)  # what it said last is in the pipe
-        self._listener.kill()
-        self._close()
+        with contextlib.ExitStack() as stack:  # who waits here may be killed
+            stack.callback(self._close)
+            stack.callback(self._listener.kill)
+            self._listener.join(timeout=1.0)  # what it said last is in the pipe
 
     def _listen(self) -> None:
         rest = b""

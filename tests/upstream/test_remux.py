@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import gevent
 import pytest
 
 from kptv.errors import Reason, UpstreamError
@@ -75,3 +79,19 @@ def test_without_ffmpeg_it_says_what_to_install(program: str) -> None:
     with pytest.raises(UpstreamError, match="install it, or set FFMPEG") as caught:
         next(remux(program, Input("rtsp://h/"), "News", 5.0))
     assert caught.value.reason is Reason.UNSUPPORTED
+
+
+def test_who_is_killed_while_a_child_ends_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    program = tmp_path / "ffmpeg"
+    # What it leaves behind holds its standard error open: there is something to wait for.
+    program.write_text("#!/bin/sh\nsleep 3 &\necho media\nexec sleep 30\n")
+    program.chmod(0o755)
+    gevent.sleep(0)  # the loop has its own descriptors from now on
+    before = os.listdir("/proc/self/fd")
+    body = remux(str(program), Input("rtsp://h/"), "News", 5.0)
+    assert next(body) == b"media\n"
+    closing = gevent.spawn(body.close)
+    gevent.sleep(0)
+    assert not closing.dead
+    closing.kill()
+    assert os.listdir("/proc/self/fd") == before
