@@ -149,9 +149,7 @@ def _has_fault(origin: HlsOrigin, path: str) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_one_connection_a_host_and_none_left_behind(stage: Stage, name: str) -> None:
     origin = stage[name].origin
-    # After an error the next connection may be seen before the end of the last one.
-    most = 1 if name in ("plain", "aes", "ranges") else 2
-    assert origin.most_sockets <= most + (name == "variants on another host")  # it counts both
+    assert origin.most_sockets <= (2 if origin.edge else 1)
     eventually(lambda: origin.sockets == 0)
 
 
