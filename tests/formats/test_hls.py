@@ -20,7 +20,8 @@ from kptv.formats.hls.playlist import (
     MediaPlaylist,
     MultivariantPlaylist,
 )
-from kptv.formats.hls.reader import MAX_SEGMENTS, first_link, parse, what_is
+from kptv.formats.hls.reader import first_link, parse, what_is
+from kptv.formats.hls.tags import MAX_SEGMENTS
 from kptv.formats.hls.variants import By, Selection, is_audio_only, order, parse_selection
 
 URL = "http://edge.example/live/one/index.m3u8"

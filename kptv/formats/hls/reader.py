@@ -1,18 +1,10 @@
-"""HLS playlists, read leniently (RFC 8216).
-
-The m3u8 package goes through the lines; the readers below take over each tag whose value it
-would choke on, so that one bad tag costs its segment or its variant and not the channel.
-"""
+"""HLS playlists, read leniently (RFC 8216): from bytes to values."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit
-
-import m3u8
 
 from kptv.formats.hls.playlist import (
     IDENTITY,
@@ -27,10 +19,9 @@ from kptv.formats.hls.playlist import (
     Segment,
     Variant,
 )
+from kptv.formats.hls.tags import MAX_DURATION, State, decimal, read_tags
 
 MAX_BYTES = 5 * 1024**2  # of a playlist; the longest honest ones have some hundred KB
-MAX_SEGMENTS = 50_000
-MAX_DURATION = 86_400.0  # seconds, of a segment and of a target: more is nonsense
 MAX_SEQUENCE = 2**64 - 1  # RFC 8216, 4.2: decimal-integer
 
 # A byte order mark, white space, comments that came too early.
@@ -41,10 +32,6 @@ _MEDIA_TAGS = re.compile(
     re.MULTILINE,
 )
 _MULTIVARIANT_TAGS = re.compile(rb"^[ \t]*#EXT-X-(?:I-FRAME-)?STREAM-INF:", re.MULTILINE)
-# From a name's first letter on and without a way back: one of a megabyte is gone through once.
-_ATTRIBUTE = re.compile(r'(?<![A-Za-z0-9-])([A-Za-z0-9-]++)\s*+=\s*+("[^"]*"|[^,]*+)')
-# str.splitlines, which the package uses, splits at these too; names and URLs may hold them.
-_FALSE_LINE_ENDS = re.compile("[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _PLAIN_NAME = re.compile(r"[^/?#:.][^/?#:]*")  # a file beside the playlist
 
 
@@ -76,128 +63,13 @@ def parse(body: bytes, url: str) -> MultivariantPlaylist | MediaPlaylist:
     kind = what_is(body)
     if kind in (Kind.OTHER, Kind.CHANNEL_LIST):
         raise BadPlaylist(f"not an HLS playlist: {kind}")
-    text = _FALSE_LINE_ENDS.sub(" ", body.decode("utf-8", "replace").lstrip("\ufeff"))
-    data = m3u8.parse("\n".join(_lines(text)), custom_tags_parser=_read_tag)
+    data = read_tags(body.decode("utf-8", "replace").lstrip("\ufeff"))
     if kind is Kind.MULTIVARIANT:
         return _multivariant(data, url)
     return _media(data, url)
 
 
-def _lines(text: str) -> Iterator[str]:
-    """The lines, with an EXTINF before each URI that lacks one: it counts as a segment."""
-    expected = False
-    links = 0
-    for line in text.replace("\r", "\n").split("\n"):
-        stripped = line.strip()
-        if stripped.startswith(("#EXTINF", "#EXT-X-STREAM-INF")):
-            expected = True
-        elif stripped and not stripped.startswith("#"):
-            links += 1
-            if links > MAX_SEGMENTS:
-                raise BadPlaylist(f"more than {MAX_SEGMENTS} segments")
-            if not expected:
-                yield "#EXTINF:"
-            expected = False
-        if stripped:
-            yield stripped
-
-
-# --- The tags: each reader puts its value where the package's own would ------------------
-
-_State = dict[str, Any]
-
-
-def _read_tag(line: str, _number: int, data: _State, state: _State) -> bool:
-    """True: done with this line; False: the package reads it."""
-    name, _, value = line.partition(":")
-    if name in _PLAIN_TAGS:
-        return False
-    if reader := _READERS.get(name):
-        reader(value.strip(), data, state)
-    return True  # what is not needed here is not read: it cannot fail, and costs nothing
-
-
-def _segment_state(state: _State) -> _State:
-    state["expect_segment"] = True
-    segment: _State = state.setdefault("segment", {})
-    return segment
-
-
-def _read_extinf(value: str, _data: _State, state: _State) -> None:
-    _segment_state(state)["duration"] = _seconds(value.partition(",")[0])
-
-
-def _read_byterange(value: str, _data: _State, state: _State) -> None:
-    _segment_state(state)["byterange"] = value.strip('"')
-
-
-def _read_time(value: str, _data: _State, state: _State) -> None:
-    try:
-        time = datetime.fromisoformat(value)
-        state["program_date_time"] = time.replace(tzinfo=time.tzinfo or UTC).timestamp()
-    except (ValueError, OverflowError):
-        pass
-
-
-def _read_key(value: str, _data: _State, state: _State) -> None:
-    """A key holds until the next one of its KEYFORMAT; several may hold side by side."""
-    attributes = _attributes(value)
-    held: dict[str, _State] = state.get("held_keys", {})
-    if attributes.get("METHOD", "").upper() in ("NONE", ""):
-        held = {}
-    else:
-        held = {**held, attributes.get("KEYFORMAT", IDENTITY).lower(): attributes}
-    state["held_keys"] = held
-    state["current_key"] = held.get(IDENTITY) or next(iter(held.values()), None)
-
-
-def _read_map(value: str, _data: _State, state: _State) -> None:
-    state["current_segment_map"] = _attributes(value)
-
-
-def _read_stream_inf(value: str, _data: _State, state: _State) -> None:
-    state["stream_info"] = _attributes(value)
-    state["expect_playlist"] = True
-
-
-def _read_media(value: str, data: _State, _state: _State) -> None:
-    data["media"].append(_attributes(value))
-
-
-def _kept(key: str, read: Callable[[str], Any]) -> Callable[[str, _State, _State], None]:
-    def keep(value: str, data: _State, _state: _State) -> None:
-        data[key] = read(value)
-
-    return keep
-
-
-def _attributes(text: str) -> dict[str, str]:
-    """An attribute list (RFC 8216, 4.2), quotes taken off; what cannot be read is left out."""
-    return {name.upper(): value.strip().strip('"') for name, value in _ATTRIBUTE.findall(text)}
-
-
-_PLAIN_TAGS = frozenset(("#EXT-X-DISCONTINUITY", "#EXT-X-GAP", "#EXT-X-ENDLIST"))
-_READERS: dict[str, Callable[[str, _State, _State], None]] = {
-    "#EXTINF": _read_extinf,
-    "#EXT-X-BYTERANGE": _read_byterange,
-    "#EXT-X-PROGRAM-DATE-TIME": _read_time,
-    "#EXT-X-KEY": _read_key,
-    "#EXT-X-MAP": _read_map,
-    "#EXT-X-STREAM-INF": _read_stream_inf,
-    "#EXT-X-MEDIA": _read_media,
-    "#EXT-X-TARGETDURATION": _kept("targetduration", str),
-    "#EXT-X-MEDIA-SEQUENCE": _kept("media_sequence", str),
-    "#EXT-X-DISCONTINUITY-SEQUENCE": _kept("discontinuity_sequence", str),
-    "#EXT-X-PLAYLIST-TYPE": _kept("playlist_type", str.upper),
-    "#EXT-X-START": _kept("start", _attributes),
-    "#EXT-X-SKIP": _kept("skip", _attributes),
-}
-
-
-# --- From what was read to our values ----------------------------------------------------
-
-
-def _multivariant(data: _State, url: str) -> MultivariantPlaylist:
+def _multivariant(data: State, url: str) -> MultivariantPlaylist:
     variants = [_variant(item, url) for item in data["playlists"]]
     usable = tuple(variant for variant in variants if variant and variant.uri != url)
     if not usable:
@@ -206,7 +78,7 @@ def _multivariant(data: _State, url: str) -> MultivariantPlaylist:
     return MultivariantPlaylist(url, usable, tuple(_rendition(item, url) for item in data["media"]))
 
 
-def _variant(item: _State, url: str) -> Variant | None:
+def _variant(item: State, url: str) -> Variant | None:
     uri = _resolved(url, item["uri"])
     info: dict[str, str] = item["stream_info"]
     if uri is None:
@@ -215,13 +87,13 @@ def _variant(item: _State, url: str) -> Variant | None:
     return Variant(
         uri,
         bandwidth=int(
-            _number(info.get("BANDWIDTH")) or _number(info.get("AVERAGE-BANDWIDTH")) or 0
+            decimal(info.get("BANDWIDTH")) or decimal(info.get("AVERAGE-BANDWIDTH")) or 0
         ),
         width=int(size[1]) if size else 0,
         height=int(size[2]) if size else 0,
         codecs=tuple(filter(None, (c.strip() for c in info.get("CODECS", "").split(",")))),
         audio=info.get("AUDIO", ""),
-        frame_rate=_number(info.get("FRAME-RATE")) or 0.0,
+        frame_rate=decimal(info.get("FRAME-RATE")) or 0.0,
     )
 
 
@@ -236,7 +108,7 @@ def _rendition(item: dict[str, str], url: str) -> Rendition:
     )
 
 
-def _media(data: _State, url: str) -> MediaPlaylist:
+def _media(data: State, url: str) -> MediaPlaylist:
     items = [item for item in data["segments"] if "uri" in item]  # the last may lack its URI
     target = _target(data.get("targetduration"), [item.get("duration") for item in items])
     skip = _whole("EXT-X-SKIP", data["skip"].get("SKIPPED-SEGMENTS", "0"))
@@ -254,12 +126,12 @@ def _media(data: _State, url: str) -> MediaPlaylist:
         segments,
         ended=data["is_endlist"],
         playlist_type=kind if kind in ("VOD", "EVENT") else "",
-        start_offset=_number(data.get("start", {}).get("TIME-OFFSET"), signed=True),
+        start_offset=decimal(data.get("start", {}).get("TIME-OFFSET"), signed=True),
     )
 
 
 def _segments(
-    items: list[_State], url: str, target: float, first: int, discontinuity_sequence: int
+    items: list[State], url: str, target: float, first: int, discontinuity_sequence: int
 ) -> Iterator[Segment]:
     """The segments; a bad one stays as a gap, or all that follow would be numbered wrong."""
     ends: dict[str, int] = {}  # where the last byte range of a resource ended
@@ -322,7 +194,7 @@ def _byte_range(text: str | None, default_start: int) -> ByteRange | None:
 def _target(text: str | None, durations: list[float | None]) -> float:
     """The target duration as told; where that is none, or far too short, as the segments are."""
     known = sorted(duration for duration in durations[-64:] if duration)
-    told = _number(text, signed=True) or 0.0
+    told = decimal(text, signed=True) or 0.0
     if told > MAX_DURATION:
         raise BadPlaylist("a target duration of more than a day")
     if told <= 0 and not known:
@@ -334,20 +206,6 @@ def _target(text: str | None, durations: list[float | None]) -> float:
     return (
         max(told, known[len(known) // 2]) if known and known[len(known) // 2] > told + 0.5 else told
     )
-
-
-def _seconds(text: str) -> float | None:
-    """The duration of a segment; None where it makes no sense (the target stands in)."""
-    seconds = _number(text.strip())
-    return seconds if seconds and seconds <= MAX_DURATION else None
-
-
-def _number(text: str | None, *, signed: bool = False) -> float | None:
-    """A decimal number; no exponent, infinity or NaN, which float() would take."""
-    match = re.match(r"\s*(-?\d{1,18}(?:\.\d{0,18})?|-?\.\d{1,18})", text or "")
-    if not match or (not signed and match[1].startswith("-")):
-        return None
-    return float(match[1])
 
 
 def _whole(what: str, text: str) -> int:

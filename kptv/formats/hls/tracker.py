@@ -11,20 +11,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from kptv.formats.hls.names import COMPARED, Names
 from kptv.formats.hls.playlist import MediaPlaylist, Segment
+from kptv.formats.hls.uncounted import Uncounted
 
 LIVE_EDGE = 3  # target durations from the end; RFC 8216, 6.3.3
 STALLED_AFTER = 2.5  # target durations without a new segment
 GRACE = 2  # segments that left the window and are still tried; RFC 8216, 6.2.2 keeps them longer
 SHORTEST_RELOAD = 0.25  # seconds
 _FIRST_RETRY = 0.5  # seconds, of a playlist that failed; doubles
-_REMEMBERED = 256  # segments, to know them again
-_COMPARED = 64  # newest segments, or oldest, of a playlist that are compared
 _LARGEST_SKIP = 1000  # segments; a larger jump is another numbering
-
-_Name = tuple[str, float, tuple[int, int] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,8 @@ class LiveTracker:
         self._next: int | None = None if after is None else after.position  # after the newest
         self._continues = after is not None
         self._splice = after is not None
-        self._names = _Names()
-        self._uncounted = _Uncounted()
+        self._names = Names()
+        self._uncounted = Uncounted()
         self._window = 0  # segments, of the longest playlist
         self._last_time: float | None = None  # of the newest segment
         self._errors = 0
@@ -142,7 +140,7 @@ class LiveTracker:
     def moved(self) -> None:
         """The playlist will come from a new address: the next answer has new ones for all."""
         self._moved = True
-        self._names = _Names()
+        self._names = Names()
 
     def pause(self) -> None:
         """Its stream is closed and may be opened again: what was handed out is not due again.
@@ -306,107 +304,6 @@ class LiveTracker:
             self._last_new += max(asked_at - self.reload_at, 0.0)
 
 
-class _Uncounted:
-    """Counts for an origin that lets its window slide and its EXT-X-MEDIA-SEQUENCE stand still.
-
-    ffmpeg's ``-hls_flags single_file`` is one (up to 5.1): each answer would look like an encoder
-    that has started again.
-    """
-
-    def __init__(self) -> None:
-        self._slid = 0  # segments that have left the window without being counted
-        self._first = -1  # the number that the last playlist gave to its first segment
-        self._names: list[_Name] = []  # of its oldest segments
-
-    def counted(self, playlist: MediaPlaylist) -> MediaPlaylist:
-        """The playlist with the numbers that it should have."""
-        names = [_name(s, with_query=True) for s in playlist.segments[:_COMPARED]]
-        if playlist.media_sequence == self._first:
-            self._slid += _slid(self._names, names)
-        self._first, self._names = playlist.media_sequence, names
-        return _moved_on(playlist, self._slid) if self._slid else playlist
-
-
-def _slid(before: list[_Name], now: list[_Name]) -> int:
-    """By how many segments a window has moved; 0 where it has not, or nothing tells."""
-    if len(set(now)) < len(now):
-        return 0
-    for count in range(len(before) - 1):  # two that are in both tell enough
-        left = before[count:]
-        if now[: len(left)] == left:
-            return count
-    return 0
-
-
-def _moved_on(playlist: MediaPlaylist, count: int) -> MediaPlaylist:
-    """The playlist with higher numbers; what follows from the old ones (the IV) stays."""
-    return replace(
-        playlist,
-        media_sequence=playlist.media_sequence + count,
-        segments=tuple(
-            replace(
-                segment,
-                media_sequence=segment.media_sequence + count,
-                key=segment.key and replace(segment.key, iv=segment.iv),
-            )
-            for segment in playlist.segments
-        ),
-    )
-
-
-class _Names:
-    """Segments by what they are called, to know them again when numbers do not tell.
-
-    A name is the last part of the path: hosts, paths and queries hold tokens and servers. Where
-    all have the same, the query tells them apart (``segment.php?id=…``).
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, _Name], None] = {}  # of all lines, the oldest first
-        self._line: dict[int, _Name] = {}  # of this line
-        self._stable = False  # this origin calls a segment the same in each answer
-        self._with_query = False
-
-    def of(self, playlist: MediaPlaylist) -> list[tuple[int, _Name]]:
-        """Number and name of the newest segments; none where names do not tell them apart."""
-        segments = playlist.segments[-_COMPARED:]
-        for with_query in (self._with_query, not self._with_query):
-            named = [(s.media_sequence, _name(s, with_query)) for s in segments]
-            if len({name for _, name in named}) == len(named):
-                self._with_query = with_query
-                return named
-        return []
-
-    def new_line(self) -> None:
-        """Numbers start afresh; what was seen before is known still."""
-        self._line.clear()
-
-    def learn(self, named: Sequence[tuple[int, _Name]]) -> None:
-        """Remember what segments are called."""
-        for number, name in named:
-            self._known[number, name] = None
-            self._line[number] = name
-        for oldest in list(self._known)[:-_REMEMBERED]:
-            del self._known[oldest]
-        for number in list(self._line)[:-_REMEMBERED]:
-            del self._line[number]
-
-    def same_line(self, named: Sequence[tuple[int, _Name]]) -> bool | None:
-        """Whether numbers mean the segments that they meant; None: nothing tells."""
-        shared = [self._line[number] == name for number, name in named if number in self._line]
-        self._stable = self._stable or any(shared)
-        if not shared or not self._stable:
-            return None
-        return any(shared)
-
-    def of_another_line(self, named: Sequence[tuple[int, _Name]]) -> bool:
-        """True where some were seen before a reset: an answer of one that knows nothing of it."""
-        return any(
-            (number, name) in self._known and self._line.get(number) != name
-            for number, name in named
-        )
-
-
 def start_index(playlist: MediaPlaylist) -> int:
     """Where to start: as EXT-X-START says, a film at its first segment, else LIVE_EDGE."""
     segments = playlist.segments
@@ -435,18 +332,7 @@ def _index_at(segments: Sequence[Segment], offset: float) -> int:
 
 def _reload_delay(playlist: MediaPlaylist, changed: bool) -> float:
     """Seconds from one request to the next (RFC 8216, 6.3.4)."""
-    window = sum(segment.duration for segment in playlist.segments[-_COMPARED:])
+    window = sum(segment.duration for segment in playlist.segments[-COMPARED:])
     # A target far above the real durations would let segments slip by unseen.
     delay = min(playlist.target_duration, max(window / 2, 1.0)) if window else 1.0
     return delay if changed else delay / 2
-
-
-def _name(segment: Segment, with_query: bool) -> _Name:
-    path, _, query = segment.uri.partition("?")
-    name = path.rpartition("/")[2]
-    byte_range = segment.byte_range
-    return (
-        f"{name}?{query}" if with_query else name,
-        round(segment.duration, 2),
-        (byte_range.start, byte_range.length) if byte_range else None,
-    )

@@ -1,0 +1,158 @@
+"""The tags of a playlist and their values, read leniently.
+
+The m3u8 package goes through the lines; the readers below take over each tag whose value it
+would choke on, so that one bad tag costs its segment or its variant and not the channel.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import m3u8
+
+from kptv.formats.hls.playlist import IDENTITY, BadPlaylist
+
+MAX_SEGMENTS = 50_000
+MAX_DURATION = 86_400.0  # seconds, of a segment and of a target: more is nonsense
+# From a name's first letter on and without a way back: one of a megabyte is gone through once.
+_ATTRIBUTE = re.compile(r'(?<![A-Za-z0-9-])([A-Za-z0-9-]++)\s*+=\s*+("[^"]*"|[^,]*+)')
+# str.splitlines, which the package uses, splits at these too; names and URLs may hold them.
+_FALSE_LINE_ENDS = re.compile("[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+
+State = dict[str, Any]
+
+
+def read_tags(text: str) -> State:
+    """What the m3u8 package makes of a playlist, with the values of ``_READERS``.
+
+    Raises BadPlaylist where there is too much of it.
+    """
+    text = _FALSE_LINE_ENDS.sub(" ", text)
+    data: State = m3u8.parse("\n".join(_lines(text)), custom_tags_parser=_read_tag)
+    return data
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines, with an EXTINF before each URI that lacks one: it counts as a segment."""
+    expected = False
+    links = 0
+    for line in text.replace("\r", "\n").split("\n"):
+        stripped = line.strip()
+        if stripped.startswith(("#EXTINF", "#EXT-X-STREAM-INF")):
+            expected = True
+        elif stripped and not stripped.startswith("#"):
+            links += 1
+            if links > MAX_SEGMENTS:
+                raise BadPlaylist(f"more than {MAX_SEGMENTS} segments")
+            if not expected:
+                yield "#EXTINF:"
+            expected = False
+        if stripped:
+            yield stripped
+
+
+# --- The tags: each reader puts its value where the package's own would ------------------
+
+
+def _read_tag(line: str, _number: int, data: State, state: State) -> bool:
+    """True: done with this line; False: the package reads it."""
+    name, _, value = line.partition(":")
+    if name in _PLAIN_TAGS:
+        return False
+    if reader := _READERS.get(name):
+        reader(value.strip(), data, state)
+    return True  # what is not needed here is not read: it cannot fail, and costs nothing
+
+
+def _segment_state(state: State) -> State:
+    state["expect_segment"] = True
+    segment: State = state.setdefault("segment", {})
+    return segment
+
+
+def _read_extinf(value: str, _data: State, state: State) -> None:
+    _segment_state(state)["duration"] = seconds(value.partition(",")[0])
+
+
+def _read_byterange(value: str, _data: State, state: State) -> None:
+    _segment_state(state)["byterange"] = value.strip('"')
+
+
+def _read_time(value: str, _data: State, state: State) -> None:
+    try:
+        time = datetime.fromisoformat(value)
+        state["program_date_time"] = time.replace(tzinfo=time.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError):
+        pass
+
+
+def _read_key(value: str, _data: State, state: State) -> None:
+    """A key holds until the next one of its KEYFORMAT; several may hold side by side."""
+    attributes = attribute_list(value)
+    held: dict[str, State] = state.get("held_keys", {})
+    if attributes.get("METHOD", "").upper() in ("NONE", ""):
+        held = {}
+    else:
+        held = {**held, attributes.get("KEYFORMAT", IDENTITY).lower(): attributes}
+    state["held_keys"] = held
+    state["current_key"] = held.get(IDENTITY) or next(iter(held.values()), None)
+
+
+def _read_map(value: str, _data: State, state: State) -> None:
+    state["current_segment_map"] = attribute_list(value)
+
+
+def _read_stream_inf(value: str, _data: State, state: State) -> None:
+    state["stream_info"] = attribute_list(value)
+    state["expect_playlist"] = True
+
+
+def _read_media(value: str, data: State, _state: State) -> None:
+    data["media"].append(attribute_list(value))
+
+
+def _kept(key: str, read: Callable[[str], Any]) -> Callable[[str, State, State], None]:
+    def keep(value: str, data: State, _state: State) -> None:
+        data[key] = read(value)
+
+    return keep
+
+
+def attribute_list(text: str) -> dict[str, str]:
+    """An attribute list (RFC 8216, 4.2), quotes taken off; what cannot be read is left out."""
+    return {name.upper(): value.strip().strip('"') for name, value in _ATTRIBUTE.findall(text)}
+
+
+_PLAIN_TAGS = frozenset(("#EXT-X-DISCONTINUITY", "#EXT-X-GAP", "#EXT-X-ENDLIST"))
+_READERS: dict[str, Callable[[str, State, State], None]] = {
+    "#EXTINF": _read_extinf,
+    "#EXT-X-BYTERANGE": _read_byterange,
+    "#EXT-X-PROGRAM-DATE-TIME": _read_time,
+    "#EXT-X-KEY": _read_key,
+    "#EXT-X-MAP": _read_map,
+    "#EXT-X-STREAM-INF": _read_stream_inf,
+    "#EXT-X-MEDIA": _read_media,
+    "#EXT-X-TARGETDURATION": _kept("targetduration", str),
+    "#EXT-X-MEDIA-SEQUENCE": _kept("media_sequence", str),
+    "#EXT-X-DISCONTINUITY-SEQUENCE": _kept("discontinuity_sequence", str),
+    "#EXT-X-PLAYLIST-TYPE": _kept("playlist_type", str.upper),
+    "#EXT-X-START": _kept("start", attribute_list),
+    "#EXT-X-SKIP": _kept("skip", attribute_list),
+}
+
+
+def seconds(text: str) -> float | None:
+    """The duration of a segment; None where it makes no sense (the target stands in)."""
+    seconds = decimal(text.strip())
+    return seconds if seconds and seconds <= MAX_DURATION else None
+
+
+def decimal(text: str | None, *, signed: bool = False) -> float | None:
+    """A decimal number; no exponent, infinity or NaN, which float() would take."""
+    match = re.match(r"\s*(-?\d{1,18}(?:\.\d{0,18})?|-?\.\d{1,18})", text or "")
+    if not match or (not signed and match[1].startswith("-")):
+        return None
+    return float(match[1])
