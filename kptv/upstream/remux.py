@@ -12,6 +12,7 @@ import signal
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import gevent
@@ -40,6 +41,7 @@ _PROTOCOLS = {
 ONLY_BY_REMUX = frozenset(_PROTOCOLS) - {"http", "https"}
 _READ_SIZE = 256 * 1024  # bytes
 _PIPE_SIZE = 1024 * 1024  # bytes; Linux gives so much to anyone
+_ASKED_FOR = 5.0  # seconds in which a program says what it can do
 _COMPLAINTS_LOGGED = 5  # of one child
 _ENVIRONMENT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")  # not ours: it holds provider URLs
 _ADDRESS = re.compile(
@@ -71,7 +73,7 @@ def remux(program: str, source: Input, name: str, silence: float) -> Iterator[by
         raise UpstreamError(
             Reason.UNSUPPORTED, "needs ffmpeg, which is not there: install it, or set FFMPEG"
         )
-    child = _Child(path, command(source))
+    child = _Child(path, command(source, picky=source.is_hls and _is_picky(path)))
     try:
         while data := child.read(silence):
             yield data
@@ -83,11 +85,32 @@ def remux(program: str, source: Input, name: str, silence: float) -> Iterator[by
             log.warning("%s: ffmpeg: %s", name, complaint)
 
 
-def command(source: Input) -> list[str]:
-    """ffmpeg's arguments. Raises UpstreamError for an address that it must not open."""
+@lru_cache
+def _is_picky(path: str) -> bool:
+    """True for an ffmpeg that refuses segments with an unknown ending, unless told not to.
+
+    Versions of 2025 and later do, and others do not know the option.
+    """
+    child = _Child(path, ["-hide_banner", "-h", "demuxer=hls"])
+    told = b""
+    try:
+        while data := child.read(_ASKED_FOR):
+            told += data
+    finally:
+        child.end()
+    return b"extension_picky" in told
+
+
+def command(source: Input, *, picky: bool = False) -> list[str]:
+    """ffmpeg's arguments; ``picky``: see ``_is_picky``.
+
+    Raises UpstreamError for an address that it must not open.
+    """
     arguments = ["-hide_banner", "-nostdin", "-loglevel", "error"]
     urls = [source.url] if source.audio is None else [source.url, source.audio]
     for url in urls:
+        if picky:  # what may be opened is said by protocol, and what it is by its bytes
+            arguments += ["-extension_picky", "0"]
         arguments += [*_input_options(url, source), "-i", url]
     sound = "0:a?" if source.audio is None else "1:a:0"
     # Without the subtitles and data that a transport stream has no place for.

@@ -348,6 +348,17 @@ def _decoded_frames(data: bytes) -> int:
     return int(told.stdout.split()[0].strip(b",") or 0)
 
 
+def _sounds(media: bytes) -> list[str]:
+    """A digest of each packet of sound; fails where a reader has something to say."""
+    copy = ["ffmpeg", "-v", "error", "-i", "-", "-map", "0:a", "-c", "copy"]
+    told = subprocess.run(
+        [*copy, "-f", "framehash", "-"], input=media, capture_output=True, timeout=60, check=True
+    )
+    assert told.stderr == b""
+    lines = told.stdout.decode().splitlines()
+    return [line.split(",")[5] for line in lines if not line.startswith("#")]
+
+
 FMP4 = ("-hls_segment_type", "fmp4")
 APART = ("-var_stream_map", "v:0,agroup:a a:0,agroup:a", "-master_pl_name", "index.m3u8")
 
@@ -375,14 +386,37 @@ def test_what_a_real_packager_made_plays_without_a_complaint(
         assert "127.0.0.1" not in played.log
 
 
+def _id3(seconds: float) -> bytes:
+    """The tag in front of a piece of packed audio that says when it plays (RFC 8216, 3.4)."""
+    owner = b"com.apple.streaming.transportStreamTimestamp\0"
+    frame = owner + round(seconds * 90_000).to_bytes(8, "big")
+    body = b"PRIV" + len(frame).to_bytes(4, "big") + b"\0\0" + frame
+    return b"ID3\4\0\0" + bytes((len(body) >> 7, len(body) & 0x7F)).rjust(4, b"\0") + body
+
+
 @pytest.mark.requires("ffmpeg")
-def test_packed_audio_plays(tmp_path: Path) -> None:
-    hls = ["-vn", "-f", "segment", "-segment_time", "1", "-segment_format", "adts"]
-    _ffmpeg(tmp_path, *hls, "-segment_list", "index.m3u8", "a%d.aac")
+@pytest.mark.parametrize(
+    ("muxer", "codec", "tagged"),
+    [("adts", "aac", False), ("adts", "aac", True), ("mp3", "libmp3lame", True)],
+)
+def test_packed_audio_plays_whole_and_without_a_complaint(
+    tmp_path: Path, muxer: str, codec: str, tagged: bool
+) -> None:
+    cut = ["-f", "segment", "-segment_time", "1", "-segment_format", muxer]
+    bare = ["-segment_format_options", "write_xing=0:id3v2_version=0"] if muxer == "mp3" else []
+    names = ["-segment_list", "index.m3u8", f"a%d.{muxer}"]
+    _ffmpeg(tmp_path, "-vn", "-c:a", codec, *cut, *bare, *names)
+    pieces = sorted(tmp_path.glob("a*"))
+    assert len(pieces) >= 4
+    made = b"".join(piece.read_bytes() for piece in pieces)
+    if tagged:
+        for number, piece in enumerate(pieces):
+            piece.write_bytes(_id3(10.0 + number) + piece.read_bytes())
     with HlsOrigin() as origin:
         played = play(_served(origin, tmp_path), 20.0, **SETTINGS)
         assert played.reason == "end"
-        assert len(played.data) > 20_000
+        assert _sounds(played.data) == _sounds(made)
+        assert origin.most_sockets == 1
 
 
 def test_without_ffmpeg_it_says_what_to_install() -> None:
@@ -391,6 +425,23 @@ def test_without_ffmpeg_it_says_what_to_install() -> None:
         assert played.reason == "unsupported"
         assert "install" in played.detail
         assert not origin.requests(r"\.ts")
+
+
+@pytest.mark.requires("ffmpeg", "ffprobe")
+@pytest.mark.parametrize("name", ["s{}", "s{}.php", "s{}.ts"])
+def test_what_is_remuxed_may_have_any_names(tmp_path: Path, name: str) -> None:
+    hls = ["-f", "hls", "-hls_time", "1", "-hls_playlist_type", "vod"]
+    _ffmpeg(tmp_path, *FMP4, *hls, "index.m3u8")
+    playlist = tmp_path / "index.m3u8"
+    text = playlist.read_text()
+    for number in range(4):
+        (tmp_path / f"index{number}.m4s").rename(tmp_path / name.format(number))
+        text = text.replace(f"index{number}.m4s", name.format(number))
+    playlist.write_text(text)
+    with HlsOrigin() as origin:
+        played = play(_served(origin, tmp_path), 20.0, **SETTINGS)
+        assert (played.reason, played.detail) == ("end", "")
+        assert _decoded_frames(played.data) == 100
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
