@@ -74,7 +74,8 @@ class Opener:
                 return
             if is_dash(head):
                 hang_up(response)
-                yield from self._remux(stream, is_file=is_dash_film(head))
+                # Live too: ffmpeg's reader would ask at the live edge hundreds of times a second.
+                yield from self._remux(stream, paced=True, is_film=is_dash_film(head))
                 return
             if not sniff(head, final=len(head) < PROBE_SIZE):
                 if content_type := file_type(head):
@@ -109,12 +110,14 @@ class Opener:
             raise
         return _File(response, content_type, head)
 
-    def _remux(self, stream: Stream, *, is_file: bool = False) -> Iterator[bytes]:
+    def _remux(
+        self, stream: Stream, *, paced: bool = False, is_film: bool = False
+    ) -> Iterator[bytes]:
         source = Input(
             stream.url,
             headers=self._client.headers(stream.headers),
             cookies=self._client.cookies(stream.source, stream.url),
-            is_file=is_file,
+            paced=paced,
         )
         name = f"{stream.name or 'stream'}: {stream.source.tag}"
         silence = max(self._config.stall_timeout, self._config.stream_timeout)
@@ -122,7 +125,7 @@ class Opener:
         try:
             yield from whole_packets(body, self._config)
         except UpstreamError as error:
-            if not (is_file and error.reason is Reason.ENDED):
+            if not (is_film and error.reason is Reason.ENDED):
                 raise
 
     def _get(self, stream: Stream, headers: dict[str, str]) -> requests.Response:

@@ -59,7 +59,7 @@ class Input:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     cookies: tuple[str, ...] = field(default=(), repr=False)  # name=value, for the host of ``url``
     is_hls: bool = False
-    is_file: bool = False  # to be read no faster than it plays
+    paced: bool = False  # to be read no faster than it plays
 
 
 def remux(program: str, source: Input, name: str, silence: float) -> Iterator[bytes]:
@@ -136,7 +136,7 @@ def _input_options(url: str, source: Input) -> list[str]:
         options += ["-cookies", "\n".join(cookies)] if cookies else []
     if source.is_hls:  # one socket an input: kept ones would be two, and three with read-ahead
         options += ["-http_persistent", "0", "-http_multiple", "0"]
-    return [*options, "-re"] if source.is_file else options
+    return [*options, "-re"] if source.paced else options
 
 
 def _clean(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -141,7 +141,7 @@ class HlsUpstream:
             headers=self._client.headers(stream.headers),
             cookies=learned.cookies,
             is_hls=True,
-            is_file=learned.is_vod,
+            paced=learned.is_vod,
         )
         silence = max(learned.patience, self._config.stream_timeout)
         try:
