@@ -88,9 +88,9 @@ def _links(text: str) -> Iterator[int]:
 
 
 def _key_before(text: str, at: int) -> str:
-    """The key of the attribute whose value has something at ``at``."""
-    end = text.rindex('="', 0, at)
-    return text[text.rindex(" ", 0, end) + 1 : end]
+    """The key of the attribute whose value has something at ``at``; empty: a key has it."""
+    end = text.rfind('"', 0, at) - 1
+    return text[text.rfind(" ", 0, end) + 1 : end] if text[end : end + 1] == "=" else ""
 
 
 def _secrets_of(source: Source) -> tuple[str, ...]:

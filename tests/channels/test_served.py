@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kptv.channels.catalog import Listing, build_catalog
 from kptv.channels.model import Source
@@ -69,11 +71,29 @@ def test_quotes_in_names_and_values_are_made_safe_as_the_format_does() -> None:
         'tvg-logo="http://panel.example:8080/live/alice/s3cret/1.png"',
         'tvg-logo="http://cdn.example/logo.png?user=alice"',
         f'tvg-rec="{STREAM_URL.format(1)}"',
+        'http://other.example/x="1"',
+        'tvg-url="http://other.example/" http://other.example/logo="1"',
     ],
 )
 def test_an_attribute_that_tells_of_the_provider_is_left_out(attribute: str) -> None:
     text = "\n".join(served(f'#EXTINF:-1 {attribute} tvg-id="i",A\n{STREAM_URL.format(1)}'))
     assert '#EXTINF:-1 tvg-id="i",A' in text
+
+
+ODD = st.lists(
+    st.sampled_from(["=", '"', "'", " ", ",", "://", "logo", "a", "\x1f"]), max_size=8
+).map("".join)
+
+
+@given(st.lists(st.tuples(ODD, ODD)), ODD)
+def test_no_attribute_keeps_a_list_from_being_served(
+    attributes: list[tuple[str, str]], name: str
+) -> None:
+    info = "".join([f' {key}="{value}"' for key, value in attributes])
+    lines = served(f"#EXTINF:-1{info},{name}\n{STREAM_URL.format(1)}")
+    assert len(lines) == 3
+    (again,) = ListParser().feed(lines)
+    assert extinf(again.name, again.quoted) == lines[1]
 
 
 @pytest.mark.parametrize(
