@@ -87,6 +87,7 @@ class LiveFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.presentation_delay = 0.0  # seconds that a DASH manifest asks for, if not ffmpeg's
         self.asked: list[str] = []  # paths
         self.agents: set[str | None] = set()
         self.cookies: set[str | None] = set()
@@ -135,6 +136,9 @@ class LiveFolder:
         self.stop_writing()
         self._server.shutdown()
         self._server.server_close()
+
+
+_PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT  # another thread may take it meanwhile
 
 
 def is_closed(connection: socket.socket) -> bool:
@@ -192,6 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self.send_error(404)
             return
+        if live.presentation_delay and name.endswith(".mpd"):
+            delay = f'suggestedPresentationDelay="PT{live.presentation_delay:g}S"'.encode()
+            body = re.sub(rb'suggestedPresentationDelay="[^"]*"', delay, body)
         status, span = 200, re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range", ""))
         total = len(body)
         if span:

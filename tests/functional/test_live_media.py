@@ -33,6 +33,7 @@ CLIP = int(SECONDS) + 40  # seconds: it begins before it is watched, and one ori
 RESTART = int(SECONDS / 2) + 20  # where in the clip that one starts again
 HLS = ("-f", "hls", "-hls_time", "1", "-hls_list_size", str(WINDOW))
 DASH = ("-f", "dash", "-seg_duration", "1", "-window_size", "8", "-extra_window_size", "4")
+NUMBERED_DELAY = 4  # seconds behind the live edge; providers ask for ten and more
 LIVE = (*HLS, "-hls_flags", "delete_segments+omit_endlist")
 
 # What ffmpeg is told; {info}: of the keys.
@@ -119,6 +120,8 @@ def _start_origins(
             urls[name] = f"{name}://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
             continue
         info = stack.enter_context(rotating_keys(live[name])) if name == "aes" else ""
+        if name == "dash numbered":  # ffmpeg's reader goes by the clock, and past what is late
+            live[name].presentation_delay = NUMBERED_DELAY
         live[name].write(clip, *(word.format(info=info) for word in told))
         urls[name] = live[name].url("index.mpd" if name.startswith("dash") else "index.m3u8")
     (root / "apart" / "index.m3u8").write_text(APART)
@@ -127,7 +130,7 @@ def _start_origins(
     urls["rtmp"] = rtmp
     for name in (*NATIVE, *REMUXED):
         if name.startswith("dash"):
-            live[name].wait_for("chunk-stream0-00003.m4s", ".", 1)
+            live[name].wait_for(f"chunk-stream0-0000{NUMBERED_DELAY + 2}.m4s", ".", 1)
             continue
         live[name].wait_for("a.m3u8" if name == "apart" else "index.m3u8", "#EXTINF", 4)
     return urls, live
