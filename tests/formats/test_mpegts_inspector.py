@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kptv.formats.mpegts.elementary import Key, Kind, judge, language_of, nature_of
-from kptv.formats.mpegts.inspector import Inspection, Inspector, MarkKind
+from kptv.formats.mpegts.inspection import Inspection, MarkKind
+from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.psi import Pat, Pmt, Stream, packets_of
 from tests.formats.ts_clips import AAC, AC3, H264, H265, MP2, MPEG2, SHARED, clip, needs_ffmpeg
 from tests.formats.ts_maker import AUD, I_SLICE, IDR, P_SLICE, PPS, SPS, Maker

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kptv.formats.mpegts import PACKET_SIZE
-from kptv.formats.mpegts.inspector import Unit
+from kptv.formats.mpegts.inspection import Unit
 from kptv.formats.mpegts.joining import Entry
 from kptv.formats.mpegts.packets import pid_of
 

@@ -11,105 +11,31 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import lru_cache
-from typing import NamedTuple
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import read_pcr, read_timestamp, unwrap
 from kptv.formats.mpegts.elementary import CUES, Key, Kind, Nature, Verdict, judge
-from kptv.formats.mpegts.packets import payload_of
+from kptv.formats.mpegts.inspection import (
+    UNBOUNDED,
+    UNIT_START,
+    Inspection,
+    Mark,
+    MarkKind,
+    Unit,
+)
 from kptv.formats.mpegts.programs import Program, ProgramFinder
 from kptv.formats.mpegts.sps import Size
 
 _NULL = NULL_PID << 8
 _PID = 0x1FFF00
-UNIT_START = 0x400000  # payload_unit_start_indicator in a header
 _DAMAGED, _SCRAMBLED, _ADAPTATION, _PAYLOAD = 0x800000, 0xC0, 0x20, 0x10
 _LARGEST_ADAPTATION = 183
-_UNBOUNDED = -1
 _NO_PREDICTION = -1
 _HEAD_PACKETS = 16  # of an access unit are looked at for its slice type
 # stream_ids whose PES packets have no header fields behind the length (2.4.3.7).
 _BARE_PES = frozenset((0xBC, 0xBE, 0xBF, 0xF0, 0xF1, 0xF2, 0xF8, 0xFF))
-
-
-class MarkKind(IntEnum):
-    UNIT = 0  # a PES packet starts
-    KEY = 1  # the access unit that is running turned out to be one to start from
-    CLOCK = 2  # an adaptation field with a PCR or an OPCR; after what else is in the packet
-    TABLE = 3  # a packet of the PAT or of the programme's PMT
-    PROGRAM = 4  # the programme became known, or changed; after its last table packet
-    SECTION = 5  # a section starts on a PID of the programme; of cue messages also: goes on
-
-
-@dataclass(slots=True, eq=False)
-class Unit:
-    """A PES packet; of video, an access unit. Numbers count the upstream's packets from 0."""
-
-    pid: int
-    number: int  # of its first packet
-    counter: int  # of its first packet
-    pts: int | None  # unwrapped ticks
-    dts: int | None  # the PTS where there is none
-    pts_at: int  # where in its first packet the PTS is; 0: it has none
-    has_dts: bool
-    random_access: bool
-    fingerprint: int  # CRC-32 of what the first packet holds of the elementary stream
-    key: Key = Key.NONE
-    end: int | None = None  # number of the packet behind its last; None: not all there yet
-    end_counter: int = 0
-    left: int = _UNBOUNDED  # payload bytes still to come
-    head: bytes | None = None  # collected while the verdict on a video unit is open
-
-    @property
-    def unbounded(self) -> bool:
-        """Its length is not told: it lasts until the next one starts."""
-        return self.left == _UNBOUNDED
-
-    def is_whole(self, number: int) -> bool:
-        """Whether all of it is among the packets before this one."""
-        return self.end is not None and self.end <= number
-
-
-class Mark(NamedTuple):
-    """Something at a packet that whoever hands it on has to look at."""
-
-    packet: int  # its index in the block
-    kind: MarkKind
-    pid: int
-    unit: Unit | None = None  # of UNIT and KEY
-    program: Program | None = None  # of PROGRAM
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """A block of packets and what was found in it."""
-
-    block: bytes
-    words: tuple[int, ...]  # the packets' headers
-    first: int  # the number of the first packet
-    nulls: int
-    marks: list[Mark]
-
-    @property
-    def count(self) -> int:
-        return len(self.words)
-
-
-def elementary_stream(unit: Unit, scans: Iterable[Inspection]) -> bytes:
-    """What is in a whole PES packet behind its header; all its packets are in ``scans``."""
-    if unit.end is None:
-        return b""
-    data = b"".join(
-        payload_of(scan.block[index * PACKET_SIZE : (index + 1) * PACKET_SIZE])
-        for scan in scans
-        for index in range(max(0, unit.number - scan.first), min(scan.count, unit.end - scan.first))
-        if scan.words[index] >> 8 & 0x1FFF == unit.pid
-    )
-    return data[9 + data[8] :] if len(data) > 8 else b""
 
 
 @dataclass(slots=True, eq=False)
@@ -303,7 +229,7 @@ class Inspector:
     def _go_on(self, index: int, counter: int, unit: Unit, state: _Pid, payload: bytes) -> None:
         if unit.head is not None:
             self._judge(index, unit, state, payload)
-        if unit.left != _UNBOUNDED:
+        if unit.left != UNBOUNDED:
             self._count_down(index, counter, unit, len(payload))
 
     def _count_down(self, index: int, counter: int, unit: Unit, size: int) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from kptv.formats.mpegts.clock import TICKS
 from kptv.formats.mpegts.elementary import Kind
-from kptv.formats.mpegts.inspector import Inspection, Inspector, MarkKind
+from kptv.formats.mpegts.inspection import Inspection, MarkKind
+from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.sps import Size
 
 _WINDOW = 10 * TICKS  # of media that a rate is measured over

@@ -10,7 +10,7 @@ from itertools import accumulate
 
 from kptv.formats.mpegts import PACKET_SIZE
 from kptv.formats.mpegts.clock import read_pcr, write_pcr, write_timestamp
-from kptv.formats.mpegts.inspector import Inspection, Unit
+from kptv.formats.mpegts.inspection import Inspection, Unit
 from kptv.formats.mpegts.packets import HAS_OPCR, HAS_PCR, pid_of
 
 _CRA, _BLA_N_LP = 21, 18  # nal_unit_type of H.265

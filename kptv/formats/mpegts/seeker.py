@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kptv.formats.mpegts.clock import TICKS, WRAP
 from kptv.formats.mpegts.elementary import Key, Kind
-from kptv.formats.mpegts.inspector import Inspection, Mark, MarkKind, Unit
+from kptv.formats.mpegts.inspection import Inspection, Mark, MarkKind, Unit
 from kptv.formats.mpegts.programs import Program
 
 KEY_WAIT = 10.0  # seconds without a keyframe, after which any access unit will do

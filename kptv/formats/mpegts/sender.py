@@ -11,15 +11,15 @@ from kptv.formats.mpegts.cues import Cue
 from kptv.formats.mpegts.elementary import CUES, Key, Kind
 from kptv.formats.mpegts.holding import Hold, Start
 from kptv.formats.mpegts.idr import Idr
-from kptv.formats.mpegts.inspector import (
+from kptv.formats.mpegts.inspection import (
     UNIT_START,
     Inspection,
-    Inspector,
     Mark,
     MarkKind,
     Unit,
     elementary_stream,
 )
+from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.joining import Entry
 from kptv.formats.mpegts.packets import (
     DISCONTINUITY,

@@ -9,7 +9,8 @@ from kptv.formats.mpegts import PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.aligner import Aligner
 from kptv.formats.mpegts.clock import read_pcr
 from kptv.formats.mpegts.elementary import Nature
-from kptv.formats.mpegts.inspector import UNIT_START, Inspector
+from kptv.formats.mpegts.inspection import UNIT_START
+from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.packets import bare_packet, has_pcr
 from kptv.formats.mpegts.psi import packets_of
 from kptv.formats.mpegts.splicer import Splicer

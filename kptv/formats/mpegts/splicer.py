@@ -21,7 +21,8 @@ from kptv.formats.mpegts.aligner import Aligner
 from kptv.formats.mpegts.elementary import Kind, Nature
 from kptv.formats.mpegts.holding import Hold
 from kptv.formats.mpegts.idr import Idr, idr_of
-from kptv.formats.mpegts.inspector import Inspection, Inspector, Unit, elementary_stream
+from kptv.formats.mpegts.inspection import Inspection, Unit, elementary_stream
+from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.joining import Chunk
 from kptv.formats.mpegts.meter import Meter, Stats, stats_of
 from kptv.formats.mpegts.packets import NULL_PACKET

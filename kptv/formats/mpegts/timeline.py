@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kptv.formats.mpegts.clock import TICKS, unwrap
-from kptv.formats.mpegts.inspector import Unit
+from kptv.formats.mpegts.inspection import Unit
 from kptv.formats.mpegts.tracks import Track
 
 # Seconds that media may run ahead of time beyond the largest store that one upstream sent at once.

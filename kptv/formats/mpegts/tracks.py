@@ -9,7 +9,7 @@ from kptv.formats.mpegts import NULL_PID
 from kptv.formats.mpegts.clock import TICKS
 from kptv.formats.mpegts.cues import CueReader
 from kptv.formats.mpegts.elementary import Kind, Nature, language_of
-from kptv.formats.mpegts.inspector import Unit
+from kptv.formats.mpegts.inspection import Unit
 from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.psi import Pat, Pmt, Tables, parse_pat, parse_pmt
 

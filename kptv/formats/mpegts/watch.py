@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from kptv.formats.mpegts.clock import TICKS, WRAP
 from kptv.formats.mpegts.elementary import Kind
-from kptv.formats.mpegts.inspector import Inspection, Inspector, MarkKind, Unit
+from kptv.formats.mpegts.inspection import Inspection, MarkKind, Unit
+from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.programs import Program
 
 DRIP_WINDOW = 10.0  # seconds

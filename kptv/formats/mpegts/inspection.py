@@ -1,0 +1,92 @@
+"""What an inspector finds in a block of packets, for whoever hands the block on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+from kptv.formats.mpegts import PACKET_SIZE
+from kptv.formats.mpegts.elementary import Key
+from kptv.formats.mpegts.packets import payload_of
+from kptv.formats.mpegts.programs import Program
+
+UNIT_START = 0x400000  # payload_unit_start_indicator in a header
+UNBOUNDED = -1
+
+
+class MarkKind(IntEnum):
+    UNIT = 0  # a PES packet starts
+    KEY = 1  # the access unit that is running turned out to be one to start from
+    CLOCK = 2  # an adaptation field with a PCR or an OPCR; after what else is in the packet
+    TABLE = 3  # a packet of the PAT or of the programme's PMT
+    PROGRAM = 4  # the programme became known, or changed; after its last table packet
+    SECTION = 5  # a section starts on a PID of the programme; of cue messages also: goes on
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """A PES packet; of video, an access unit. Numbers count the upstream's packets from 0."""
+
+    pid: int
+    number: int  # of its first packet
+    counter: int  # of its first packet
+    pts: int | None  # unwrapped ticks
+    dts: int | None  # the PTS where there is none
+    pts_at: int  # where in its first packet the PTS is; 0: it has none
+    has_dts: bool
+    random_access: bool
+    fingerprint: int  # CRC-32 of what the first packet holds of the elementary stream
+    key: Key = Key.NONE
+    end: int | None = None  # number of the packet behind its last; None: not all there yet
+    end_counter: int = 0
+    left: int = UNBOUNDED  # payload bytes still to come
+    head: bytes | None = None  # collected while the verdict on a video unit is open
+
+    @property
+    def unbounded(self) -> bool:
+        """Its length is not told: it lasts until the next one starts."""
+        return self.left == UNBOUNDED
+
+    def is_whole(self, number: int) -> bool:
+        """Whether all of it is among the packets before this one."""
+        return self.end is not None and self.end <= number
+
+
+class Mark(NamedTuple):
+    """Something at a packet that whoever hands it on has to look at."""
+
+    packet: int  # its index in the block
+    kind: MarkKind
+    pid: int
+    unit: Unit | None = None  # of UNIT and KEY
+    program: Program | None = None  # of PROGRAM
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A block of packets and what was found in it."""
+
+    block: bytes
+    words: tuple[int, ...]  # the packets' headers
+    first: int  # the number of the first packet
+    nulls: int
+    marks: list[Mark]
+
+    @property
+    def count(self) -> int:
+        return len(self.words)
+
+
+def elementary_stream(unit: Unit, scans: Iterable[Inspection]) -> bytes:
+    """What is in a whole PES packet behind its header; all its packets are in ``scans``."""
+    if unit.end is None:
+        return b""
+    data = b"".join(
+        payload_of(scan.block[index * PACKET_SIZE : (index + 1) * PACKET_SIZE])
+        for scan in scans
+        for index in range(max(0, unit.number - scan.first), min(scan.count, unit.end - scan.first))
+        if scan.words[index] >> 8 & 0x1FFF == unit.pid
+    )
+    return data[9 + data[8] :] if len(data) > 8 else b""

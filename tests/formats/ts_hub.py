@@ -1,0 +1,35 @@
+"""A splicer fed as a hub feeds it."""
+
+from __future__ import annotations
+
+from kptv.formats.mpegts.joining import Chunk, merge
+from kptv.formats.mpegts.splicer import Splicer
+
+
+class Hub:
+    """Feeds a splicer as a hub does, at the pace of the media, and keeps what comes out."""
+
+    def __init__(self) -> None:
+        self.splicer = Splicer()
+        self.now = 1000.0
+        self.chunks: list[Chunk] = []
+
+    def play(
+        self, stream: bytes, seconds: float = 0.0, *, same: bool = False, clean: bool = False
+    ) -> Hub:
+        """One upstream from open to close, which lasts ``seconds``."""
+        self.splicer.open(self.now, same_stream=same)
+        reads = [stream[at : at + 10_007] for at in range(0, len(stream), 10_007)]
+        for read in reads:
+            self.now += seconds / len(reads)
+            self.chunks.append(self.splicer.feed(read, self.now))
+        self.chunks.append(self.splicer.close(self.now, clean=clean))
+        return self
+
+    @property
+    def out(self) -> bytes:
+        return b"".join(chunk.data for chunk in self.chunks)
+
+    @property
+    def entries(self) -> int:
+        return len(merge(self.chunks).entries)
