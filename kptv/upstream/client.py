@@ -22,6 +22,7 @@ from requests.cookies import get_cookie_header
 from kptv.channels.model import Source
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
+from kptv.upstream.fairness import FairConnection, FairTLSConnection
 
 MAX_REDIRECTS = 10  # real chains (load balancer, token, edge) have two or three
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -175,11 +176,11 @@ class _ClosesAll:
 
 
 class _KeepingPool(_ClosesAll, urllib3.HTTPConnectionPool):
-    pass
+    ConnectionCls = FairConnection
 
 
 class _KeepingTLSPool(_ClosesAll, urllib3.HTTPSConnectionPool):
-    pass
+    ConnectionCls = FairTLSConnection
 
 
 class _Adapter(HTTPAdapter):
@@ -204,11 +205,11 @@ class _HangsUp:
 
 
 class _Pool(_HangsUp, urllib3.HTTPConnectionPool):
-    pass
+    ConnectionCls = FairConnection
 
 
 class _TLSPool(_HangsUp, urllib3.HTTPSConnectionPool):
-    pass
+    ConnectionCls = FairTLSConnection
 
 
 def hang_up(response: requests.Response) -> None:

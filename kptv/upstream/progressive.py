@@ -13,6 +13,7 @@ from kptv.errors import Reason, UpstreamError
 from kptv.upstream.client import mapped_errors
 
 READ_SIZE = 256 * 1024  # bytes; what is published at once at most
+_MOST_PIECES = 2000  # read at once; of chunks of a packet, 370 KB in 0.03 s
 _poll = get_original("select", "poll")  # asks the kernel only; gevent's own would switch
 
 
@@ -36,7 +37,7 @@ def read_body(
         ended = None if size else UpstreamError(Reason.ENDED, "end of body")
         # read1 hands out one chunk of a chunked body, one record of TLS: take them all,
         # or a fast upstream is throttled to one a tick.
-        while ended is None and size < READ_SIZE and readable.poll(0):
+        while ended is None and size < READ_SIZE and len(parts) < _MOST_PIECES and readable.poll(0):
             try:
                 parts.append(_read(response, *wait))
             except UpstreamError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -31,6 +32,13 @@ FORMS: dict[str, dict[str, object]] = {
     "burst": {"burst": 4.0},
 }
 
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+FLOODS = {  # what has no end and is read in pieces, each too small to wait for
+    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "trailers": (_CHUNKED + b"0\r\n", b"X: y\r\n"),
+    "chunks of a byte": (_CHUNKED, b"1\r\ng\r\n"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -53,10 +61,17 @@ def stage(
     streams["slow"].delay_body = 2.5
     packets = NumberedStream("one", "mad", 1).packets(200, 0.0)
     noise = random.Random(7).randbytes(1_000_000).replace(b"G", b"g")
-    with RawServer(b"HTTP/1.1 200 OK\r\n\r\n" + packets, then=noise) as mad:
+    whole = b"HTTP/1.1 200 OK\r\n\r\n" + packets
+    with RawServer(whole, then=noise) as mad, ExitStack() as floods:
         one.add_channel("mad", url=mad.url("/mad.ts"))
         one.add_channel("mad")  # two entries of one name are both candidates, in this order
-        proxy = share_proxy((one, 0), STREAM_LINGER="0", STALL_TIMEOUT="1s", DEBUG="true")
+        for name, flood in FLOODS.items():
+            server = floods.enter_context(RawServer(flood[0], then=flood[1] * 2000))
+            one.add_channel(name, url=server.url("/flood.ts"))
+            one.add_channel(name)
+        proxy = share_proxy(
+            (one, 0), STREAM_LINGER="0", STREAM_TIMEOUT="5s", STALL_TIMEOUT="1s", DEBUG="true"
+        )
         yield Stage(one, streams, proxy)
         assert_nothing_leaked(proxy, one)
 
@@ -108,3 +123,15 @@ def test_a_flood_of_garbage_costs_neither_its_viewer_nor_others_the_picture(stag
         assert run.lost == 0
     scrape = stage.proxy.metrics()
     assert scrape.value("iptv_proxy_stream_errors", channel="mad", kind="not_media") == 1
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_provider_that_never_lets_go_stops_no_other_stream(stage: Stage, name: str) -> None:
+    with stage.proxy.viewer("plain") as other:
+        other.wait_for_bytes(50_000)
+        begun = other.arrivals[-1][0]
+        with stage.proxy.viewer(name) as viewer:
+            viewer.wait_for_source("one", timeout=30.0)  # of the second candidate
+        other.wait_for_bytes(50_000)
+        note(f"beside {name}: {other.longest_silence(since=begun):.3f} s without media")
+        assert other.longest_silence(since=begun) < 3
