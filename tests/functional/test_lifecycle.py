@@ -416,7 +416,7 @@ def test_a_reload_begins_when_the_worker_before_has_hung_up(
     one = start_provider("one", limit=2)
     one.add_channel("News")
     add_film(one, "film", LARGE)
-    proxy = start_proxy((one, 2))
+    proxy = start_proxy((one, 2), STREAM_LINGER="0s")
     assert proxy.process is not None
     for _ in range(3):
         worker = proxy.worker_pid
