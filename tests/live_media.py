@@ -138,9 +138,6 @@ class LiveFolder:
         self._server.server_close()
 
 
-_PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT  # another thread may take it meanwhile
-
-
 def is_closed(connection: socket.socket) -> bool:
     """True where the client has hung up."""
     try:

@@ -14,7 +14,7 @@ from kptv.config import Config
 from kptv.errors import FileBody, IsFile, Reason, UpstreamError
 from kptv.formats.files import file_type
 from kptv.formats.hls.playlist import Kind
-from kptv.formats.hls.reader import MAX_BYTES
+from kptv.formats.hls.reader import MAX_BYTES, first_link
 from kptv.formats.hls.reader import what_is as what_playlist
 from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
 from kptv.upstream.client import Client, hang_up, mapped_errors, scheme_of
@@ -55,14 +55,18 @@ class Opener:
         The first piece comes when MIN_DATA_SIZE bytes of media are there. Raises
         UpstreamError when the upstream cannot go on, IsFile when it is no live stream.
         """
-        if scheme_of(stream.url) in ONLY_BY_REMUX:
-            yield from self._remux(stream)
-            return
         if self._hls.knows(stream):
             yield from self._hls.play(stream, None)
+        else:
+            yield from self._open(stream, stream.url)
+
+    def _open(self, stream: Stream, url: str, *, is_entry: bool = False) -> Iterator[bytes]:
+        """What is at ``url``; ``is_entry``: of a channel list that the stream turned out to be."""
+        if scheme_of(url) in ONLY_BY_REMUX:
+            yield from self._remux(stream, url)
             return
         asked_at = monotonic()
-        response = self._get(stream, {})
+        response = self._get(stream, {}, url)
         try:
             body = read_body(response, self._config.stream_timeout, self._config.stall_timeout)
             head = _read_head(body)
@@ -70,15 +74,22 @@ class Opener:
                 # Whole, and its connection closed before the next one opens.
                 playlist = head + read_all(response, MAX_BYTES - len(head))
                 hang_up(response)
-                yield from self._hls.play(stream, Answer(playlist, response.url, asked_at))
+                if what_playlist(playlist) is not Kind.CHANNEL_LIST:
+                    yield from self._hls.play(stream, Answer(playlist, response.url, asked_at))
+                    return
+                link = first_link(playlist, response.url)
+                if is_entry or link is None:  # followed once, its first entry
+                    raise UpstreamError(Reason.NOT_MEDIA, "a channel list that leads nowhere")
+                yield from self._open(stream, link, is_entry=True)
                 return
             if is_dash(head):
                 hang_up(response)
                 # Live too: ffmpeg's reader would ask at the live edge hundreds of times a second.
-                yield from self._remux(stream, paced=True, is_film=is_dash_film(head))
+                yield from self._remux(stream, url, paced=True, is_film=is_dash_film(head))
                 return
             if not sniff(head, final=len(head) < PROBE_SIZE):
-                if content_type := file_type(head):
+                content_type = file_type(head)
+                if content_type and not is_entry:  # its ranges would be asked of the list
                     raise IsFile(_File(response, content_type, head))
                 raise UpstreamError(Reason.NOT_MEDIA, what_is(head))
             yield from whole_packets(chain((head,), body), self._config)
@@ -111,12 +122,12 @@ class Opener:
         return _File(response, content_type, head)
 
     def _remux(
-        self, stream: Stream, *, paced: bool = False, is_film: bool = False
+        self, stream: Stream, url: str, *, paced: bool = False, is_film: bool = False
     ) -> Iterator[bytes]:
         source = Input(
-            stream.url,
+            url,
             headers=self._client.headers(stream.headers),
-            cookies=self._client.cookies(stream.source, stream.url),
+            cookies=self._client.cookies(stream.source, url),
             paced=paced,
         )
         name = f"{stream.name or 'stream'}: {stream.source.tag}"
@@ -128,13 +139,15 @@ class Opener:
             if not (is_film and error.reason is Reason.ENDED):
                 raise
 
-    def _get(self, stream: Stream, headers: dict[str, str]) -> requests.Response:
+    def _get(
+        self, stream: Stream, headers: dict[str, str], url: str | None = None
+    ) -> requests.Response:
         config = self._config
         # Between two reads the body's own deadline (STALL_TIMEOUT) is the stricter one.
         timeout = (config.stream_timeout, max(config.stream_timeout, config.stall_timeout))
         return self._client.get(
             stream.source,
-            stream.url,
+            url or stream.url,
             headers={**stream.headers, **headers},
             timeout=timeout,
             accept=_FILE_ACCEPT if headers else frozenset((200, 206)),

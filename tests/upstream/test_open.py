@@ -188,6 +188,21 @@ def test_a_redirect_is_followed_without_reading_its_body(
     assert len(behind.requests) == 50
 
 
+def test_a_channel_list_behind_a_channel_is_followed_once_to_its_first_entry(
+    opener: Opener, served: Served, provider: Provider
+) -> None:
+    listed = provider.add_channel("List")
+    body = f"#EXTM3U\n#EXTINF:-1,One\n{served.path}\n#EXTINF:-1,Two\nhttp://x/\n"
+    listed.fail_with(Reply(200, {}, body.encode()))
+    assert read(opener, listed.url)[0] == 0x47
+    assert [request.path for request in provider.requests] == [listed.path, served.path]
+    provider.wait(lambda: provider.sockets == 0)
+    outer = provider.add_channel("Outer")
+    outer.fail_with(Reply(200, {}, f"#EXTM3U\n#EXTINF:-1,One\n{listed.path}\n".encode()))
+    assert failure(opener, outer.url).reason is Reason.NOT_MEDIA
+    assert len(provider.requests) == 4
+
+
 def test_a_film_is_found_to_be_one_by_its_bytes(opener: Opener, provider: Provider) -> None:
     data = b"\0\0\0\x18ftypmp42" + bytes(10_000)
     film = provider.add_file("/movie/u/p/1.mp4", data, "application/octet-stream")
