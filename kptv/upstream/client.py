@@ -6,6 +6,7 @@ import http.client
 import socket
 import ssl
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -113,9 +114,15 @@ class Client:
         if scheme_of(url) not in ("http", "https"):
             raise UpstreamError(Reason.BAD_URL, "not an http or https address")
         with mapped_errors():
-            return self._session(source).get(
-                url, headers=headers, stream=True, timeout=timeout, allow_redirects=False
-            )
+            try:
+                return self._session(source).get(
+                    url, headers=headers, stream=True, timeout=timeout, allow_redirects=False
+                )
+            except BaseException as error:
+                # Killed while it connects or shakes hands, urllib3 leaves the socket open, and
+                # the error, which somebody may keep, holds it.
+                traceback.clear_frames(error.__traceback__)
+                raise
 
     def _session(self, source: Source) -> _Session:
         session = self._sessions.get(source.number)

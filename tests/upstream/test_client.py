@@ -48,13 +48,77 @@ for waits in range(4):
 """
 
 
-def test_a_closed_client_leaves_no_connection_open_wherever_its_greenlet_was_killed() -> None:
+# Both ports take a connection and say nothing: the first not even that it is one.
+ENDED_WHILE_IT_CONNECTS = """
+from gevent import monkey; monkey.patch_all()
+import gc, os
+import gevent
+from gevent import socket
+from kptv.channels.model import Source
+from kptv.config import Config
+from kptv.errors import Reason, UpstreamError
+from kptv.upstream.client import Client
+
+gc.disable()
+
+def listen(backlog):
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(backlog)
+    return listener
+
+def sockets():
+    links = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            links.append(os.readlink(f"/proc/self/fd/{number}"))
+        except OSError:
+            pass
+    return sum(link.startswith("socket:") for link in links)
+
+full, silent = listen(0), listen(1)
+fillers = [socket.socket() for _ in range(2)]
+for filler in fillers:
+    filler.setblocking(False)
+    filler.connect_ex(full.getsockname())
+
+for scheme, listener in (("http", full), ("https", silent)):
+    source = Source(1, f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/", 1)
+    client = Client(Config(sources=(source,)))
+    for why in (UpstreamError(Reason.TIMEOUT), gevent.GreenletExit()):
+        before = sockets()
+        asking = gevent.spawn(client.get, source, source.url, headers={}, timeout=(5, 5))
+        while sockets() == before:
+            gevent.sleep(0)
+        try:
+            asking.kill(why)
+            kept = asking.get()
+        except UpstreamError as error:
+            kept = error
+        assert kept is why and kept.__traceback__ is not None
+        gevent.sleep(0)
+        print(sockets() == before)
+"""
+
+
+def run(script: str) -> list[str]:
+    """The words that a script prints, run in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", KILLED_WHILE_IT_ASKS],
+        [sys.executable, "-c", script],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    assert done.stdout.split() == ["True"] * 4
+    return done.stdout.split()
+
+
+def test_a_closed_client_leaves_no_connection_open_wherever_its_greenlet_was_killed() -> None:
+    assert run(KILLED_WHILE_IT_ASKS) == ["True"] * 4
+
+
+def test_a_request_that_is_ended_while_it_connects_leaves_no_socket_to_who_keeps_its_error() -> (
+    None
+):
+    assert run(ENDED_WHILE_IT_CONNECTS) == ["True"] * 4
