@@ -16,6 +16,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 import gevent
+from gevent.hub import get_hub
 from gevent.socket import wait_read
 
 from kptv.errors import Reason, UpstreamError
@@ -42,6 +43,7 @@ ONLY_BY_REMUX = frozenset(_PROTOCOLS) - {"http", "https"}
 _READ_SIZE = 256 * 1024  # bytes
 _PIPE_SIZE = 1024 * 1024  # bytes; Linux gives so much to anyone
 _ASKED_FOR = 5.0  # seconds in which a program says what it can do
+_DEATH = 5.0  # seconds that a killed child takes at most; more, where the machine is at fault
 _COMPLAINTS_LOGGED = 5  # of one child
 _ENVIRONMENT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")  # not ours: it holds provider URLs
 _ADDRESS = re.compile(
@@ -157,30 +159,30 @@ class _Child:
 
     def __init__(self, path: str, arguments: Sequence[str]) -> None:
         self.complaints: deque[str] = deque(maxlen=20)
-        self._out, out = os.pipe()
-        self._err, err = os.pipe()
-        for fd in (self._out, self._err):
-            os.set_blocking(fd, False)
-        with contextlib.suppress(OSError, AttributeError):  # no more to be had: more wake-ups
-            fcntl.fcntl(self._out, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-        try:
-            self._pid: int | None = os.posix_spawn(
-                path,
-                [path, *arguments],
-                {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, out, 1),
-                    (os.POSIX_SPAWN_DUP2, err, 2),
-                ],
-                setsigdef=[signal.SIGPIPE],  # Python ignores it: a child must not inherit that
-            )
-        except OSError as error:
-            self._close()
-            raise UpstreamError(Reason.UNSUPPORTED, f"ffmpeg: {error.strerror}") from None
-        finally:
-            os.close(out)
-            os.close(err)
+        # Else the first child of all, if it ends at once, does so unheard: a wait without end.
+        get_hub().loop.install_sigchld()
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as its:
+            try:
+                self._out, out = _pipe(ours, its)
+                self._err, err = _pipe(ours, its)
+                with contextlib.suppress(OSError, AttributeError):  # no more: more wake-ups
+                    fcntl.fcntl(self._out, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+                self._pid: int | None = os.posix_spawn(
+                    path,
+                    [path, *arguments],
+                    {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                    file_actions=[
+                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                        (os.POSIX_SPAWN_DUP2, out, 1),
+                        (os.POSIX_SPAWN_DUP2, err, 2),
+                    ],
+                    setsigdef=[signal.SIGPIPE],  # Python ignores it: a child must not inherit that
+                )
+            except OSError as error:
+                raise UpstreamError(Reason.UNSUPPORTED, f"ffmpeg: {error.strerror}") from None
+            except ValueError:  # a null in it
+                raise UpstreamError(Reason.BAD_URL, "an address that cannot be given") from None
+            self._files = ours.pop_all()
         self._listener = gevent.spawn(self._listen)
 
     def read(self, silence: float) -> bytes:
@@ -193,17 +195,32 @@ class _Child:
                 wait_read(self._out, timeout=silence, timeout_exc=stalled)
 
     def end(self) -> None:
-        """Kill it, wait until it is gone, close what is open; may come twice."""
+        """Kill it, wait until it is gone, close what is open; may come twice.
+
+        Who is killed meanwhile, because a viewer leaves while the stream fails, dies after that.
+        """
         if self._pid is None:
             return
         pid, self._pid = self._pid, None
-        if os.waitpid(pid, os.WNOHANG)[0] == 0:
-            os.kill(pid, signal.SIGKILL)  # nothing to save, and TERM would wait for its network
-            os.waitpid(pid, 0)
-        with contextlib.ExitStack() as stack:  # who waits here may be killed
-            stack.callback(self._close)
-            stack.callback(self._listener.kill)
+        ending = gevent.spawn(self._end, pid)
+        try:
+            ending.join()
+        finally:
+            while not ending.ready():
+                with contextlib.suppress(BaseException):  # the first one goes on after this
+                    ending.join()
+
+    def _end(self, pid: int) -> None:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                with contextlib.suppress(ProcessLookupError):  # it is over just now
+                    os.kill(pid, signal.SIGKILL)  # nothing to save; TERM would wait for its network
+                with gevent.Timeout(_DEATH, False):
+                    os.waitpid(pid, 0)
             self._listener.join(timeout=1.0)  # what it said last is in the pipe
+        finally:
+            self._listener.kill()
+            self._files.close()
 
     def _listen(self) -> None:
         rest = b""
@@ -220,6 +237,11 @@ class _Child:
             if not data:
                 return
 
-    def _close(self) -> None:
-        os.close(self._out)
-        os.close(self._err)
+
+def _pipe(ours: contextlib.ExitStack, its: contextlib.ExitStack) -> tuple[int, int]:
+    """A pipe's end to read from without waiting, and the one for a child."""
+    reading, writing = os.pipe()
+    ours.callback(os.close, reading)
+    its.callback(os.close, writing)
+    os.set_blocking(reading, False)
+    return reading, writing

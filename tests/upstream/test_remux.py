@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import gevent
@@ -95,3 +97,52 @@ def test_who_is_killed_while_a_child_ends_leaves_no_descriptor_open(tmp_path: Pa
     assert not closing.dead
     closing.kill()
     assert os.listdir("/proc/self/fd") == before
+
+
+# A child has ended before gevent, which has not seen any before, looks for it.
+ENDS_AT_ONCE = """
+import os, sys
+spawn = os.posix_spawn
+
+def spawn_and_see_it_end(*args, **options):
+    pid = spawn(*args, **options)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return pid
+
+os.posix_spawn = spawn_and_see_it_end
+from gevent import monkey; monkey.patch_all()
+from time import monotonic
+from kptv.errors import UpstreamError
+from kptv.upstream.remux import Input, remux
+
+begun = monotonic()
+try:
+    list(remux(sys.argv[1], Input("udp://h:1"), "a stream", 5.0))
+except UpstreamError as error:
+    print(error)
+assert monotonic() - begun < 4.0
+"""
+
+
+def test_the_first_child_of_all_may_end_at_once(tmp_path: Path) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\necho no such thing >&2\n")
+    program.chmod(0o700)
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS_AT_ONCE, str(program)],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "ended (ffmpeg: no such thing)\n"
+
+
+def test_an_address_that_no_program_can_be_given_leaves_no_pipe_open(tmp_path: Path) -> None:
+    gevent.sleep(0)  # the event loop has some of its own
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(UpstreamError) as caught:
+        list(remux(sys.executable, Input("udp://h\0:1"), "a stream", 5.0))
+    assert caught.value.reason is Reason.BAD_URL
+    assert set(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,251 @@
+"""What is ended at each turn, by name. To be run in a process of its own, which gevent patches."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from time import monotonic
+
+import gevent
+from gevent.greenlet import Greenlet
+from gevent.hub import get_hub
+
+from kptv.channels.model import Channel, Source, Stream
+from kptv.config import Config
+from kptv.errors import Unavailable, UpstreamError
+from kptv.logs import set_up_logging
+from kptv.metrics import Metrics
+from kptv.restream.hubs import Hubs
+from kptv.restream.subscriber import Subscriber
+from kptv.upstream.client import Client
+from kptv.upstream.importer import Importer
+from kptv.upstream.open import Opener
+from kptv.upstream.remux import Input, remux
+from tests.cancellation.origin import Origin
+from tests.cancellation.turns import LIMIT, at_each_turn
+
+FOLDER = Path(tempfile.mkdtemp())
+
+
+def kill(victim: Greenlet) -> None:
+    victim.kill(block=False)
+
+
+def kill_twice(victim: Greenlet) -> None:
+    """The second time in the turn after, while it deals with the first."""
+    kill(victim)
+    get_hub().loop.run_callback(kill, victim)
+
+
+def time_out(victim: Greenlet) -> None:
+    victim.throw(UpstreamError("timeout"))  # type: ignore[arg-type]
+
+
+def spawned(act: Callable[[], object]) -> Callable[[], Greenlet]:
+    """Begins ``act`` in a greenlet; that it ends with an error of its field is no news."""
+
+    def run() -> None:
+        with suppress(UpstreamError, Unavailable):
+            act()
+
+    return lambda: gevent.spawn(run)
+
+
+# --- An upstream by itself ------------------------------------------------------------------
+
+
+def child(script: str, end: Callable[[Greenlet], None]) -> int:
+    """Reads what a child writes that stands in for ffmpeg, to its end."""
+    program = FOLDER / "ffmpeg"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o700)
+
+    def read() -> None:
+        for _ in remux(str(program), Input("udp://h:1"), "a stream", 5.0):
+            pass
+
+    return at_each_turn(spawned(read), end)
+
+
+def upstream(path: str, end: Callable[[Greenlet], None], pieces: int = 2) -> int:
+    """Reads some pieces of a stream, then leaves."""
+    origin = Origin()
+    source = Source(1, origin.url, 1)
+
+    def read() -> None:
+        config = Config(sources=(source,), min_data_size=188, cache_enabled=False)
+        with closing(Opener(config, Client(config)).open_stream(stream)) as body:  # type: ignore[type-var]
+            for _ in range(pieces):
+                next(body)
+
+    stream = Stream(source, origin.url + path)
+    turns = at_each_turn(spawned(read), end, check=origin.clear)
+    assert origin.most_open == 1, origin.most_open
+    return turns
+
+
+def import_of_a_list(path: str, end: Callable[[Greenlet], None]) -> int:
+    """Imports all lists, and stops when that is done, or when it is killed."""
+    origin = Origin()
+    folder = FOLDER / "imports"
+    folder.mkdir()
+    config = Config(sources=(Source(1, origin.url + path, 1),), data_dir=folder)
+
+    def run() -> None:
+        importer = Importer(config, Client(config), on_catalog=lambda catalog: None)
+        importer.start()
+        try:
+            importer.import_now().wait(LIMIT)
+        finally:
+            importer.close()
+
+    def check() -> None:
+        origin.clear()
+        assert not list(folder.glob(".import-*"))
+
+    return at_each_turn(spawned(run), end, check)
+
+
+# --- Hubs ------------------------------------------------------------------------------------
+
+
+class House:
+    """Hubs of two sources, made anew for each turn."""
+
+    def __init__(
+        self, first: str, second: str, byte_range: str | None = None, limit: int = 0
+    ) -> None:
+        """``limit`` of each source; with none there is no wait until a slot is given back."""
+        self.origins = (Origin(), Origin())
+        sources = tuple(Source(n, o.url, limit) for n, o in enumerate(self.origins, 1))
+        streams = tuple(
+            Stream(s, s.url + path) for s, path in zip(sources, (first, second), strict=True)
+        )
+        self.channel = Channel("news", "News", streams)
+        self.config = Config(
+            sources=sources, min_data_size=188, stream_linger=0.0, retry_delay=0.01, slate=None
+        )
+        self.byte_range = byte_range
+        self.hubs: Hubs | None = None
+        self.departed = False
+
+    def run(self) -> None:
+        """Two viewers of the channel; the first leaves before the second."""
+        self.departed = False
+        self.metrics = Metrics()
+        opener = Opener(self.config, Client(self.config))
+        hubs = self.hubs = Hubs(self.config, self.metrics, opener.open_stream, opener.open_file)
+        other = gevent.spawn(self.watch, hubs, 2)
+        try:
+            self.watch(hubs, 1)
+            other.join()
+        finally:
+            kill(other)
+            hubs.close()
+
+    def watch(self, hubs: Hubs, pieces: int) -> None:
+        with suppress(Unavailable):
+            body = hubs.play(self.channel, self.byte_range, lambda: self.departed)
+            with closing(body):
+                for number, _ in enumerate(body, 1):
+                    if number == pieces and isinstance(body, Subscriber):
+                        return
+
+    def check(self) -> None:
+        """All is given back, and no source had more than it allows."""
+        assert self.hubs is not None
+        hubs, counters = self.hubs, self.metrics.open("News")
+        deadline = monotonic() + LIMIT
+
+        def figures() -> dict[str, int]:
+            return {
+                "hubs": len(hubs),
+                "slots": sum(hubs.limits.in_use(s) for s in self.config.sources),
+                "full": len(hubs.limits.full()),
+                "waiting": sum(hubs.limits.waiting(s.number) for s in self.config.sources),
+                "upstreams": counters.upstreams,
+                "viewers": counters.clients + hubs.viewers,
+                "bytes": hubs.budget.used,
+            }
+
+        while any(figures().values()):
+            assert monotonic() < deadline, figures()
+            gevent.sleep(0.002)
+        for origin in self.origins:
+            assert origin.most_open <= 1, origin.most_open
+            origin.clear()
+
+
+def hub(house: House, end: Callable[[House, Greenlet], object]) -> int:
+    return at_each_turn(spawned(house.run), lambda victim: end(house, victim), house.check)
+
+
+def stop(house: House, victim: Greenlet) -> None:
+    if house.hubs is not None:
+        house.hubs.stop("news")
+
+
+def switch(house: House, victim: Greenlet) -> None:
+    if house.hubs is not None:
+        house.hubs.switch("news", None)
+
+
+def depart(house: House, victim: Greenlet) -> None:
+    house.departed = True
+    if house.hubs is not None:
+        house.hubs.files.look_after()
+
+
+def look_ahead(house: House, victim: Greenlet) -> None:
+    """A scout goes out, as if the stream were silent."""
+    for playing in house.hubs.all() if house.hubs is not None else ():
+        playing._lookout.look(monotonic())
+
+
+def viewers_leave(house: House, victim: Greenlet) -> None:
+    kill(victim)
+
+
+def stop_scouting(house: House, victim: Greenlet) -> None:
+    look_ahead(house, victim)
+    get_hub().loop.run_callback(stop, house, victim)
+
+
+SCENES: dict[str, Callable[[], int]] = {
+    "a child that ends": lambda: child("echo media; echo no >&2", kill),
+    "a child, killed twice": lambda: child("echo media", kill_twice),
+    "a child, timed out": lambda: child("echo media", time_out),
+    "a live stream": lambda: upstream("live", kill, 4),
+    "a live stream behind redirects, timed out": lambda: upstream("moved/live", time_out, 4),
+    "HLS": lambda: upstream("moved/master", kill, 1),
+    "HLS, killed twice": lambda: upstream("moved/master", kill_twice, 1),
+    "HLS, timed out": lambda: upstream("master", time_out, 1),
+    "an import": lambda: import_of_a_list("moved/list", kill),
+    "an import, killed twice": lambda: import_of_a_list("list", kill_twice),
+    "a hub that is left": lambda: hub(House("live", "live"), viewers_leave),
+    "a hub that is stopped": lambda: hub(House("live", "live"), stop),
+    "a hub that is switched": lambda: hub(House("live", "live"), switch),
+    "a hub that fails over, stopped": lambda: hub(House("short", "live", limit=1), stop),
+    "a hub that fails over, switched": lambda: hub(House("short", "live", limit=1), switch),
+    "a hub that scouts": lambda: hub(House("live", "live", limit=1), look_ahead),
+    "a hub that scouts, stopped": lambda: hub(House("live", "live", limit=1), stop_scouting),
+    "a hub of HLS, stopped": lambda: hub(House("moved/master", "live"), stop),
+    "a film that is left": lambda: hub(House("film", "film", limit=1), viewers_leave),
+    "parts of a film that are left": lambda: hub(
+        House("film", "film", "bytes=9-", limit=1), viewers_leave
+    ),
+    "parts of a film, their viewers gone": lambda: hub(
+        House("film", "film", "bytes=9-", limit=1), depart
+    ),
+}
+
+
+def main(name: str) -> None:
+    """Play the scene; says how many turns it had."""
+    gc.disable()
+    set_up_logging(Config(sources=(), log_format="text"))
+    sys.stdout.write(f"{SCENES[name]()}\n")
