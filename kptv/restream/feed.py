@@ -72,7 +72,7 @@ class Feed:
             if close is not None:
                 close()
         finally:
-            self.slot.close(0.0 if outcome in _THEY_HUNG_UP else SETTLE)
+            self.slot.close(settling(outcome))
             self._counters.upstreams -= 1
             if outcome:
                 self._counters.ended(self.stream.source.number, outcome)
@@ -86,3 +86,8 @@ class Feed:
         if data is not None:
             self._counters.bytes_received += len(data)
         return data
+
+
+def settling(outcome: str) -> float:
+    """Seconds until the slot of an upstream that has ended so may be used again."""
+    return 0.0 if outcome in _THEY_HUNG_UP else SETTLE

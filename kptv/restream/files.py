@@ -21,6 +21,7 @@ from kptv.config import Config
 from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
 from kptv.metrics import STOPPED, ChannelCounters, Metrics
 from kptv.restream.attempts import next_attempt
+from kptv.restream.feed import settling
 from kptv.restream.limits import SETTLE, ConnectionLimits, Slot
 
 log = logging.getLogger(__name__)
@@ -75,12 +76,14 @@ class OpenFile:
         if not self._open:
             return
         self._open = False
-        self._body.close()
-        self._slot.close(SETTLE)
-        self._counters.upstreams -= 1
-        self._counters.ended(self._slot.source.number, self._outcome)
-        self._counters.clients -= 1
-        self._on_close()
+        try:
+            self._body.close()
+        finally:
+            self._slot.close(SETTLE)
+            self._counters.upstreams -= 1
+            self._counters.ended(self._slot.source.number, self._outcome)
+            self._counters.clients -= 1
+            self._on_close()
 
 
 class Files:
@@ -169,12 +172,14 @@ class Files:
                 failover.opened(attempt.stream, monotonic())
                 counters.tried(source.number)
                 late = UpstreamError(Reason.TIMEOUT, f"no answer within {attempt.timeout:.1f} s")
+                outcome: str = STOPPED
                 try:
                     with gevent.Timeout(attempt.timeout, late):
                         body = self._open_file(attempt.stream, byte_range)
                     failover.started(monotonic())
                     return self.keep(channel, body, attempt.slot.transfer())
                 except UpstreamError as error:
+                    outcome = error.reason
                     if error.reason is Reason.NOT_MEDIA:
                         self._known.pop(channel.slug, None)  # it may be live now: look again
                     counters.failed(source.number, error.reason)
@@ -182,6 +187,6 @@ class Files:
                     failover.failed(error, now, now, self._limits.in_use(source) > 1)
                     log.warning("%s: %s: %s", channel.slug, source.tag, error)
                 finally:
-                    attempt.slot.close()
+                    attempt.slot.close(settling(outcome))
         finally:
             self._metrics.close(counters, monotonic())

@@ -108,6 +108,7 @@ class Hub:
         )
         self._finished = False  # a film was played to its end
         self._errors_seen = 0  # of the upstream that is open, continuity errors
+        self._feed: Feed | None = None  # the one that plays
         self._interruptible = False  # a stream is open that somebody may switch away from
         self._hanging_up = False
         self._greenlet: Greenlet = Greenlet(self._run)
@@ -161,10 +162,11 @@ class Hub:
         if number is not None:
             self._failover.prefer(number)
             self._lookout.dismiss(but_of=number)  # it would be taken before what is asked for
-        get_hub().loop.run_callback(self._interrupt, _Switch())
+        get_hub().loop.run_callback(self._interrupt, _Switch(), self._feed)
 
-    def _interrupt(self, why: _Switch | UpstreamError) -> None:
-        if self._interruptible and not self.ended:
+    def _interrupt(self, why: _Switch | UpstreamError, feed: Feed | None) -> None:
+        # Another feed may play by now: of the very source that was asked for.
+        if feed is self._feed and self._interruptible and not self.ended:
             self._interruptible = False
             self._greenlet.throw(why)
 
@@ -257,6 +259,7 @@ class Hub:
     def _play(self, feed: Feed) -> None:
         """Play one stream until it ends, and tell failover how that was."""
         source = feed.stream.source
+        self._feed = feed
         self.source_number = source.number
         self._failover.opened(feed.stream, feed.opened_at)
         outcome = STOPPED
@@ -286,6 +289,7 @@ class Hub:
             outcome = Reason.INTERNAL
             self._failed(UpstreamError(Reason.INTERNAL), feed.stream)
         finally:
+            self._feed = None
             self.source_number = None
             self.media_since = None
             self._failover.stopped(monotonic())
@@ -327,7 +331,7 @@ class Hub:
     def _take_over(self) -> None:
         """What was opened beside has media: leave the silent stream for it."""
         silence = monotonic() - self.output.media_at
-        self._interrupt(UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s"))
+        self._interrupt(UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s"), self._feed)
 
     def _check(self, now: float, opened: float) -> None:
         """Raises UpstreamError where what comes is of no use."""

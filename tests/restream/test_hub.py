@@ -15,8 +15,9 @@ from kptv.config import Config
 from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
 from kptv.metrics import Metrics
 from kptv.restream.files import OpenFile
-from kptv.restream.hub import Hub
+from kptv.restream.hub import SMALL_TICK, Hub
 from kptv.restream.hubs import Hubs
+from kptv.restream.limits import SETTLE
 from kptv.restream.subscriber import Subscriber
 from tests.restream.radio import Radio, marks
 
@@ -391,6 +392,24 @@ def test_the_first_answer_of_a_file_is_the_one_that_is_sent(rig: Rig) -> None:
     again.close()
 
 
+def test_a_slot_of_a_film_that_we_gave_up_is_used_again_only_when_the_provider_knows() -> None:
+    rig = Rig()
+    asked: list[float] = []
+
+    def open_file(stream: Stream, byte_range: str | None) -> FileBody:
+        asked.append(monotonic())
+        if len(asked) == 1:
+            raise UpstreamError(Reason.NOT_MEDIA)
+        return FakeFile()
+
+    rig.hubs.files._open_file = open_file
+    two_of_one = Channel("film", "Film", (ONE, Stream(SOURCES[0], "http://one/2.mp4")))
+    with gevent.Timeout(LIMIT):
+        rig.hubs.files.open(two_of_one, None, lambda: False).close()
+    assert asked[1] - asked[0] >= SETTLE
+    rig.hubs.close()
+
+
 def test_viewers_of_files_are_viewers_from_their_waiting_to_their_end(rig: Rig) -> None:
     def is_file(stream: Stream) -> None:
         raise IsFile(FakeFile())
@@ -491,6 +510,22 @@ def test_a_switch_by_number_goes_to_that_source_even_if_it_is_blocked() -> None:
     assert rig.hubs.health.blocked(0.0) == 1
     assert rig.hubs.switch("news", 1)
     assert viewer.next() == b"1"
+    rig.hubs.close()
+
+
+def test_a_switch_as_the_stream_fails_does_not_leave_the_source_that_was_asked_for() -> None:
+    rig = Rig()
+    rig.upstreams.feed(ONE, b"1")
+    viewer = rig.viewer(NEWS)
+    assert viewer.next() == b"1"
+    until(lambda: rig.hubs.all()[0]._interruptible)
+    gevent.sleep(SMALL_TICK * 3)  # it waits for more
+    rig.upstreams.feed(ONE, UpstreamError(Reason.ENDED))
+    assert rig.hubs.switch("news", 2)
+    gevent.sleep(0)
+    rig.upstreams.feed(TWO, b"2")
+    assert viewer.next() == b"2"
+    assert rig.upstreams.opened == [ONE.url, TWO.url]
     rig.hubs.close()
 
 
