@@ -276,8 +276,12 @@ class Importer:
         listings = [item.listing for item in self._sources if item.listing is not None]
         if not self._changed or not listings:
             return
-        self._changed = False
-        catalog = drive(self._build(listings))
+        self._changed = False  # now: an import may end while this one builds
+        try:
+            catalog = drive(self._build(listings))
+        except BaseException:
+            self._changed = True  # the next round builds what this one did not
+            raise
         old, self._catalog = self._catalog, catalog
         log.info("catalog: %d channels of %d sources", len(catalog), len(listings))
         self._on_catalog(catalog)

@@ -585,3 +585,17 @@ def test_its_repr_tells_no_secret(make: Callable[..., Rig], server: ListServer) 
     told = f"{rig.importer!r} {rig.importer.states} {rig.catalogs} {rig.catalogs[0].channels[0]}"
     assert "s3cret" not in told
     assert "a.example" not in told
+
+
+def test_a_catalog_that_could_not_be_built_is_built_in_the_next_round(
+    make: Callable[..., Rig], server: ListServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> Catalog:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(importer_module, "build_catalog", broken)
+        rig = make(server.url).run()
+    assert not rig.catalogs
+    rig.run()
+    assert rig.names == ["One", "Two"]
