@@ -40,7 +40,7 @@ KeepFile = Callable[[FileBody, Slot], OpenFile]
 
 # Seconds of media gathered before it is published: a send costs the same for 1 KB as for 50 KB.
 # Few viewers can have it sooner.
-SMALL_AUDIENCE, SMALL_TICK, LARGE_TICK = 50, 0.015, 0.045
+SMALL_AUDIENCE, SMALL_TICK, LARGE_TICK = 50, 0.015, 0.04
 PUBLISH_AT = 256 * 1024  # bytes that are published without gathering more
 BURST_TICK = 0.001  # then: long enough for others to run, 256 MB/s
 SUSPECT_AFTER = 2.0  # seconds of silence, after which the next candidate is opened beside
