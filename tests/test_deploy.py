@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from kptv.errors import Reason
-from kptv.metrics import Metrics, SourceFigures, StateFigures
+from tests.every_metric import every_metric
 
 DEPLOY = Path(__file__).resolve().parents[1] / "deploy"
 RULES = DEPLOY / "prometheus-rules.yml"
@@ -20,15 +19,7 @@ DASHBOARD = DEPLOY / "grafana-dashboard.json"
 
 def names() -> set[str]:
     """Of all samples there may be."""
-    metrics = Metrics()
-    news = metrics.open("News")
-    news.failed(1, Reason.ENDED)
-    news.recovered("ended", 1.0, same=False)
-    news.recovered("ended", 1.0, same=True)
-    news.source = 1
-    sources = [SourceFigures(number=1, last_success=1.0)]
-    metrics.read_state = lambda: StateFigures(sources=sources)
-    return {sample.name for family in metrics.collect() for sample in family.samples}
+    return {sample.name for family in every_metric().collect() for sample in family.samples}
 
 
 def expressions() -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from kptv.config import VARIABLES, load_config
 from kptv.errors import Reason
-from kptv.metrics import Metrics, SourceFigures, StateFigures
+from tests.every_metric import every_metric
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -50,17 +50,9 @@ def test_the_readmes_defaults_are_those_of_the_example() -> None:
 
 
 def test_the_readme_names_every_metric_with_its_labels_and_kinds() -> None:
-    metrics = Metrics()
-    news = metrics.open("News")
-    news.failed(1, Reason.ENDED)
-    news.recovered("ended", 1.0, same=False)
-    news.recovered("ended", 1.0, same=True)
-    news.source = 1
-    sources = [SourceFigures(number=1, last_success=1.0)]
-    metrics.read_state = lambda: StateFigures(sources=sources)
     rows = dict(re.findall(r"^\| `(iptv_proxy_\w+)` \| ([^|]*)\|", README, re.MULTILINE))
     told = set()
-    for family in metrics.collect():
+    for family in every_metric().collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         assert name in rows
         labels = set(family.samples[0].labels) - {"le"}
