@@ -134,8 +134,7 @@ class ListParser:
         return self.is_list and _FILE.fullmatch(line) is not None
 
     def _entry(self, line: str) -> Entry:
-        info = parse_extinf(self._info) if self._info else _NO_INFO
-        name, text, group, asks = info
+        name, text, group, asks = parse_extinf(self._info) if self._info else _NO_INFO
         self._info = ""
         url = line
         headers: dict[str, str] = {}
