@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
+from kptv.formats.addresses import resolve
 from kptv.formats.m3u_attributes import INNER, in_order, quoted, unquoted
 from kptv.formats.m3u_headers import (
     HEADER_KEYS,
@@ -296,7 +297,7 @@ def _resolve(base: str, reference: str) -> str:
     if not base or not _REFERENCE.fullmatch(reference) or _HOST_AND_PORT.match(reference):
         return reference
     try:
-        return urljoin(base, reference)
+        return resolve(base, reference)
     except ValueError:
         return reference
 

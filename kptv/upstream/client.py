@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from operator import methodcaller
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 from weakref import WeakSet
 
 import requests
@@ -23,6 +22,7 @@ from requests.cookies import get_cookie_header
 from kptv.channels.model import Source
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
+from kptv.formats.addresses import resolve, scheme_of
 from kptv.upstream.fairness import FairConnection, FairTLSConnection
 
 MAX_REDIRECTS = 10  # real chains (load balancer, token, edge) have two or three
@@ -85,7 +85,7 @@ class Client:
             with mapped_errors():
                 # http.client reads headers as Latin-1; what is in them is mostly UTF-8.
                 location = response.headers["location"].encode("latin-1")
-                url = urljoin(url, location.decode("utf-8", "replace"))
+                url = resolve(url, location.decode("utf-8", "replace"))
         else:
             raise UpstreamError(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects")
         if response.status_code not in accept:
@@ -222,14 +222,6 @@ class _TLSPool(_HangsUp, urllib3.HTTPSConnectionPool):
 def hang_up(response: requests.Response) -> None:
     """Close the connection of an answer; may come twice."""
     response.close()
-
-
-def scheme_of(url: str) -> str:
-    """The scheme in lower case; empty where the URL cannot be read."""
-    try:
-        return urlsplit(url).scheme
-    except ValueError:
-        return ""
 
 
 @contextmanager

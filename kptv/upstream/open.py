@@ -12,12 +12,13 @@ import requests
 from kptv.channels.model import Stream
 from kptv.config import Config
 from kptv.errors import FileBody, IsFile, Reason, UpstreamError
+from kptv.formats.addresses import scheme_of
 from kptv.formats.files import file_type
 from kptv.formats.hls.playlist import Kind
 from kptv.formats.hls.reader import MAX_BYTES, first_link
 from kptv.formats.hls.reader import what_is as what_playlist
 from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
-from kptv.upstream.client import Client, hang_up, mapped_errors, scheme_of
+from kptv.upstream.client import Client, hang_up, mapped_errors
 from kptv.upstream.hls.play import HlsUpstream
 from kptv.upstream.hls.request import Answer, read_all
 from kptv.upstream.packets import whole_packets

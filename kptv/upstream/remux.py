@@ -20,7 +20,7 @@ from gevent.hub import get_hub
 from gevent.socket import wait_read
 
 from kptv.errors import Reason, UpstreamError
-from kptv.upstream.client import scheme_of
+from kptv.formats.addresses import scheme_of
 
 log = logging.getLogger(__name__)
 

@@ -94,6 +94,18 @@ def test_addresses_resolve_against_an_url_with_a_query_that_holds_slashes() -> N
     assert playlist.segments[0].uri == "http://h/live/a.ts"
 
 
+def test_empty_segments_of_the_playlists_path_stay_in_addresses_beside_it() -> None:
+    url = "http://h/live//one//i.m3u8?token=1"
+    key = '#EXT-X-KEY:METHOD=AES-128,URI="../k.key"\n'
+    playlist = media(LIVE + key + "#EXTINF:6,\na.ts\n#EXTINF:6,\n./b//c.ts\n", url)
+    assert [s.uri for s in playlist.segments] == [
+        "http://h/live//one//a.ts",
+        "http://h/live//one//b//c.ts",
+    ]
+    assert playlist.segments[0].key
+    assert playlist.segments[0].key.uri == "http://h/live//one/k.key"
+
+
 @pytest.mark.parametrize(
     "bad", ["#EXTINF:abc,", "#EXTINF:-1,", "#EXTINF:", "#EXTINF:inf,", "# none"]
 )

@@ -152,6 +152,11 @@ def test_an_address_is_resolved_if_it_is_relative_and_kept_if_not(url: str, expe
     assert one("#EXTINF:-1,A", url).url == expected
 
 
+def test_empty_segments_of_the_lists_path_stay_in_addresses_beside_it() -> None:
+    (entry,) = parse("#EXTM3U\n#EXTINF:-1,One\none.ts\n", "http://h/user//list.m3u?x=1")
+    assert entry.url == "http://h/user//one.ts"
+
+
 def test_relative_urls_of_a_file_stand_beside_it() -> None:
     (entry,) = parse("#EXTM3U\n#EXTINF:-1,A\nclips/a.ts", "file:///srv/tv/all.m3u")
     assert entry.url == "file:///srv/tv/clips/a.ts"

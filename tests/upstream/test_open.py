@@ -188,6 +188,16 @@ def test_a_redirect_is_followed_without_reading_its_body(
     assert len(behind.requests) == 50
 
 
+@pytest.mark.parametrize("base", ["/live//u/p", "//live/u"])
+def test_empty_segments_of_a_path_stay_in_requests_and_where_they_are_redirected_to(
+    opener: Opener, provider: Provider, base: str
+) -> None:
+    moved, there = provider.stream(f"{base}/1.ts"), provider.stream(f"{base}/2.ts")
+    moved.redirect_to("2.ts")
+    assert read(opener, moved.url, pieces=1)
+    assert [request.target for request in provider.requests] == [moved.path, there.path]
+
+
 def test_a_channel_list_behind_a_channel_is_followed_once_to_its_first_entry(
     opener: Opener, served: Served, provider: Provider
 ) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
+from kptv.formats.addresses import resolve
 from kptv.formats.hls.playlist import (
     IDENTITY,
     BadPlaylist,
@@ -218,9 +219,9 @@ def _whole(what: str, text: str) -> int:
 def _resolved(url: str, uri: str, schemes: tuple[str, ...] = ("http", "https")) -> str | None:
     """``uri`` against ``url``; None where it cannot be read or has another scheme."""
     if _PLAIN_NAME.fullmatch(uri) and "?" not in url and "#" not in url:
-        return url.rpartition("/")[0] + "/" + uri  # what urljoin gives, at a tenth of its cost
+        return url.rpartition("/")[0] + "/" + uri  # what `resolve` gives, at a tenth of its cost
     try:
-        resolved = urljoin(url, uri)
+        resolved = resolve(url, uri)
         parts = urlsplit(resolved)
     except ValueError:
         return None

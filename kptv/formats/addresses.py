@@ -1,0 +1,54 @@
+"""Addresses: what a relative one means beside another (RFC 3986)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+
+def scheme_of(url: str) -> str:
+    """The scheme in lower case; empty where the URL cannot be read."""
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return ""
+
+
+def resolve(base: str, reference: str) -> str:
+    """``reference`` made absolute (RFC 3986, 5.2). Raises ValueError for what cannot be read.
+
+    Python's ``urljoin`` drops empty segments of the base's path, which some servers mind
+    (``http://h/live//7/``), and does not know relative addresses of ``rtsp:`` and others.
+    """
+    if not base or not reference:
+        return reference or base
+    there, told = urlsplit(base), urlsplit(reference)
+    if told.scheme not in ("", there.scheme):
+        return reference
+    if told.netloc:
+        return urlunsplit(told._replace(scheme=there.scheme, path=_without_dots(told.path)))
+    if told.path:
+        path = _without_dots(_merged(there.path, told.path))
+        return urlunsplit(there._replace(path=path, query=told.query, fragment=told.fragment))
+    query = told.query or there.query
+    return urlunsplit(there._replace(query=query, fragment=told.fragment))
+
+
+def _merged(base: str, path: str) -> str:
+    """RFC 3986, 5.2.3."""
+    if path.startswith("/"):
+        return path
+    return base.rpartition("/")[0] + "/" + path
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986, 5.2.4."""
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments[1:]:  # the first is what is before the first slash: nothing
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept) if path else ""
