@@ -8,10 +8,12 @@ import time
 
 from gunicorn import util
 from gunicorn.glogging import Logger
+from gunicorn.workers import SUPPORTED_WORKERS
 
 from kptv.config import load_config
 from kptv.errors import ConfigError
 from kptv.logs import JsonLines
+from kptv.web.door import EXTRA_CONNECTIONS, SPARE_PLACES
 
 try:
     _config = load_config()
@@ -24,8 +26,10 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 bind = f"0.0.0.0:{_config.port}"
 worker_class = "gevent"  # one greenlet a viewer
+SUPPORTED_WORKERS["gevent"] = "kptv.web.worker.Worker"  # what `-k gevent` means here
 # workers: one, gunicorn's default. Not set here: a WEB_CONCURRENCY would be passed over in silence.
-worker_connections = 6000  # a pool: when full, even /healthz waits; so above web.stream's 5000
+# A pool: when it is full nobody is let in, so web.worker refuses before that.
+worker_connections = _config.max_clients + EXTRA_CONNECTIONS + SPARE_PLACES
 preload_app = False  # gevent must patch before ssl is imported
 timeout = 60  # seconds without a sign of life: a worker this busy hangs
 _STOP_DEADLINE = 5.0  # seconds; it takes less than 2

@@ -25,11 +25,12 @@ from kptv.upstream.importer import Importer
 from kptv.upstream.open import Opener
 from kptv.web.admin import Admin
 from kptv.web.api import api_blueprint, json_error
-from kptv.web.clients import bound_sends
+from kptv.web.clients import Clients, bound_sends
 from kptv.web.directory import Directory
 from kptv.web.events import Feed
 from kptv.web.ops import index_blueprint, ops_blueprint
 from kptv.web.playlist import ServedLists, playlist_blueprint
+from kptv.web.sockets import public_address
 from kptv.web.status import status_blueprint
 from kptv.web.stream import stream_blueprint
 from kptv.web.text import line
@@ -38,6 +39,7 @@ from kptv.web.view import View
 log = logging.getLogger(__name__)
 
 
+LONGEST_BODY = 64 * 1024  # bytes of a request's; a route may allow less
 TELL_REPEATS_EVERY = 5.0  # seconds between two looks for repeated trouble to tell of
 
 
@@ -82,6 +84,9 @@ def create_app(config: Config) -> Flask:
     vitals = Vitals(metrics)
     client = Client(config)
     opener = Opener(config, client)
+    clients = Clients(config.trusted_proxies)
+    if address := public_address():
+        clients.tell_exposed(address, f"This machine has a public address, {address}")
     hubs = Hubs(config, metrics, opener.open_stream, opener.open_file)
     lists = ServedLists(config)
 
@@ -101,14 +106,16 @@ def create_app(config: Config) -> Flask:
         log=log_of_process,
         current_catalog=current_catalog,
         imports=lambda: importer.states,
+        clients=clients,
         started=time(),
     )
     metrics.read_state = view.state_figures
     feed = Feed(view)
     teller = gevent.spawn(_tell_repeats, log_of_process)
     app = Flask("kptv", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
     app.extensions["kptv"] = Parts(hubs, importer, client, vitals, feed, teller)
-    app.register_blueprint(stream_blueprint(current_catalog, hubs))
+    app.register_blueprint(stream_blueprint(current_catalog, hubs, clients, config.max_clients))
     app.register_blueprint(playlist_blueprint(lists))
     alive = {
         "import": lambda: importer.alive,
@@ -117,9 +124,11 @@ def create_app(config: Config) -> Flask:
     }
     app.register_blueprint(ops_blueprint(current_catalog, vitals, alive))
     if config.status_page:
-        directory, admin = Directory(current_catalog), Admin(config.admin_token)
+        directory, admin = Directory(current_catalog), Admin(config.admin_token, clients)
         app.register_blueprint(status_blueprint(config.base_url))
-        app.register_blueprint(api_blueprint(view, feed, directory, admin, importer.import_now))
+        app.register_blueprint(
+            api_blueprint(view, feed, directory, admin, clients, importer.import_now)
+        )
     else:
         app.register_blueprint(index_blueprint(config.base_url))
     app.before_request(bound_sends)

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,9 @@ ENV_FILE = Path(__file__).resolve().parent.parent / ".env"  # beside wsgi.py
 
 DEFAULT_PORT = 8080
 DEMO_MARK = "KPTV_DEMO"  # set by kptv.demo.run, for a hint on the status page
+
+Network = IPv4Network | IPv6Network
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -78,6 +82,8 @@ class Config:
     log_format: str = "text"
     status_page: bool = True
     admin_token: str = field(default="", repr=False)  # empty: nobody may change anything
+    max_clients: int = 5000  # viewers
+    trusted_proxies: tuple[Network, ...] = LOOPBACK
     demo: bool = False  # `make run` without SOURCES says so; no setting
 
 
@@ -314,6 +320,15 @@ def _admin_token(text: str) -> str:
     return text
 
 
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(item.strip(), strict=False) for item in text.split(","))
+    except ValueError:
+        raise _Rejected(
+            "addresses or networks such as 172.20.0.1, 10.0.0.0/8, ::1, separated by commas"
+        ) from None
+
+
 _DAY = 86400.0
 _MB = 1024**2
 
@@ -352,6 +367,8 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "LOG_FORMAT": ("log_format", _log_format),
     "STATUS_PAGE": ("status_page", parse_boolean),
     "ADMIN_TOKEN": ("admin_token", _admin_token),
+    "MAX_CLIENTS": ("max_clients", _whole(1, 100_000)),
+    "TRUSTED_PROXIES": ("trusted_proxies", _networks),
 }
 
 VARIABLES = tuple(_SETTINGS)

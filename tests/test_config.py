@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptv.config import VARIABLES, Config, load_config
+from kptv.config import LOOPBACK, VARIABLES, Config, load_config
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import By, Selection
 from kptv.formats.mpegts import DEFAULT_SLATE
@@ -62,6 +63,8 @@ DEFAULTS = [
     ("LOG_FORMAT", "log_format", "text"),
     ("STATUS_PAGE", "status_page", True),
     ("ADMIN_TOKEN", "admin_token", ""),
+    ("MAX_CLIENTS", "max_clients", 5000),
+    ("TRUSTED_PROXIES", "trusted_proxies", LOOPBACK),
     ("DATA_DIR", "data_dir", Path("data")),
     ("VARIANT_SELECTION", "variant_selection", Selection(By.LOWEST)),
     ("FFMPEG", "ffmpeg", "ffmpeg"),
@@ -70,6 +73,14 @@ DEFAULTS = [
 # variable, field, what is written, what it means
 ACCEPTED = [
     ("PORT", "port", "1", 1),
+    ("MAX_CLIENTS", "max_clients", "1", 1),
+    ("TRUSTED_PROXIES", "trusted_proxies", "172.20.0.1", (ip_network("172.20.0.1/32"),)),
+    (
+        "TRUSTED_PROXIES",
+        "trusted_proxies",
+        "10.1.2.3/8, fd00::/8",
+        (ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
+    ),
     ("PORT", "port", "65535", 65535),
     ("BASE_URL", "base_url", "https://tv.example/iptv/", "https://tv.example/iptv"),
     ("BASE_URL", "base_url", "http://[2001:db8::1]:8080", "http://[2001:db8::1]:8080"),
@@ -152,6 +163,8 @@ REFUSED = [
     ("CACHE_DURATION", ("-1", "long")),
     ("LOG_FORMAT", ("xml", "logfmt")),
     ("STATUS_PAGE", ("read-only",)),
+    ("MAX_CLIENTS", ("0", "-1", "many", "100001")),
+    ("TRUSTED_PROXIES", ("nginx", "1.2.3.4/33", "10.0.0.1,,10.0.0.2", "all")),
     ("ADMIN_TOKEN", ("short", "two words too", "schlüssel-wort", "x" * 257)),
     ("DATA_DIR", ("a\0b",)),
     ("VARIANT_SELECTION", ("best", "720i", "0")),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.every_metric import every_metric
 
@@ -55,3 +57,12 @@ def test_the_dashboards_queries_are_valid(tmp_path: Path) -> None:
         ["promtool", "check", "rules", file], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_compose_file_trusts_the_gateway_of_its_own_network() -> None:
+    compose = yaml.safe_load((DEPLOY.parent / "docker-compose.yaml").read_text())
+    (network,) = compose["networks"]["kptv"]["ipam"]["config"]
+    trusted = compose["services"]["kptv"]["environment"]["TRUSTED_PROXIES"].split(",")
+    assert network["gateway"] in trusted
+    assert ip_address(network["gateway"]) in ip_network(network["subnet"])
+    assert compose["services"]["kptv"]["networks"] == ["kptv"]

@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
+import gevent
 from cachetools import TTLCache
 from flask import Request
 
-from kptv.web.clients import client_of
+from kptv.web.clients import Clients, neighbourhood
 
 COOKIE = "kptv_session"
 CSRF_HEADER = "X-CSRF-Token"
 SESSION_SECONDS = 12 * 3600
 _MOST_SESSIONS = 100
-_MOST_FAILURES, _FAILURES_WITHIN = 10, 60.0  # of one address; seconds
+_FREE_FAILURES = 5  # of one address, before its tries are held back
+_LONGEST_HOLD = 8.0  # seconds
+_MOST_HELD = 64  # tries at once; one more is refused
+_FORGET_AFTER = 600.0  # seconds without a failure
+_MOST_ADDRESSES = 10_000  # whose failures are remembered
+
+
+class TooManyTries(Exception):
+    """So many tokens wait to be looked at that no more may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +42,25 @@ class Session:
 
 
 class Admin:
-    """Checks tokens in constant time and keeps the sessions."""
+    """Checks tokens in constant time and keeps the sessions.
 
-    def __init__(self, token: str, now: Callable[[], float] = monotonic) -> None:
+    After some failures of an address each further try waits before it is looked at, right or wrong
+    alike: guessing is slow, and nobody can lock the operator out.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        clients: Clients,
+        now: Callable[[], float] = monotonic,
+        sleep: Callable[[float], object] = gevent.sleep,
+    ) -> None:
         self._token = token.encode()
-        self._now = now
+        self._clients = clients
+        self._sleep = sleep
+        self._held = 0
         self._sessions: TTLCache[str, Session] = TTLCache(_MOST_SESSIONS, SESSION_SECONDS, now)
-        self._failures: TTLCache[str, deque[float]] = TTLCache(1000, _FAILURES_WITHIN, now)
+        self._failures: TTLCache[str, int] = TTLCache(_MOST_ADDRESSES, _FORGET_AFTER, now)
 
     def __repr__(self) -> str:
         return f"<Admin enabled={self.enabled} sessions={len(self._sessions)}>"
@@ -50,9 +70,9 @@ class Admin:
         """Whether there is a token, and so actions at all."""
         return bool(self._token)
 
-    def log_in(self, token: str, address: str) -> Session | None:
-        """A new session; None for a wrong token."""
-        if not self._is_token(token, address):
+    def log_in(self, token: str, request: Request) -> Session | None:
+        """A new session; None for a wrong token. Raises TooManyTries."""
+        if not self._is_token(token, request):
             return None
         session = Session(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
         self._sessions[session.key] = session
@@ -67,29 +87,36 @@ class Admin:
         return self._sessions.get(request.cookies.get(COOKIE, ""))
 
     def allows(self, request: Request) -> bool:
-        """Whether a request may change something."""
+        """Whether a request may change something. Raises TooManyTries."""
         if not self.enabled:
             return False
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self._is_token(token.strip(), client_of(request).address)
+            return self._is_token(token.strip(), request)
         session = self.session_of(request)
         sent = request.headers.get(CSRF_HEADER, "")
         return session is not None and hmac.compare_digest(
             session.csrf.encode(), sent.encode("utf-8", "replace")
         )
 
-    def is_barred(self, address: str) -> bool:
-        """Whether this address has tried too many wrong tokens of late."""
-        failures = self._failures.get(address, ())
-        return sum(self._now() - at < _FAILURES_WITHIN for at in failures) >= _MOST_FAILURES
-
-    def _is_token(self, token: str, address: str) -> bool:
-        if not self.enabled or self.is_barred(address):
+    def _is_token(self, token: str, request: Request) -> bool:
+        if not self.enabled:
             return False
+        origin = neighbourhood(self._clients.address(request))
+        self._hold_back(self._failures.get(origin, 0) - _FREE_FAILURES)
         if hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
             return True
-        failures = self._failures.get(address) or deque(maxlen=_MOST_FAILURES)
-        failures.append(self._now())
-        self._failures[address] = failures
+        self._failures[origin] = self._failures.get(origin, 0) + 1
         return False
+
+    def _hold_back(self, too_many: int) -> None:
+        """Wait 1 s, 2, 4 and so on, by how many failures there were ``too_many``."""
+        if too_many < 0:
+            return
+        if self._held >= _MOST_HELD:
+            raise TooManyTries
+        self._held += 1
+        try:
+            self._sleep(min(2.0 ** min(too_many, 8), _LONGEST_HOLD))
+        finally:
+            self._held -= 1

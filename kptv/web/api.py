@@ -12,8 +12,8 @@ from werkzeug.exceptions import HTTPException
 
 from kptv.channels.model import Channel
 from kptv.restream.hubs import Hubs
-from kptv.web.admin import COOKIE, SESSION_SECONDS, Admin
-from kptv.web.clients import client_of
+from kptv.web.admin import COOKIE, SESSION_SECONDS, Admin, TooManyTries
+from kptv.web.clients import Clients
 from kptv.web.directory import PAGE, Directory
 from kptv.web.events import Feed
 from kptv.web.openapi import description
@@ -21,6 +21,7 @@ from kptv.web.view import View, stream_id
 
 _LONGEST_QUERY = 200  # letters
 _LONGEST_BODY = 4096  # bytes
+_TOO_MANY_TRIES = "Too many wrong tokens; try again in a minute."
 
 
 class Refused(Exception):
@@ -32,14 +33,20 @@ class Refused(Exception):
 
 
 def api_blueprint(
-    view: View, feed: Feed, directory: Directory, admin: Admin, import_now: Callable[[], object]
+    view: View,
+    feed: Feed,
+    directory: Directory,
+    admin: Admin,
+    clients: Clients,
+    import_now: Callable[[], object],
 ) -> Blueprint:
     """The routes below `/api/`."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
-    _reading(blueprint, view, feed, directory)
+    _reading(blueprint, view, feed, directory, clients)
     _logging_in(blueprint, admin)
     _acting(blueprint, view, admin, import_now)
     blueprint.register_error_handler(Refused, lambda error: _error(error.status, str(error)))
+    blueprint.register_error_handler(TooManyTries, lambda error: _error(429, _TOO_MANY_TRIES))
     return blueprint
 
 
@@ -48,7 +55,9 @@ def json_error(error: HTTPException) -> Response:
     return _error(error.code or 500, error.name)
 
 
-def _reading(blueprint: Blueprint, view: View, feed: Feed, directory: Directory) -> None:
+def _reading(
+    blueprint: Blueprint, view: View, feed: Feed, directory: Directory, clients: Clients
+) -> None:
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
         return _answer(description())
@@ -68,7 +77,7 @@ def _reading(blueprint: Blueprint, view: View, feed: Feed, directory: Directory)
 
     @blueprint.get("/events")
     def events() -> Response:
-        listener = feed.listen()
+        listener = feed.listen(clients.address(request))
         if listener is None:
             raise Refused(503, "Too many pages are open.")
         response = Response(content_type="text/event-stream", direct_passthrough=True)
@@ -109,15 +118,12 @@ def _logging_in(blueprint: Blueprint, admin: Admin) -> None:
 
     @blueprint.post("/login")
     def log_in() -> Response:
-        address = client_of(request).address
         token = _body().get("token")
         if not isinstance(token, str):
             raise Refused(400, 'A JSON object {"token": "…"} is wanted.')
         if not admin.enabled:
             raise Refused(403, "Actions are off: no ADMIN_TOKEN is set.")
-        if admin.is_barred(address):
-            raise Refused(429, "Too many wrong tokens; try again in a minute.")
-        known = admin.log_in(token, address)
+        known = admin.log_in(token, request)
         if known is None:
             raise Refused(403, "That is not the token.")
         response = _answer({"actions": True, "csrf": known.csrf})
@@ -184,8 +190,6 @@ def _acting(
 def _check(admin: Admin) -> None:
     if not admin.enabled:
         raise Refused(403, "Actions are off: no ADMIN_TOKEN is set.")
-    if admin.is_barred(client_of(request).address):
-        raise Refused(429, "Too many wrong tokens; try again in a minute.")
     if not admin.allows(request):
         raise Refused(401, "ADMIN_TOKEN is needed: as a bearer, or log in on the page.")
 
@@ -207,7 +211,10 @@ def _body() -> dict[str, Any]:
     # No form and no plain text: another site could send those without asking first.
     if request.mimetype != "application/json":
         raise Refused(415, "Send application/json.")
-    value = request.get_json(silent=True)
+    try:
+        value = flask_json.loads(request.get_data())
+    except (ValueError, RecursionError):  # no JSON; or brackets without an end
+        value = None
     if not isinstance(value, dict):
         raise Refused(400, "A JSON object is wanted.")
     return value

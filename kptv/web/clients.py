@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
+import logging
 import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flask import Request, request
 
+from kptv.config import Network
 from kptv.restream.subscriber import Client
+
+log = logging.getLogger(__name__)
 
 SEND_TIMEOUT = (
     30.0  # seconds in which a client must take a piece of an answer; else it has vanished
@@ -28,14 +33,82 @@ _KNOWN = (
 _PRODUCT = re.compile(r"([^/(;,]{1,40})(?:/(\d[\w.]*))?")
 
 
-def client_of(request: Request) -> Client:
-    """The client of a request; behind a proxy of this network, the one that it names."""
-    agent = request.headers.get("User-Agent", "")[:_LONGEST_AGENT]
-    address = request.remote_addr or ""
-    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    if forwarded and _is_near(address) and _address(forwarded):
-        address = forwarded
-    return Client(address, agent)
+class Clients:
+    """Tells who sent a request, as far as that can be believed."""
+
+    def __init__(self, trusted: Sequence[Network]) -> None:
+        """``trusted``: the proxies whose word for the address of a client counts."""
+        self._trusted = tuple(trusted)
+        self.not_believed = ""
+        """A peer that named another's address and is no trusted proxy; empty: there was none."""
+        self.exposed_at = ""
+        """A public address of this machine, or of a client that reached it; empty: none is known.
+
+        There is no login: whoever finds the port watches.
+        """
+
+    def __repr__(self) -> str:
+        return f"<Clients trusted={len(self._trusted)} not_believed={self.not_believed!r}>"
+
+    def of(self, request: Request) -> Client:
+        """The client of a request; behind trusted proxies, the one that they name."""
+        agent = request.headers.get("User-Agent", "")[:_LONGEST_AGENT]
+        return Client(self.address(request), agent)
+
+    def address(self, request: Request) -> str:
+        """Its address; empty for a Unix socket whose proxy names none."""
+        peer = request.remote_addr or ""
+        forwarded = request.headers.get("X-Forwarded-For", "")
+        known = _address(peer)
+        if known is not None and known.is_global:
+            self.tell_exposed(str(known), f"A client came from {known}, a public address")
+        if not forwarded:
+            return str(known or peer)
+        if known is not None and not self._is_trusted(known):
+            self._tell_once(str(known))
+            return str(known)
+        return str(self._first_not_trusted(forwarded) or known or "")
+
+    def tell_exposed(self, address: str, how: str) -> None:
+        """Say once that anybody can come in."""
+        if not self.exposed_at:
+            self.exposed_at = address
+            log.warning(
+                "%s: anyone who finds the port can watch, as there is no login. Let a firewall"
+                " close it, or nginx ask for a password (docs/security.md)",
+                how,
+            )
+
+    def _first_not_trusted(self, forwarded: str) -> IPv4Address | IPv6Address | None:
+        """Each proxy adds, at the end, who asked it: what stands before a client's is its claim."""
+        found = None
+        for text in reversed(forwarded.split(",")):
+            address = _address(_without_port(text.strip()))
+            if address is None:
+                return found
+            found = address
+            if not self._is_trusted(address):
+                return found
+        return found
+
+    def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+    def _tell_once(self, peer: str) -> None:
+        if not self.not_believed:
+            self.not_believed = peer
+            log.warning(
+                "%s sends X-Forwarded-For, but is no trusted proxy: its viewers count as one"
+                " client. If it is your proxy, set TRUSTED_PROXIES=%s",
+                peer,
+                peer,
+            )
+
+
+def neighbourhood(address: str) -> str:
+    """What one household has: an IPv4 address, an IPv6 network of 64 bits (RFC 6177)."""
+    known = _address(address)
+    return str(ip_network((known, 64), strict=False)) if known and known.version == 6 else address
 
 
 def bound_sends() -> None:
@@ -57,13 +130,18 @@ def app_of(agent: str) -> str:
     return f"{product[1].strip()} {product[2] or ''}".strip()
 
 
-def _is_near(address: str) -> bool:
-    known = _address(address)
-    return known is None or known.is_loopback or known.is_private
+_PORT = re.compile(r"\[([^\]]{2,45})\](?::\d{1,5})?|([\d.]{7,15}):\d{1,5}")
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _without_port(text: str) -> str:
+    """The address of ``192.0.2.1:80`` or ``[2001:db8::1]:80``, as some proxies write it."""
+    match = _PORT.fullmatch(text)
+    return (match[1] or match[2]) if match else text
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ipaddress.ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -18,6 +18,7 @@ from gevent.greenlet import Greenlet
 from gevent.queue import Empty, Full, Queue
 
 from kptv.restream.journal import Event
+from kptv.web.clients import neighbourhood
 from kptv.web.view import Json, View, line_of
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ INTERVAL = 1.0  # seconds between two messages
 GATHER = 0.1  # seconds: a failover is several events, and one message
 WHOLE_EVERY = 5.0  # seconds: lags, sparklines and what else no change tells of
 MOST_LISTENERS = 32
+MOST_OF_ONE = 4  # of them, of one address
 _MOST_WAITING = 32  # messages; who is further behind is let go, and connects again
 _SILENCE = 15.0  # seconds after which a listener looks whether it is still needed
 _RETRY = b"retry: 1500\n\n"  # milliseconds until a browser connects again
@@ -34,8 +36,9 @@ _RETRY = b"retry: 1500\n\n"  # milliseconds until a browser connects again
 class Listener:
     """One page: a body to iterate; ``close`` may come twice."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, origin: str) -> None:
         self._feed = feed
+        self.origin = origin
         self.queue: Queue[bytes | None] = Queue(_MOST_WAITING)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -69,11 +72,13 @@ class Feed:
     def __repr__(self) -> str:
         return f"<Feed listeners={len(self._listeners)}>"
 
-    def listen(self) -> Listener | None:
-        """A place in the audience; None where it is full."""
-        if self._closed or len(self._listeners) >= MOST_LISTENERS:
+    def listen(self, address: str = "") -> Listener | None:
+        """A place in the audience; None where it is full, or ``address`` has its share."""
+        origin = neighbourhood(address)
+        of_one = sum(listener.origin == origin for listener in self._listeners)
+        if self._closed or of_one >= MOST_OF_ONE or len(self._listeners) >= MOST_LISTENERS:
             return None
-        listener = Listener(self)
+        listener = Listener(self, origin)
         listener.queue.put(message("status", self._view.status()))
         self._listeners.add(listener)
         if self._greenlet is None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -17,8 +15,9 @@ from kptv.channels.model import Channel
 from kptv.errors import Unavailable
 from kptv.restream.files import OpenFile
 from kptv.restream.hubs import Hubs
-from kptv.restream.subscriber import Subscriber
-from kptv.web.clients import client_of
+from kptv.restream.subscriber import Client, Subscriber
+from kptv.web.clients import Clients
+from kptv.web.sockets import VIEWERS_LEAVE, are_scarce, hang_up_of
 from kptv.web.text import line
 
 # What every stream answer says: live, not to be kept or held back by a proxy, for any web player.
@@ -29,16 +28,16 @@ STREAM_HEADERS = {
     "Access-Control-Allow-Origin": "*",
 }
 _FILE_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
-MAX_VIEWERS = 5000  # gunicorn.conf.py allows more connections, so that others still get answers
 UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)
-_Socket = get_original("socket", "socket")
 _poll = get_original("select", "poll")  # asks the kernel only; gevent's own would switch
 
 
-def stream_blueprint(current_catalog: Callable[[], Catalog | None], hubs: Hubs) -> Blueprint:
-    """The routes that play channels."""
+def stream_blueprint(
+    current_catalog: Callable[[], Catalog | None], hubs: Hubs, clients: Clients, max_clients: int
+) -> Blueprint:
+    """The routes that play channels, to ``max_clients`` viewers at once."""
     blueprint = Blueprint("stream", __name__)
 
     @blueprint.get("/stream/<path:identifier>")
@@ -51,21 +50,21 @@ def stream_blueprint(current_catalog: Callable[[], Catalog | None], hubs: Hubs) 
             return line(404, "No such channel; /playlist.m3u8 lists all there are.")
         if request.method == "HEAD":  # answered from what is known: opens nothing
             return _head(hubs.files.headers(channel))
-        return _play(hubs, channel)
+        if hubs.viewers >= max_clients or _is_crowded():
+            return line(503, "Too many viewers; try again later.", 10)
+        return _play(hubs, channel, clients.of(request))
 
     return blueprint
 
 
-def _play(hubs: Hubs, channel: Channel) -> Response:
-    if hubs.viewers >= MAX_VIEWERS:
-        return line(503, "Too many viewers; try again later.", 10)
+def _play(hubs: Hubs, channel: Channel, client: Client) -> Response:
     connection = request.environ.get("gunicorn.socket")
     try:
         body = hubs.play(
             channel,
             request.headers.get("Range"),
             _departure_of(connection),
-            client_of(request),
+            client,
         )
     except Unavailable as unavailable:
         return line(503, f"{channel.name}: {unavailable}.", unavailable.retry_after)
@@ -78,6 +77,12 @@ def _play(hubs: Hubs, channel: Channel) -> Response:
     except BaseException:  # a socket that is gone, a header that cannot be sent
         body.close()
         raise
+
+
+def _is_crowded() -> bool:
+    """Whether the process has no descriptors for one viewer more."""
+    connection = request.environ.get("gunicorn.socket")
+    return connection is not None and are_scarce(connection.fileno(), VIEWERS_LEAVE)
 
 
 def _head(file_headers: Mapping[str, str] | None) -> Response:
@@ -104,7 +109,7 @@ def _tune(connection: Any) -> None:
 
 
 def _connect(body: Subscriber | OpenFile, connection: Any) -> None:
-    body.hang_up = _hang_up_of(connection)
+    body.hang_up = hang_up_of(connection)
     # Later versions are chunked: the server does that.
     if isinstance(body, Subscriber) and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
         body.send = _sender_of(connection)
@@ -117,17 +122,6 @@ def _departure_of(connection: Any) -> Callable[[], bool]:
     poll = _poll()
     poll.register(connection.fileno(), _POLLRDHUP)
     return lambda: bool(poll.poll(0))
-
-
-def _hang_up_of(connection: Any) -> Callable[[], None]:
-    """What ends a viewer's connection under whoever waits for it: that send then fails."""
-
-    def hang_up() -> None:
-        # Not by gevent's own shutdown: the send would fail as if by a fault of ours.
-        with suppress(OSError), _Socket(fileno=os.dup(connection.fileno())) as same:
-            same.shutdown(socket.SHUT_RDWR)
-
-    return hang_up
 
 
 def _sender_of(connection: Any) -> Callable[[bytes], bytes]:

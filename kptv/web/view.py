@@ -23,7 +23,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Event
 from kptv.restream.subscriber import Subscriber
 from kptv.restream.vitals import Vitals
-from kptv.web.clients import app_of
+from kptv.web.clients import Clients, app_of
 
 MOST_WATCHING = 100  # viewers that are shown of a channel: the furthest behind
 _LINES, _EVENTS = 100, 60
@@ -62,6 +62,7 @@ class View:
     log: Log
     current_catalog: Callable[[], Catalog | None]
     imports: Callable[[], Sequence[ImportState]]
+    clients: Clients
     started: float  # Unix time
 
     # --- for the page ---
@@ -75,6 +76,8 @@ class View:
             "time": time(),
             "started": self.started,
             "demo": self.config.demo,
+            "proxy_not_believed": self.clients.not_believed,
+            "exposed_at": self.clients.exposed_at,
             "list_url": f"{self.config.base_url}/playlist.m3u8",
             "stream_url": f"{self.config.base_url}/stream/",
             "channels": len(catalog) if catalog is not None else 0,

@@ -27,6 +27,7 @@ from kptv.restream.vitals import Vitals
 from kptv.upstream.importer import ImportState
 from kptv.web.admin import Admin
 from kptv.web.api import api_blueprint
+from kptv.web.clients import Clients
 from kptv.web.directory import Directory
 from kptv.web.events import Feed
 from kptv.web.status import status_blueprint
@@ -77,6 +78,7 @@ class StatusRig:
         redactor = Redactor(SOURCES, config.base_url)
         self.log = Log(redactor, RecentLines(redactor.redact), RepeatFilter())
         self.vitals = Vitals(self.metrics)
+        self.clients = Clients(config.trusted_proxies)
         self.view = View(
             config=config,
             hubs=self.hubs,
@@ -85,16 +87,18 @@ class StatusRig:
             log=self.log,
             current_catalog=lambda: self.catalog,
             imports=lambda: [ImportState(source, entries=2) for source in SOURCES],
+            clients=self.clients,
             started=time(),
         )
         self.feed = Feed(self.view)
         self.now = 1000.0
-        self.admin = Admin(token, lambda: self.now)
+        self.held: list[float] = []  # seconds that tries waited
+        self.admin = Admin(token, self.clients, lambda: self.now, self.held.append)
         self.app = Flask("test", static_folder=None)
         self.app.register_blueprint(status_blueprint(config.base_url))
         directory = Directory(lambda: self.catalog)
         self.app.register_blueprint(
-            api_blueprint(self.view, self.feed, directory, self.admin, self._import)
+            api_blueprint(self.view, self.feed, directory, self.admin, self.clients, self._import)
         )
 
     def client(self) -> FlaskClient:

@@ -13,11 +13,14 @@ import gevent
 import pytest
 import schemathesis
 from flask.testing import FlaskClient
+from gevent.event import Event
 from hypothesis import given, settings
+from werkzeug.test import TestResponse
 
 from kptv.errors import Reason, UpstreamError
 from kptv.web.admin import CSRF_HEADER
 from kptv.web.openapi import description
+from tests.restream.test_hub import until
 from tests.web.status_rig import LIMIT, LISTS, MARK, TOKEN, StatusRig, catalog_of
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -212,12 +215,134 @@ def test_a_session_ends_by_itself(rig: StatusRig, client: FlaskClient) -> None:
     assert client.post("/api/import", headers={CSRF_HEADER: csrf}).status_code == 401
 
 
-def test_who_guesses_tokens_is_let_wait(rig: StatusRig, client: FlaskClient) -> None:
-    guesses = [client.post("/api/login", json={"token": f"guess-{n}"}) for n in range(12)]
-    assert [guess.status_code for guess in guesses] == [403] * 10 + [429] * 2
-    assert client.post("/api/login", json={"token": TOKEN}).status_code == 429
-    rig.now += 61
+def test_who_guesses_tokens_waits_longer_each_time_and_so_does_who_knows_it(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    guesses = [client.post("/api/login", json={"token": f"guess-{n}"}) for n in range(10)]
+    assert {guess.status_code for guess in guesses} == {403}
+    assert rig.held == [1.0, 2.0, 4.0, 8.0, 8.0]
     assert client.post("/api/login", json={"token": TOKEN}).status_code == 200
+    assert rig.held[5:] == [8.0]
+    rig.now += 601  # it is forgotten
+    assert client.post("/api/login", json={"token": "guess"}).status_code == 403
+    assert len(rig.held) == 6
+
+
+def test_wrong_bearers_are_guesses_too(rig: StatusRig, client: FlaskClient) -> None:
+    for _ in range(6):
+        answer = client.post("/api/import", headers={"Authorization": "Bearer guess-guess"})
+        assert answer.status_code == 401
+    assert rig.held == [1.0]
+
+
+@pytest.mark.parametrize(
+    "peer", ["10.0.0.7", "192.168.1.2", "172.18.0.1", "fd00::7", "203.0.113.9"]
+)
+def test_a_guesser_cannot_name_another_address_each_time(
+    rig: StatusRig, client: FlaskClient, peer: str
+) -> None:
+    for n in range(6):
+        client.post(
+            "/api/login",
+            json={"token": "guess-guess"},
+            headers={"X-Forwarded-For": f"198.51.100.{n}"},
+            environ_overrides={"REMOTE_ADDR": peer},
+        )
+    assert rig.held == [1.0]
+    assert client.get("/api/status").get_json()["proxy_not_believed"] == peer
+
+
+def test_a_guess_in_the_name_of_another_does_not_hold_that_one_back(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    for _ in range(9):
+        client.post(
+            "/api/login",
+            json={"token": "guess-guess"},
+            headers={"X-Forwarded-For": "192.168.1.50"},
+            environ_overrides={"REMOTE_ADDR": "192.168.1.66"},
+        )
+    rig.held.clear()
+    answer = client.post(
+        "/api/login", json={"token": TOKEN}, environ_overrides={"REMOTE_ADDR": "192.168.1.50"}
+    )
+    assert (answer.status_code, rig.held) == (200, [])
+
+
+def test_behind_a_trusted_proxy_each_client_guesses_for_itself(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    for n in range(20):
+        client.post(
+            "/api/login",
+            json={"token": "guess-guess"},
+            headers={"X-Forwarded-For": f"203.0.113.66, 198.51.100.{n % 5}"},
+        )
+    assert rig.held == []  # four each
+    client.post(
+        "/api/login",
+        json={"token": "guess-guess"},
+        headers={"X-Forwarded-For": "2001:db8:1:2::1"},
+    )
+    for n in range(5):
+        client.post(
+            "/api/login",
+            json={"token": "guess-guess"},
+            headers={"X-Forwarded-For": f"2001:db8:1:2::{n + 2}"},
+        )
+    assert rig.held == [1.0]  # one household's 64 bits
+
+
+def test_sixty_four_tries_wait_at_once_and_one_more_is_refused(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    for _ in range(5):
+        client.post("/api/login", json={"token": "guess-guess"})
+    go_on = Event()
+    waiting = []
+
+    def hold(seconds: float) -> None:
+        waiting.append(seconds)
+        go_on.wait()
+
+    rig.admin._sleep = hold
+    tries = [
+        gevent.spawn(lambda: rig.client().post("/api/login", json={"token": TOKEN}).status_code)
+        for _ in range(64)
+    ]
+    until(lambda: len(waiting) == 64)
+    refused = client.post("/api/login", json={"token": TOKEN})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
+    go_on.set()
+    gevent.joinall(tries, timeout=10)
+    assert [one.value for one in tries] == [200] * 64
+    assert client.post("/api/login", json={"token": TOKEN}).status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"[" * 4000, b'{"token":' * 4000, b"{", b"\xff\xfe", b"[]", b"1"])
+def test_a_body_that_is_no_object_is_answered_400(client: FlaskClient, body: bytes) -> None:
+    answer = client.post("/api/login", data=body[:4096], content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.get_json() == {"error": "A JSON object is wanted."}
+
+
+def test_one_address_has_four_event_streams_and_others_have_theirs(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    def ask(address: str) -> int:
+        answer = rig.client().get("/api/events", environ_overrides={"REMOTE_ADDR": address})
+        answers.append(answer)
+        return answer.status_code
+
+    answers: list[TestResponse] = []
+    assert [ask("203.0.113.1") for _ in range(5)] == [200] * 4 + [503]
+    assert ask("203.0.113.2") == 200
+    assert [ask(f"2001:db8::{n}") for n in range(1, 6)] == [200] * 4 + [503]
+    assert ask("2001:db8:0:1::1") == 200
+    answers[0].close()
+    assert ask("203.0.113.1") == 200
+    for answer in answers:
+        answer.close()
 
 
 def test_a_long_body_is_refused_also_in_chunks(client: FlaskClient) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 from flask import Flask, request
 
-from kptv.web.clients import app_of, client_of
+from kptv.config import LOOPBACK
+from kptv.web.clients import Clients, app_of
 
 
 @pytest.mark.parametrize(
@@ -30,18 +33,70 @@ def test_an_application_has_a_short_name(agent: str, name: str) -> None:
     assert app_of(agent) == name
 
 
+TRUSTED = (*LOOPBACK, ip_network("172.20.0.0/24"))
+
+
 @pytest.mark.parametrize(
     ("peer", "forwarded", "address"),
     [
         ("127.0.0.1", "203.0.113.5", "203.0.113.5"),
-        ("192.168.1.2", "10.0.0.1, 203.0.113.5", "203.0.113.5"),
+        ("127.0.0.1", "10.0.0.1, 203.0.113.5", "203.0.113.5"),  # what stands before is a claim
+        ("127.0.0.1", "203.0.113.5, 172.20.0.1", "203.0.113.5"),  # a proxy behind a proxy
+        ("172.20.0.1", "10.0.0.1", "10.0.0.1"),
+        ("172.20.0.1", "127.0.0.1, 172.20.0.9", "127.0.0.1"),  # nobody but proxies of ours
+        ("::ffff:127.0.0.1", "203.0.113.5", "203.0.113.5"),
+        ("::1", "2001:db8::5", "2001:db8::5"),
+        ("127.0.0.1", "[2001:db8::5]:4711", "2001:db8::5"),
+        ("127.0.0.1", "203.0.113.5:4711", "203.0.113.5"),
+        ("", "203.0.113.5", "203.0.113.5"),  # a Unix socket
+        ("192.168.1.2", "203.0.113.5", "192.168.1.2"),
+        ("10.0.0.1", "203.0.113.5", "10.0.0.1"),
         ("9.9.9.9", "203.0.113.5", "9.9.9.9"),
         ("127.0.0.1", "not an address", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.5, not an address", "127.0.0.1"),
+        ("127.0.0.1", "not an address, 172.20.0.3", "172.20.0.3"),
+        ("127.0.0.1", "," * 8000, "127.0.0.1"),
         ("127.0.0.1", "", "127.0.0.1"),
     ],
 )
-def test_a_near_proxy_is_believed_and_no_other(peer: str, forwarded: str, address: str) -> None:
+def test_a_trusted_proxy_is_believed_and_no_other(peer: str, forwarded: str, address: str) -> None:
     with Flask("test").test_request_context(
         headers={"X-Forwarded-For": forwarded}, environ_base={"REMOTE_ADDR": peer}
     ):
-        assert client_of(request).address == address
+        assert Clients(TRUSTED).of(request).address == address
+
+
+def test_a_proxy_that_is_not_trusted_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    clients = Clients(LOOPBACK)
+    for peer in ("172.18.0.1", "172.18.0.1", "10.0.0.9"):
+        with Flask("test").test_request_context(
+            headers={"X-Forwarded-For": "203.0.113.5"}, environ_base={"REMOTE_ADDR": peer}
+        ):
+            clients.of(request)
+    assert clients.not_believed == "172.18.0.1"
+    (told,) = caplog.messages
+    assert "TRUSTED_PROXIES=172.18.0.1" in told
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "told"),
+    [
+        ("8.8.8.8", "", "8.8.8.8"),
+        ("2606:4700::1", "", "2606:4700::1"),
+        ("192.168.1.7", "", ""),
+        ("fd00::7", "", ""),
+        ("100.64.0.9", "", ""),
+        ("127.0.0.1", "8.8.8.8", ""),  # a proxy before may ask for a password
+    ],
+)
+def test_a_client_from_the_world_shows_that_anyone_can_come_in(
+    peer: str, forwarded: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    clients = Clients(LOOPBACK)
+    for _ in range(2):
+        with Flask("test").test_request_context(
+            headers={"X-Forwarded-For": forwarded}, environ_base={"REMOTE_ADDR": peer}
+        ):
+            clients.of(request)
+    assert clients.exposed_at == told
+    assert len(caplog.messages) == bool(told)

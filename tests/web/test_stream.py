@@ -8,8 +8,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from kptv.channels.model import Channel
+from kptv.config import LOOPBACK
 from kptv.errors import IsFile
-from kptv.web import stream as stream_module
+from kptv.web.clients import Clients
 from kptv.web.stream import stream_blueprint
 from tests.restream.test_hub import NEWS, SOURCES, FakeFile, Rig, until
 
@@ -25,30 +26,28 @@ class Unsendable(FakeFile):
     headers = {"Content-Type": "video/mp4", "ETag": "a\r\nb"}  # noqa: RUF012
 
 
-def client_of(rig: Rig) -> FlaskClient:
+def client_of(rig: Rig, max_clients: int = 5000) -> FlaskClient:
     """Who asks for NEWS, over HTTP."""
     app = Flask(__name__)
     app.testing = True
     catalog = OneChannel()
-    app.register_blueprint(stream_blueprint(lambda: catalog, rig.hubs))  # type: ignore[arg-type, return-value]
+    blueprint = stream_blueprint(lambda: catalog, rig.hubs, Clients(LOOPBACK), max_clients)  # type: ignore[arg-type, return-value]
+    app.register_blueprint(blueprint)
     return app.test_client()
 
 
-def test_viewers_of_films_count_for_the_number_of_viewers_that_are_let_in(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_viewers_of_films_count_for_the_number_of_viewers_that_are_let_in() -> None:
     def is_file(stream: object) -> None:
         raise IsFile(FakeFile())
 
     rig = Rig()
     rig.upstreams.opening = is_file
     film = rig.play(NEWS)
-    monkeypatch.setattr(stream_module, "MAX_VIEWERS", 1)
     with gevent.Timeout(10):
-        refused = client_of(rig).get("/stream/news")
+        refused = client_of(rig, 1).get("/stream/news")
         assert (refused.status_code, refused.text) == (503, "Too many viewers; try again later.\n")
         film.close()
-        assert client_of(rig).get("/stream/news").data == b"film"
+        assert client_of(rig, 1).get("/stream/news").data == b"film"
     rig.hubs.close()
 
 

@@ -44,6 +44,11 @@ const heard = {
     ahead = next.time - Date.now() / 1000;
     events = next.events;
     byId("demo").hidden = !next.demo;
+    byId("not-believed").hidden = !next.proxy_not_believed;
+    put(byId("not-believed-peer"), next.proxy_not_believed);
+    put(byId("not-believed-line"), `TRUSTED_PROXIES=${next.proxy_not_believed}`);
+    byId("exposed").hidden = !next.exposed_at;
+    put(byId("exposed-at"), next.exposed_at);
     byId("starting").hidden = next.ready;
     lines.add(next.log);
     showConnect(next.list_url);

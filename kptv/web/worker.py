@@ -1,0 +1,177 @@
+"""The gunicorn worker: no client holds up another, whatever it sends or does not send.
+
+It is gunicorn's gevent worker with another way to serve one connection. gunicorn's own reads
+bodies that nobody wants to their end, never gives the others a turn where requests are pipelined,
+and has one deadline for an idle connection and for a request that comes slowly. gunicorn.conf.py
+registers this class under the name ``gevent``.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+import gevent
+from gunicorn import http, util
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers.ggevent import GeventWorker
+
+from kptv.web.door import KEPT_FOR_OPERATORS, SPARE_PLACES, Door, Place
+from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of
+
+MOST_REQUESTS = 1000  # of one connection, as nginx allows; then it is closed
+HEADER_TIMEOUT = 5.0  # seconds for a whole header: one lost packet costs 1 to 3
+BODY_TIMEOUT = 10.0  # seconds for a whole body
+_TURN_AFTER = 64 * 1024  # bytes read since others had a turn: they may all be there already
+_PARTING = 1.0  # seconds in which a client takes its answer, though it had more to send
+_PARTING_BYTES = 256 * 1024
+_SHORTEST_SLEEP = 1e-6  # not 0: see pace
+
+_VITAL = ("/healthz", "/readyz", "/metrics", "/page/", "/api/")
+
+
+class TooSlow(OSError):
+    """A client that did not send in time what it began."""
+
+
+class BoundedReader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no types
+    """What a connection's client sends: by a deadline, and others have turns."""
+
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection)
+        self.deadline = 0.0  # monotonic; of what is being read
+        self.idle_until = 0.0  # the same, while nothing of it is there
+        self._since_turn = 0
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """The next bytes; empty at the end. Raises TooSlow."""
+        until = self.deadline if not self.idle_until else self.idle_until
+        before = self.sock.gettimeout()
+        try:
+            self.sock.settimeout(max(until - monotonic(), 0.001))
+            data: bytes = super().chunk(size_hint)
+        except TimeoutError:
+            raise TooSlow from None
+        finally:
+            self.sock.settimeout(before)
+        self.idle_until = 0.0
+        self._since_turn += len(data)
+        if self._since_turn >= _TURN_AFTER:
+            self._since_turn = 0
+            gevent.sleep(_SHORTEST_SLEEP)
+        if monotonic() > self.deadline:  # what is there at once never waits for a time-out
+            raise TooSlow
+        return data
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    """Serves connections within bounds."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.door = Door(self.worker_connections - SPARE_PLACES, KEPT_FOR_OPERATORS)
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """SIGTERM: connections that ask for nothing must not hold up the end."""
+        super().handle_exit(sig, frame)
+        gevent.spawn(self.door.close)  # not here: a signal may come anywhere
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """One connection, from its accepting to its end."""
+        place = self.door.enter(hang_up_of(client))
+        try:
+            if place is None or are_scarce(client.fileno(), CLIENTS_LEAVE):
+                _refuse(client)
+            else:
+                self._serve_all(listener, client, addr, place)
+        finally:
+            if place is not None:
+                place.leave()
+            util.close(client)
+
+    def _serve_all(self, listener: Any, client: Any, addr: Any, place: Place) -> None:
+        request = None
+        try:
+            client.setblocking(1)
+            if hasattr(client, "do_handshake"):  # TLS
+                client.settimeout(HEADER_TIMEOUT)
+                client.do_handshake()
+                client.settimeout(None)
+            parser = http.get_parser(self.cfg, client, addr)
+            parser.unreader = BoundedReader(client)
+            for number in range(1, MOST_REQUESTS + 1):
+                self._expect_header(parser.unreader, is_first=number == 1)
+                request = None
+                request = next(parser)
+                unread = has_body(request)
+                if unread or number == MOST_REQUESTS:
+                    request.force_close()
+                parser.unreader.deadline = monotonic() + BODY_TIMEOUT
+                if not place.ask(vital=is_vital(request.path)):
+                    _refuse(client)
+                    return
+                self._serve(listener, request, client, addr, unread)
+                place.wait()
+                # Else a client that pipelines would be served as long as it likes.
+                gevent.sleep(_SHORTEST_SLEEP)
+        except (StopIteration, http.errors.NoMoreData, TooSlow) as end:
+            self.log.debug("Closing connection. %s", end)
+        except OSError as error:  # its client's fault, or nobody's: it is gone
+            self.log.debug("A connection is gone: %s", error)
+        except Exception as error:  # noqa: BLE001  # the top of a greenlet: answered and logged
+            self.handle_error(request, client, addr, error)
+
+    def _expect_header(self, reader: BoundedReader, *, is_first: bool) -> None:
+        now = monotonic()
+        reader.deadline = now + HEADER_TIMEOUT
+        reader.idle_until = 0.0 if is_first else now + self.cfg.keepalive
+
+    def _serve(self, listener: Any, request: Any, client: Any, addr: Any, unread: bool) -> None:
+        try:
+            self.handle_request(listener.getsockname(), request, client, addr)
+        finally:
+            if unread:
+                _part(client)
+
+
+def is_vital(path: str) -> bool:
+    """True for what an operator must reach at all times: health and the page."""
+    return path == "/" or path.startswith(_VITAL)
+
+
+def has_body(request: Any) -> bool:
+    """Whether a request announces a body, of any length (RFC 9112, 6.3)."""
+    return any(
+        name == "TRANSFER-ENCODING" or (name == "CONTENT-LENGTH" and value.strip() != "0")
+        for name, value in request.headers
+    )
+
+
+def _refuse(connection: Any) -> None:
+    text = "Too many connections; try again later.\n"
+    with suppress(OSError):
+        connection.settimeout(0.0)
+        connection.send(
+            "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
+            "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"
+            f"Content-Length: {len(text)}\r\n\r\n{text}".encode()
+        )
+
+
+def _part(connection: Any) -> None:
+    """Let the answer arrive: closing a socket with unread bytes resets it.
+
+    What the client still sends is read for a moment and thrown away.
+    """
+    deadline, taken = monotonic() + _PARTING, 0
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        while taken < _PARTING_BYTES and (left := deadline - monotonic()) > 0:
+            connection.settimeout(left)
+            data = connection.recv(65536)
+            if not data:
+                return
+            taken += len(data)
+            gevent.sleep(_SHORTEST_SLEEP)
