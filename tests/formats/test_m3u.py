@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptv.formats.m3u import Entry, ListParser, extinf, scan_attributes
+from kptv.formats.m3u import Entry, ListParser, extinf
 from kptv.formats.m3u_attributes import quoted
 
 BASE = "http://provider.example/lists/all.m3u"
@@ -24,6 +25,10 @@ def parse(text: str, base: str = BASE) -> list[Entry]:
 def one(info: str, url: str = "http://a.example/1.ts") -> Entry:
     (entry,) = parse(f"#EXTM3U\n{info}\n{url}")
     return entry
+
+
+def served(entry: Entry) -> str:
+    return extinf(entry.name, entry.quoted)
 
 
 def test_an_entry_has_name_url_and_attributes() -> None:
@@ -64,6 +69,29 @@ def test_an_entry_has_name_url_and_attributes() -> None:
         ('#EXTINF:-1 a="1",', {"a": "1"}, None),
         ('#EXTINF:-1 tvg-name="From attribute",', {"tvg-name": "From attribute"}, "From attribute"),
         ("#EXTINF:-1,A\u2028B\x00C", {}, "A B C"),
+        ('#EXTINF:-1a="X",Glued', {"a": "X"}, "Glued"),
+        ("#EXTINF:-1a=X,Glued, bare", {"a": "X"}, "Glued, bare"),
+        ('#EXTINF:10.5a="X" b="2",Glued, seconds', {"a": "X", "b": "2"}, "Glued, seconds"),
+        ('#EXTINF:a="X",Glued, none', {"a": "X"}, "Glued, none"),
+        ('#EXTINF:-1,a="X",Glued by a comma', {"a": "X"}, "Glued by a comma"),
+        (
+            '#EXTINF:-1 tvg-id="ox" tvg-logo"http://l.example/o.png" a="1",No equals sign',
+            {"tvg-id": "ox", "tvg-logo": "http://l.example/o.png", "a": "1"},
+            "No equals sign",
+        ),
+        ('#EXTINF:-1 "tvg-id="x" a="1",Quoted key', {"tvg-id": "x", "a": "1"}, "Quoted key"),
+        ('#EXTINF:-1 a="x" "b="2",Quoted key', {"a": "x", "b": "2"}, "Quoted key"),
+        ('#EXTINF:-1"a="x" b="2",Quote first', {"a": "x", "b": "2"}, "Quote first"),
+        ('#EXTINF:-1 a="x"" b="2",Closed twice', {"a": "x", "b": "2"}, "Closed twice"),
+        ('#EXTINF:-1 a="x"",Closed twice', {"a": "x"}, "Closed twice"),
+        ('#EXTINF:-1 a=""x" b="2",Opened twice', {"a": "x", "b": "2"}, "Opened twice"),
+        ('#EXTINF:-1 a="x" ",Quote last', {"a": "x"}, "Quote last"),
+        ('#EXTINF:-1 a="x\' b="2",Closed otherwise', {"a": "x", "b": "2"}, "Closed otherwise"),
+        ('#EXTINF:-1 a="say "hi"" b="2",Quotes', {"a": 'say "hi"', "b": "2"}, "Quotes"),
+        ('#EXTINF:-1 a="The "X-Men" hour" b="2",Q', {"a": 'The "X-Men" hour', "b": "2"}, "Q"),
+        ("#EXTINF:-1 a=“x” b=“2”,Typographic", {"a": "x", "b": "2"}, "Typographic"),
+        ('#EXTINF:-1\ufeff tvg-\u200bid="x\u200e",B\ufeffB\u2060C\u200b', {"tvg-id": "x"}, "BBC"),
+        ('#EXTINF:-1 a="x",شبکه\u200cنسیم', {"a": "x"}, "شبکه\u200cنسیم"),
     ],
 )
 def test_an_odd_line_gives_what_a_person_reads(
@@ -72,6 +100,22 @@ def test_an_odd_line_gives_what_a_person_reads(
     entry = one(info)
     assert entry.attributes == attributes
     assert name is None or entry.name == name
+
+
+@pytest.mark.parametrize("info", ['-1group-title="X"', '-1 tvg-id="ox" tvg-logo"x"', '-1"a="b"'])
+def test_what_is_served_of_an_odd_line_is_read_by_those_who_know_only_plain_ones(info: str) -> None:
+    entry = one(f"#EXTINF:{info},Name, of it")
+    assert re.fullmatch(r'#EXTINF:-1(?: [a-z-]+="[^"]*")+,Name, of it', served(entry))
+    assert one(served(entry)) == entry
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["#EXTGRP:#EXTGRP: X", "#extgrp: X", "#EXTGRP X", "#EXTGRP:#EXTGRP:#EXTGRP:X", "EXTGRP: X"],
+)
+def test_a_group_is_found_however_its_line_is_written(line: str) -> None:
+    entry = one(f"#EXTINF:-1,A\n{line}")
+    assert (entry.groups, entry.attributes) == (("X",), {"group-title": "X"})
 
 
 def test_a_group_comes_from_extgrp_too() -> None:
@@ -144,7 +188,6 @@ def test_no_header_can_break_a_request() -> None:
         ("plugin://plugin.video/play/?id=1", "plugin://plugin.video/play/?id=1"),
         ("pipe://ffmpeg -i http://a|b=c -f mpegts pipe:1",) * 2,
         ("http://a.example/a|b", "http://a.example/a|b"),
-        ("[NO PUBLIC STREAM]", "[NO PUBLIC STREAM]"),
         ("http://[bad/1.ts", "http://[bad/1.ts"),
     ],
 )
@@ -195,6 +238,132 @@ def test_an_extinf_without_url_costs_itself_and_is_counted() -> None:
     assert parser.skipped == 2
 
 
+def test_an_extinf_without_its_hash_is_one() -> None:
+    text = '#EXTINF:-1,A\nhttp://a/1\nEXTINF:-1 tvg-id="b",B\nhttp://a/2\nextinf:-1,C\nhttp://a/3'
+    assert [(entry.name, entry.url[-1]) for entry in parse(text)] == [
+        ("A", "1"),
+        ("B", "2"),
+        ("C", "3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Visit http://shop.example for more channels",
+        "http://shop.example is where to find more",
+        "-------- News --------",
+        "=====sudan====",
+        "Updated on 2024-05-01, thanks to all",
+        "<b>News</b>",
+    ],
+)
+def test_a_line_that_is_neither_comment_nor_address_is_no_channel(line: str) -> None:
+    for text in (f"{line}\n#EXTINF:-1,A\nhttp://a/1", f"#EXTINF:-1,A\n{line}\nhttp://a/1"):
+        parser = ListParser(BASE)
+        entries = parser.feed(["#EXTM3U", *text.split("\n")])
+        parser.finish()
+        assert [(entry.name, entry.url) for entry in entries] == [("A", "http://a/1")]
+        assert parser.skipped == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '#EXTINF:-1 tvg-id="a"\ntvg-logo="http://l/x.png" group-title="G H",Name',
+        '#EXTINF:-1 tvg-id="a" tvg-logo="http://l/\nx.png" group-title="G H",Name',
+        '#EXTINF:-1 tvg-id="a" tvg-logo="\nhttp://l/x.png" group-title="G H",Name',
+        '#EXTINF:-1 tvg-id="a" tvg-logo="http://l/x.png" group-title="G\nH",Name',
+        '#EXTINF:-1 tvg-id="a" tvg-logo="http://l/x.png" group-title="G H"\n,Name',
+        '#EXTINF:-1\ntvg-id="a"\ntvg-logo="http://l/x.png"\r\ngroup-title="G H"\n,\nName',
+        '#EXTINF:-1 tvg-id="a" tvg-logo="http://l/x.png" group-title="G H",\n\nName',
+    ],
+)
+def test_an_extinf_broken_over_lines_is_put_together(text: str) -> None:
+    (entry,) = parse(f"#EXTM3U\n{text}\nhttp://a.example/1.ts")
+    assert entry.name == "Name"
+    assert entry.attributes == {"tvg-id": "a", "tvg-logo": "http://l/x.png", "group-title": "G H"}
+
+
+def test_a_broken_extinf_swallows_no_other_entry() -> None:
+    text = '#EXTINF:-1 a="x\nhttp://a/1\n#EXTINF:-1,B\nhttp://a/2\n#EXTINF:-1 a="y\n#EXTINF:-1,C'
+    assert [entry.url for entry in parse(f"{text}\nhttp://a/3")] == [
+        "http://a/1",
+        "http://a/2",
+        "http://a/3",
+    ]
+
+
+NO_STREAMS = [
+    *("[NO PUBLIC STREAM]", "http://0.0.0.0", "http://0.0.0.0:8080/live/1.ts", "rtmp://0.0.0.0/x"),
+    *("http://", "https:///1.ts", "http://:8080/1.ts", "http://user:secret@/1.ts", "udp://@"),
+    *("http://127.0.0.1", "http://localhost/", "http://[::1]", "http://[::]/1.ts", "udp://0.0.0.0"),
+    *("about:blank", "N/A", "none", "null", "-", "(offline)", "no-stream", "/dev/null", "#", "..."),
+    *("http://none", "http://dummy/", "http://nostream.invalid/1.ts", "HTTP://0.0.0.0|Referer=x"),
+]
+
+
+@pytest.mark.parametrize("address", NO_STREAMS)
+def test_what_stands_where_there_is_no_stream_is_none(address: str) -> None:
+    parser = ListParser(BASE)
+    lines = ["#EXTM3U", "#EXTINF:-1,A", address, "#EXTINF:-1,B", "http://b/1", address]
+    entries = parser.feed(lines)
+    parser.finish()
+    assert [entry.name for entry in entries] == ["B"]
+    assert parser.skipped == (1 if address == "#" else 2)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "http://127.0.0.1:6878/ace/getstream?id=1",
+            "http://127.0.0.1/1.ts",
+            "http://localhost:99",
+        ),
+        *("udp://0.0.0.0:1234", "udp://@:1234", "srt://:9000?mode=listener", "udp:@239.1.1.1:1"),
+        *("http://0.pool.example/1", "http://none.example/1", "http://dummy:8080/1", "http://a"),
+        *("http://a.example/my film.ts", "rtmp://a/app playpath=x swfUrl=y", "stream1", "0/1.m3u8"),
+    ],
+)
+def test_what_may_be_a_stream_is_an_address(address: str) -> None:
+    (entry,) = parse(f"#EXTM3U\n#EXTINF:-1,A\n{address}")
+    assert entry.url.endswith(address)
+
+
+def test_several_addresses_under_one_extinf_are_one_channels() -> None:
+    text = """#EXTM3U
+#EXTINF:-1 tvg-id="a" group-title="G",A
+#EXTVLCOPT:http-user-agent=UA
+http://a.example/1.ts
+
+http://b.example/1.ts
+#EXTVLCOPT:http-user-agent=Other
+#http://c.example/off.ts
+c/1.ts
+#EXTINF:-1,B
+http://a.example/2.ts"""
+    first, *others, last = parse(text)
+    assert first.headers == {"User-Agent": "UA"}
+    assert others == [
+        first._replace(url="http://b.example/1.ts"),
+        first._replace(url="http://provider.example/lists/c/1.ts", headers={"User-Agent": "Other"}),
+    ]
+    assert (last.name, last.headers) == ("B", {})
+
+
+def test_an_address_that_no_extinf_announces_has_its_own_channel_behind_any_other_line() -> None:
+    for line in ("# Title", "##EXTINF:-1,B", "#EXT-X-STREAM-INF:BANDWIDTH=1", "---", "#EXTM3U"):
+        first, second = parse(f"#EXTM3U\n#EXTINF:-1,A\nhttp://a/1\n{line}\nhttp://a/2")
+        assert first.name == "A"
+        assert second.name != "A", line
+
+
+def test_several_addresses_share_a_name_that_was_made_up() -> None:
+    first, second = parse("#EXTINF:-1,\nhttp://a/u/p/1.ts\nhttp://b/u/p/2.ts")
+    assert first.name == second.name != ""
+
+
 def test_prose_and_html_hold_no_entries() -> None:
     assert parse("<html><body>\n<a href='http://x/'>Login</a>\n</body></html>") == []
     assert parse("Invalid_credentials.") == []
@@ -216,9 +385,26 @@ def test_an_attribute_that_could_break_out_does_not() -> None:
     assert line == ("#EXTINF:-1 tvg-name=\"a' tvg-id='b\" group-title=\"it's\",The 'Best'")
 
 
-def test_a_line_made_to_be_slow_is_not() -> None:
-    for evil in ('a="' * 20_000, "a= " * 20_000, '"' * 60_000, "'\" , " * 12_000, " " * 60_000):
-        scan_attributes(f"#EXTINF:-1 {evil}")
+UNITS = [
+    *(" ", '"', "'", '" ', "a", "a ", "a=", 'a="', "a=' ", "a-", 'a-b"', 'a-b" ', ",", ',"', "\t,"),
+    *("a.ts?", "/", ".", "a.", "%", "|a=", "&a=", ";", "(", "-", "=", "@", ":", "0.", "a.invalid."),
+    *("\u200b", "\u200d", "ا\u200d", "❤\u200d", "\x00", "\u2028", "#EXTGRP:", "#EXTVLCOPT:", "no-"),
+]
+BROKEN = '#EXTINF:-1 a="http://x\n"{}x'
+PLACES = [
+    *("#EXTINF:-1 {} x,N", '#EXTINF:-1 a="{},N', '#EXTINF:-1 a=x{}",N', "#EXTINF:-1,{}x", BROKEN),
+    *("#EXTGRP:{}x", "#EXTVLCOPT:http-user-agent={}x", "#EXTHTTP:{}x", "#{} x", "EXTINF:{}x", "{}"),
+    *("#KODIPROP:inputstream.adaptive.stream_headers={}x", "{} x", "http://{} x", "http://a|{}x"),
+    *("udp://{} x", "file:{}x", "#EXTM3U {} x"),
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_line_of_60_kb_made_to_be_slow_is_read_at_once(place: str) -> None:
+    begun = process_time()
+    for unit in UNITS:
+        parse(f"#EXTM3U\n{place.format(unit * (60_000 // len(unit)))}\nhttp://a/1")
+    assert process_time() - begun < 20.0  # half a second; a quadratic one alone takes minutes
 
 
 NASTY = st.text(

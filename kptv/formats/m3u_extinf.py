@@ -1,0 +1,153 @@
+"""What an ``#EXTINF`` line of a channel list says: attributes and name, however it is quoted.
+
+Nearly every line is as it should be, and is taken apart at its quotes. What is odd in another is
+read by tokens, as a person would: a quote that closes a value ends it, wherever others stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from kptv.formats.m3u_attributes import in_order, quoted
+from kptv.formats.m3u_headers import HEADER_KEYS
+
+_MOST_ATTRIBUTES = 64  # on a line; bounds what a line made to be slow can cost
+
+_BARE = re.compile(r"#EXTINF:[-+ ]*+[\d.]*+ *+,(.*+)")  # a line without attributes
+# What stands between the quotes of a well-formed #EXTINF line: duration, then one key a value.
+_BETWEEN_QUOTES = re.compile(r'(#EXTINF:[-+ ]*+[\d.]*+)(?: *+[A-Za-z0-9_.:-]++=(?:"|$))++')
+_QUOTED_KEY = re.compile(r'([A-Za-z0-9_.:-]++)=(?:"|$)')
+# And the pieces of any other.
+_EXTINF_HEAD = re.compile(r"#EXTINF\s*+:?+\s*+[-+]?+[\d.]*+", re.I)
+_NO_EQUALS = r'[A-Za-z]\w*+-[\w-]*+(?="[^\s",])'  # tvg-logo"http…: a key that lost its "="
+_KEY = re.compile(rf"""[\s,]*+["'\s]*+(?:([^\s="',]++)\s*+=\s*+|({_NO_EQUALS}))""")
+# A quote closes only before a comma, the end or the next key; stray quotes may stand between.
+_CLOSING = {
+    quote: re.compile(
+        quote + rf"""(?=\s*+(?:["']\s*+){{0,2}}+(?:,|$|[^\s="',]++\s*+=|{_NO_EQUALS}))"""
+    )
+    for quote in "\"'"
+}
+_ANY_END = {quote: re.compile(f"{quote}|,|$") for quote in _CLOSING}
+_SWALLOWED_KEY = re.compile(r'\s[\w-]++="')  # in a value whose own quote never closed
+_BARE_VALUE = re.compile(r'(?:[^\s,]++|\s++(?![^\s="\',]++\s*+=))*+')  # to a comma or the next key=
+_COMMA = re.compile(r"\s*+,")
+_JOINED_BY_COMMA = re.compile(r'\s*+,\s*+[\w-]++\s*+=\s*+"')
+_WORD_BETWEEN = re.compile(r"\s*+[^\s,]++")
+
+# What an #EXTINF line says: name, attributes as text, group, and whether they ask for headers.
+Info = tuple[str, str, str, bool]
+
+
+def parse_extinf(line: str) -> Info:
+    """What an ``#EXTINF`` line says, however it is quoted."""
+    pieces = line.split('"')  # '#EXTINF:-1 tvg-id=', 'value', ' tvg-name=', …, ',name'
+    if len(pieces) == 1 and (bare := _BARE.match(line)):
+        return bare[1].strip(", "), "", "", False
+    layout = _layout('"'.join(pieces[:-1:2]))
+    name = pieces[-1]
+    if layout is None or len(pieces) != layout.pieces or name[:1] != ",":
+        end = _EXTINF_HEAD.match(line).end()  # type: ignore[union-attr]
+        return _info_of(*scan_attributes(line, end))
+    tidy = name.strip(", ")
+    if layout.is_canonical and ' "' not in line and '=" ' not in line:
+        text, group = line[layout.start : -len(name)], pieces[layout.group]
+        return tidy, text, group if layout.group else "", layout.asks
+    values = map(str.strip, pieces[1::2])
+    attributes = dict(zip(layout.keys, values))  # noqa: B905  as many; strict is slow
+    if len(attributes) != len(layout.keys):
+        attributes = _first_of_each(zip(layout.keys, pieces[1::2]))  # noqa: B905
+    return _info_of(attributes, tidy)
+
+
+def _info_of(attributes: dict[str, str], name: str) -> Info:
+    asks = not HEADER_KEYS.isdisjoint(attributes)
+    return name, quoted(attributes), attributes.get("group-title", ""), asks
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What is the same on the lines of a list that have the same keys."""
+
+    keys: list[str]
+    pieces: int  # that quotes cut the line into
+    start: int  # of the attributes in it
+    group: int  # the piece that is the group's name; 0: there is none
+    asks: bool  # for headers
+    is_canonical: bool  # the text is as ``quoted`` would write it
+
+
+@lru_cache(maxsize=128)
+def _layout(between: str) -> _Layout | None:
+    """Of a line with this between its quotes; None if it is odd."""
+    match = _BETWEEN_QUOTES.fullmatch(between)
+    if match is None:
+        return None
+    keys = [key.lower() for key in _QUOTED_KEY.findall(between, match.end(1))]
+    canonical = match[1] + '"'.join([f" {key}=" for key in in_order(dict.fromkeys(keys))])
+    return _Layout(
+        keys,
+        pieces=2 * len(keys) + 1,
+        start=match.end(1),
+        group=2 * keys.index("group-title") + 1 if "group-title" in keys else 0,
+        asks=not HEADER_KEYS.isdisjoint(keys),
+        is_canonical=between == canonical,
+    )
+
+
+def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:
+    """Attributes, and what follows their comma: of ``text`` from ``position`` on, by tokens."""
+    pairs: list[tuple[str, str]] = []
+    words: list[str] = []
+    while len(pairs) < _MOST_ATTRIBUTES and len(words) < _MOST_ATTRIBUTES:
+        key = None if _ends_here(text, position) else _KEY.match(text, position)
+        if key:
+            value, position = _value(text, key.end())
+            pairs.append((key[1] or key[2], value))
+            continue
+        word = None if _ends_here(text, position) else _WORD_BETWEEN.match(text, position)
+        if word is None:
+            break
+        words.append(word[0].strip())
+        position = word.end()
+    _, comma, name = text[position:].partition(",")
+    return _first_of_each(pairs), name.strip(", ") if comma else " ".join(words)
+
+
+def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Of keys that come several times the first value that is not empty."""
+    attributes: dict[str, str] = {}
+    for key, value in pairs:
+        attributes[key.lower()] = attributes.get(key.lower()) or value.strip()
+    return attributes
+
+
+def _ends_here(text: str, position: int) -> bool:
+    """Whether the comma before the name is next; some lists join attributes by commas too."""
+    return _COMMA.match(text, position) is not None and not _JOINED_BY_COMMA.match(text, position)
+
+
+def _value(text: str, position: int) -> tuple[str, int]:
+    """The value that starts at ``position``, and where it ends."""
+    quote_mark = text[position : position + 1]
+    closing = _CLOSING.get(quote_mark)
+    if closing is None:
+        bare = _BARE_VALUE.match(text, position)
+        assert bare is not None  # it matches the empty text
+        return bare[0].strip().strip("\"'“”"), bare.end()
+    start = position + 1
+    end = closing.search(text, start) or _ANY_END[quote_mark].search(text, start)
+    assert end is not None  # a text has an end
+    stop = end.start()
+    swallowed = _SWALLOWED_KEY.search(text, start, stop)
+    if swallowed:
+        return text[start : swallowed.start()].rstrip("\"'"), swallowed.start()
+    value = text[start:stop]
+    if value.count(quote_mark) % 2:
+        if text[stop : stop + 2] == 2 * quote_mark:  # a="say "hi"": the second one closes
+            return f"{value}{quote_mark}", stop + 2
+        value = value.strip(quote_mark)  # a=""x"
+    return value, stop + (text[stop : stop + 1] == quote_mark)
