@@ -101,9 +101,11 @@ class Tape:
         return self.report.dts[pid][max(0, bisect_right(arrived, at) - 1)]
 
     def lost(self) -> list[tuple[float, float]]:
-        """Seconds without pictures: of media between two of them, and of silence meanwhile.
+        """Seconds without pictures: of media between two of them, and of time that passed.
 
-        One pair for each place where pictures are missing.
+        One pair for each place where pictures are missing. The time is counted by how far media
+        was ahead of it within a second on either side: the last picture of an upstream that fell
+        silent may come when that is given up, and a picture that comes late is none that is lost.
         """
         sent = sorted(
             (number, dts)
@@ -111,10 +113,19 @@ class Tape:
             for number, dts in zip(self.report.begun[pid], self.report.dts[pid], strict=True)
         )
         arrived = _times_of([number for number, _ in sent], self.arrivals)
+        gaps: list[float] = []
+        ahead: list[list[float]] = [[]]  # of time, each picture between two gaps
+        media, last = 0.0, sent[0][1] if sent else 0
+        for (_, dts), at in zip(sent, arrived, strict=True):
+            step = (dts - last) % (1 << 33) / TICKS
+            if step > 1.5 / RATE:
+                gaps.append(step)
+                ahead.append([])
+            media, last = media + step, dts
+            ahead[-1].append(media - at)
         return [
-            ((new[1] - old[1]) % (1 << 33) / TICKS, late - early)
-            for (old, early), (new, late) in itertools.pairwise(zip(sent, arrived, strict=True))
-            if (new[1] - old[1]) % (1 << 33) > 1.5 * TICKS / RATE
+            (gap, gap - (max(after[:RATE]) - max(before[-RATE:])))
+            for gap, (before, after) in zip(gaps, itertools.pairwise(ahead), strict=True)
         ]
 
     def most_ahead(self) -> float:

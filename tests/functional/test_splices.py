@@ -110,7 +110,7 @@ def test_a_failover_costs_less_than_the_shorter_group_of_pictures(stage: Stage, 
     """Beside the time that it took: what was on the way to viewers, and what is not decodable."""
     tape = stage.tapes[name]
     group = min(show.group for show in stage.shows[name])
-    lost = [round((media - silence) * RATE) for media, silence in tape.lost()]
+    lost = [round((media - passed) * RATE) for media, passed in tape.lost()]
     note(f"{name}: pictures lost at each failover: {lost}")
     assert 1 <= len(lost) <= len(ENDINGS)
     assert max(lost) < group * RATE
