@@ -95,7 +95,7 @@ def create_app(config: Config) -> Flask:
 
     def imported() -> None:
         if catalog := lists.catalog:
-            hubs.imported(catalog.find)
+            hubs.imported(catalog.find, importer.take_imported())
 
     importer = Importer(config, client, on_catalog=lists.replace, on_import=imported)
     view = View(

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Protocol
 
+RATE_LIMITS = frozenset((429, 456, 458, 509))  # 456, 458: Xtream panels, "too many connections"
+
 
 class Reason(StrEnum):
     """Why an upstream ended: the label of the metric and the word in the log."""
@@ -13,7 +15,7 @@ class Reason(StrEnum):
     REFUSED = "refused"  # no connection: refused, unreachable, no such host, TLS
     TIMEOUT = "timeout"  # no first media byte within STREAM_TIMEOUT
     HTTP_ERROR = "http_error"  # 4xx or 5xx
-    RATE_LIMITED = "rate_limited"  # the account is busy: blames no stream
+    RATE_LIMITED = "rate_limited"  # too many connections, or it asks for a pause: no failure
     NOT_MEDIA = "not_media"  # HTML, text, a playlist: no transport stream in it
     EMPTY = "empty"  # a body that ended before MIN_DATA_SIZE
     ENDED = "ended"  # end of body in mid-stream
@@ -55,7 +57,14 @@ class ConfigError(KptvError):
 
 
 class ImportFailed(KptvError):
-    """A channel list that could not be had: keep the last good one."""
+    """A channel list that could not be had: keep the last good one.
+
+    ``retry_after`` is what the provider asked for, in seconds.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UpstreamError(KptvError):

@@ -1,7 +1,7 @@
 """Which stream of a channel to try next, and when. Pure: told the time, no I/O.
 
 Theory of operation. ``Health`` is what all channels share: how often a stream failed in a row,
-until when it is blocked, until when a source wants to be left alone. ``Failover`` is one channel
+until when it is blocked, who wants to be left alone (see ``resting``). ``Failover`` is one channel
 being played. Each of its streams has a time before which it is not opened again, counted from when
 it was last opened: 1 s after it gave media, RETRY_DELAY after it gave none, doubling each time it
 gives none again. So one that was not tried yet may be tried at once, one that played for a while
@@ -16,7 +16,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kptv.channels.model import Source, Stream
+from kptv.channels.model import Key, Source, Stream
+from kptv.channels.resting import Rest, Rests, Scope, account_of
 from kptv.errors import Reason, UpstreamError
 
 COLD_START = 20.0  # seconds until a viewer who has seen nothing is told 503
@@ -26,10 +27,7 @@ TRUSTED_AFTER = 30.0  # seconds of good media that wipe out earlier failures
 REOPEN_DELAY = 1.0  # seconds from one opening to the next of a stream that gives media
 LONGEST_RETRY_DELAY = 60.0
 FIRST_BLOCK, LONGEST_BLOCK = 60.0, 1800.0  # cool-down of a blocked stream, doubling
-FIRST_COOLING, LONGEST_COOLING = 5.0, 60.0  # of a source that names no time itself
 FORGET_AFTER = 3600.0  # a failure this old is no longer remembered
-
-Key = tuple[int, str]  # of a stream: source number, URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +74,9 @@ class Standing(StrEnum):
     OPEN = "open"  # it is the one that is opened or plays
     READY = "ready"  # would be tried now
     FULL = "full"  # would be, had its source a free slot
-    RESTING = "resting"  # failed, and is left alone for a moment
+    RESTING = "resting"  # failed or asked for a pause, and is left alone for a moment
     COOLING = "cooling"  # its source wants to be left alone
+    HOST_COOLING = "host_cooling"  # its host does, which is not that of its source
     BLOCKED = "blocked"  # failed again and again
 
 
@@ -101,11 +100,19 @@ class _StreamHealth:
     blocks: int = 0  # in a row
     blocked_until: float = 0.0
 
+    def forgive(self) -> None:
+        """Take the last failure back, and the block if it led to one."""
+        self.failures = max(self.failures - 1, 0)
+        if self.blocked_until:
+            self.blocked_until, self.blocks = 0.0, max(self.blocks - 1, 0)
 
-@dataclass(slots=True)
-class _SourceHealth:
-    cools: int = 0  # in a row
-    cool_until: float = 0.0
+
+_WORDS = {Scope.STREAM: "stream", Scope.HOST: "host", Scope.ACCOUNT: "source"}
+_STANDING_OF = {
+    Scope.STREAM: Standing.RESTING,
+    Scope.HOST: Standing.HOST_COOLING,
+    Scope.ACCOUNT: Standing.COOLING,
+}
 
 
 class Health:
@@ -114,14 +121,16 @@ class Health:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._streams: dict[Key, _StreamHealth] = {}
-        self._sources: dict[int, _SourceHealth] = {}
+        self._rests = Rests()
 
     def ready_at(self, stream: Stream) -> float:
         """The time from which ``stream`` may be opened; 0 if nothing is against it."""
-        streams, sources = self._streams, self._sources
-        blocked = streams[stream.key].blocked_until if stream.key in streams else 0.0
-        number = stream.source.number
-        return max(blocked, sources[number].cool_until if number in sources else 0.0)
+        health, rest = self._streams.get(stream.key), self._rests.of(stream)
+        return max(health.blocked_until if health else 0.0, rest.look_at if rest else 0.0)
+
+    def asked_until(self, stream: Stream) -> float:
+        """The time until which it was asked to leave ``stream`` alone, though it may be tried."""
+        return self._rests.asked_until(stream)
 
     def blocked(self, now: float) -> int:
         """How many streams are blocked."""
@@ -129,12 +138,21 @@ class Health:
 
     def standing(self, stream: Stream, now: float) -> tuple[Standing, float | None]:
         """What is against ``stream`` over all channels, and until when."""
-        health, source = self._streams.get(stream.key), self._sources.get(stream.source.number)
+        health, rest = self._streams.get(stream.key), self.rest_of(stream, now)
         if health and health.blocked_until > now:
             return Standing.BLOCKED, health.blocked_until
-        if source and source.cool_until > now:
-            return Standing.COOLING, source.cool_until
+        if rest:
+            return _STANDING_OF[rest.scope], rest.look_at
         return Standing.READY, None
+
+    def rest_of(self, stream: Stream, now: float) -> Rest | None:
+        """Who asked that ``stream`` be left alone now, and why."""
+        rest = self._rests.of(stream)
+        return rest if rest and rest.look_at > now else None
+
+    def rests(self, now: float) -> list[Rest]:
+        """All who are left alone."""
+        return self._rests.all(now)
 
     def failures(self, stream: Stream) -> int:
         """Its failures in a row."""
@@ -151,19 +169,23 @@ class Health:
 
     def known(self) -> list[Key]:
         """The streams that something is remembered of."""
-        return list(self._streams)
+        return list({*self._streams, *self._rests.streams()})
 
     def unblock(self, key: Key) -> bool:
         """Let a stream be tried as if it had never failed; False if nothing was against it."""
-        return self._streams.pop(key, None) is not None
+        rested = self._rests.end(key)
+        return self._streams.pop(key, None) is not None or rested
 
     def trust(self, stream: Stream) -> None:
         """It played well: forget what was against it."""
         self._streams.pop(stream.key, None)
 
-    def answered(self, source: Source) -> None:
-        """It let a connection in: the next cooling is a short one again."""
-        self._sources.pop(source.number, None)
+    def answered(self, offer: Source | Stream) -> None:
+        """A connection was let in: who rested because of others may be asked again.
+
+        The next rest is a short one. ``offer`` is the stream, or a source as such.
+        """
+        self._rests.let_in(offer)
 
     def fail(self, stream: Stream, now: float) -> bool:
         """Count a failure; True if the stream is blocked from now on."""
@@ -179,17 +201,32 @@ class Health:
 
     def cool(self, source: Source, now: float, retry_after: float | None) -> float:
         """Leave a source alone that has too many connections; gives the seconds."""
-        health = self._sources.setdefault(source.number, _SourceHealth())
-        seconds = min(FIRST_COOLING * (1 << health.cools), LONGEST_COOLING)
-        if retry_after:  # 0 would be a loop without a pause
-            seconds = max(retry_after, 1.0)
-        health.cools = min(health.cools + 1, 16)
-        health.cool_until = max(health.cool_until, now + seconds)
-        return seconds
+        error = UpstreamError(Reason.RATE_LIMITED, retry_after=retry_after)
+        return self._rests.rest(account_of(source), "", error, now).seconds
 
-    def imported(self, now: float) -> None:
-        """After an import every blocked stream may be tried once; old failures are forgotten."""
+    def refused(self, stream: Stream, error: UpstreamError, now: float, busy: bool) -> str:
+        """Leave alone whom an error asks to be, told for the log; empty if it is a failure.
+
+        ``busy`` as for ``Failover.failed``.
+        """
+        party = self._rests.party(stream, error, now, busy)
+        if party is None:
+            return ""
+        rest = self._rests.rest(party, stream.name, error, now)
+        for key in self._rests.take_back(party):
+            if key in self._streams:
+                self._streams[key].forgive()
+        return f"leaving the {_WORDS[rest.scope]} alone for {rest.seconds:.0f} s"
+
+    def imported(self, now: float, numbers: Collection[int] | None = None) -> None:
+        """After an import of these sources (None: of all) all their streams may be tried once.
+
+        Old failures are forgotten.
+        """
+        self._rests.imported(numbers)
         for key, health in list(self._streams.items()):
+            if numbers is not None and key[0] not in numbers:
+                continue
             health.blocked_until = 0.0
             if now - health.failed_at > FORGET_AFTER:
                 del self._streams[key]
@@ -264,9 +301,11 @@ class Failover:
             standing, until = Standing.RESTING, attempts.not_before
         elif standing is Standing.READY and stream.source.number in full:
             standing = Standing.FULL
-        failed_at = attempts.failed_at if attempts.error else None
+        error, failed_at = attempts.error, attempts.failed_at if attempts.error else None
+        if (rest := self._health.rest_of(stream, now)) and rest.look_at == until:
+            error, failed_at = rest.why, rest.since
         failures = self._health.failures(stream)
-        return Candidate(stream, standing, until, failures, attempts.error, failed_at)
+        return Candidate(stream, standing, until, failures, error, failed_at)
 
     def next(self, now: float, full: Collection[int]) -> Step:
         """What to do now; ``full`` holds the numbers of the sources without a free slot."""
@@ -295,7 +334,7 @@ class Failover:
         assert self._run is not None
         self._run = _Run(self._run.stream, self._run.opened_at, now)
         self._cold = False
-        self._health.answered(self._run.stream.source)
+        self._health.answered(self._run.stream)
 
     def failed(self, error: UpstreamError, now: float, last_media: float, busy: bool) -> str:
         """What was opened has ended; gives what follows from that, for the log ("" : nothing).
@@ -327,9 +366,8 @@ class Failover:
         return self._blame(_Run(stream, opened_at), error, now, busy)
 
     def _blame(self, run: _Run, error: UpstreamError, now: float, busy: bool) -> str:
-        if error.reason is Reason.RATE_LIMITED or (busy and error.status in (403, 503)):
-            seconds = self._health.cool(run.stream.source, now, error.retry_after)
-            return f"leaving the source alone for {seconds:.0f} s"
+        if told := self._health.refused(run.stream, error, now, busy):
+            return told
         attempts = self._attempts.setdefault(run.stream.key, _Attempts())
         delay = self._policy.retry_delay * (1 << min(attempts.failures, 16))
         attempts.failures += 1
@@ -395,5 +433,14 @@ class Failover:
             return Wait(later)
         if not self._cold and now < self._deadline:
             return Wait(self._deadline)  # an import may bring new candidates
-        soon = self._policy.retry_delay if later is None else later - now
+        soon = self._policy.retry_delay if later is None else self._asked(later) - now
         return GiveUp("no source of this channel works at the moment", max(soon, 1.0))
+
+    def _asked(self, later: float) -> float:
+        """``later``, or when the first stream may be tried in which all is done as it was asked."""
+        asked = (
+            max(self._ready_at(s), self._health.asked_until(s))
+            for s in self._streams
+            if not self._is_spent(s)
+        )
+        return max(later, min(asked, default=later))

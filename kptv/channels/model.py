@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kptv.channels.hosts import host_of
+
+Key = tuple[int, str]  # of a stream: source number, URL
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -13,6 +17,8 @@ class Source:
     number: int  # place in SOURCES, from 1
     url: str = field(repr=False)  # a secret: holds user and password
     max_connections: int  # 0: no limit
+    host: str | None = field(default=None, repr=False, compare=False)
+    """Where most links of its list lead; empty: to many; None: not imported yet. A secret."""
 
     @property
     def tag(self) -> str:
@@ -34,9 +40,17 @@ class Stream:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # to be sent with requests
 
     @property
-    def key(self) -> tuple[int, str]:
+    def key(self) -> Key:
         """What it is known by, over re-imports: its source's number and its URL (a secret)."""
         return self.source.number, self.url
+
+    @property
+    def other_host(self) -> str:
+        """Its host, unless most links of its source lead there, or it is not known; then empty."""
+        if self.source.host is None:
+            return ""
+        host = host_of(self.url)
+        return "" if host == self.source.host else host
 
     def __eq__(self, other: object) -> bool:
         return self.key == other.key if isinstance(other, Stream) else NotImplemented

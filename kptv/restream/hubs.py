@@ -137,12 +137,15 @@ class Hubs:
             file.close()
         return self.files.open(channel, byte_range, departed)
 
-    def imported(self, find: Callable[[str], Channel | None]) -> None:
+    def imported(
+        self, find: Callable[[str], Channel | None], numbers: Collection[int] | None = None
+    ) -> None:
         """Running hubs go on, with the new candidates; blocked streams get another chance.
 
-        ``find`` gives the channel of a slug, as the new catalog has it.
+        ``find`` gives the channel of a slug, as the new catalog has it; ``numbers`` are those of
+        the sources whose import was good (None: all were).
         """
-        self.health.imported(monotonic())
+        self.health.imported(monotonic(), numbers)
         for hub in self._hubs.values():
             if channel := find(hub.channel.slug):
                 hub.update(channel)

@@ -21,13 +21,12 @@ from requests.cookies import get_cookie_header
 
 from kptv.channels.model import Source
 from kptv.config import Config
-from kptv.errors import Reason, UpstreamError
+from kptv.errors import RATE_LIMITS, Reason, UpstreamError
 from kptv.formats.addresses import resolve, scheme_of
 from kptv.upstream.fairness import FairConnection, FairTLSConnection
 
 MAX_REDIRECTS = 10  # real chains (load balancer, token, edge) have two or three
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
-RATE_LIMITS = frozenset((429, 456, 458, 509))  # 456, 458: Xtream panels, "too many connections"
 LONGEST_RETRY_AFTER = 86400.0  # seconds; more is nonsense
 _SPARE_CONNECTIONS = 4  # pooled past the limit: list and playlist requests
 
@@ -287,8 +286,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _refusal(response: requests.Response, now: float) -> UpstreamError:
     status = response.status_code
-    retry_after = parse_retry_after(response.headers.get("retry-after"), now)
-    limited = status in RATE_LIMITS or (status >= 400 and retry_after is not None)
+    asks = response.headers.get("retry-after", "")
+    retry_after = parse_retry_after(asks, now)
+    limited = status in RATE_LIMITS or (status >= 400 and asks)
     return UpstreamError(
         Reason.RATE_LIMITED if limited else Reason.HTTP_ERROR,
         f"HTTP {status}",

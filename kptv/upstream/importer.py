@@ -35,6 +35,7 @@ PATIENCE = 5.0  # seconds that a round's catalog, also the first one, waits for 
 DEADLINE = 600.0  # seconds for all of a list: 50 MB at 1 Mbit/s take 400
 # Seconds until a source that failed is asked again, doubling, if that is before the next round.
 FIRST_RETRY, LONGEST_RETRY = 60.0, 1800.0
+SHORTEST_RETRY = 5.0  # where it says itself when to come again
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Importer:
         self._publishing = BoundedSemaphore(1)
         self._catalog: Catalog | None = None
         self._changed = False  # since the catalog was built
+        self._imported: set[int] = set()  # sources whose import was good, since somebody asked
         self._asked = False  # for a round
         self._stir = Event()  # there is something to look at: asked for, or failed
         self._done = Event()  # with all of the round that was asked for last
@@ -99,6 +101,11 @@ class Importer:
     def states(self) -> list[ImportState]:
         """One a source, in their order."""
         return [item.state for item in self._sources]
+
+    def take_imported(self) -> set[int]:
+        """Numbers of the sources whose import was good since this was asked last."""
+        imported, self._imported = self._imported, set()
+        return imported
 
     @property
     def alive(self) -> bool:
@@ -194,7 +201,7 @@ class Importer:
             with gevent.Timeout(DEADLINE, late):
                 self._fetch(item)
         except ImportFailed as failed:
-            self._failed(item, str(failed))
+            self._failed(item, str(failed), failed.retry_after)
         except Exception as error:  # a fault of ours in one list must not stop the others
             log.exception("%s: import failed by a fault of the proxy", item.state.source.tag)
             self._failed(item, type(error).__name__)
@@ -247,8 +254,9 @@ class Importer:
         if item.state.failures:
             log.info("%s: imports again", item.state.source.tag)
         item.state = replace(item.state, failures=0, error="", last_success=time())
+        self._imported.add(item.state.source.number)
 
-    def _failed(self, item: _SourceImport, error: str) -> None:
+    def _failed(self, item: _SourceImport, error: str, asked: float | None = None) -> None:
         state = item.state
         if error != state.error:  # once, not every interval
             log.warning(
@@ -258,8 +266,7 @@ class Importer:
                 f"its {state.entries} entries stay" if item.listing else "it has no entries yet",
             )
         item.state = replace(state, failures=state.failures + 1, error=error)
-        delay = min(FIRST_RETRY * 2.0 ** min(state.failures, 16), LONGEST_RETRY)
-        item.retry_at = monotonic() + delay
+        item.retry_at = monotonic() + retry_delay(state.failures, asked)
         self._stir.set()
 
     def _publish(self) -> None:
@@ -293,3 +300,12 @@ class Importer:
         copies = [replace(listing, blocks=list(listing.blocks)) for listing in listings]
         sort_field, descending = self._order
         return build_catalog(copies, sort_field=sort_field, descending=descending)
+
+
+def retry_delay(failures: int, asked: float | None) -> float:
+    """Seconds until a list is asked for again that failed once more after ``failures``.
+
+    ``asked`` is what the provider asked for, which may be sooner: it is there in a moment.
+    """
+    first = FIRST_RETRY if asked is None else SHORTEST_RETRY
+    return min(max(first * 2.0 ** min(failures, 16), asked or 0.0), LONGEST_RETRY)

@@ -12,7 +12,7 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from stat import S_ISREG
 from typing import Protocol
@@ -22,6 +22,7 @@ from urllib.request import url2pathname
 import requests
 
 from kptv.channels.catalog import BLOCK, Listing
+from kptv.channels.hosts import HostCount
 from kptv.channels.model import Source
 from kptv.channels.packing import number_mark, pack
 from kptv.errors import ImportFailed, UpstreamError
@@ -145,7 +146,7 @@ def _request_errors() -> Iterator[None]:
         with mapped_errors():
             yield
     except UpstreamError as error:
-        raise ImportFailed(str(error)) from None
+        raise ImportFailed(str(error), error.retry_after) from None
 
 
 @contextmanager
@@ -214,6 +215,7 @@ def read_list(
     pace, lines, parser = Pace(), Lines(), ListParser(base)
     blocks: list[list[bytes]] = []
     digest, size = hashlib.sha256(), 0
+    hosts = HostCount()
     head = b""
     for piece in unpacked(pieces):
         size += len(piece)
@@ -227,9 +229,11 @@ def read_list(
         pace()
         for start in range(0, len(piece), _PARSED_AT_ONCE):
             entries = parser.feed(lines.feed(piece[start : start + _PARSED_AT_ONCE]))
+            hosts.add(entry.url for entry in entries)
             _append(blocks, source.number, entries, digest)
             pace()
     entries = parser.feed(lines.finish())
+    hosts.add(entry.url for entry in entries)
     _append(blocks, source.number, entries, digest)
     parser.finish()
     digest.update(repr(parser.headers).encode("utf-8", "replace"))
@@ -237,7 +241,7 @@ def read_list(
         raise ImportFailed("an empty answer")
     if not blocks and not parser.is_list:
         raise ImportFailed("not a channel list")
-    listing = Listing(source, blocks, parser.headers)
+    listing = Listing(replace(source, host=hosts.most), blocks, parser.headers)
     skipped = parser.skipped + lines.skipped
     return Imported(listing, digest.hexdigest(), size, skipped, parser.is_list)
 

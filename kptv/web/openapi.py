@@ -75,7 +75,9 @@ _SCHEMAS: Json = {
     "Candidate": _object(
         id=_TEXT,
         source=_WHOLE,
-        standing={"enum": ["open", "ready", "full", "resting", "cooling", "blocked"]},
+        standing={
+            "enum": ["open", "ready", "full", "resting", "cooling", "host_cooling", "blocked"]
+        },
         until=_TIME_OR_NULL,
         failures=_WHOLE,
         reason=_TEXT,
@@ -114,6 +116,16 @@ _SCHEMAS: Json = {
         history=_list(_ref("Event")),
     ),
     "Blocked": _object(id=_TEXT, name=_TEXT, source=_WHOLE, until=_TIME_OR_NULL),
+    "Resting": _object(
+        id=_TEXT,
+        what={"enum": ["stream", "host", "account"], "description": "what is left alone"},
+        source=_WHOLE,
+        name={"type": "string", "description": "of the stream that was refused"},
+        reason=_TEXT,
+        detail=_TEXT,
+        since=_TIME,
+        until=_TIME,
+    ),
     "Line": _object(number=_WHOLE, time=_TIME, level=_TEXT, logger=_TEXT, text=_TEXT),
     "Status": _object(
         time=_TIME,
@@ -129,6 +141,7 @@ _SCHEMAS: Json = {
         sources=_list(_ref("Source")),
         hubs=_list(_ref("Hub")),
         blocked=_list(_ref("Blocked")),
+        resting=_list(_ref("Resting")),
         events=_list(_ref("Event")),
         log=_list(_ref("Line")),
     ),

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from kptv.channels.catalog import Catalog
-from kptv.channels.failover import Candidate, Key
-from kptv.channels.model import Channel, Source
+from kptv.channels.failover import Candidate
+from kptv.channels.model import Channel, Key, Source
+from kptv.channels.resting import Rest
 from kptv.config import Config
 from kptv.log_handlers import Line
 from kptv.logs import Log
@@ -26,6 +27,7 @@ from kptv.restream.vitals import Vitals
 from kptv.web.clients import Clients, app_of
 
 MOST_WATCHING = 100  # viewers that are shown of a channel: the furthest behind
+MOST_RESTING = 100  # that are shown: the newest
 _LINES, _EVENTS = 100, 60
 _SALT = token_bytes(16)  # an id must not tell whether somebody guessed a URL
 
@@ -93,6 +95,10 @@ class View:
                     "until": _unix(until, now),
                 }
                 for key, name, until in self.hubs.health.blocks(now)
+            ],
+            "resting": [
+                self._rest(rest, now)
+                for rest in nlargest(MOST_RESTING, self.hubs.health.rests(now), key=_since)
             ],
             "events": [self.event(event) for event in journal],
             "log": [line_of(line) for line in list(self.log.recent.lines)[-_LINES:]],
@@ -248,6 +254,18 @@ class View:
             "failed_at": _unix(candidate.failed_at, now),
         }
 
+    def _rest(self, rest: Rest, now: float) -> Json:
+        return {
+            "id": stream_id(rest.key),
+            "what": str(rest.scope),
+            "source": rest.key[0],
+            "name": self._public(rest.name),
+            "reason": str(rest.why.reason),
+            "detail": self._public(rest.why.detail),
+            "since": _unix(rest.since, now),
+            "until": _unix(rest.look_at, now),
+        }
+
     def _public(self, text: str) -> str:
         return self.log.redactor.redact_again(text) if text else ""
 
@@ -285,6 +303,10 @@ def _viewer(viewer: Subscriber, now: float) -> Json:
 
 def _trouble_of(viewer: Subscriber) -> tuple[int, float]:
     return viewer.skips, -viewer.joined_at
+
+
+def _since(rest: Rest) -> float:
+    return rest.since
 
 
 def _joined(viewer: Subscriber) -> float:

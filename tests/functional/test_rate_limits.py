@@ -23,9 +23,7 @@ CASES: dict[str, tuple[Reply, float]] = {
     "458": (Reply(458, {"Retry-After": "soon"}), BY_ITSELF),
     "509": (Reply(509), BY_ITSELF),
     "429 asks": (Reply(429, {"Retry-After": "3"}), ASKED),
-    "503 asks": (Reply(503, {"Retry-After": "3"}), ASKED),
-    "403 asks": (Reply(403, {"Retry-After": "3"}), ASKED),
-    "date asks": (Reply(503, {"Retry-After": "a date"}), ASKED),
+    "date asks": (Reply(509, {"Retry-After": "a date"}), ASKED),
     # These two answer so while another connection to them is open.
     "403 beside": (Reply(403), BY_ITSELF),
     "503 beside": (Reply(503), BY_ITSELF),

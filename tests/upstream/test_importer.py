@@ -23,7 +23,7 @@ from kptv.errors import Reason, UpstreamError
 from kptv.upstream import importer as importer_module
 from kptv.upstream import lists as lists_module
 from kptv.upstream.client import Client
-from kptv.upstream.importer import Importer
+from kptv.upstream.importer import Importer, retry_delay
 
 LIMIT = 20.0  # seconds that any wait may take
 LIST = b"#EXTM3U\n#EXTINF:-1,One\nhttp://a.example/1\n#EXTINF:-1,Two\nhttp://a.example/2\n"
@@ -550,6 +550,57 @@ def test_a_source_that_failed_is_asked_again_before_the_interval(
         while rig.names != ["One", "Three", "Two"]:
             gevent.sleep(0.001)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked", "seconds"),
+    [
+        (0, None, 60),
+        (3, None, 480),
+        (0, 5.0, 5),
+        (0, 0.0, 5),
+        (3, 5.0, 40),
+        (0, 900.0, 900),
+        (0, 86400.0, 1800),
+        (99, None, 1800),
+    ],
+)
+def test_a_list_that_asks_for_a_pause_gets_it_within_reason(
+    failures: int, asked: float | None, seconds: float
+) -> None:
+    assert retry_delay(failures, asked) == seconds
+
+
+def test_a_list_that_is_ready_in_a_moment_is_asked_again_then(
+    make: Callable[..., Rig], server: ListServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer_module, "SHORTEST_RETRY", 0.01)
+    good, server.answer = server.answer, (429, {"Retry-After": "0"}, b"")
+    rig = make(server.url).run()
+    assert rig.importer.states[0].failures == 1
+    server.answer = good
+    with gevent.Timeout(LIMIT):
+        while rig.names != ["One", "Two"]:
+            gevent.sleep(0.001)
+
+
+def test_a_catalog_knows_where_most_links_of_each_source_lead(
+    make: Callable[..., Rig], server: ListServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "many.m3u"
+    path.write_text("#EXTM3U\n#EXTINF:-1,A\nhttp://a.example/a\n#EXTINF:-1,B\nhttp://b.example/b\n")
+    rig = make(server.url, str(path)).run()
+    hosts = {number: source.host for number, source in rig.catalogs[-1].sources.items()}
+    assert hosts == {1: "a.example", 2: ""}
+    one = rig.catalogs[-1].find("one")
+    assert one is not None
+    assert one.streams[0].source.host == "a.example"
+
+
+def test_it_tells_once_whose_import_was_good(make: Callable[..., Rig], server: ListServer) -> None:
+    rig = make(server.url, "/nowhere.m3u").run()
+    assert rig.importer.take_imported() == {1}
+    assert rig.importer.take_imported() == set()
 
 
 def test_closing_may_come_twice_before_the_start_and_in_mid_import(

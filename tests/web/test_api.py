@@ -405,6 +405,22 @@ def test_a_blocked_stream_is_shown_and_unblocked(rig: StatusRig, client: FlaskCl
     assert client.post(path, headers=BEARER).status_code == 404
 
 
+def test_who_rests_is_shown_for_how_long_and_why(rig: StatusRig, client: FlaskClient) -> None:
+    stream, other = rig.stream("News", 1), rig.stream("News", 2)
+    asks = UpstreamError(Reason.RATE_LIMITED, "HTTP 503", status=503, retry_after=300)
+    limited = UpstreamError(Reason.RATE_LIMITED, "HTTP 429", status=429)
+    rig.hubs.health.refused(stream, asks, monotonic(), busy=False)
+    rig.hubs.health.refused(other, limited, monotonic(), busy=False)
+    account, rest = status(client)["resting"]
+    assert (account["what"], account["source"], account["detail"]) == ("account", 2, "HTTP 429")
+    assert (rest["what"], rest["source"], rest["name"]) == ("stream", 1, "News")
+    assert rest["until"] - rest["since"] == pytest.approx(300, abs=0.2)
+    path = f"/api/streams/{rest['id']}/unblock"
+    assert client.post(path, headers=BEARER).status_code == 200
+    assert status(client)["resting"] == [account]
+    assert client.post(path, headers=BEARER).status_code == 404
+
+
 # --- events ---
 
 

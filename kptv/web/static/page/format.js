@@ -41,7 +41,7 @@ const REASONS = {
   refused: "no connection",
   timeout: "no answer in time",
   http_error: "HTTP error",
-  rate_limited: "too many connections",
+  rate_limited: "asks for a pause",
   not_media: "not a stream",
   empty: "an empty stream",
   ended: "the stream ended",

@@ -1,7 +1,7 @@
 // Puts the parts together: what comes from the server goes to the views.
 
 import { act, onAdmin, startAdmin } from "./admin.js";
-import { blockedRow } from "./blocked.js";
+import { blockedRow, restingRow } from "./blocked.js";
 import { startChannels } from "./channels.js";
 import { showConnect } from "./connect.js";
 import { byId, el, keyed, put } from "./dom.js";
@@ -83,6 +83,8 @@ function show() {
   keyed(byId("sources"), state.sources, (source) => source.number, () => sourceRow(context));
   keyed(byId("blocked"), state.blocked, (stream) => stream.id, () => blockedRow(context));
   byId("blocked-panel").hidden = !state.blocked.length;
+  keyed(byId("resting"), state.resting, (rest) => rest.id, () => restingRow(context));
+  byId("resting-panel").hidden = !state.resting.length;
   showEvents();
 }
 

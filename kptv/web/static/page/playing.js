@@ -14,6 +14,7 @@ const STANDINGS = {
   full: "all its slots are in use",
   resting: "resting",
   cooling: "its source is left alone",
+  host_cooling: "its host is left alone",
   blocked: "blocked",
 };
 

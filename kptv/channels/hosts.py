@@ -1,0 +1,68 @@
+"""Which host a link leads to, and which host most links of a list lead to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_COUNTED = 256  # hosts at once; a list may name another one in each of 500,000 links
+_REMEMBERED = 1024  # beginnings of links whose host is known: most links of a list begin alike
+_STANDARD_PORTS = (":80", ":443")
+
+
+def host_of(url: str) -> str:
+    """The host of a URL in lower case, with its port unless that goes without saying.
+
+    Another port is another server: behind one address there may be several.
+    """
+    rest = url.partition("://")[2]
+    for end in "/?#\\":
+        rest = rest.partition(end)[0]
+    host = rest.rpartition("@")[2].lower()
+    for port in _STANDARD_PORTS:
+        host = host.removesuffix(port)
+    return host
+
+
+class HostCount:
+    """Finds the host of more than half of all links in one pass, in little memory and time.
+
+    By Misra and Gries (1982): when too many hosts are counted, each loses one together with the
+    newcomer. A host so loses one link in ``_COUNTED`` at most.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._known: dict[str, str] = {}
+        self._links = self._lost = 0
+
+    def __repr__(self) -> str:
+        return f"<HostCount links={self._links}>"
+
+    def add(self, urls: Iterable[str]) -> None:
+        """Some more links."""
+        for url in urls:
+            end = url.find("/", 8)  # behind the host, where it begins with http(s)://
+            start = url[:end] if end >= 0 else url
+            host = self._known.get(start)
+            if host is None:
+                host = self._learn(start, url)
+            self._links += 1
+            self._counts[host] = self._counts.get(host, 0) + 1
+            if len(self._counts) > _COUNTED:
+                self._lost += 1
+                self._counts = {host: n - 1 for host, n in self._counts.items() if n > 1}
+
+    @property
+    def most(self) -> str:
+        """The host of more than half of the links; empty where there is none."""
+        counts = self._counts.items()
+        host, count = max(counts, key=lambda item: item[1], default=("", 0))
+        return host if 2 * (count + self._lost) > self._links else ""
+
+    def _learn(self, start: str, url: str) -> str:
+        host = host_of(url)
+        if host and host_of(start) == host:  # else the slash was one of a longer scheme's
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[start] = host
+        return host

@@ -1,0 +1,191 @@
+"""Who is left alone, until when and why: streams, hosts and accounts that refused us. Pure.
+
+Theory of operation. What one address says counts for that address. A stream that asks for a pause
+(Retry-After) rests. An answer that means "too many connections" is the account's where most links
+of the list lead to that host, else that host's. A 403 or 503 means the same only while another
+connection to the account is open, or when several streams say so at the same time. An account and
+a host are looked at again after a minute, however long they ask for: one answer may be wrong, and
+everything behind it would be closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kptv.channels.model import Key, Source, Stream
+from kptv.errors import RATE_LIMITS, Reason, UpstreamError
+
+FIRST_REST, LONGEST_REST = 5.0, 60.0  # seconds, doubling, for who names no time itself
+LONGEST_STREAM_REST = 600.0
+LOOK_AFTER = 60.0  # seconds: a host or an account is asked again that named a longer time
+AMBIGUOUS = frozenset((403, 503))  # of this stream, or too many connections
+TOLD_BY, TOLD_WITHIN = 3, 10.0  # so many streams within these seconds speak for all
+_REMEMBERED = 4096  # who once rested; then those whose rest is over are forgotten
+
+
+class Scope(StrEnum):
+    """Whom a refusal concerns."""
+
+    STREAM = "stream"
+    HOST = "host"
+    ACCOUNT = "account"
+
+
+Party = tuple[Scope, int, str]  # with the number of its source, and its host or URL
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A party that is left alone."""
+
+    party: Party = field(repr=False)
+    name: str  # of the stream that was refused
+    why: UpstreamError
+    since: float
+    look_at: float  # it is asked again then
+    until: float  # what it asked for, which may be later
+    times: int = 1  # in a row
+
+    @property
+    def scope(self) -> Scope:
+        """What is left alone."""
+        return self.party[0]
+
+    @property
+    def key(self) -> Key:
+        """What tells it from others: of a stream, its own. A secret."""
+        return self.party[1:]
+
+    @property
+    def seconds(self) -> float:
+        """How long it is left alone."""
+        return self.look_at - self.since
+
+
+class Rests:
+    """All that rest."""
+
+    def __init__(self) -> None:
+        self._rests: dict[Party, Rest] = {}
+        # Streams that said 403 or 503, and when, by the host or account that it may concern.
+        self._told: dict[Party, dict[str, float]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Rests {len(self._rests)}>"
+
+    def of(self, stream: Stream) -> Rest | None:
+        """What keeps ``stream`` from being opened longest; it may be over."""
+        found = [self._rests[p] for p in _parties(stream) if p in self._rests]
+        return max(found, key=lambda rest: rest.look_at, default=None)
+
+    def asked_until(self, stream: Stream) -> float:
+        """The latest time that was asked for; 0 if none was."""
+        return max((self._rests[p].until for p in _parties(stream) if p in self._rests), default=0)
+
+    def all(self, now: float) -> list[Rest]:
+        """Who is left alone now."""
+        return [rest for rest in self._rests.values() if rest.look_at > now]
+
+    def streams(self) -> list[Key]:
+        """Keys of the streams that rest by themselves."""
+        return [(number, url) for scope, number, url in self._rests if scope is Scope.STREAM]
+
+    def party(self, stream: Stream, error: UpstreamError, now: float, busy: bool) -> Party | None:
+        """Whom ``error`` asks to leave alone; None: nobody, it is a failure of the stream.
+
+        ``busy``: other connections to the account are open.
+        """
+        shared = _shared(stream)
+        asks = error.reason is Reason.RATE_LIMITED
+        if error.status is None or error.status in RATE_LIMITS:
+            return shared if asks else None
+        if error.status in AMBIGUOUS:
+            told = self._note(shared, stream.url, now)
+            if busy or len(told) >= TOLD_BY:
+                return shared
+        return _own(stream) if asks else None
+
+    def rest(self, party: Party, name: str, error: UpstreamError, now: float) -> Rest:
+        """Leave a party alone; ``name`` is that of the stream which was refused."""
+        before = self._rests.get(party)
+        times = before.times + 1 if before else 1
+        asked = min(FIRST_REST * 2.0 ** min(times - 1, 16), LONGEST_REST)
+        if error.retry_after:  # 0 would be a loop without a pause
+            asked = max(error.retry_after, 1.0)
+        if party[0] is Scope.STREAM:
+            asked = min(asked, LONGEST_STREAM_REST)
+            look_at = now + asked
+        else:
+            look_at = now + min(asked, LOOK_AFTER)
+        if before:
+            look_at, asked = max(look_at, before.look_at), max(asked, before.until - now)
+        if len(self._rests) >= _REMEMBERED:
+            self._rests = {p: rest for p, rest in self._rests.items() if rest.until > now}
+        why = UpstreamError(error.reason, error.detail)  # without its traceback
+        rest = Rest(party, name, why, now, look_at, now + asked, times)
+        self._rests[party] = rest
+        return rest
+
+    def take_back(self, party: Party) -> list[Key]:
+        """The streams that spoke for a host or account: they rest no longer by themselves."""
+        told = self._told.get(party, {})
+        if len(told) < TOLD_BY:
+            return []
+        del self._told[party]
+        keys = [(party[1], url) for url in told]
+        for key in keys:
+            self.end(key)
+        return keys
+
+    def let_in(self, offer: Stream | Source) -> None:
+        """It gave media: neither it nor its host or account asks for anything any more."""
+        if isinstance(offer, Source):
+            parties: tuple[Party, ...] = (account_of(offer),)
+        else:
+            parties = (_own(offer), _shared(offer))
+        for party in parties:
+            self._rests.pop(party, None)
+            self._told.pop(party, None)
+
+    def end(self, key: Key) -> bool:
+        """A stream rests no longer; False if it did not."""
+        return self._rests.pop((Scope.STREAM, *key), None) is not None
+
+    def imported(self, numbers: Collection[int] | None) -> None:
+        """Streams and hosts of these sources (None: all) may be asked again: links may be new."""
+        self._rests = {
+            party: rest
+            for party, rest in self._rests.items()
+            if rest.scope is Scope.ACCOUNT or (numbers is not None and party[1] not in numbers)
+        }
+
+    def _note(self, shared: Party, url: str, now: float) -> dict[str, float]:
+        """The streams of a host or account that said so a moment ago, with this one."""
+        if len(self._told) >= _REMEMBERED:
+            self._told.clear()
+        told = self._told.get(shared, {})
+        told = {other: at for other, at in told.items() if now - at <= TOLD_WITHIN} | {url: now}
+        self._told[shared] = told
+        return told
+
+
+def _own(stream: Stream) -> Party:
+    return Scope.STREAM, stream.source.number, stream.url
+
+
+def _shared(stream: Stream) -> Party:
+    """The host of the stream's link, or the account where it stands for that."""
+    host = stream.other_host
+    return (Scope.HOST, stream.source.number, host) if host else account_of(stream.source)
+
+
+def account_of(source: Source) -> Party:
+    """The account itself."""
+    return Scope.ACCOUNT, source.number, ""
+
+
+def _parties(stream: Stream) -> tuple[Party, ...]:
+    """All whose rest is the stream's too."""
+    return _own(stream), _shared(stream), account_of(stream.source)

@@ -1,0 +1,211 @@
+"""Whom a refusal concerns: told the time and the answers, so a minute passes in no time."""
+
+from __future__ import annotations
+
+import pytest
+
+from kptv.channels.failover import GiveUp, Health, Policy, Standing, Try, Wait
+from kptv.channels.model import Source, Stream
+from kptv.errors import Reason, UpstreamError
+from tests.channels.test_failover import Play
+
+BLOCKS_AT_ONCE = Policy(max_failures_before_block=1)
+LIMITS = (429, 456, 458, 509)
+
+
+def stream(path: str, host: str = "most.example", most: str | None = "most.example") -> Stream:
+    source = Source(1, "http://list.example/get.php", 0, most)
+    return Stream(source, f"http://{host}/{path}", path)
+
+
+A, B, C, D = (stream(path) for path in "abcd")
+ELSEWHERE, BESIDE_IT = stream("e", "other.example"), stream("f", "Other.example:80")
+
+
+def answer(status: int, retry_after: float | None = None) -> UpstreamError:
+    limited = status in LIMITS or retry_after is not None
+    reason = Reason.RATE_LIMITED if limited else Reason.HTTP_ERROR
+    return UpstreamError(reason, f"HTTP {status}", status=status, retry_after=retry_after)
+
+
+def ready(health: Health, now: float, *streams: Stream) -> list[bool]:
+    return [health.ready_at(stream) <= now for stream in streams]
+
+
+@pytest.mark.parametrize("status", LIMITS)
+def test_a_limit_at_the_host_of_most_links_is_the_accounts(status: int) -> None:
+    health = Health(BLOCKS_AT_ONCE)
+    assert health.refused(A, answer(status), 0, busy=False) == "leaving the source alone for 5 s"
+    assert ready(health, 4.9, A, B, ELSEWHERE) == [False, False, False]
+    assert ready(health, 5, A, B, ELSEWHERE) == [True, True, True]
+    assert health.blocked(0) == 0
+
+
+@pytest.mark.parametrize("status", LIMITS)
+def test_a_limit_at_another_host_is_that_hosts(status: int) -> None:
+    health = Health(BLOCKS_AT_ONCE)
+    told = health.refused(ELSEWHERE, answer(status, 3600), 0, busy=True)
+    assert told == "leaving the host alone for 60 s"
+    assert ready(health, 59, A, ELSEWHERE, BESIDE_IT) == [True, False, False]
+    assert health.standing(BESIDE_IT, 59) == (Standing.HOST_COOLING, 60)
+    assert ready(health, 60, ELSEWHERE, BESIDE_IT) == [True, True]
+
+
+def test_where_links_lead_to_many_hosts_each_speaks_for_itself() -> None:
+    health = Health(BLOCKS_AT_ONCE)
+    one, two = (stream("x", host, most="") for host in ("one.example", "two.example"))
+    health.refused(one, answer(429), 0, busy=False)
+    assert ready(health, 0, one, two) == [False, True]
+
+
+def test_before_an_import_a_limit_is_the_accounts() -> None:
+    health = Health(BLOCKS_AT_ONCE)
+    one, two = (stream("x", host, most=None) for host in ("one.example", "two.example"))
+    health.refused(one, answer(429), 0, busy=False)
+    assert ready(health, 0, one, two) == [False, False]
+
+
+def test_an_account_that_asks_for_an_hour_is_looked_at_each_minute() -> None:
+    play = Play(A, policy=Policy(give_up=600))
+    play.play(1)
+    looks = []
+    for _ in range(3):
+        play.fail(answer(429, 3600))
+        play.wait()
+        looks.append(play.now - 1001)
+        play.open()
+    assert looks == [60, 120, 180]
+    cold = Play(A, health=play.health)
+    play.fail(answer(429, 3600))
+    cold.now = play.now
+    step = cold.next()
+    assert isinstance(step, GiveUp)
+    assert step.retry_after == 3600, "who asks us is told what the provider told"
+
+
+@pytest.mark.parametrize("status", [403, 503, 401, 404, 500])
+def test_who_asks_for_a_pause_otherwise_is_the_stream_and_it_has_not_failed(status: int) -> None:
+    play = Play(A, policy=BLOCKS_AT_ONCE)
+    play.open()
+    assert play.fail(answer(status, 3600)) == "leaving the stream alone for 600 s"
+    health = play.health
+    assert health.blocked(play.now) == health.failures(A) == 0
+    assert ready(health, play.now + 599, A, B, ELSEWHERE) == [False, True, True]
+    (candidate,) = play.failover.candidates(play.now, ())
+    assert (candidate.standing, candidate.until) == (Standing.RESTING, play.now + 600)
+    assert candidate.error is not None
+    assert candidate.error.detail == f"HTTP {status}"
+    assert ready(health, play.now + 600, A) == [True]
+
+
+def test_a_pause_that_names_no_time_is_no_failure_either() -> None:
+    play = Play(A, policy=BLOCKS_AT_ONCE)
+    play.open()
+    play.fail(UpstreamError(Reason.RATE_LIMITED, status=503))
+    assert play.health.failures(A) == 0
+    assert play.wait() == 5
+    play.open()
+    play.fail(UpstreamError(Reason.RATE_LIMITED, status=503))
+    assert play.wait() == 10
+
+
+def test_an_import_of_its_source_ends_the_rest_of_a_stream_and_of_a_host() -> None:
+    health = Health(BLOCKS_AT_ONCE)
+    health.refused(A, answer(503, 3600), 0, busy=False)
+    health.refused(ELSEWHERE, answer(429, 3600), 0, busy=False)
+    health.imported(1, numbers={2})
+    assert ready(health, 1, A, ELSEWHERE) == [False, False]
+    health.imported(1, numbers={1})
+    assert ready(health, 1, A, ELSEWHERE) == [True, True]
+
+
+def test_an_import_unblocks_only_streams_of_the_sources_that_were_imported() -> None:
+    health = Health(BLOCKS_AT_ONCE)
+    health.fail(A, 0)
+    health.imported(1, numbers={2})
+    assert health.blocked(1) == 1
+    health.imported(1, numbers={1})
+    assert health.blocked(1) == 0
+
+
+@pytest.mark.parametrize("status", [403, 503])
+@pytest.mark.parametrize("retry_after", [None, 3600])
+def test_three_streams_that_are_refused_within_ten_seconds_speak_for_the_account(
+    status: int, retry_after: float | None
+) -> None:
+    health = Health(BLOCKS_AT_ONCE)
+    for at, refused in enumerate((A, A, B, B)):
+        if not health.refused(refused, answer(status, retry_after), at, busy=False):
+            health.fail(refused, at)
+    assert ready(health, 4, C, D) == [True, True]
+    told = health.refused(C, answer(status, retry_after), 9, busy=False)
+    assert told.startswith("leaving the source alone")
+    assert ready(health, 10, D, ELSEWHERE) == [False, False]
+    assert health.blocked(10) == 0, "it was the account's, so nothing is held against A and B"
+    assert ready(health, 70, A, B, C, D) == [True] * 4
+
+
+def test_three_streams_of_another_host_speak_for_that_host() -> None:
+    health = Health(BLOCKS_AT_ONCE)
+    for path in "xyz":
+        health.refused(stream(path, "other.example"), answer(403), 0, busy=False)
+    assert ready(health, 0, A, ELSEWHERE) == [True, False]
+
+
+def test_refusals_further_apart_and_those_of_a_host_that_lets_others_in_speak_for_themselves() -> (
+    None
+):
+    health = Health(BLOCKS_AT_ONCE)
+    for at, refused in ((0, A), (6, B), (11, C)):
+        assert not health.refused(refused, answer(403), at, busy=False)
+    health.answered(D)
+    assert not health.refused(A, answer(403), 12, busy=False)
+    assert ready(health, 12, A, B, C, D) == [True] * 4
+
+
+def test_a_stream_that_is_let_in_ends_the_rest_of_its_host_but_not_that_of_the_account() -> None:
+    health = Health(BLOCKS_AT_ONCE)
+    health.refused(A, answer(429), 0, busy=False)
+    health.refused(ELSEWHERE, answer(429), 0, busy=False)
+    health.answered(BESIDE_IT)
+    assert {rest.scope for rest in health.rests(0)} == {"account"}
+    health.answered(B)
+    assert health.rests(0) == []
+
+
+def test_a_rest_that_is_ended_by_hand_is_over() -> None:
+    health = Health(BLOCKS_AT_ONCE)
+    health.refused(A, answer(503, 600), 0, busy=False)
+    assert A.key in health.known()
+    assert health.unblock(A.key)
+    assert ready(health, 0, A) == [True]
+    assert not health.unblock(A.key)
+
+
+def test_a_channel_goes_on_with_a_candidate_of_another_host_of_the_same_source() -> None:
+    play = Play(ELSEWHERE, A, policy=BLOCKS_AT_ONCE)
+    play.open()
+    play.fail(answer(429, 60))
+    step = play.next()
+    assert isinstance(step, Try)
+    assert step.stream == A
+    play.open()
+    play.fail(answer(429, 7))
+    assert play.wait() == 7
+    assert isinstance(play.next(), Try)
+
+
+def test_what_is_remembered_of_refusals_is_bounded() -> None:
+    health = Health(BLOCKS_AT_ONCE)
+    for number in range(5000):
+        health.refused(stream(str(number)), answer(503, 5), number, busy=False)
+    assert len(health.known()) <= 4096
+
+
+def test_a_held_channel_waits_for_the_look_not_for_what_was_asked() -> None:
+    play = Play(A, policy=Policy(give_up=120))
+    play.play(1)
+    play.fail(answer(458, 3600))
+    step = play.next()
+    assert isinstance(step, Wait)
+    assert step.until == play.now + 60
