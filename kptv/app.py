@@ -20,6 +20,7 @@ from kptv.logs import Log, set_up_logging
 from kptv.metrics import Metrics
 from kptv.restream.hubs import Hubs
 from kptv.restream.vitals import Vitals
+from kptv.restream.watchdog import to_stderr
 from kptv.upstream.client import Client
 from kptv.upstream.importer import Importer
 from kptv.upstream.open import Opener
@@ -81,7 +82,7 @@ def create_app(config: Config) -> Flask:
     for warning in config.warnings:
         log.warning("%s", warning)
     metrics = Metrics()
-    vitals = Vitals(metrics)
+    vitals = Vitals(metrics, to_stderr(config.log_format))
     client = Client(config)
     opener = Opener(config, client)
     clients = Clients(config.trusted_proxies)

@@ -153,6 +153,7 @@ class Metrics(Collector):
         self.totals = Totals()
         self.first_bytes = {start: Histogram(_FIRST_BYTES) for start in ("cold", "join")}
         self.loop_lag = Histogram(_LAGS)
+        self.loop_blocks = 0  # times that the event loop stood still for a second
         self.read_state: Callable[[], StateFigures] = StateFigures
 
     def open(self, name: str) -> ChannelCounters:
@@ -257,6 +258,11 @@ class Metrics(Collector):
                 "continuity_errors",
                 "Breaks in what providers sent.",
                 totals.continuity_errors + sum(c.continuity_errors for c in channels),
+            ),
+            (
+                "event_loop_blocks",
+                "Times that the event loop stood still for a second.",
+                self.loop_blocks,
             ),
         ):
             yield CounterMetricFamily(f"iptv_proxy_{name}", help_text, value=value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 
 import gevent
@@ -10,20 +12,29 @@ from gevent.greenlet import Greenlet
 
 from kptv.metrics import Metrics
 from kptv.restream.meter import Meter
+from kptv.restream.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
 
 INTERVAL = 0.25  # seconds between two looks
 _RECENT = 40  # looks: 10 s
+_TELL_EVERY = 60.0  # seconds between two lines about who held up the loop
 
 
 class Vitals:
     """Measures from its making until ``close``."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(
+        self, metrics: Metrics, shout: Callable[[str], object] = lambda line: None
+    ) -> None:
+        """``shout`` is told, in another thread, of a loop that does not come back."""
         now = monotonic()
         self.received, self.sent = Meter(now), Meter(now)
         self._metrics = metrics
         self._lags: deque[float] = deque(maxlen=_RECENT)
         self._due = now + INTERVAL
+        self._told_at = now - _TELL_EVERY
+        self._watchdog = Watchdog(lambda: monotonic() - self._due, shout)
         self._greenlet: Greenlet = gevent.spawn(self._run)
 
     def __repr__(self) -> str:
@@ -41,6 +52,7 @@ class Vitals:
 
     def close(self) -> None:
         """Measure no more; may come twice."""
+        self._watchdog.close()
         self._greenlet.kill(block=False)
 
     def _run(self) -> None:
@@ -52,7 +64,18 @@ class Vitals:
             lag = max(now - self._due, 0.0)
             self._lags.append(lag)
             self._metrics.loop_lag.observe(lag)
+            self._tell_who_held_it_up(now)
             beat += 1
             if beat % 2 == 0:
                 self.received.sample(now, self._metrics.bytes_received, 0)
                 self.sent.sample(now, self._metrics.bytes_sent, 0)
+
+    def _tell_who_held_it_up(self, now: float) -> None:
+        seen = self._watchdog.take()
+        if seen is None:
+            return
+        late, stack = seen
+        self._metrics.loop_blocks += 1
+        if now - self._told_at >= _TELL_EVERY:
+            self._told_at = now
+            log.warning("the event loop stood still for %.1f s or more at %s", late, stack)
