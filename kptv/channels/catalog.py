@@ -25,13 +25,14 @@ from kptv.channels.packing import (
     groups_of,
     name_of,
     offer_of,
+    united,
     unpack,
 )
 
 BLOCK = 512  # channels, or entries, that are freed at once: 50 µs
 _SHARDS = 256  # dicts that share the names while grouping: to grow one with all blocks for 20 ms
 
-_FEW = 8  # candidates that are compared one by one; a set for each channel would take 40 MB
+_FEW = 8  # candidates that are compared one by one; a dict for each channel would take 40 MB
 
 # A channel: the records of its streams, first candidate first; mostly there is but one.
 Row = bytes | tuple[bytes, ...]
@@ -217,7 +218,7 @@ def _grouped(
     names: list[str] = []
     rows: list[bytes | list[bytes]] = []  # bytes: the only record so far
     shards: list[dict[str, int]] = [{} for _ in range(_SHARDS)]
-    offers: dict[int, set[bytes]] = {}  # of rows with many records
+    offers: dict[int, dict[bytes, int]] = {}  # of rows with many records
     for records in _in_steps(listings):
         for record in records:
             name = normalised(name_of(record))
@@ -245,21 +246,25 @@ def _in_steps(listings: Iterable[Listing]) -> Iterator[list[bytes]]:
 
 
 def _add_candidate(
-    rows: list[bytes | list[bytes]], row: int, record: bytes, offers: dict[int, set[bytes]]
+    rows: list[bytes | list[bytes]], row: int, record: bytes, offers: dict[int, dict[bytes, int]]
 ) -> None:
-    """Append ``record`` to a row, unless its source offers this URL there already."""
+    """Append ``record`` to a row; if its source offers this URL there already, unite the two."""
     records = rows[row]
     if isinstance(records, bytes):
+        if offer_of(records) == offer_of(record):
+            rows[row] = united(records, record)
+            return
         records = rows[row] = [records]
     known = offers.get(row)
     if known is None:
-        known = set(map(offer_of, records))
+        known = {offer_of(one): place for place, one in enumerate(records)}
         if len(records) > _FEW:
             offers[row] = known
-    offer = offer_of(record)
-    if offer not in known:
-        known.add(offer)
+    place = known.setdefault(offer_of(record), len(records))
+    if place == len(records):
         records.append(record)
+    else:
+        records[place] = united(records[place], record)
 
 
 def _ordered(

@@ -15,6 +15,10 @@ from kptv.formats.m3u_attributes import INNER, quoted, unquoted
 _FIELD, _ITEM = "\x1e", "\x1d"
 _FIELD_BYTE = b"\x1e"
 
+# A list may offer the same a million times, each with something new to say.
+_MOST_UNITED = 64  # groups, attributes, headers of a record that is made of several
+_LONGEST_UNITED = 16 * 1024  # bytes of one: a list's longest lines have 8,369
+
 # A record's fields are source number, URL, name, groups, headers, attributes.
 _NAME, _GROUPS = 2, 3
 
@@ -41,6 +45,33 @@ def unpack(record: bytes, sources: Mapping[int, Source]) -> Stream:
 def offer_of(record: bytes) -> bytes:
     """Source and URL, as one key: equal for entries of which one is enough."""
     return record[: record.index(_FIELD_BYTE, record.index(_FIELD_BYTE) + 1)]
+
+
+def united(first: bytes, second: bytes) -> bytes:
+    """The record of an offer that is listed twice: ``first``, and what only ``second`` says.
+
+    Groups are those of both; gaps among attributes and headers are filled.
+    """
+    if first == second or len(first) > _LONGEST_UNITED:
+        return first
+    number, url, name, groups, headers, text = first.decode().split(_FIELD)
+    _, _, _, more_groups, more_headers, more_text = second.decode().split(_FIELD)
+    if groups != more_groups:
+        names = dict.fromkeys(filter(None, (groups + _ITEM + more_groups).split(_ITEM)))
+        groups = _ITEM.join([*names][: max(_MOST_UNITED, groups.count(_ITEM) + 1)])
+    headers, text = _filled(headers, more_headers), _filled(text, more_text)
+    return _FIELD.join((number, url, name, groups, headers, text)).encode()
+
+
+def _filled(text: str, other: str) -> str:
+    """Attributes as text; those that are empty or missing, from ``other``."""
+    if text == other or not other:
+        return text
+    values = unquoted(text)
+    for key, value in unquoted(other).items():
+        if not values.get(key) and len(values) < _MOST_UNITED:
+            values[key] = value
+    return quoted(values)
 
 
 def name_of(record: bytes) -> str:

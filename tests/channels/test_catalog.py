@@ -77,6 +77,54 @@ def test_the_same_url_twice_in_a_source_is_one_candidate(times: int) -> None:
     ]
 
 
+def test_the_same_name_and_address_twice_in_a_list_is_one_stream_with_all_that_both_say() -> None:
+    first = Entry(
+        "A", "http://a/1", ' tvg-id="" group-title="G" x="1"', ("G", "H"), {"Referer": "r"}
+    )
+    other = Entry("B", "http://a/2", "", (), {})
+    second = Entry(
+        "a",
+        "http://a/1",
+        ' tvg-id="i" tvg-logo="l" group-title="I" x="2"',
+        ("I", "g"),
+        {"Referer": "s", "Cookie": "c"},
+    )
+    built = catalog(packed([first, other, second, first, second]))
+    assert names(built) == ["A", "B"]
+    (stream,) = built.channels[0].streams
+    assert stream.attributes == {"tvg-id": "i", "tvg-logo": "l", "group-title": "G", "x": "1"}
+    assert stream.headers == {"Referer": "r", "Cookie": "c"}
+    assert {g: list(built.group(g) or ()) for g in "GHI"} == {"G": [0], "H": [0], "I": [0]}
+
+
+@pytest.mark.parametrize("count", [2, 50])
+def test_what_is_listed_twice_is_united_among_other_candidates_and_for_its_source_only(
+    count: int,
+) -> None:
+    entries = [Entry("A", f"http://a/{n}", "", (f"G{n}",), {}) for n in range(count)]
+    again = [entry._replace(quoted=' tvg-id="i"', groups=("H",)) for entry in entries]
+    built = catalog(packed(entries + again), packed(entries, number=2))
+    mine, others = built.channels[0].streams[:count], built.channels[0].streams[count:]
+    assert [stream.attributes for stream in mine] == [{"tvg-id": "i"}] * count
+    assert [stream.attributes for stream in others] == [{}] * count
+    assert [built.group(group) is not None for group in ("H", "G0", "G1")] == [True] * 3
+
+
+def test_an_attribute_that_only_the_second_listing_has_orders_the_list() -> None:
+    a, b = (Entry(n, f"http://a/{n}", f' tvg-chno="{c}"', (), {}) for n, c in (("A", 2), ("B", 1)))
+    built = catalog(packed([a._replace(quoted=""), b, a]), sort_field="tvg-chno", descending=True)
+    assert names(built) == ["A", "B"]
+
+
+def test_what_a_list_says_a_thousand_times_in_other_words_has_a_bound() -> None:
+    entries = [Entry("A", "http://a/1", f' k{n}="{n}"', (f"G{n}",), {}) for n in range(1000)]
+    built = catalog(packed(entries))
+    (stream,) = built.channels[0].streams
+    assert stream.attributes["k0"] == "0"
+    assert len(stream.attributes) == 64
+    assert sum(1 for _ in built.groups()) == 64
+
+
 def test_a_stream_has_what_the_list_said_and_its_source() -> None:
     entry = Entry("A", "http://a/1", ' tvg-id="a=b" x=""', ("G",), {"User-Agent": "U"})
     source = packed([entry])
