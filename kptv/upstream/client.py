@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import socket
 import ssl
 import time
@@ -23,7 +24,10 @@ from kptv.channels.model import Source
 from kptv.config import Config
 from kptv.errors import RATE_LIMITS, Reason, UpstreamError
 from kptv.formats.addresses import resolve, scheme_of
+from kptv.upstream.answers import answers_whole, skipped_lines
 from kptv.upstream.fairness import FairConnection, FairTLSConnection
+
+log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 10  # real chains (load balancer, token, edge) have two or three
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -44,6 +48,7 @@ class Client:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._sessions: dict[int, _Session] = {}
+        self._odd: set[int] = set()  # numbers of sources whose heads have lines that are no field
 
     def alone(self, source: Source) -> Client:
         """A client for one stream that asks often: send ``Connection: keep-alive`` with it.
@@ -54,6 +59,7 @@ class Client:
         client = Client(self._config)
         session = client._sessions[source.number] = _Session()
         session.cookies.update(self._session(source).cookies)
+        client._odd = self._odd
         adapter = _KeepingAdapter(pool_connections=2, pool_maxsize=1, max_retries=0)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
@@ -66,13 +72,14 @@ class Client:
         *,
         headers: Mapping[str, str],
         timeout: tuple[float, float],
-        accept: frozenset[int] = frozenset((200, 206, 304)),
+        also: frozenset[int] = frozenset(),
     ) -> requests.Response:
         """The open answer, its body unread; the caller hangs up.
 
         ``timeout`` is (connect, between two reads), in seconds. Each hop of a redirect is
         closed before the next is opened, so that no more than one connection is ever open.
-        Raises UpstreamError for no connection and for a status not in ``accept``.
+        Raises UpstreamError for no connection and for what is neither a success with a whole
+        body nor has a status of ``also``.
         """
         # Bytes: http.client refuses what is not Latin-1 in a str.
         sent = {name: value.encode() for name, value in self.headers(headers).items()}
@@ -87,9 +94,10 @@ class Client:
                 url = resolve(url, location.decode("utf-8", "replace"))
         else:
             raise UpstreamError(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects")
-        if response.status_code not in accept:
+        if not answers_whole(response) and response.status_code not in also:
             hang_up(response)
             raise _refusal(response, time.time())
+        self._tell_of_skipped(source, response)
         return response
 
     def cookies(self, source: Source, url: str) -> tuple[str, ...]:
@@ -131,6 +139,13 @@ class Client:
             for scheme in ("http://", "https://"):
                 session.mount(scheme, _Adapter(pool_maxsize=size, max_retries=0))
         return session
+
+    def _tell_of_skipped(self, source: Source, response: requests.Response) -> None:
+        """Once for each source: what is behind such a line is read all the same."""
+        skipped = skipped_lines(response)
+        if skipped and source.number not in self._odd:
+            self._odd.add(source.number)
+            log.info("%s: %d lines of an answer's head are no field", source.tag, skipped)
 
     def headers(self, extra: Mapping[str, str]) -> dict[str, str]:
         """What every request sends; a stream's own headers win, in any case of letters."""

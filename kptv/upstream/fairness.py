@@ -7,12 +7,13 @@ deadline would ever strike.
 
 from __future__ import annotations
 
-import http.client
 import io
 from typing import Any
 
 import gevent
 import urllib3.connection
+
+from kptv.upstream.answers import LenientAnswer
 
 TURN_AFTER = 64 * 1024  # bytes read since the last turn; lines of so many are parsed in 0.05 s
 
@@ -43,10 +44,10 @@ class _Fair(io.RawIOBase):
         super().close()
 
 
-class _Answer(http.client.HTTPResponse):
+class _Answer(LenientAnswer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fp: Any = io.BufferedReader(_Fair(self.fp.detach()))
+        self.fp = io.BufferedReader(_Fair(self.fp.detach()))
 
 
 class FairConnection(urllib3.connection.HTTPConnection):

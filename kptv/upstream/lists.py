@@ -50,7 +50,7 @@ class ListClient(Protocol):
         *,
         headers: Mapping[str, str],
         timeout: tuple[float, float],
-        accept: frozenset[int],
+        also: frozenset[int],
     ) -> requests.Response: ...
 
 
@@ -117,7 +117,7 @@ def _open_url(
             source.url,
             headers={"Accept-Encoding": "gzip", **known.conditions()},
             timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-            accept=frozenset((200, 304)),
+            also=frozenset((304,)),
         )
     with closing(response):
         if response.status_code == 304:

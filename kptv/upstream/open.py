@@ -18,6 +18,7 @@ from kptv.formats.hls.playlist import Kind
 from kptv.formats.hls.reader import MAX_BYTES, first_link
 from kptv.formats.hls.reader import what_is as what_playlist
 from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
+from kptv.upstream.answers import answers_whole
 from kptv.upstream.client import Client, hang_up, mapped_errors
 from kptv.upstream.hls.play import HlsUpstream
 from kptv.upstream.hls.request import Answer, read_all
@@ -25,7 +26,8 @@ from kptv.upstream.packets import whole_packets
 from kptv.upstream.progressive import read_body
 from kptv.upstream.remux import ONLY_BY_REMUX, Input, remux
 
-_FILE_ACCEPT = frozenset((200, 206, 416))
+_A_PART = frozenset((206,))  # of a live stream is as good as any
+_OF_A_RANGE = frozenset((206, 416))
 _PACKINGS = frozenset(("gzip", "x-gzip", "deflate", "br", "zstd"))
 _FILE_READ_SIZE = 128 * 1024  # bytes; a file is sent as fast as its viewer takes it
 # What an answer says of its entity and the viewer must hear (RFC 9110, 8 and 14).
@@ -109,7 +111,7 @@ class Opener:
         if response.status_code == 206 and is_packed(response):
             hang_up(response)  # a part of what is packed cannot be unpacked: all of it
             response = self._get(stream, {})
-        if response.status_code != 200:
+        if response.status_code in _OF_A_RANGE:
             return _File(response)  # from its middle a file cannot be told from anything else
         try:
             config = self._config
@@ -151,7 +153,7 @@ class Opener:
             url or stream.url,
             headers={**stream.headers, **headers},
             timeout=timeout,
-            accept=_FILE_ACCEPT if headers else frozenset((200, 206)),
+            also=_OF_A_RANGE if headers else _A_PART,
         )
 
 
@@ -217,9 +219,12 @@ class _File:
         self._response = response
         self._head = head
         self._is_packed = is_packed(response)  # although we asked for identity
-        self.status = response.status_code
+        whole = bool(content_type) and answers_whole(response)
+        self.status = 200 if whole else response.status_code
         names = _ENTITY_HEADERS if self._is_packed else _ENTITY_HEADERS + _BYTES_HEADERS
         told = {n: response.headers[n] for n in names if n in response.headers}
+        if whole:
+            told.pop("Content-Range", None)  # of all of it, nobody asked for a part
         if self.status == 416:
             told["Content-Length"] = "0"  # a page of the provider, which nobody needs
         elif not self._is_packed and (length := length_of(response)):

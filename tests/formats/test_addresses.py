@@ -81,5 +81,5 @@ def test_empty_segments_of_a_path_stay(base: str, reference: str, resolved: str)
 
 @pytest.mark.parametrize("reference", ["http://[bad/", "//[bad/", "http://[::1"])
 def test_what_cannot_be_read_is_a_value_error(reference: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="Invalid IPv6"):
         resolve("http://h/", reference)

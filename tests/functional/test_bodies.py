@@ -33,6 +33,11 @@ FORMS: dict[str, dict[str, object]] = {
 }
 
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ODD_HEADS = {
+    "line without a colon": b"HTTP/1.1 200 OK\r\nX; y\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "long head": b"HTTP/2.0 203 Fine\r\n%b: %b\r\nTransfer-Encoding : chunked\r\n\r\n"
+    % (b"X-Padding: 0\r\n" * 120 + b"X", b"y" * 70_000),
+}
 FLOODS = {  # what has no end and is read in pieces, each too small to wait for
     "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "trailers": (_CHUNKED + b"0\r\n", b"X: y\r\n"),
@@ -69,11 +74,19 @@ def stage(
             server = floods.enter_context(RawServer(flood[0], then=flood[1] * 2000))
             one.add_channel(name, url=server.url("/flood.ts"))
             one.add_channel(name)
+        chunks = b"".join(b"%x\r\n%b\r\n" % (PACKET, p) for p in _packets(packets))
+        for name, odd in ODD_HEADS.items():
+            server = floods.enter_context(RawServer(odd + chunks, hold=True))
+            one.add_channel(name, url=server.url("/odd.ts"))
         proxy = share_proxy(
             (one, 0), STREAM_LINGER="0", STREAM_TIMEOUT="5s", STALL_TIMEOUT="1s", DEBUG="true"
         )
         yield Stage(one, streams, proxy)
         assert_nothing_leaked(proxy, one)
+
+
+def _packets(data: bytes) -> list[bytes]:
+    return [data[at : at + PACKET] for at in range(0, len(data), PACKET)]
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -85,6 +98,15 @@ def test_the_bytes_decide_what_a_body_is(stage: Stage, name: str) -> None:
         (run,) = viewer.runs()
         assert (run.first, run.lost, run.disordered) == (0, 0, 0)
     stage.one.wait(lambda: stage.one.sockets == 0)
+    assert stage.proxy.metrics().value("iptv_proxy_stream_errors", channel=name) == 0
+
+
+@pytest.mark.parametrize("name", ODD_HEADS)
+def test_no_line_of_a_head_gets_chunk_heads_into_the_picture(stage: Stage, name: str) -> None:
+    with stage.proxy.viewer(name) as viewer:
+        viewer.wait_for_source("one").wait(lambda: viewer.received >= 150 * PACKET)
+        (run,) = viewer.runs()
+        assert (run.first, run.lost, run.disordered) == (0, 0, 0)
     assert stage.proxy.metrics().value("iptv_proxy_stream_errors", channel=name) == 0
 
 

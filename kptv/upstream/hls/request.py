@@ -65,7 +65,7 @@ class Requests:
             url,
             headers=headers,
             timeout=(self._config.stream_timeout, min(self._config.stall_timeout, silence)),
-            accept=frozenset((200, 206)) if "Range" in headers else frozenset((200,)),
+            also=frozenset((206,)) if "Range" in headers else frozenset(),
         )
 
     def read(self, url: str, limit: int) -> Answer:

@@ -213,7 +213,7 @@ def _length(response: requests.Response, start: int, end: int | None) -> int | N
 
 def _offset(response: requests.Response) -> int:
     """Where in the entity the answer's body starts."""
-    if response.status_code != 206:
+    if response.status_code != 206 or "Range" not in response.request.headers:
         return 0
     match = re.match(r"bytes (\d{1,15})-", response.headers.get("content-range", ""))
     if not match:
