@@ -94,11 +94,15 @@ def create_app(config: Config) -> Flask:
     def current_catalog() -> Catalog | None:
         return lists.catalog
 
+    def replace_catalog(catalog: Catalog) -> None:
+        log_of_process.redactor.learn(catalog.secrets)
+        lists.replace(catalog)
+
     def imported() -> None:
         if catalog := lists.catalog:
             hubs.imported(catalog.find, importer.take_imported())
 
-    importer = Importer(config, client, on_catalog=lists.replace, on_import=imported)
+    importer = Importer(config, client, on_catalog=replace_catalog, on_import=imported)
     view = View(
         config=config,
         hubs=hubs,

@@ -6,23 +6,22 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any
-from urllib.parse import quote, unquote, unquote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
 from pythonjsonlogger.json import JsonFormatter
 
 from kptv.channels.model import Source
+from kptv.channels.secrets import LONG, NOTHING, Finder, Secrets, is_telling, secrets_of_list
 from kptv.config import Config
 from kptv.log_handlers import RecentLines, RepeatFilter
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _HIDDEN = "…"
-_SHORTEST_SECRET = 3  # shorter ones would blank out half of every line
-_SURE_SECRET = 6  # shorter ones are hidden only where they stand alone: no "tv" out of "tvg-id"
 _REMEMBERED_TEXTS = 4096
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
-_LOGIN_FIELD = re.compile(r"user|login|pass|pwd|token|key|auth|mac|secret|sign|^[up]$", re.I)
 _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
@@ -39,6 +38,10 @@ _PATTERNS = tuple(
         (r"(\"(?:GET|HEAD|POST) )\S+", rf"\1{_HIDDEN}"),
         (r"/(?:live|movie|series|timeshift)/[^\s/]+/[^\s'\"<>]+", _HIDDEN),
         (r"\b(username|password|token)=[^\s&'\"]+", rf"\1={_HIDDEN}"),
+        (
+            r"([?&;](?:[up]|user|login|pass|passwd|pwd|auth|mac|[us]id|\w*key)=)[^\s&'\"]+",
+            rf"\1{_HIDDEN}",
+        ),
     )
 )
 
@@ -47,14 +50,22 @@ class Redactor:
     """Takes the secrets out of texts: URLs, and what the sources' URLs hold."""
 
     def __init__(self, sources: Iterable[Source], own_url: str) -> None:
-        secrets = {secret for source in sources for secret in secrets_of(source)}
-        longest_first = sorted(secrets, key=len, reverse=True)
-        pattern = "|".join(map(_pattern_of, longest_first)) or r"(?!)"
-        self._secrets = re.compile(pattern, re.IGNORECASE)
+        of_lists = (secrets_of_list(source.url) for source in sources)
+        self._of_lists = reduce(or_, of_lists, NOTHING)
         # Not the beginning of another host: tv.example is not tv.example.org.
         self._own_url = re.compile(rf"({re.escape(own_url)}(?![\w.:@-]))")
         self.redact_again = lru_cache(_REMEMBERED_TEXTS)(self.redact)
         """As ``redact``, for texts that come again and again."""
+        self.learn(NOTHING)
+
+    def learn(self, secrets: Secrets) -> None:
+        """Hide ``secrets`` too, which the links of the lists told, and no others learned before."""
+        known = self._of_lists | secrets
+        self.finder = Finder(known)
+        sides = (_beside(*login) for login in known.logins)
+        words = map(_pattern_of, sorted(_forms(known), key=len, reverse=True))
+        self._secrets = re.compile("|".join([*sides, *words]) or r"(?!)", re.IGNORECASE)
+        self.redact_again.cache_clear()
 
     def redact(self, text: str) -> str:
         """``text`` without URLs (save this proxy's own) and without the sources' secrets."""
@@ -75,9 +86,11 @@ class Redactor:
 class RedactingFormatter(logging.Formatter):
     """Formats a record whole, its traceback too, then takes the secrets out."""
 
-    def __init__(self, fmt: str, sources: Iterable[Source], own_url: str) -> None:
+    def __init__(
+        self, fmt: str, sources: Iterable[Source], own_url: str, redactor: Redactor | None = None
+    ) -> None:
         super().__init__(fmt)
-        self.redact = Redactor(sources, own_url).redact
+        self.redact = (redactor or Redactor(sources, own_url)).redact
 
     def format(self, record: logging.LogRecord) -> str:
         return self.redact(super().format(record))
@@ -104,23 +117,30 @@ class JsonLines(JsonFormatter):
 
 
 def secrets_of(source: Source) -> set[str]:
-    """What of a source's URL must not be told: host, user, password; in each way of writing."""
-    parts = urlsplit(source.url)
-    if not parts.scheme.startswith("http"):
-        return set()
-    found = {parts.hostname, parts.username, parts.password}
-    for field in re.split("[&;]", parts.query):
-        name, _, value = field.partition("=")
-        if _LOGIN_FIELD.search(name):
-            found |= {value, unquote_plus(value)}
-    known = {secret for secret in found if secret and len(secret) >= _SHORTEST_SECRET} - _LOOPBACK
-    plain = known | {unquote(secret) for secret in known}
-    return plain | {quote(secret, safe="") for secret in plain}
+    """What of a source's URL the log hides wherever it stands: in each way of writing."""
+    return _forms(secrets_of_list(source.url))
+
+
+def _forms(secrets: Secrets) -> set[str]:
+    words = {*filter(is_telling, secrets.words), *(secrets.hosts - _LOOPBACK)}
+    encoded = {way(word) for word in words for way in (quote, quote_plus, _quoted_whole)}
+    return words | encoded | {quote(word, safe="") for word in encoded}
+
+
+def _quoted_whole(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _beside(user: str, password: str) -> str:
+    """The pattern of a login that stands in a path or before a host, whatever it is."""
+    sides = (f"{way(user)}[/:]{way(password)}" for way in (re.escape, _quoted_whole))
+    return rf"(?<![^\W_])(?:{'|'.join(sides)})(?![^\W_])"
 
 
 def _pattern_of(secret: str) -> str:
-    if len(secret) >= _SURE_SECRET:
+    if len(secret) >= LONG:
         return re.escape(secret)
+    # Only where it stands alone: no "tv" out of "tvg-id".
     return rf"(?:(?<![^\W_])|(?<=%[0-9a-f]{{2}})){re.escape(secret)}(?![^\W_])"
 
 
@@ -171,5 +191,5 @@ def _formatter(config: Config, redactor: Redactor) -> logging.Formatter:
     if config.log_format == "json":
         return JsonLines(redactor.redact if config.obfuscate_urls else str)
     if config.obfuscate_urls:
-        return RedactingFormatter(FORMAT, config.sources, config.base_url)
+        return RedactingFormatter(FORMAT, config.sources, config.base_url, redactor)
     return logging.Formatter(FORMAT)

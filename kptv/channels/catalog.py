@@ -28,6 +28,8 @@ from kptv.channels.packing import (
     united,
     unpack,
 )
+from kptv.channels.secrets import NOTHING, Secrets, secrets_of_list
+from kptv.channels.shared_secrets import Links
 
 BLOCK = 512  # channels, or entries, that are freed at once: 50 µs
 _SHARDS = 256  # dicts that share the names while grouping: to grow one with all blocks for 20 ms
@@ -66,9 +68,11 @@ class Catalog:
         slugs: list[bytes] | None = None,
         positions: SlugIndex | None = None,
         groups: dict[str, array[int]] | None = None,
+        secrets: Secrets = NOTHING,
     ) -> None:
         """Use ``build_catalog``."""
         self.sources = {listing.source.number: listing.source for listing in listings}
+        self.secrets = secrets  # of all sources
         self.list_headers = {listing.source.number: listing.headers for listing in listings}
         self._blocks = blocks or []
         self._slugs = slugs or []  # of one block each, a line each
@@ -182,6 +186,7 @@ def build_catalog(
     SOURCES lists them, then as their list does.
     """
     listings = sorted(listings, key=lambda listing: _preference(listing.source))
+    secrets = yield from _secrets(listings)
     names, rows = yield from _grouped(listings)
     order = yield from _ordered(names, rows, sort_field, descending)
     blocks: list[list[Row]] = []
@@ -200,7 +205,20 @@ def build_catalog(
         slugs.append("\n".join(block_slugs).encode())
         yield
     yield from _free(names, rows, order)
-    return Catalog(listings, blocks, slugs, positions, groups.positions)
+    return Catalog(listings, blocks, slugs, positions, groups.positions, secrets)
+
+
+def _secrets(listings: Iterable[Listing]) -> Generator[None, None, Secrets]:
+    """What of the sources' URLs, and of their entries', must not be told."""
+    secrets = NOTHING
+    for listing in listings:
+        links = Links()
+        for records in _in_steps([listing]):
+            links.add(records)
+            yield
+        shared = yield from links.secrets()
+        secrets |= secrets_of_list(listing.source.url) | shared
+    return secrets
 
 
 def _row(records: bytes | list[bytes]) -> Row:

@@ -74,6 +74,12 @@ def _filled(text: str, other: str) -> str:
     return quoted(values)
 
 
+def url_of(record: bytes) -> bytes:
+    """The entry's URL."""
+    start = record.index(_FIELD_BYTE) + 1
+    return record[start : record.index(_FIELD_BYTE, start)]
+
+
 def name_of(record: bytes) -> str:
     """The entry's name."""
     return record.split(_FIELD_BYTE, 3)[_NAME].decode()

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from collections.abc import Iterator, Sequence
 
 from kptv.channels.catalog import Catalog, Row
-from kptv.channels.model import Source
 from kptv.channels.packing import fields_for_list
+from kptv.channels.secrets import Finder, decoded, secrets_of_link
 from kptv.formats.m3u import extinf
 from kptv.formats.m3u_attributes import quoted, unquoted
 
 PIECE = 64  # channels rendered at once: 0.2 ms
 
 _PICTURE = re.compile(r"logo|icon|image|poster")  # attributes that may hold a link
-_CREDENTIAL = re.compile(r".*(?:user|login|pass|pwd|token|key|auth|mac|secret|sign)", re.I)
-_HARMLESS = frozenset(("type", "output", "format", "ext"))  # of Xtream's list URLs
-_SECRET_LENGTH = 8  # letters from which any other value of a list's URL is taken for a secret
+_VALUE = re.compile(r"[?&;][^=&;?]*=([^&;?]+)")
+# Attributes that only a provider's own link can keep; so do all that begin with "catchup".
+_OF_THE_LINK = frozenset(("timeshift", "arc-timeshift", "tvg-timeshift", "tvg-rec", "http-cookie"))
+_SIGNS_OF_THEM = ("catchup", "timeshift=", "tvg-rec=", "cookie=")
+_PEOPLES = (  # what is meant for people
+    "tvg-id tvg-name tvg-chno tvg-language tvg-country tvg-shift group-title channel-id"
+    " channel-number radio"
+)
+_IN_WORDS = frozenset(_PEOPLES.split())
 
 
 def render(
     catalog: Catalog, base_url: str, positions: Sequence[int] | None = None
 ) -> Iterator[bytes]:
     """The served list, or that of the channels at ``positions``, in small pieces."""
-    secrets = {number: _secrets_of(source) for number, source in catalog.sources.items()}
+    secrets = Finder(catalog.secrets)
     prefix = f"{base_url}/stream/"
     lines = ["#EXTM3U\n"]
     for slug, row in catalog.rows(positions):
@@ -35,7 +40,7 @@ def render(
     yield "".join(lines).encode()
 
 
-def _extinf(row: Row, secrets: Mapping[int, tuple[str, ...]]) -> str:
+def _extinf(row: Row, secrets: Finder) -> str:
     if isinstance(row, bytes):
         return extinf(*_offer(row, secrets))
     return extinf(*_merged([_offer(record, secrets) for record in row]))
@@ -51,58 +56,53 @@ def _merged(offers: Sequence[tuple[str, str]]) -> tuple[str, str]:
     return offers[0][0], quoted(attributes)
 
 
-def _offer(record: bytes, secrets: Mapping[int, tuple[str, ...]]) -> tuple[str, str]:
-    """Name and attributes as text, without those that tell of the provider."""
-    number, url, name, text = fields_for_list(record)
-    # "http://host/user/password/1.ts": what lies before the last "/" is a secret, too.
-    folder = url[: url.rfind("/")] if url.count("/") > 3 else url
-    if _is_public(text, secrets[number], folder):
+def _offer(record: bytes, secrets: Finder) -> tuple[str, str]:
+    """Name and attributes as text, without those that do not hold here or tell of the provider."""
+    _, url, name, text = fields_for_list(record)
+    if ("?" in url or "@" in url) and _may_repeat(text, url):
+        own = Finder(secrets_of_link(url))
+        text = _public(text, url, own) if own.may_tell(text) else text
+    if _is_usual(text) and not secrets.may_tell(text) and url not in text:
         return name, text
-    public = {
-        key: value
-        for key, value in unquoted(text).items()
-        if _is_public(quoted({key: value}), secrets[number], folder)
-    }
-    return name, quoted(public)
+    return name, _public(text, url, secrets)
 
 
-def _is_public(text: str, secrets: tuple[str, ...], folder: str) -> bool:
-    """Whether no attribute holds a secret, and none but pictures a link (tvg-url, …)."""
-    if folder in text:
-        return False
-    for secret in secrets:
-        if secret in text and re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", text):
+def _may_repeat(text: str, url: str) -> bool:
+    """Whether something of the URL's fields, or of a login before its host, is in ``text``."""
+    if "@" in url or "%" in url or "%" in text:
+        return True
+    return any(value in text for value in _VALUE.findall(url))
+
+
+def _is_usual(text: str) -> bool:
+    """Whether none may be kept back, and none but logos is a link: mostly, and quickly told."""
+    for sign in _SIGNS_OF_THEM:
+        if sign in text:
             return False
     logos = text.count('logo="http://') + text.count('logo="https://')
-    if logos == text.count("://"):  # mostly, and quickly told
+    return logos == text.count("://")
+
+
+def _public(text: str, url: str, secrets: Finder) -> str:
+    """The attributes in ``text`` that may be served, as text."""
+    return quoted(
+        {
+            key: value
+            for key, value in unquoted(text).items()
+            if not _is_kept_back(key) and not _tells(key, value, url, secrets)
+        }
+    )
+
+
+def _is_kept_back(key: str) -> bool:
+    """Whether it says what only the provider's own link can do: show the past, take a cookie."""
+    return key.startswith("catchup") or key in _OF_THE_LINK
+
+
+def _tells(key: str, value: str, url: str, secrets: Finder) -> bool:
+    """Whether the attribute holds a secret, or is a link that is no picture (tvg-url, …)."""
+    if "://" in key or ("://" in decoded(value) and not _PICTURE.search(key)):
         return True
-    return all(_PICTURE.search(_key_before(text, at)) for at in _links(text))
-
-
-def _links(text: str) -> Iterator[int]:
-    """Where links are, the first of each attribute."""
-    at = text.find("://")
-    while at >= 0:
-        yield at
-        at = text.find("://", text.index('"', at))
-
-
-def _key_before(text: str, at: int) -> str:
-    """The key of the attribute whose value has something at ``at``; empty: a key has it."""
-    end = text.rfind('"', 0, at) - 1
-    return text[text.rfind(" ", 0, end) + 1 : end] if text[end : end + 1] == "=" else ""
-
-
-def _secrets_of(source: Source) -> tuple[str, ...]:
-    """What of a list's URL must not be shown: user, password, and what may be a token."""
-    try:
-        parts = urlsplit(source.url)
-        pairs = parse_qsl(parts.query)
-        found = {unquote(parts.username or ""), unquote(parts.password or "")}
-    except ValueError:
-        return ()
-    for key, value in pairs:
-        if _CREDENTIAL.match(key) or (len(value) >= _SECRET_LENGTH and key not in _HARMLESS):
-            found.add(value)
-    known = {form for secret in found if len(secret) > 2 for form in (secret, quote(secret))}
-    return tuple(known)
+    if url in value or secrets.tells(key):
+        return True
+    return secrets.tells_in_words(value) if key in _IN_WORDS else secrets.tells(value)

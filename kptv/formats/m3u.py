@@ -24,6 +24,9 @@ from kptv.formats.m3u_headers import (
 )
 from kptv.formats.visible import visible
 
+_MOST_HEADERS = 64  # attributes of a list
+_GUIDES = frozenset(("url-tvg", "x-tvg-url", "tvg-url"))  # some of them: URLs of XMLTV
+_LONGEST_GUIDES = 64 * 1024  # letters; some lists name a hundred
 _MOST_OPTIONS = 64  # lines of an entry, likewise
 _MOST_BREAKS = 8  # of an #EXTINF that goes on in the next line
 _LONGEST = 64 * 1024  # characters of a line put together
@@ -108,8 +111,7 @@ class ListParser:
         elif word.startswith("#EXTM3U"):
             self.is_list = True
             self._last = None
-            attributes, _ = scan_attributes(line[7:])
-            self.headers = {**attributes, **self.headers}
+            self._add_headers(scan_attributes(line[7:].lstrip(":"))[0])
         elif _OPTION.match(line):
             if len(self._options) < _MOST_OPTIONS:
                 self._options.append(line)
@@ -137,6 +139,15 @@ class ListParser:
             self._is_counted = bool(info)
             self._last = None
         return ()
+
+    def _add_headers(self, attributes: Mapping[str, str]) -> None:
+        """Keep what an #EXTM3U line says. Joined lists have several: all their guides count."""
+        for key, value in attributes.items():
+            known = self.headers.get(key, "")
+            if not known and len(self.headers) < _MOST_HEADERS:
+                self.headers[key] = value
+            elif key in _GUIDES and value not in known and len(known) < _LONGEST_GUIDES:
+                self.headers[key] = f"{known}, {value}"
 
     def _is_address(self, line: str) -> bool:
         if (self.is_list or "://" in line) and is_address(line, expected=False):

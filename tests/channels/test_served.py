@@ -12,6 +12,7 @@ from kptv.channels.packing import pack
 from kptv.channels.served import render
 from kptv.formats.m3u import ListParser, extinf
 from kptv.formats.m3u_attributes import quoted
+from kptv.pace import drive
 
 LIST_URL = "http://panel.example:8080/get.php?username=alice&password=s3cret&type=m3u_plus"
 STREAM_URL = "http://panel.example:8080/live/alice/s3cret/{}.ts"
@@ -101,12 +102,49 @@ def test_no_attribute_keeps_a_list_from_being_served(
     [
         'tvg-logo="http://panel.example:8080/images/1.png"',
         'tvg-logo="https://proxy.example/?url=https://logos.example/alicetv.png"',
-        'catchup-source="?offset=${offset}"',
         'tvg-name="Alice in Wonderland"',
     ],
 )
 def test_an_attribute_that_does_not_stays(attribute: str) -> None:
     assert attribute in served(f"#EXTINF:-1 {attribute},A\n{STREAM_URL.format(1)}")[1]
+
+
+PAST = [
+    'catchup="append"',
+    'catchup="shift"',
+    'catchup-type="xc"',
+    'catchup-source="?offset=${offset}"',
+    'catchup-days="7"',
+    'catchup-time="10080"',
+    'catchup-correction="-2.5"',
+    'catchup-id="1"',
+    'timeshift="3"',
+    'tvg-rec="3"',
+    'arc-timeshift="3"',
+    'CATCHUP="default"',
+]
+
+
+@pytest.mark.parametrize("attribute", PAST)
+def test_a_past_that_the_link_cannot_show_is_not_promised(attribute: str) -> None:
+    plain = f'#EXTINF:-1 tvg-id="i" {attribute} tvg-shift="2",A'
+    assert served(f"{plain}\nhttp://a/1")[1] == '#EXTINF:-1 tvg-id="i" tvg-shift="2",A'
+    # Nor by another source's offer that fills the first one's gaps.
+    merged = served('#EXTINF:-1 tvg-id="i",A\nhttp://a/1', f"{plain}\nhttp://b/1")
+    assert merged[1] == '#EXTINF:-1 tvg-id="i" tvg-shift="2",A'
+
+
+def test_a_word_that_only_looks_like_the_past_stays() -> None:
+    line = '#EXTINF:-1 tvg-id="archive.arc" group-title="timeshift= catchup" x="tvg-rec=1",A'
+    assert served(f"{line}\nhttp://a/1")[1] == line
+
+
+def test_what_is_not_served_of_the_past_is_kept() -> None:
+    (entry,) = ListParser().feed(['#EXTINF:-1 catchup="shift" catchup-days="3",A', "http://a/1"])
+    source = Source(1, LIST_URL, 1)
+    catalog = drive(build_catalog([Listing(source, [[pack(1, entry)]])]))
+    (stream,) = catalog.channels[0].streams
+    assert stream.attributes == {"catchup": "shift", "catchup-days": "3"}
 
 
 def test_guides_of_the_provider_are_not_announced() -> None:

@@ -380,6 +380,32 @@ def test_attributes_of_the_list_are_kept_for_the_guide() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("heads", "headers"),
+    [
+        (['#EXTM3U url-tvg="http://a/?p=1" tvg-shift="+3"'], ("http://a/?p=1", "+3")),
+        (['#EXTM3U:url-tvg="http://a" tvg-shift=-1'], ("http://a", "-1")),
+        (['#EXTM3U url-tvg=""', '#EXTM3U url-tvg="http://a"'], ("http://a", "")),
+        (['#EXTM3U url-tvg="http://a" tvg-shift="1"', '#EXTM3U url-tvg="b"'], ("http://a, b", "1")),
+        (['#EXTM3U url-tvg="http://a"', '#EXTM3U URL-TVG="http://a"'], ("http://a", "")),
+    ],
+)
+def test_the_guides_of_all_heads_of_a_list_are_kept(
+    heads: list[str], headers: tuple[str, str]
+) -> None:
+    parser = ListParser()
+    for head in heads:
+        parser.feed([head, "#EXTINF:-1,A", "http://a/1"])
+    assert (parser.headers["url-tvg"], parser.headers.get("tvg-shift", "")) == headers
+
+
+def test_heads_without_an_end_are_kept_in_bounds() -> None:
+    parser = ListParser()
+    parser.feed([f'#EXTM3U url-tvg="http://guide.example/{n}" key{n}="1"' for n in range(20_000)])
+    assert len(parser.headers) <= 64
+    assert len(parser.headers["url-tvg"]) < 66_000
+
+
 def test_an_attribute_that_could_break_out_does_not() -> None:
     line = extinf('The "Best"', quoted({"tvg-name": 'a" tvg-id="b', "group-title": "it's"}))
     assert line == ("#EXTINF:-1 tvg-name=\"a' tvg-id='b\" group-title=\"it's\",The 'Best'")

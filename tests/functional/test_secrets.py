@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from urllib.request import urlopen
 
 from tests.functional.failing import assert_nothing_leaked
 from tests.functional.harness import Proxy
@@ -46,3 +48,41 @@ def test_a_log_that_may_name_addresses_still_answers_clients_without_them(
         viewer.wait_for_end()
     said = f"{viewer.headers}{viewer.text}{proxy.get('/metrics').text}{proxy.get('/readyz').text}"
     assert not [secret for secret in one.secrets if secret in said]
+
+
+def test_a_list_from_a_file_tells_nothing_of_the_account_in_its_links(
+    tmp_path: Path, start_provider: Callable[..., Provider], start_proxy: Callable[..., Proxy]
+) -> None:
+    one = start_provider("one")
+    account, logos = f"{one.user}/{one.password}", "http://logos.example"
+    one.add_channel("News", url=one.url(f"/live/{account}/1.ts"))
+    one.add_channel("Sport", url=one.url(f"/live/{account}/2.ts"), tvg_logo=f"{logos}/{account}/a")
+    one.add_channel(
+        "Films", url="http://cdn.example/films/a.ts", tvg_logo=f"{logos}/?p={one.password}"
+    )
+    one.add_channel(
+        "Kids", url="http://cdn.example/kids/a.ts", tvg_logo="http://cdn.example/kids/b"
+    )
+    path = tmp_path / "own.m3u"
+    path.write_bytes(urlopen(one.list_url).read())
+    proxy = start_proxy(f"{path}|1", DEBUG="true", MAX_RETRIES="0", ADMIN_TOKEN="open-sesame")
+    served = proxy.get("/playlist.m3u8").text
+    assert 'tvg-logo="http://cdn.example/kids/b"' in served
+    assert served.count("tvg-logo") == 1
+    page = proxy.get("/api/channels").text + proxy.get("/api/status").text
+    assert not [secret for secret in one.secrets if secret in page]
+    assert_nothing_leaked(proxy, one)
+
+
+def test_a_past_that_no_link_shows_is_not_promised(
+    start_provider: Callable[..., Provider], start_proxy: Callable[..., Proxy]
+) -> None:
+    one, two = start_provider("one"), start_provider("two")
+    one.list.head = '#EXTM3U catchup="append" catchup-days="7" catchup-source="?utc={utc}"'
+    one.add_channel("News", tvg_id="news.1", catchup="shift", catchup_days="3", tvg_shift="2")
+    two.add_channel("News", timeshift="3", tvg_rec="3", catchup_type="xc", tvg_chno="5")
+    served = start_proxy((one, 1), (two, 1)).get("/playlist.m3u8").text
+    assert served.splitlines()[:2] == [
+        "#EXTM3U",
+        '#EXTINF:-1 tvg-id="news.1" tvg-chno="5" tvg-shift="2",News',
+    ]

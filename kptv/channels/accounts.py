@@ -1,0 +1,87 @@
+"""Where in the paths of URLs an account stands, and what the links of one list share of it.
+
+``http://panel/live/USER/PASS/123.ts`` is what panels make; others put one token before the id. What
+the links of one list share before their ids is the account, if it looks like one: ``/hls/news/`` is
+shared as well. In doubt it is none: a logo in the folder of a stream is not to be lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import takewhile
+
+Login = tuple[str, str]  # user and password
+
+_SHORTEST_TOKEN = 6  # letters
+# Parts of a path that are no user: what panels and packagers begin paths with.
+_KINDS = frozenset(("live", "movie", "movies", "series", "timeshift"))
+_BEGINNINGS = (
+    "api assets cdn ch channel channels content dash files get hls http lists m3u m3u_plus media"
+    " mpegts play playlist playlists public srv static stream streaming streams ts v1 v2 video"
+    " videos vod"
+)
+_SELDOM_USERS = (
+    "4k fhd hd iptv kids main master music news radio sd sport sports test tv uhd uk us web"
+)
+_STRUCTURE = _KINDS | set(_BEGINNINGS.split())
+_FOLDERS = _STRUCTURE | set(_SELDOM_USERS.split())
+_PACKAGED = re.compile(
+    r"(?:index|playlist|master|mono|video|chunklist|manifest|stream|live)\b.*", re.I
+)
+_NUMBER = re.compile(r"\d+(?:\.\w{1,5})?")
+_REGION = re.compile(r"[a-z]{2}-[a-z]+-\d")  # of a cloud: us-east-1
+_WORD_AND_NUMBER = re.compile(r"[A-Za-z][A-Za-z._-]*\d{0,4}|\d{0,4}[A-Za-z]*")
+_TOKEN = re.compile(r"(?=[^0-9]*+[0-9])[A-Za-z0-9_~=-]++")
+
+
+def tokens_shared(paths: Sequence[tuple[Sequence[str], int]]) -> set[str]:
+    """The tokens that a host's paths share before their ids; beside each is how often it came."""
+    if sum(count for _, count in paths) == 1:
+        name, folders = id_and_folders(paths[0][0])
+        return set(filter(is_token, folders[-1:])) if _NUMBER.fullmatch(name) else set()
+    levels = zip(*(id_and_folders(parts)[1] for parts, _ in paths), strict=False)
+    shared = takewhile(lambda level: len(set(level)) == 1, levels)
+    return {level[0] for level in shared if is_token(level[0])}
+
+
+def id_and_folders(parts: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The part of a path that names the stream, and those before it."""
+    end = len(parts) - 1
+    while end > 0 and _PACKAGED.fullmatch(parts[end]):
+        end -= 1
+    return parts[end], parts[:end]
+
+
+def without_structure(folders: Sequence[str]) -> Sequence[str]:
+    """``folders`` without what follows a login in the URLs of lists."""
+    end = len(folders)
+    while end and folders[end - 1].lower() in _STRUCTURE:
+        end -= 1
+    return folders[:end]
+
+
+def login_before(name: str, folders: Sequence[str], *, shared: bool) -> set[Login]:
+    """User and password, if ``folders`` are what panels put before an id; ``shared``: by links."""
+    is_panel = len(folders) > 2 and folders[0].lower() in _KINDS
+    while len(folders) > 2 and folders[0].lower() in _STRUCTURE:
+        folders = folders[1:]
+    if len(folders) != 2 or not (_NUMBER.fullmatch(name) or (is_panel and shared)):
+        return set()
+    user, password = folders
+    plain = [part.lower() in _FOLDERS for part in folders]
+    if all(plain) or user.lower() in _STRUCTURE or _REGION.fullmatch(password):
+        return set()
+    if any(plain) and not (is_panel or shared or is_token(password)):
+        return set()
+    return {(user, password)}
+
+
+def is_token(part: str) -> bool:
+    """Whether it looks made by a machine, or for a password: neither a word nor a number."""
+    return (
+        len(part) >= _SHORTEST_TOKEN
+        and not part.isdigit()
+        and _TOKEN.fullmatch(part) is not None
+        and _WORD_AND_NUMBER.fullmatch(part) is None
+    )

@@ -1,0 +1,214 @@
+"""What of a provider's URL is a secret: one answer for the log, the served lists and the page.
+
+Theory of operation. Secrets are user and password before the host, the values of query fields that
+are named like a login or look like a token, and the parts of a path that stand where panels put
+user and password (see ``accounts``). Texts are compared *folded*: decoded, in lower case.
+
+How a secret is looked for depends on how telling it is. ``s3cret`` is one inside any word,
+``alice`` only as a word of its own; ``tv`` and ``1`` only as the value of a login field, or side by
+side in a path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import unquote
+
+from kptv.channels.accounts import Login, is_token, login_before, without_structure
+
+LONG = 6  # letters from which a word is hardly there by chance
+_SHORTEST = 3  # letters of a secret that is looked for by itself
+_UNKNOWN_FIELD = 8  # letters from which any value in a list's URL is taken for a secret
+_MOST_DECODINGS = 3  # of a text that was percent-encoded again and again
+
+_LOGIN_FIELD = re.compile(
+    r"user|login|pass|pwd|token|key|auth|mac|secret|sign|session|ticket|hash|hdn|^(?:[up]|[us]id)$",
+    re.I,
+)
+_USER_FIELD = re.compile(r"user|login|^u$", re.I)
+_PASSWORD_FIELD = re.compile(r"pass|pwd|^p$", re.I)
+_HARMLESS_FIELDS = frozenset(("type", "output", "format", "ext"))  # of Xtream's list URLs
+_HARMLESS = frozenset(("true", "false", "none", "null", "web", "public", "default", "unknown"))
+_FIELD = re.compile(r"[?&;]([^=&;?/]{1,64})=([^&;?]*)")
+_FIELD_IN_TEXT = re.compile(r"(?<![\w.-])([\w.-]{1,64})=([^&;?#\s]*)")
+_ANY_LOGIN = re.compile(r"://[^/?#\s@]*+@|[?&;](?:password|passwd|pwd)=[^&;\s]")
+_PORT = re.compile(r":\d*$")
+# Where paths are names that everybody may read.
+_PUBLIC = re.compile(
+    r"(?:.*\.)?(?:github(?:usercontent)?|gitlab|bitbucket|codeberg|jsdelivr|netlify|vercel|pages)"
+    r"\.(?:com|io|org|net|app|dev)",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Of one URL, of a list, or of all sources. All are decoded, as a person would write them."""
+
+    words: frozenset[str] = field(default=frozenset(), repr=False)  # users, passwords, tokens
+    logins: frozenset[Login] = field(default=frozenset(), repr=False)  # that stand side by side
+    hosts: frozenset[str] = field(default=frozenset(), repr=False)  # of lists; not told by the log
+
+    def __or__(self, other: Secrets) -> Secrets:
+        return Secrets(
+            self.words | other.words, self.logins | other.logins, self.hosts | other.hosts
+        )
+
+
+NOTHING = Secrets()
+
+
+def secrets_of_list(url: str) -> Secrets:
+    """What the URL of a channel list tells; a file's path tells nothing."""
+    if not url[:8].lower().startswith(("http://", "https://")):
+        return NOTHING
+    login, host, path, fields = split(url)
+    words = {value for name, value in fields if _is_secret_field(name, value)}
+    logins = set(_logins(login, fields))
+    if not _PUBLIC.fullmatch(host):
+        folders = without_structure([part for part in path if "." not in part])
+        logins |= login_before("0", folders, shared=False)
+        words |= set(filter(is_token, folders))
+    return gathered({*words, *login}, logins, [host])
+
+
+def secrets_of_link(url: str) -> Secrets:
+    """What a stream's URL tells by itself: a login before its host, and in its fields."""
+    login, _, _, fields = split(url)
+    words = {value for name, value in fields if _is_login_field(name, value)}
+    return gathered({*words, *login}, set(_logins(login, fields)))
+
+
+def gathered(words: Iterable[str], logins: Iterable[Login], hosts: Iterable[str] = ()) -> Secrets:
+    """Secrets of these; of a login also what is no common word by itself."""
+    logins = frozenset(logins)
+    alone = {part for login in logins for part in login if len(part) >= LONG or _is_mixed(part)}
+    return Secrets(frozenset({*words, *alone} - {""}), logins, frozenset(hosts))
+
+
+def is_telling(word: str) -> bool:
+    """Whether a secret is looked for by itself, not only in the place of a login."""
+    return len(word) >= (LONG if word.isdigit() else _SHORTEST) and word.lower() not in _HARMLESS
+
+
+def _is_mixed(part: str) -> bool:
+    return len(part) > _SHORTEST and not part.isalpha() and not part.isdigit()
+
+
+def _is_login_field(name: str, value: str) -> bool:
+    if _USER_FIELD.search(name) or _PASSWORD_FIELD.search(name):
+        return True
+    # Others are many, and what they hold is often but a word: auth=0, session=OTT.
+    return _LOGIN_FIELD.search(name) is not None and (len(value) >= LONG or _is_mixed(value))
+
+
+def _is_secret_field(name: str, value: str) -> bool:
+    if _LOGIN_FIELD.search(name):
+        return True
+    return len(value) >= _UNKNOWN_FIELD and name.lower() not in _HARMLESS_FIELDS
+
+
+def _logins(login: Sequence[str], fields: Sequence[tuple[str, str]]) -> Iterator[Login]:
+    if len(login) == 2:
+        yield login[0], login[1]
+    users = [value for name, value in fields if value and _USER_FIELD.search(name)][:2]
+    passwords = [value for name, value in fields if value and _PASSWORD_FIELD.search(name)][:2]
+    for user in users:
+        for password in passwords:
+            yield user, password
+
+
+def split(url: str) -> tuple[list[str], str, list[str], list[tuple[str, str]]]:
+    """Login (user and password), host, parts of the path, fields; decoded. Never raises."""
+    rest = url.partition("://")[2].partition("#")[0]
+    base, _, query = rest.partition("?")
+    authority, _, path = base.partition("/")
+    before, _, host = authority.rpartition("@")
+    login = [decoded(part) for part in before.split(":", 1) if part]
+    parts = [decoded(part) for part in re.split("[/;]", path) if part]
+    fields = [*_FIELD.findall(f"?{query}"), *_FIELD.findall(f"/{path}".replace("/", "&"))]
+    host = _PORT.sub("", host).strip("[]").lower()
+    return login, host, parts, [(name, decoded(value)) for name, value in fields]
+
+
+def decoded(text: str) -> str:
+    """``text`` without percent-encoding, however often it was encoded, and ``+`` as a blank."""
+    for _ in range(_MOST_DECODINGS):
+        if "%" not in text or (once := unquote(text)) == text:
+            break
+        text = once
+    return text.replace("+", " ")
+
+
+def folded(text: str) -> str:
+    """What is equal for all ways of writing ``text`` in a URL."""
+    return decoded(text).lower()
+
+
+class Finder:
+    """Finds secrets in what is told to clients."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._words = {folded(word): word for word in secrets.words}
+        self._telling = {word for word in self._words if is_telling(word)}
+        logins = [(folded(user), folded(password)) for user, password in secrets.logins]
+        self._sides = {f"{user}{sign}{password}" for user, password in logins for sign in "/:"}
+        self._values = {*self._words, *(part for login in logins for part in login)}
+        # One of these is in every text that tells a secret: quickly looked for.
+        in_fields = {f"={value}" for value in self._values - self._telling}
+        unsure = {side for side in self._sides if not any(word in side for word in self._telling)}
+        self._signs = (*self._telling, *unsure, *in_fields, "@", "passw", "pwd=")
+        self._is_ascii = "".join(self._signs).isascii()
+
+    def may_tell(self, text: str) -> bool:
+        """Whether a closer look is worth its time."""
+        if "%" in text or "+" in text:
+            low = folded(text)
+        elif text.isascii() or not self._is_ascii:
+            low = text.lower()
+        else:
+            low = text.encode("utf-8", "replace").lower().decode()  # in half the time
+        for sign in self._signs:  # noqa: SIM110  a generator takes twice the time
+            if sign in low:
+                return True
+        return False
+
+    def tells(self, text: str) -> bool:
+        """Whether ``text``, a link or what else is meant for machines, holds a secret."""
+        low = folded(text)
+        if self._anywhere.search(low) or _ANY_LOGIN.search(low):
+            return True
+        return any(
+            value in self._values and _LOGIN_FIELD.search(name)
+            for name, value in _FIELD_IN_TEXT.findall(low)
+        )
+
+    def tells_in_words(self, text: str) -> bool:
+        """As ``tells``, of what people read: a user's name may be a word of theirs."""
+        plain = decoded(text)
+        if "/" in plain or "=" in plain:
+            return self.tells(text)
+        return self._in_words.search(plain) is not None
+
+    @cached_property
+    def _anywhere(self) -> re.Pattern[str]:
+        sides = (rf"(?<![^\W_]){re.escape(side)}(?![^/?#&;@])" for side in self._sides)
+        return _any_of([*map(_alone, self._telling), *sides])
+
+    @cached_property
+    def _in_words(self) -> re.Pattern[str]:
+        return _any_of([_alone(self._words[w]) for w in self._telling if len(w) >= LONG])
+
+
+def _any_of(patterns: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(patterns) or r"(?!)")
+
+
+def _alone(word: str) -> str:
+    """The pattern of a secret that is telling: where no word is like it, inside others too."""
+    if len(word) >= LONG and is_token(word):
+        return re.escape(word)
+    return rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
