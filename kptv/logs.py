@@ -61,7 +61,7 @@ class Redactor:
     def learn(self, secrets: Secrets) -> None:
         """Hide ``secrets`` too, which the links of the lists told, and no others learned before."""
         known = self._of_lists | secrets
-        self.finder = Finder(known)
+        self._finder, self._hosts = Finder(known), known.hosts - _LOOPBACK
         sides = (_beside(*login) for login in known.logins)
         words = map(_pattern_of, sorted(_forms(known), key=len, reverse=True))
         self._secrets = re.compile("|".join([*sides, *words]) or r"(?!)", re.IGNORECASE)
@@ -73,9 +73,9 @@ class Redactor:
         parts[::2] = map(self._redact_part, parts[::2])
         return "".join(parts)
 
-    def without_secrets(self, text: str) -> str:
-        """``text`` without the sources' secrets; URLs stay."""
-        return self._secrets.sub(_HIDDEN, text)
+    def tells(self, url: str) -> bool:
+        """Whether ``url`` holds a secret as served lists see it, or names the host of a source."""
+        return self._finder.tells(url) or any(host in url.lower() for host in self._hosts)
 
     def _redact_part(self, text: str) -> str:
         for pattern, replacement in _PATTERNS:

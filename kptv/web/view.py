@@ -272,8 +272,8 @@ class View:
     def _logo(self, channel: Channel) -> str:
         """The logo's address, unless it tells of a provider."""
         url = _attribute(channel, "tvg-logo")
-        host, redactor = _host(url), self.log.redactor
-        if not host or redactor.without_secrets(url) != url or redactor.finder.tells(url):
+        host = _host(url)
+        if not host or self.log.redactor.tells(url):
             return ""
         of_streams = {_host(stream.url) for stream in channel.streams}
         return "" if host in of_streams else url
