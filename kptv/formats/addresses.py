@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit, urlunsplit
 
+_PORTS = {"http": 80, "https": 443}
+
 
 def scheme_of(url: str) -> str:
     """The scheme in lower case; empty where the URL cannot be read."""
@@ -31,6 +33,33 @@ def resolve(base: str, reference: str) -> str:
         return urlunsplit(there._replace(path=path, query=told.query, fragment=told.fragment))
     query = told.query or there.query
     return urlunsplit(there._replace(query=query, fragment=told.fragment))
+
+
+def same_server(one: str, other: str) -> bool:
+    """True where what is meant for the server of ``one`` may be sent to that of ``other`` too.
+
+    The same scheme, host and port, or the same host by https in place of http.
+    """
+    a, b = urlsplit(one), urlsplit(other)
+    ports = (a.port or _PORTS.get(a.scheme), b.port or _PORTS.get(b.scheme))
+    same = (a.scheme == b.scheme and ports[0] == ports[1]) or (
+        (a.scheme, b.scheme, *ports) == ("http", "https", 80, 443)
+    )
+    return same and a.hostname == b.hostname
+
+
+def keeping_login(url: str, target: str) -> str:
+    """``target`` with the user and password of ``url``, if it is of its server and has none.
+
+    Raises ValueError for what cannot be read.
+    """
+    if "@" not in url:
+        return target
+    login, at, _ = urlsplit(url).netloc.rpartition("@")
+    parts = urlsplit(target)
+    if not at or "@" in parts.netloc or not same_server(url, target):
+        return target
+    return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))
 
 
 def _merged(base: str, path: str) -> str:

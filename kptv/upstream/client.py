@@ -23,9 +23,10 @@ from requests.cookies import get_cookie_header
 from kptv.channels.model import Source
 from kptv.config import Config
 from kptv.errors import RATE_LIMITS, Reason, UpstreamError
-from kptv.formats.addresses import resolve, scheme_of
+from kptv.formats.addresses import keeping_login, resolve, same_server, scheme_of
 from kptv.upstream.answers import answers_whole, skipped_lines
 from kptv.upstream.fairness import FairConnection, FairTLSConnection
+from kptv.upstream.logins import Logins
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Client:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._sessions: dict[int, _Session] = {}
+        self._logins = Logins()
         self._odd: set[int] = set()  # numbers of sources whose heads have lines that are no field
 
     def alone(self, source: Source) -> Client:
@@ -59,6 +61,7 @@ class Client:
         client = Client(self._config)
         session = client._sessions[source.number] = _Session()
         session.cookies.update(self._session(source).cookies)
+        client._logins = self._logins
         client._odd = self._odd
         adapter = _KeepingAdapter(pool_connections=2, pool_maxsize=1, max_retries=0)
         session.mount("http://", adapter)
@@ -91,7 +94,10 @@ class Client:
             with mapped_errors():
                 # http.client reads headers as Latin-1; what is in them is mostly UTF-8.
                 location = response.headers["location"].encode("latin-1")
-                url = resolve(url, location.decode("utf-8", "replace"))
+                moved = keeping_login(url, resolve(url, location.decode("utf-8", "replace")))
+                if not same_server(url, moved):  # an entry's own is for its own server too
+                    sent = {n: value for n, value in sent.items() if n.lower() != "authorization"}
+                url = moved
         else:
             raise UpstreamError(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects")
         if not answers_whole(response) and response.status_code not in also:
@@ -118,12 +124,29 @@ class Client:
     def _request(
         self, source: Source, url: str, headers: dict[str, bytes], timeout: tuple[float, float]
     ) -> requests.Response:
+        """The answer, or that to a second or third request, if a digest was asked for."""
+        response = self._send(source, url, headers, timeout)
+        for again in (False, True):
+            if not self._logins.challenged(url, response, again=again):
+                break
+            hang_up(response)
+            response = self._send(source, url, headers, timeout)
+        return response
+
+    def _send(
+        self, source: Source, url: str, headers: dict[str, bytes], timeout: tuple[float, float]
+    ) -> requests.Response:
         if scheme_of(url) not in ("http", "https"):
             raise UpstreamError(Reason.BAD_URL, "not an http or https address")
         with mapped_errors():
             try:
                 return self._session(source).get(
-                    url, headers=headers, stream=True, timeout=timeout, allow_redirects=False
+                    url,
+                    headers=headers,
+                    auth=self._logins.of(url),
+                    stream=True,
+                    timeout=timeout,
+                    allow_redirects=False,
                 )
             except BaseException as error:
                 # Killed while it connects or shakes hands, urllib3 leaves the socket open, and

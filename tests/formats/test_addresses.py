@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from kptv.formats.addresses import resolve
+from kptv.formats.addresses import keeping_login, resolve, same_server
 
 # RFC 3986, 5.4.1 and 5.4.2, beside http://a/b/c/d;p?q
 EXAMPLES = {
@@ -83,3 +83,35 @@ def test_empty_segments_of_a_path_stay(base: str, reference: str, resolved: str)
 def test_what_cannot_be_read_is_a_value_error(reference: str) -> None:
     with pytest.raises(ValueError, match="Invalid IPv6"):
         resolve("http://h/", reference)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("http://h/a", "http://H:80/b", True),
+        ("http://u:p@h/a", "http://h/b", True),
+        ("https://h/", "https://h:443/", True),
+        ("http://h/", "https://h/", True),
+        ("https://h/", "http://h/", False),
+        ("http://h:81/", "https://h/", False),
+        ("http://h/", "http://h:81/", False),
+        ("http://h/", "http://h.example/", False),
+        ("http://h/", "rtsp://h/", False),
+        ("http://h/", "http://u@evil/@h/", False),
+    ],
+)
+def test_a_server_is_a_scheme_a_host_and_a_port(one: str, other: str, same: bool) -> None:
+    assert same_server(one, other) is same
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "kept"),
+    [
+        ("http://u:p%40@h/a", "http://h/b?c#d", "http://u:p%40@h/b?c#d"),
+        ("http://u:p@h/a", "http://x:y@h/b", "http://x:y@h/b"),
+        ("http://u:p@h/a", "http://other/b", "http://other/b"),
+        ("http://h/a@b", "http://h/b", "http://h/b"),
+    ],
+)
+def test_user_and_password_stay_with_their_server(url: str, target: str, kept: str) -> None:
+    assert keeping_login(url, target) == kept

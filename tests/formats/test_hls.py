@@ -94,6 +94,15 @@ def test_addresses_resolve_against_an_url_with_a_query_that_holds_slashes() -> N
     assert playlist.segments[0].uri == "http://h/live/a.ts"
 
 
+def test_addresses_on_the_playlists_server_have_its_user_and_password_and_others_none() -> None:
+    key = '#EXT-X-KEY:METHOD=AES-128,URI="http://h:81/k.key"\n'
+    text = LIVE + key + "#EXTINF:6,\nhttp://h:81/a.ts\n#EXTINF:6,\nhttp://edge/b.ts\n"
+    playlist = media(text, "http://u:p@h:81/i.m3u8")
+    assert [s.uri for s in playlist.segments] == ["http://u:p@h:81/a.ts", "http://edge/b.ts"]
+    assert playlist.segments[0].key
+    assert playlist.segments[0].key.uri == "http://u:p@h:81/k.key"
+
+
 def test_empty_segments_of_the_playlists_path_stay_in_addresses_beside_it() -> None:
     url = "http://h/live//one//i.m3u8?token=1"
     key = '#EXT-X-KEY:METHOD=AES-128,URI="../k.key"\n'

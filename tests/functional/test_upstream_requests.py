@@ -9,7 +9,8 @@ import pytest
 
 from tests.functional.failing import RawServer, assert_nothing_leaked
 from tests.functional.harness import Proxy
-from tests.provider import Bad, Provider, Request, Stream
+from tests.numbered_ts import NumberedStream
+from tests.provider import Bad, Gate, Provider, Request, Stream
 
 AGENT, ORIGIN, REFERRER = "Box/1.0 (test)", "https://portal.example", "https://portal.example/tv/"
 # Lines of an entry, between #EXTINF and the address; what follows the address; what it asks for.
@@ -185,3 +186,33 @@ def test_a_redirect_is_hung_up_on_even_where_its_server_would_go_on(
         with proxy.viewer("news") as viewer:
             viewer.wait_for_source("edge")
             assert server.closed.acquire(timeout=10)  # while the stream plays
+
+
+def test_a_provider_that_asks_for_a_digest_gives_its_list_streams_and_segments(
+    start_provider: Callable[..., Provider], start_proxy: Callable[..., Proxy]
+) -> None:
+    one = start_provider("one", limit=1, bitrate=4e6)
+    one.gate = Gate("ann", "s3cret word", "SHA-256", uses=7)
+    login = one.url("").replace("://", "://ann:s3cret%20word@")
+    plain, listed = one.add_channel("plain"), one.url("/list.m3u8")
+    one.list.entries[-1] = login + plain.path
+    one.list.entries += ("#EXTINF:-1,pieces", listed.replace(one.url(""), login))
+    packets = NumberedStream("one", "pieces", 9, bitrate=1e6).packets(2000, 0.0)
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-PLAYLIST-TYPE:VOD\n"
+    for number in range(4):  # absolute addresses, without user and password
+        file = one.add_file(f"/{number}.ts", packets[number * 500 * 188 :][: 500 * 188])
+        playlist += f"#EXTINF:0.75,\n{file.url}\n"
+    one.add_file("/list.m3u8", (playlist + "#EXT-X-ENDLIST\n").encode())
+    proxy = start_proxy(f"{login}/get.php|1", STREAM_LINGER="0", DEBUG="true")
+    with proxy.viewer("plain") as viewer:
+        viewer.wait_for_source("one").wait_for_bytes(50_000)
+    one.wait(lambda: one.sockets == 0)
+    one.max_sockets_seen = 0
+    with proxy.viewer("pieces") as viewer:
+        viewer.wait(lambda: viewer.received >= 1500 * 188)
+        assert [run.lost for run in viewer.runs()] == [0]
+    assert one.max_sockets_seen == 1
+    assert one.max_connections_seen == 1
+    assert_nothing_leaked(proxy, one)
+    for secret in ("s3cret", "ann:"):
+        assert secret not in proxy.log + proxy.get("/playlist.m3u8").text

@@ -19,6 +19,7 @@ What a test asks for is read by the loop at the next request; what acts on runni
 (break_now, kill, …) has happened when the call returns.
 """
 
+from tests.provider.gate import Gate
 from tests.provider.http import Reply, Request
 from tests.provider.machine import Account, Provider
 from tests.provider.resources import Bad, ChannelList, File, How, Resource, Stream
@@ -28,6 +29,7 @@ __all__ = [
     "Bad",
     "ChannelList",
     "File",
+    "Gate",
     "How",
     "Provider",
     "Reply",

@@ -159,6 +159,10 @@ class Connection(asyncio.Protocol):
         # finish the round of events that brought the request, and that of the resets in it.
         for _ in range(3):
             await asyncio.sleep(0)
+        self.provider.note_sockets()
+        if self.provider.gate and (challenge := self.provider.gate.challenge(request)):
+            self._reply(request, Reply(401, {"WWW-Authenticate": challenge}, HTML_PAGE))
+            return
         resource = self.resource = self.provider.find(request)
         if resource is None:
             self._reply(request, Reply(404, body=b"not found"))

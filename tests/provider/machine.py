@@ -15,6 +15,7 @@ from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from tests.provider.connection import Connection
+from tests.provider.gate import Gate
 from tests.provider.http import Reply, Request
 from tests.provider.resources import Bad, ChannelList, File, Resource, Stream
 
@@ -64,6 +65,8 @@ class Provider:
         self.clients: set[Connection] = set()
         self.serials = itertools.count(1)
         self.tokened: set[str] = set()
+        self.gate: Gate | None = None  # asks for a digest before anything else
+        self.max_sockets_seen = 0  # when a request came
         self._tokens: dict[str, Stream] = {}
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
@@ -233,6 +236,9 @@ class Provider:
     def notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+    def note_sockets(self) -> None:
+        self.max_sockets_seen = max(self.max_sockets_seen, len(self.clients))
 
     def find(self, request: Request) -> Resource | None:
         return self._tokens.pop(request.path, None) or self._resources.get(request.path)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.hls_origin import HlsOrigin, play
 from tests.live_media import as_transport_stream, make_clip, pictures, sounds, whole_pictures
+from tests.provider import Gate, Provider
 from tests.rtsp_origin import RtspOrigin
 
 pytestmark = pytest.mark.requires("ffmpeg")
@@ -49,3 +50,27 @@ def test_a_dash_film_plays_once_whole_to_its_end(tmp_path: Path, clip: Path) -> 
         assert pictures(played.data) == pictures(media)
         assert sounds(played.data) == sounds(media)
         assert origin.most_sockets <= 2
+
+
+@pytest.mark.parametrize(
+    "muxer",
+    [
+        "-f dash -seg_duration 1 index.mpd",
+        "-f hls -hls_time 1 -hls_playlist_type vod -hls_segment_type fmp4 index.m3u8",
+    ],
+    ids=["DASH", "fMP4"],
+)
+def test_ffmpeg_answers_a_digest_with_user_and_password_of_the_address(
+    tmp_path: Path, clip: Path, muxer: str
+) -> None:
+    made = ["ffmpeg", "-v", "error", "-i", str(clip), "-c", "copy", *muxer.split()]
+    subprocess.run(made, cwd=tmp_path, check=True)
+    with Provider("one") as provider:
+        provider.gate = Gate("ann", "s3cret")
+        provider.gate.before = ""  # ffmpeg reads a challenge only where it stands alone
+        for file in tmp_path.iterdir():
+            provider.add_file(f"/live/{file.name}", file.read_bytes())
+        url = provider.url(f"/live/{muxer.split()[-1]}").replace("://", "://ann:s3cret@")
+        played = play(url, 20.0, **SETTINGS)
+    assert (played.reason, played.detail) == ("end", "")
+    assert pictures(played.data) == pictures(as_transport_stream(clip))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from kptv.formats.addresses import resolve
+from kptv.formats.addresses import keeping_login, resolve
 from kptv.formats.hls.playlist import (
     IDENTITY,
     BadPlaylist,
@@ -221,7 +221,7 @@ def _resolved(url: str, uri: str, schemes: tuple[str, ...] = ("http", "https")) 
     if _PLAIN_NAME.fullmatch(uri) and "?" not in url and "#" not in url:
         return url.rpartition("/")[0] + "/" + uri  # what `resolve` gives, at a tenth of its cost
     try:
-        resolved = resolve(url, uri)
+        resolved = keeping_login(url, resolve(url, uri))
         parts = urlsplit(resolved)
     except ValueError:
         return None
