@@ -1,9 +1,10 @@
-"""Lines out of the bytes of a text whose encoding nobody told: fed in pieces, never raises.
+"""Lines out of the bytes of a text in whatever encoding: fed in pieces, never raises.
 
 Theory of operation. A text is UTF-8 until it is seen not to be. Each piece is decoded whole, which
-is fast; only a piece that is not UTF-8 is looked at line by line. Then the bad lines tell, once,
-which older encoding it may be, and if they are more than the good lines so far, all of the text is
-taken for that; otherwise just they are. UTF-16 is told by its first bytes.
+is fast; only a piece that is not UTF-8 is looked at line by line. Then lines are held back until
+the bad ones tell, once, which older encoding they are in (see ``charsets``): what was told of the
+text, if it fits, or else a guess. If they are more than the good lines so far, all of the text is
+taken for that; otherwise just they are. UTF-16 and UTF-32 are told by their first bytes.
 """
 
 from __future__ import annotations
@@ -11,21 +12,19 @@ from __future__ import annotations
 import codecs
 import re
 
-from charset_normalizer import from_bytes
+from kptv.formats.charsets import SAMPLE, codec_of, guess_encoding, words_of
 
 MAX_LINE = 64 * 1024  # bytes; the longest line of real channel lists has 8,369
-_SAMPLE = 4096  # bytes that an encoding is guessed from: 1 ms; a whole list would take seconds
-# What lists are written in besides UTF; Latin-1 is a part of cp1252, GBK one of gb18030.
-_WESTERN, _CYRILLIC, _CHINESE = "cp1252", "cp1251", "gb18030"
-_RUN = re.compile(rb"[\x80-\xff]+")
-_NOT_CYRILLIC = re.compile(rb"[\x80-\x95\x98-\xa7\xa9\xaa\xac-\xb7\xba\xbc-\xbf]")
-_UTF16 = {  # a byte order mark, or "#" and a line's end of a text without one
-    b"\xff\xfe": "utf-16-le",
-    b"\xfe\xff": "utf-16-be",
-    b"#\x00": "utf-16-le",
-    b"\x00#": "utf-16-be",
-}
+_HELD = 32 * 1024  # bytes that are held back at most, to know more of an encoding
+_UNICODE = (  # a byte order mark, or how "#" or a line's end stands in a text without one
+    (re.compile(rb"\xff\xfe\0\0|[\n\r -~]\0\0\0"), "utf-32-le"),
+    (re.compile(rb"\0\0\xfe\xff|\0\0\0[\n\r -~]"), "utf-32-be"),
+    (re.compile(rb"\xff\xfe|[\n\r -~]\0"), "utf-16-le"),
+    (re.compile(rb"\xfe\xff|\0[\n\r -~]"), "utf-16-be"),
+)
+_LONGEST_MARK = 4  # bytes
 _BREAK = re.compile(rb"[\r\n]")
+_TOLD = re.compile(rb"#EXTENC\s*+[:=]?+\s*+\"?([A-Za-z0-9][\w.:-]*+)", re.I)
 
 
 class Lines:
@@ -34,35 +33,47 @@ class Lines:
     ``skipped`` counts lines longer than MAX_LINE, which are left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, charset: str = "") -> None:
+        """``charset``: what was told of the encoding, if anything was."""
         self.skipped = 0
-        self._head: bytes | None = b""  # until the first two bytes are there
-        self._utf16: codecs.IncrementalDecoder | None = None
+        self._head: bytes | None = b""  # until the bytes are there that tell UTF-16
+        self._unicode: codecs.IncrementalDecoder | None = None
         self._tail = bytearray()  # a line whose end has not come
         self._overlong = False  # the tail's line is to be left out
         self._good = self._bad = 0  # lines, that hold more than ASCII, in UTF-8 and not
+        self._told = [codec_of(charset)]  # by the answer, then by the text itself
         self._legacy = ""  # what lines are in that are not UTF-8
+        self._held: list[bytes] = []  # lines that wait until that is known
+        self._held_size = 0
+        self._words: list[bytes] = []  # that are to tell it
 
     def feed(self, data: bytes) -> list[str]:
-        """The lines that ``data`` completes."""
+        """The lines that are complete with ``data``, or some pieces later."""
         if self._head is not None:
             data = self._head + data
-            if len(data) < 2:
+            if len(data) < _LONGEST_MARK:
                 self._head = data
                 return []
-            self._head = None
-            if data[:2] in _UTF16:
-                self._utf16 = codecs.getincrementaldecoder(_UTF16[data[:2]])("replace")
-        if self._utf16:
-            data = self._utf16.decode(data).encode("utf-8", "replace")
+            self._begin(data)
+        if self._unicode:
+            data = self._unicode.decode(data).encode("utf-8", "replace")
         return self._complete(data)
 
     def finish(self) -> list[str]:
-        """The last line, if it has no end."""
-        rest, self._head = self._head or b"", None
-        if self._utf16:
-            rest = self._utf16.decode(b"", final=True).encode("utf-8", "replace")
-        return self._complete(rest + b"\n")
+        """The last lines: those held back, and the one that has no end."""
+        rest = self._head or b""
+        if self._head is not None:
+            self._begin(rest)
+        if self._unicode:
+            rest = self._unicode.decode(rest, final=True).encode("utf-8", "replace")
+        return self._complete(rest + b"\n") + self._release()
+
+    def _begin(self, head: bytes) -> None:
+        self._head = None
+        for mark, encoding in _UNICODE:
+            if mark.match(head):
+                self._unicode = codecs.getincrementaldecoder(encoding)("replace")
+                return
 
     def _complete(self, data: bytes) -> list[str]:
         cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
@@ -95,8 +106,10 @@ class Lines:
         return b"\n".join(short)
 
     def _decode(self, block: bytes) -> list[str]:
+        if b"#EXTENC" in block and len(self._told) == 1 and (told := _TOLD.search(block)):
+            self._told.append(codec_of(told[1].decode()))
         try:
-            if self._bad <= self._good:
+            if self._bad <= self._good and not self._held:
                 return _split(block.decode())
         except UnicodeDecodeError:
             pass
@@ -104,27 +117,28 @@ class Lines:
         bad = [line for line in lines if not line.isascii() and not _is_utf8(line)]
         self._bad += len(bad)
         self._good += sum(not line.isascii() for line in lines) - len(bad)
-        if bad and not self._legacy:
-            self._legacy = guess_encoding(b"\n".join(bad))
+        if self._legacy or not (bad or self._held):
+            return self._decode_lines(lines)
+        self._held += lines
+        self._held_size += len(block)
+        self._words += words_of(b"\n".join(bad))
+        if sum(map(len, self._words)) < SAMPLE and self._held_size < _HELD:
+            return []
+        return self._release()
+
+    def _release(self) -> list[str]:
+        """The lines that were held back."""
+        if not self._held:
+            return []
+        self._legacy = guess_encoding(b"\n".join(self._words), self._told)
+        lines, self._held, self._words = self._held, [], []
+        return self._decode_lines(lines)
+
+    def _decode_lines(self, lines: list[bytes]) -> list[str]:
         order = ("utf-8", self._legacy or "utf-8")
         if self._bad > self._good:
             order = (self._legacy, "utf-8")
         return [_decode_line(line, order) for line in lines]
-
-
-def guess_encoding(sample: bytes) -> str:
-    """The name of the encoding, none of Unicode's, that ``sample`` is most likely in.
-
-    A detector errs on the few words that a list holds (it takes one accent for Chinese), so it
-    is only asked to choose between what the bytes leave possible.
-    """
-    sample = sample[:_SAMPLE]
-    runs = _RUN.findall(sample)
-    if sum(len(run) == 1 for run in runs) * 2 > len(runs):  # accents stand among ASCII letters
-        return _WESTERN
-    others = [_WESTERN] if _NOT_CYRILLIC.search(sample) else [_CYRILLIC]
-    best = from_bytes(sample, cp_isolation=[_CHINESE, *others]).best()
-    return best.encoding if best else others[0]
 
 
 def _split(text: str) -> list[str]:

@@ -177,7 +177,9 @@ class Importer:
                     if kept is None:
                         continue
                     version, pieces = kept
-                    imported = read_list(source, version.base, pieces, keep=lambda _: None)
+                    imported = read_list(
+                        source, version.base, pieces, lambda _: None, version.charset
+                    )
             except (ImportFailed, OSError) as error:
                 log.warning("%s: what DATA_DIR keeps cannot be used: %s", source.tag, error)
                 continue
@@ -217,7 +219,7 @@ class Importer:
             version, pieces = opened
             copy = self._store.begin(source)
             try:
-                imported = read_list(source, version.base, pieces, copy.write)
+                imported = read_list(source, version.base, pieces, copy.write, version.charset)
                 if had is not None and len(had) and not len(imported.listing):
                     raise ImportFailed("a list without entries")
                 version = replace(version, digest=imported.digest)

@@ -9,6 +9,7 @@ came, so nothing is replaced before.
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -36,7 +37,9 @@ CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 60.0  # seconds of silence; some panels make a list only when asked, in half a minute
 PIECE = 64 * 1024  # bytes that are unpacked at once, 0.3 ms
 _PARSED_AT_ONCE = 16 * 1024  # bytes, about 60 entries, 0.5 ms
+_LINES_AT_ONCE = 256  # as many; lines may be short, or have been held back
 _GZIP = b"\x1f\x8b"  # RFC 1952, 2.3.1
+_CHARSET = re.compile(r";\s*+charset\s*+=\s*+[\"']?([\w.:-]++)", re.I)  # RFC 9110, 8.3.1
 _MOST_LAYERS = 2  # of gzip: a .gz file that is sent with Content-Encoding
 
 
@@ -62,6 +65,7 @@ class Version:
     etag: str = ""
     last_modified: str = ""
     digest: str = ""  # SHA-256 of all that was read out of it, relative URLs resolved
+    charset: str = ""  # that the answer told
 
     def conditions(self) -> dict[str, str]:
         """Headers that ask for the list only if it is another (RFC 9110, 13.1)."""
@@ -124,7 +128,13 @@ def _open_url(
             yield None
             return
         answer = response.headers
-        version = Version(response.url, answer.get("etag", ""), answer.get("last-modified", ""))
+        told = _CHARSET.search(answer.get("content-type", ""))
+        version = Version(
+            response.url,
+            answer.get("etag", ""),
+            answer.get("last-modified", ""),
+            charset=told[1] if told else "",
+        )
         # read1 gives what is there, and tells of a body shorter than its Content-Length.
         yield version, _pieces(_request_errors, lambda: response.raw.read1(PIECE))
 
@@ -206,17 +216,30 @@ class Imported:
 
 
 def read_list(
-    source: Source, base: str, pieces: Iterator[bytes], keep: Callable[[bytes], object]
+    source: Source,
+    base: str,
+    pieces: Iterator[bytes],
+    keep: Callable[[bytes], object],
+    charset: str = "",
 ) -> Imported:
     """The entries in ``pieces``, gzip or not; ``keep`` is given every piece unpacked.
 
+    ``charset`` is what the answer told of their encoding.
     Takes slices of time (see ``pace``). Raises ImportFailed for what is no channel list.
     """
-    pace, lines, parser = Pace(), Lines(), ListParser(base)
+    pace, lines, parser = Pace(), Lines(charset), ListParser(base)
     blocks: list[list[bytes]] = []
     digest, size = hashlib.sha256(), 0
     hosts = HostCount()
     head = b""
+
+    def parse(found: list[str]) -> None:
+        for start in range(0, len(found), _LINES_AT_ONCE):
+            entries = parser.feed(found[start : start + _LINES_AT_ONCE])
+            hosts.add(entry.url for entry in entries)
+            _append(blocks, source.number, entries, digest)
+            pace()
+
     for piece in unpacked(pieces):
         size += len(piece)
         if size > MAX_BODY:
@@ -228,13 +251,8 @@ def read_list(
         keep(piece)
         pace()
         for start in range(0, len(piece), _PARSED_AT_ONCE):
-            entries = parser.feed(lines.feed(piece[start : start + _PARSED_AT_ONCE]))
-            hosts.add(entry.url for entry in entries)
-            _append(blocks, source.number, entries, digest)
-            pace()
-    entries = parser.feed(lines.finish())
-    hosts.add(entry.url for entry in entries)
-    _append(blocks, source.number, entries, digest)
+            parse(lines.feed(piece[start : start + _PARSED_AT_ONCE]))
+    parse(lines.finish())
     parser.finish()
     digest.update(repr(parser.headers).encode("utf-8", "replace"))
     if not head:

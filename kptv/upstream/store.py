@@ -142,6 +142,7 @@ def _read_version(path: Path) -> Version:
     """What was written of the version; an empty one if it cannot be read."""
     try:
         values = json.loads(path.read_text())
-        return Version(**{name: str(values[name]) for name in asdict(Version())})
-    except (OSError, ValueError, TypeError, KeyError):
+        # An earlier release wrote less.
+        return Version(**{name: str(values[name]) for name in asdict(Version()) if name in values})
+    except (OSError, ValueError, TypeError):
         return Version()

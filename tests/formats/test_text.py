@@ -20,7 +20,11 @@ def lines_of(data: bytes, step: int = 0) -> list[str]:
 @pytest.mark.parametrize("step", [0, 1, 2, 3, 7])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gbk"]
+    "encoding",
+    [
+        *("utf-8", "utf-8-sig", "gbk", "utf-16", "utf-16-le", "utf-16-be"),
+        *("utf-32", "utf-32-le", "utf-32-be"),
+    ],
 )
 def test_every_encoding_and_line_end_gives_the_same_lines(
     encoding: str, end: str, step: int
@@ -48,6 +52,79 @@ def test_every_encoding_and_line_end_gives_the_same_lines(
 def test_one_short_name_is_enough_to_tell_its_encoding(text: str, encoding: str) -> None:
     list_text = f"#EXTM3U\n#EXTINF:-1,{text}\nhttp://a.example/1"
     assert lines_of(list_text.encode(encoding))[1] == f"#EXTINF:-1,{text}"
+
+
+@pytest.mark.parametrize("step", [0, 1, 1000])
+def test_lines_that_wait_for_more_to_tell_their_encoding_come_in_order(step: int) -> None:
+    lines = [f"http://a.example/{n}" for n in range(9000)]
+    for n in (5, 900, 901, 4000, 8999):
+        lines[n] = "#EXTINF:-1,Дождь"
+    assert lines_of("\n".join(lines).encode("cp1251"), step) == lines
+
+
+def test_lines_wait_for_a_bounded_time_only() -> None:
+    lines = Lines()
+    found = lines.feed("#EXTM3U\n#EXTINF:-1,Дождь\n".encode("cp1251"))
+    fed = 0
+    while not found and fed < 40_000:
+        found = lines.feed(b"http://a.example/1\n" * 10)
+        fed += 190
+    assert found[:2] == ["#EXTM3U", "#EXTINF:-1,Дождь"]
+    assert lines.feed(b"a\n")[:1] == ["a"]
+
+
+def told(text: bytes, charset: str = "") -> str:
+    lines = Lines(charset)
+    return "\n".join(filter(None, lines.feed(text) + lines.finish()))
+
+
+# Two names that could be in several encodings: only what is told makes the difference.
+@pytest.mark.parametrize(
+    ("name", "encoding", "charset"),
+    [
+        ("Győr", "cp1250", "windows-1250"),
+        ("Győr", "iso8859-2", "ISO-8859-2"),
+        ("Yaşam", "cp1254", "iso-8859-9"),
+        ("한국", "euc-kr", "EUC-KR"),
+        ("Радио", "koi8-r", "koi8-r"),
+        ("電視", "big5", "Big5"),
+        ("ｱﾆﾒ", "shift_jis", "Shift_JIS"),
+        ("臺灣電視", "gbk", "gb2312"),
+        ("Đà Nẵng"[:2], "cp1258", "windows-1258"),
+    ],
+)
+def test_what_is_told_of_an_encoding_comes_first(name: str, encoding: str, charset: str) -> None:
+    line = f"#EXTINF:-1,{name}"
+    assert told(line.encode(encoding), charset) == line
+    by_the_list = f"#EXTM3U\n#EXTENC: {charset}\n{line}"
+    assert told(by_the_list.encode(encoding)) == by_the_list
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "charset"),
+    [
+        ("München und Köln", "utf-8", "iso-8859-1"),
+        ("Первый канал", "cp1251", "iso-8859-1"),
+        ("Первый канал", "cp1251", "utf-8"),
+        ("湖南卫视，北京卫视", "gbk", "windows-1252"),
+        ("München und Köln", "cp1252", "windows-1251"),
+        ("München und Köln", "cp1252", "unicode_escape"),
+        ("München und Köln", "cp1252", "zlib"),
+        ("München und Köln", "cp1252", "no such"),
+        ("München und Köln", "utf-16", "koi8-r"),
+    ],
+)
+def test_what_is_told_counts_only_where_the_bytes_agree(
+    text: str, encoding: str, charset: str
+) -> None:
+    assert told(f"#EXTM3U\n{text}".encode(encoding), charset).endswith(text)
+
+
+def test_what_the_answer_tells_comes_before_what_the_list_tells() -> None:
+    text = "#EXTENC: koi8-r\nРадио Маяк"
+    assert told(text.encode("cp1251"), "windows-1251") == text
+    text = "#EXTENC: windows-1250\nŁódź, Żory, Wiadomości"
+    assert told(text.encode("cp1250"), "iso-8859-1") == text
 
 
 def test_a_line_in_another_encoding_costs_no_other_line_its_letters() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import logging
 import os
 import threading
@@ -303,6 +304,29 @@ def test_the_last_good_lists_are_served_after_a_restart_before_any_request(
     assert server.requests[-1][1]["if-none-match"] == '"v1"'
     assert [state.entries for state in again.importer.states] == [0, 2]
     assert again.catalogs[0].channels[0].streams[0].source.number == 2
+
+
+def test_what_an_answer_told_of_its_encoding_is_known_after_a_restart(
+    make: Callable[..., Rig], server: ListServer
+) -> None:
+    body = "#EXTM3U\n#EXTINF:-1,Győr\nhttp://a.example/1\n".encode("cp1250")
+    server.answer = (200, {"Content-Type": 'text/plain; Charset="windows-1250"'}, body)
+    make(server.url).run().close()
+    server.answer = BAD["503"]
+    assert make(server.url).run().names == ["Győr"]
+
+
+def test_a_list_kept_by_an_earlier_release_is_read_and_asked_for_by_its_version(
+    make: Callable[..., Rig], server: ListServer, tmp_path: Path
+) -> None:
+    server.answer = (200, {"ETag": '"v1"'}, LIST)
+    make(server.url).run().close()
+    (about,) = (tmp_path / "data").glob("*.json")
+    values = json.loads(about.read_text())
+    del values["charset"]
+    about.write_text(json.dumps(values))
+    assert make(server.url).run().names == ["One", "Two"]
+    assert server.requests[-1][1]["if-none-match"] == '"v1"'
 
 
 def test_what_is_kept_is_the_list_itself_for_its_owner_only(
