@@ -49,7 +49,7 @@ class Feed:
             raise UpstreamError(Reason.EMPTY, "ended before it began")
 
     def __iter__(self) -> Iterator[bytes]:
-        """All pieces; an empty one says that the next does not go on where the last ended.
+        """All pieces; an empty one, a Seam, says what lies between two segments.
 
         Ends after a film; raises UpstreamError, IsFile.
         """

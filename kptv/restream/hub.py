@@ -308,9 +308,9 @@ class Hub:
                 now = monotonic()
                 if self.ended:
                     return  # closed just now, and killed when this greenlet switches
-                if not data:  # an HLS discontinuity
-                    self.output.splice(now)
-                    opened = now
+                if not data:  # between two HLS segments
+                    if self.output.cross(data, now):
+                        opened = now
                 elif self.output.feed(data, now):
                     self._started(feed.stream)
                 self._lookout.dismiss()  # it speaks

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from kptv.channels.model import Stream
 from kptv.formats.mpegts.joining import Chunk
 from kptv.formats.mpegts.meter import Stats
+from kptv.formats.mpegts.seam import Seam
 from kptv.formats.mpegts.slate import Slate, sound_of
 from kptv.formats.mpegts.splicer import Splicer
 from kptv.formats.mpegts.watch import Trouble
@@ -82,10 +83,18 @@ class Output:
         self._send(chunk, now)
         return begins
 
-    def splice(self, now: float) -> None:
-        """What comes next does not go on where the upstream stopped (RFC 8216, 4.3.2.3)."""
-        self._send(self._splicer.close(now, clean=True), now)
+    def cross(self, seam: bytes, now: float) -> bool:
+        """An empty piece, a Seam: what comes next was made apart (RFC 8216, 4.3.2.3).
+
+        True where it does not go on where the upstream stopped, and is spliced.
+        """
+        whole = not isinstance(seam, Seam) or seam.whole
+        if isinstance(seam, Seam) and seam.goes_on:
+            self._send(self._splicer.cross(now, whole=whole), now)
+            return False
+        self._send(self._splicer.close(now, clean=whole), now)
         self._splicer.open(now, same_stream=False)
+        return True
 
     def close(self, now: float, *, clean: bool = False) -> None:
         """The upstream is gone; ``clean``: at the end of one of its units."""

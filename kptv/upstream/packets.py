@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from time import monotonic
 
 from kptv.config import Config
@@ -13,27 +14,31 @@ GARBAGE_LIMIT = 256 * 1024  # bytes without a packet in them; 0.3 s of an 8 Mbit
 
 
 def whole_packets(body: Iterator[bytes], config: Config) -> Iterator[bytes]:
-    """The packets of ``body``; the first piece as ``started`` says, with MIN_DATA_SIZE bytes."""
+    """The packets of ``body``, once there are MIN_DATA_SIZE bytes of them: see ``started``."""
     return started(_aligned(body, config.stall_timeout), config.min_data_size)
 
 
 def started(packets: Iterator[bytes], min_data_size: int) -> Iterator[bytes]:
-    """The same packets; the first piece has at least ``min_data_size`` bytes.
+    """The same packets, seams too, once there are at least ``min_data_size`` bytes of them.
 
     Raises what ``packets`` raises, but EMPTY where they ended before that.
     """
-    start = b""
-    while len(start) < min_data_size:
+    head: list[bytes] = []
+    size = 0
+    while size < min_data_size or not head:
         try:
-            start += next(packets)
+            head.append(next(packets))
         except StopIteration:
-            raise UpstreamError(Reason.EMPTY, f"{len(start)} bytes of media") from None
+            raise UpstreamError(Reason.EMPTY, f"{size} bytes of media") from None
         except UpstreamError as error:
             if error.reason is not Reason.ENDED:
                 raise
-            detail = f"{len(start)} bytes of media; {error.detail}"
+            detail = f"{size} bytes of media; {error.detail}"
             raise UpstreamError(Reason.EMPTY, detail) from None
-    yield start
+        size += len(head[-1])
+    for is_media, run in groupby(head, bool):
+        pieces = list(run)
+        yield from [b"".join(pieces)] if is_media else pieces
     yield from packets
 
 

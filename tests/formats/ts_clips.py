@@ -51,6 +51,17 @@ def clip(
         return path.read_bytes()
 
 
+def segmented(stream: bytes, *, more: str = "") -> list[bytes]:
+    """A stream in segments of a second, as ffmpeg's segment muxer makes them: each made anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "whole.ts"
+        path.write_bytes(stream)
+        command = f"ffmpeg -v error -nostdin -i {path} -map 0 -c copy -f segment -segment_time 1"
+        command += f" -segment_format mpegts {more} {folder}/%03d.ts"
+        subprocess.run(command.split(), check=True, timeout=100)
+        return [part.read_bytes() for part in sorted(Path(folder).glob("0*.ts"))]
+
+
 def complaints(stream: bytes) -> str:
     """What a decoder says about a stream: nothing, if it is sound."""
     return _run("ffmpeg -v error -nostdin -i {} -f null -", stream)[1]

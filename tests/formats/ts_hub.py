@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kptv.formats.mpegts.joining import Chunk, merge
+from kptv.formats.mpegts.seam import Seam
 from kptv.formats.mpegts.splicer import Splicer
 
 
@@ -25,6 +26,16 @@ class Hub:
             self.chunks.append(self.splicer.feed(read, self.now))
         self.chunks.append(self.splicer.close(self.now, clean=clean))
         return self
+
+    def take(self, piece: bytes) -> None:
+        """A piece of an HLS upstream, or the seam between two."""
+        if not isinstance(piece, Seam):
+            self.chunks.append(self.splicer.feed(piece, self.now))
+        elif piece.goes_on:
+            self.chunks.append(self.splicer.cross(self.now, whole=piece.whole))
+        else:
+            self.chunks.append(self.splicer.close(self.now, clean=piece.whole))
+            self.splicer.open(self.now, same_stream=False)
 
     @property
     def out(self) -> bytes:

@@ -178,7 +178,7 @@ def test_a_splice_within_a_stream_goes_on_with_another_clock() -> None:
     rig = Rig()
     rig.output.open(A, rig.now)
     rig.play(Radio(), b"a", b"b")
-    rig.output.splice(rig.now)
+    rig.output.cross(b"", rig.now)
     rig.play(Radio(base=5_000_000), b"c", b"d")
     assert marks(rig.received) == [b"a", b"b", b"c", b"d"]
     assert not check(rig.received).errors

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from kptv.formats.mpegts.aligner import SYNC_SPAN, find_sync
+
+JUNK_LIMIT = 256 * 1024  # bytes before a transport stream: image hosts want to see an image
 _FMP4_BOXES = frozenset((b"ftyp", b"styp", b"moof", b"sidx", b"moov", b"emsg", b"prft", b"mdat"))
 
 
@@ -24,3 +27,22 @@ def foreign_container(head: bytes) -> Container | None:
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] != 0xFF:
         return Container.PACKED_AUDIO
     return None
+
+
+def ts_behind_junk(head: bytes, *, final: bool) -> int | None:
+    """Where in ``head`` a transport stream begins; None: nowhere, as far as can be told.
+
+    ``final``: no more bytes will come.
+    """
+    sync = find_sync(head, final=final)
+    return sync.offset if sync else None
+
+
+def tag_is_there(head: bytes, *, final: bool) -> bool:
+    """Whether what is behind an ID3 tag (ID3v2.4, 3.1) would show by now; True without a tag."""
+    if final or head[:3] != b"ID3":
+        return True
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F
+    return len(head) >= min(10 + size, JUNK_LIMIT) + SYNC_SPAN

@@ -6,6 +6,10 @@ dropped rather than passed on. Its price is that the last packet waits for one m
 ``flush``. Out of sync, a place counts as the start of packets when four sync bytes stand at equal
 steps from it. Both decisions look at a fixed number of bytes, never at how the bytes were cut into
 reads, so any cut gives the same packets.
+
+A stream that comes in parts (HLS segments) is told where one ends: its last packet is not judged by
+what the next begins with, which may be junk. A packet that was cut there is whole again if the next
+part begins with the rest of it: some servers cut segments by bytes.
 """
 
 from __future__ import annotations
@@ -72,11 +76,22 @@ def _stride_at(data: bytes, offset: int) -> int:
 class Aligner:
     """Bytes of one upstream in, whole packets of 188 bytes out. Raises on no input."""
 
-    __slots__ = ("_pending", "_stride", "bytes_dropped", "sync_losses")
+    __slots__ = (
+        "_last",
+        "_pending",
+        "_stride",
+        "_torn",
+        "bytes_dropped",
+        "joined",
+        "sync_losses",
+    )
 
     def __init__(self) -> None:
         self._pending = b""  # in sync: from the head of a packet on
         self._stride = 0  # 0: out of sync
+        self._last = b""  # the packet with no head behind it, since sync was lost there
+        self._torn = b""  # the start of a packet that was cut where a part ended
+        self.joined = False  # a packet that was cut between the last two parts is whole again
         self.bytes_dropped = 0  # garbage, and packets that were cut short
         self.sync_losses = 0
 
@@ -91,11 +106,31 @@ class Aligner:
         self._pending = self._pending + data if self._pending else data
         return self._take(final=False)
 
+    @property
+    def torn(self) -> bool:
+        """The part that ended last lacks the end of its last packet, and no rest of it came yet."""
+        return bool(self._torn)
+
+    def end_part(self) -> bytes:
+        """The packets left at the end of a part; what comes next is another part of the stream."""
+        packets = self._take(final=True)
+        self._drop_torn()
+        if self._last:  # nothing but junk came behind it, so that it may be whole
+            packets, self._last = packets + self._last, b""
+            self.bytes_dropped -= PACKET_SIZE
+        self.joined = False
+        rest, in_sync = self._pending, bool(self._stride)
+        self._pending, self._stride = b"", 0
+        if in_sync and len(rest) < PACKET_SIZE and rest.startswith(_SYNC):
+            self._torn = rest
+        else:
+            self.bytes_dropped += len(rest)
+        return packets
+
     def flush(self) -> bytes:
         """The packets left at the end of the stream; what comes next is a new stream."""
-        packets = self._take(final=True)
-        self.bytes_dropped += len(self._pending)
-        self._pending, self._stride = b"", 0
+        packets = self.end_part()
+        self._drop_torn()
         return packets
 
     def _take(self, *, final: bool) -> bytes:
@@ -110,8 +145,16 @@ class Aligner:
         """Get in sync and drop what is before the first packet; False: more bytes are needed."""
         sync = find_sync(self._pending, final=final)
         undecided = max(0, len(self._pending) - SYNC_SPAN + 1)  # places from here on need more
+        if self._torn and not sync and undecided <= max(STRIDES):
+            return False
+        if sync and self._torn and len(self._torn) + sync.offset == sync.stride:
+            self._pending, self._torn = self._torn + self._pending, b""
+            sync, self.joined = Sync(0, sync.stride), True
+        self._drop_torn()
         start = sync.offset if sync else undecided
         self._stride = sync.stride if sync else 0
+        if sync:
+            self._last = b""
         self._drop(start)
         return sync is not None
 
@@ -128,11 +171,17 @@ class Aligner:
         if lost:  # the next packet may start anywhere in the one that has no head after it
             self.sync_losses += 1
             self._stride = 0
+            if len(self._pending) >= PACKET_SIZE:
+                self._last = self._pending[:PACKET_SIZE]
             self._drop(1)
         if stride == PACKET_SIZE:
             return data[: count * stride]
         starts = range(0, count * stride, stride)
         return b"".join([data[start : start + PACKET_SIZE] for start in starts])
+
+    def _drop_torn(self) -> None:
+        self.bytes_dropped += len(self._torn)
+        self._torn = b""
 
     def _drop(self, count: int) -> None:
         if count:

@@ -62,8 +62,11 @@ class Hold:
         if at >= 0:
             self._data = self._data[:at] + change(self._data[at:])
 
-    def cut(self, partial: dict[int, int]) -> None:
-        """Take out the packets of each PID from its place on: units that never became whole."""
+    def cut(self, partial: dict[int, int]) -> list[int]:
+        """Take out the packets of each PID from its place on: units that never became whole.
+
+        The places that they had.
+        """
         base, kept, gone = self.base, [], []
         for number in range(len(self._data) // PACKET_SIZE):
             at = number * PACKET_SIZE
@@ -77,3 +80,4 @@ class Hold:
         self.starts = deque(start for start in self.starts if start.place not in removed)
         for start in self.starts:
             start.place -= sum(1 for place in gone if place < start.place)
+        return gone

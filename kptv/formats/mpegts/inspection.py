@@ -23,6 +23,7 @@ class MarkKind(IntEnum):
     TABLE = 3  # a packet of the PAT or of the programme's PMT
     PROGRAM = 4  # the programme became known, or changed; after its last table packet
     SECTION = 5  # a section starts on a PID of the programme; of cue messages also: goes on
+    BREAK = 6  # the PID's counter starts anew; before what else is in the packet
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +63,8 @@ class Mark(NamedTuple):
     pid: int
     unit: Unit | None = None  # of UNIT and KEY
     program: Program | None = None  # of PROGRAM
+    step: int = 0  # of BREAK: what added to its counters lets them go on
+    whole: bool = True  # of BREAK: what came before lacks nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
-from kptv.formats.mpegts.clock import read_pcr, read_timestamp, unwrap
+from kptv.formats.mpegts.clock import TICKS, read_pcr, read_timestamp, unwrap
+from kptv.formats.mpegts.continuity import ANYWHERE, Before, Place, Places, is_filled_up, judge_jump
 from kptv.formats.mpegts.elementary import CUES, Key, Kind, Nature, Verdict, judge
 from kptv.formats.mpegts.inspection import (
     UNBOUNDED,
@@ -32,7 +33,9 @@ _NULL = NULL_PID << 8
 _PID = 0x1FFF00
 _DAMAGED, _SCRAMBLED, _ADAPTATION, _PAYLOAD = 0x800000, 0xC0, 0x20, 0x10
 _LARGEST_ADAPTATION = 183
+_ONLY_PCR = 7  # the size of an adaptation field with a PCR and nothing else
 _NO_PREDICTION = -1
+_PES_START = b"\x00\x00\x01"
 _HEAD_PACKETS = 16  # of an access unit are looked at for its slice type
 # stream_ids whose PES packets have no header fields behind the length (2.4.3.7).
 _BARE_PES = frozenset((0xBC, 0xBE, 0xBF, 0xF0, 0xF1, 0xF2, 0xF8, 0xFF))
@@ -46,7 +49,9 @@ class _Pid:
     counter: int = -1
     repeated: bool = False  # the last packet was a duplicate: legal once
     unit: Unit | None = None
-    dts: int | None = None
+    dts: int | None = None  # of the last unit, if it has one
+    step: int = 0  # the longest from one unit to the next
+    filled_at: int = -1  # the counter of the last packet that ends a PES packet by its stuffing
 
 
 @lru_cache(maxsize=512)
@@ -75,6 +80,7 @@ class Inspector:
         self._pids: dict[int, _Pid] = {}
         self._finder = ProgramFinder()
         self._gone: dict[int, int] = {}  # last counters of the programme that was
+        self._places = Places()
         self._lead: int | None = None
         self._block = b""
         self._first = 0
@@ -104,6 +110,17 @@ class Inspector:
         self.media += len(words) - nulls - others
         return Inspection(block, words, self._first, nulls, self._marks)
 
+    def cross(self) -> None:
+        """What comes next was made apart, and what came before ended where it should."""
+        self._begin_anew(border=True)
+
+    def _begin_anew(self, *, border: bool) -> None:
+        """From here on counters may start anew: each PID's next packet is looked at."""
+        if self._lead is not None and self._expected != _NO_PREDICTION:
+            self._pids[self._lead].counter = self._expected - 1 & 15
+        self._expected = _NO_PREDICTION
+        self._places.begin([*self._pids, *self._finder.pids], border=border)
+
     def counter_of(self, pid: int) -> int:
         """The counter of the PID's last packet; -1: there was none."""
         if pid == self._lead and self._expected != _NO_PREDICTION:
@@ -125,18 +142,35 @@ class Inspector:
             return
         if pid == self._lead and self._expected != _NO_PREDICTION:
             state.counter = self._expected - 1 & 15
-        at = index * PACKET_SIZE + 4
-        end = at + PACKET_SIZE - 4
-        flags = 0
-        if word & _ADAPTATION:
-            flags = self._look_at_adaptation(at, pid)
-            at += 1 + self._block[at]
-        if word & _PAYLOAD and at < end and self._counts(state, word, flags):
-            self._look_at_payload(index, word, pid, state, self._block[at:end], flags)
-        if flags & 0x18:
-            self._marks.append(Mark(index, MarkKind.CLOCK, pid))
+        self._look_inside(index, word, pid, state)
         if pid == self._lead:
             self._predict(state, word)
+
+    def _look_inside(self, index: int, word: int, pid: int, state: _Pid) -> None:
+        place = self._places.take(pid) if pid in self._places.pids else ANYWHERE
+        last = state.counter
+        at = index * PACKET_SIZE + 4
+        end = at + PACKET_SIZE - 4
+        flags, filled = 0, False
+        if word & _ADAPTATION:
+            flags = self._look_at_adaptation(at, pid)
+            size = self._block[at]
+            filled = size != _ONLY_PCR and is_filled_up(self._block, at)
+            at += 1 + size
+        if word & _PAYLOAD and at < end:
+            step = self._step(state, word, flags, place)
+            if step is not None:
+                payload = self._block[at:end]
+                if step:
+                    self._on_jump(index, word, pid, step, place, payload)
+                self._look_at_payload(index, word, last, pid, state, payload, flags)
+            if filled:
+                state.filled_at = state.counter
+        elif place is not ANYWHERE and last >= 0 and word & 15 != last:
+            state.counter = word & 15  # without a payload it stands still
+            self._marks.append(Mark(index, MarkKind.BREAK, pid, step=last - word & 15))
+        if flags & 0x18:
+            self._marks.append(Mark(index, MarkKind.CLOCK, pid))
 
     def _predict(self, state: _Pid, word: int) -> None:
         """The header of the next plain packet of the lead, while no verdict is open."""
@@ -147,17 +181,40 @@ class Inspector:
         else:
             self._expected = _NO_PREDICTION
 
-    def _counts(self, state: _Pid, word: int, flags: int) -> bool:
-        """Keep the continuity counter (2.4.3.3); False: this is a duplicate."""
+    def _step(self, state: _Pid, word: int, flags: int, place: Place) -> int | None:
+        """What the continuity counter lacks to go on (2.4.3.3); None: this is a duplicate."""
         counter = word & 15
         last, state.counter = state.counter, counter
-        if counter == last and not state.repeated and not flags & 0x80:
+        marked = flags & 0x80
+        if counter == last and not (state.repeated or marked or place is not ANYWHERE):
             state.repeated = True
-            return False
+            return None
         state.repeated = False
-        if last >= 0 and counter != last + 1 & 15 and not flags & 0x80:
-            self.continuity_errors += 1
-        return True
+        return last + 1 - counter & 15 if last >= 0 and not marked else 0
+
+    def _on_jump(
+        self, index: int, word: int, pid: int, step: int, place: Place, payload: bytes
+    ) -> None:
+        """A counter does not go on: packets were lost, or it starts anew."""
+        state = self._pids[pid]
+        unit, starts = state.unit, bool(word & UNIT_START)
+        is_whole = unit is None or unit.end is not None
+        if unit is not None and unit.unbounded:
+            is_whole = state.filled_at == (word & 15) + step - 1 & 15
+        bounded = unit is None or not unit.unbounded
+        steady = state.nature.kind in (Kind.VIDEO, Kind.AUDIO)
+        before = Before(is_whole, bounded, steady, state.dts, state.step)
+        starts_unit = starts and payload.startswith(_PES_START)
+        dts = self._times(payload)[1] if starts_unit else None
+        found = judge_jump(place, before, starts=starts, dts=dts)
+        self.continuity_errors += found.lost
+        if found.lost:
+            state.dts = None  # no step is to be told from here
+        if not found.anew:
+            return
+        if not found.whole and not (unit and unit.end is not None):
+            state.unit = None
+        self._marks.append(Mark(index, MarkKind.BREAK, pid, step=step, whole=found.whole))
 
     def _look_at_adaptation(self, at: int, pid: int) -> int:
         """The flags of an adaptation field; its PCR is what time it is (2.4.3.5)."""
@@ -170,15 +227,16 @@ class Inspector:
         return flags
 
     def _look_at_payload(
-        self, index: int, word: int, pid: int, state: _Pid, payload: bytes, flags: int
+        self, index: int, word: int, last: int, pid: int, state: _Pid, payload: bytes, flags: int
     ) -> None:
+        """``last``: the counter of the PID's packet before this one."""
         if word & _SCRAMBLED:
             self.scrambled += 1
             return
         self.media += 1
         if word & UNIT_START:
-            self._end_unit(index, word & 15, state)
-            if payload.startswith(b"\x00\x00\x01"):
+            self._end_unit(index, last, state)
+            if payload.startswith(_PES_START):
                 at = PACKET_SIZE - len(payload)
                 self._start_unit(index, word & 15, pid, state, payload, at, flags)
             else:
@@ -194,13 +252,7 @@ class Inspector:
     def _start_unit(
         self, index: int, counter: int, pid: int, state: _Pid, pes: bytes, at: int, flags: int
     ) -> None:
-        pts, dts, content = None, None, 6
-        if len(pes) >= 9 and pes[3] not in _BARE_PES:
-            content = 9 + pes[8]
-            if pes[7] & 0x80 and len(pes) >= 14:
-                pts = dts = unwrap(read_timestamp(pes, 9), self._time)
-            if pes[7] & 0xC0 == 0xC0 and len(pes) >= 19:
-                dts = unwrap(read_timestamp(pes, 14), self._time)
+        pts, dts, content = self._times(pes)
         length = int.from_bytes(pes[4:6], "big")
         is_lead = pid == self._lead
         unit = Unit(
@@ -214,10 +266,12 @@ class Inspector:
             random_access=bool(flags & 0x40),
             fingerprint=zlib.crc32(pes[content:]) if is_lead else 0,
         )
-        state.unit = unit
+        if dts is not None and state.dts is not None and 0 < dts - state.dts < TICKS:
+            state.step = max(state.step, dts - state.dts)
+        state.unit, state.dts = unit, dts
         self.lead_units += is_lead
         if dts is not None:
-            state.dts = self._near = dts
+            self._near = dts
         self._marks.append(Mark(index, MarkKind.UNIT, pid, unit))
         if is_lead and state.nature.kind is Kind.VIDEO:
             unit.head = b""
@@ -225,6 +279,17 @@ class Inspector:
         if length and state.nature.kind is not Kind.VIDEO:
             unit.left = length + 6
             self._count_down(index, counter, unit, len(pes))
+
+    def _times(self, pes: bytes) -> tuple[int | None, int | None, int]:
+        """PTS and DTS of a PES packet, unwrapped, and where its content starts."""
+        if len(pes) < 9 or pes[3] in _BARE_PES:
+            return None, None, 6
+        pts = dts = None
+        if pes[7] & 0x80 and len(pes) >= 14:
+            pts = dts = unwrap(read_timestamp(pes, 9), self._time)
+        if pes[7] & 0xC0 == 0xC0 and len(pes) >= 19:
+            dts = unwrap(read_timestamp(pes, 14), self._time)
+        return pts, dts, 9 + pes[8]
 
     def _go_on(self, index: int, counter: int, unit: Unit, state: _Pid, payload: bytes) -> None:
         if unit.head is not None:
@@ -237,7 +302,7 @@ class Inspector:
         if not unit.left:
             unit.end, unit.end_counter = self._first + index + 1, counter
 
-    def _end_unit(self, index: int, counter: int, state: _Pid) -> None:
+    def _end_unit(self, index: int, last: int, state: _Pid) -> None:
         """The next unit starts here: an unbounded one is now whole, a short one never will be."""
         unit = state.unit
         if unit is None:
@@ -245,7 +310,7 @@ class Inspector:
         if unit.head is not None:
             self._settle(index, unit, Verdict(Key.OPEN if unit.random_access else Key.NONE))
         if unit.end is None:
-            unit.end, unit.end_counter = self._first + index, counter - 1 & 15
+            unit.end, unit.end_counter = self._first + index, last & 15
 
     def _judge(self, index: int, unit: Unit, state: _Pid, payload: bytes) -> None:
         unit.head = (unit.head or b"") + payload
@@ -269,6 +334,8 @@ class Inspector:
             self._marks.append(Mark(index, MarkKind.TABLE, pid))
         if not word & _PAYLOAD or word & _SCRAMBLED:
             return
+        if self._places.table_starts_anew(pid, word & 15):
+            self._begin_anew(border=False)
         at = index * PACKET_SIZE + 4
         if word & _ADAPTATION:
             at += 1 + self._block[at]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kptv.formats.mpegts import PAT_PID
+from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID, SYNC_BYTE
 from kptv.formats.mpegts.elementary import Kind, Nature, nature_of
+from kptv.formats.mpegts.packets import payload_of, pid_of
 from kptv.formats.mpegts.psi import PMT_TABLE, Pat, Pmt, SectionReader, parse_pat, parse_pmt
 
+_LAST_RESERVED = 0x1F  # PIDs up to here are for tables (2.4.3.3; ETSI EN 300 468)
 _PATIENCE = 3  # repeats of a PAT for which the PMT of an earlier programme is waited for
 
 
@@ -142,3 +144,17 @@ class _Table:
 
 def _has_video(pmt: Pmt) -> bool:
     return any(nature_of(stream).kind is Kind.VIDEO for stream in pmt.streams)
+
+
+def is_tables(data: bytes) -> bool:
+    """Whether ``data`` is packets of a PAT and its PMTs, and of no media (RFC 8216, 3.2)."""
+    finder, packets = ProgramFinder(), len(data) // PACKET_SIZE
+    if not packets or len(data) % PACKET_SIZE or set(data[::PACKET_SIZE]) != {SYNC_BYTE}:
+        return False
+    for at in range(0, len(data), PACKET_SIZE):
+        pid, packet = pid_of(data, at), data[at : at + PACKET_SIZE]
+        if pid in finder.pids:
+            finder.feed(pid, payload_of(packet), unit_start=bool(packet[1] & 0x40))
+        elif pid > _LAST_RESERVED and pid != NULL_PID:
+            return False
+    return len(finder.pids) > 1

@@ -58,6 +58,11 @@ class Draft:
             self._at = index
         return self.made
 
+    def rewrite(self) -> None:
+        """From here on packets may be touched."""
+        if self._bytes is None:
+            self._bytes = bytearray(self._scan.block[self._start * PACKET_SIZE :])
+
     def replace(self, index: int, packets: bytes) -> None:
         """Put whole packets, or none, in the place of one."""
         self.advance(index)

@@ -88,6 +88,8 @@ class Sender:
         self._gate_lead = not first and not replay
         self._lanes: dict[int, Lane] = {}
         self._words: tuple[int, ...] = ()  # the headers dealt with last
+        self._words_at = key.number  # the number of the first of them
+        self._border = -1  # the number of the first packet behind the last border
         self._cues: list[Cue] = []  # of the block
         self._recent: deque[Inspection] = deque()  # where the last sound is
         self._headers = HeaderMap(self._route)
@@ -112,32 +114,44 @@ class Sender:
         draft = Draft(scan, start, self._headers, rewrite=self._rewrite)
         stop, over = scan.count, False
         adopt: Program | None = None
-        for mark in scan.marks:
+        torn: Lane | None = None
+        for at, mark in enumerate(scan.marks):
             if mark.packet < start:
                 continue
-            if mark.unit is not None and (self._jumps(mark) or self._exceeds(mark, limit)):
+            if mark.kind is MarkKind.BREAK:
+                if torn := self._on_break(scan, draft, at, limit):
+                    stop, over = mark.packet, mark.pid == self._key.pid
+                    break
+            elif self._is_end(mark, limit):
                 stop, over = mark.packet, True
                 break
-            if mark.program is not None and mark.program is not self.program:
+            elif mark.program is not None and mark.program is not self.program:
                 stop, adopt = mark.packet + 1, mark.program
                 over = self._loses_lead(adopt)
                 break
-            self._deal(scan, draft, mark)
+            else:
+                self._deal(scan, draft, mark)
         self._hold.add(draft.finish(stop))
         self._shift_cues()
         self.position = scan.first + stop
-        self._words = scan.words[start:stop]
+        self._words, self._words_at = scan.words[start:stop], scan.first + start
         self._keep(scan)
-        if self._open_start is not None and self._key.is_whole(self.position):
-            lead = self._lanes[self._key.pid].track.pid
-            self._hold.change(self._open_start, lambda packets: break_link(packets, lead))
-            self._open_start = None
+        if torn and not over:
+            self._tear(torn)
+        self._break_link()
         if adopt and over:
             self.program = adopt
         elif adopt:
             self._adopt(adopt, first=False)
             self._announce()
         return stop, over
+
+    def _break_link(self) -> None:
+        """Of an open start, once it is whole."""
+        if self._open_start is not None and self._key.is_whole(self.position):
+            lead = self._lanes[self._key.pid].track.pid
+            self._hold.change(self._open_start, lambda packets: break_link(packets, lead))
+            self._open_start = None
 
     @property
     def boundary(self) -> int:
@@ -162,6 +176,68 @@ class Sender:
         self._hold.cut(torn)
         self._lanes = {}
 
+    def cross(self) -> None:
+        """What comes next was made apart, and what came ended where it should."""
+        self._border = self.position
+
+    def _stands_at_border(self, pid: int) -> bool:
+        """Whether nothing of the PID came behind the last border."""
+        if self._border not in (self._words_at, self.position):
+            return False
+        return self.position == self._border or all(
+            word >> 8 & 0x1FFF != pid for word in self._words
+        )
+
+    def _on_break(self, scan: Inspection, draft: Draft, at: int, limit: int | None) -> Lane | None:
+        """Let counters go on although the upstream's start anew.
+
+        The lane whose unit will never be whole; None: nothing is torn.
+        """
+        mark = scan.marks[at]
+        lane, number = self._lanes.get(mark.pid), scan.first + mark.packet
+        if lane is None or not lane.open:
+            return None
+        if not mark.whole and self._is_torn(lane, number):
+            self._border = -1  # what came did not end where it should
+            return lane
+        after = scan.marks[at + 1] if at + 1 < len(scan.marks) else mark
+        if not self._is_end(after, limit):  # else the counters are those before the break
+            self._renumber(draft, mark, lane, number)
+        return None
+
+    def _is_end(self, mark: Mark, limit: int | None) -> bool:
+        """Whether this sender ends where the mark is."""
+        return mark.unit is not None and (self._jumps(mark) or self._exceeds(mark, limit))
+
+    def _is_torn(self, lane: Lane, number: int) -> bool:
+        """Whether its unit will never be whole, or (of the lead) what follows does not decode."""
+        if lane.pid == self._key.pid:
+            return True
+        return lane.unit is not None and not lane.unit.is_whole(number)
+
+    def _tear(self, lane: Lane) -> None:
+        """Take out a unit that lacks its end; the lane goes on with the next."""
+        torn: dict[int, int] = {}
+        self._end_lane(lane, torn, clean=False)
+        gone = self._hold.cut(torn)
+        for other in self._lanes.values():
+            other.place -= sum(1 for place in gone if place < other.place)
+        if self._open_start is not None:
+            self._open_start -= sum(1 for place in gone if place < (self._open_start or 0))
+        self._headers.clear()
+
+    def _renumber(self, draft: Draft, mark: Mark, lane: Lane, number: int) -> None:
+        """Let the counters of a lane go on although the upstream's start anew."""
+        draft.advance(mark.packet)
+        draft.rewrite()
+        self._rewrite = True
+        lane.delta = lane.delta + mark.step & 15
+        if unit := lane.unit:  # its counters are those from before, the delta is not
+            unit.counter = unit.counter - mark.step & 15
+            if unit.is_whole(number):
+                unit.end_counter = unit.end_counter - mark.step & 15
+        self._headers.clear()
+
     def _end_lane(self, lane: Lane, torn: dict[int, int] | None, *, clean: bool) -> None:
         """No more of this PID. ``torn``: from where on to take packets out; None: they stay."""
         unit, track = lane.unit, lane.track
@@ -175,7 +251,7 @@ class Sender:
             if unit.is_whole(self.position):
                 counter = unit.end_counter
                 self._finish(lane)
-            elif clean and unit.unbounded:
+            elif unit.unbounded and (clean or self._stands_at_border(lane.pid)):
                 self._finish(lane)
             elif torn is not None and lane.place >= self._hold.base and not self._overdue(lane):
                 counter = unit.counter - 1 & 15
@@ -301,7 +377,8 @@ class Sender:
             return False
         if unit.dts is None or lane.unit.dts is None or self._latest is None:
             return False
-        if unit.dts < lane.unit.dts - JUMP_BACK:
+        back = JUMP_BACK if lane.unit.number >= self._border else 1
+        if unit.dts <= lane.unit.dts - back:
             return True
         return unit.dts > max(lane.unit.dts, self._latest) + JUMP_AHEAD
 

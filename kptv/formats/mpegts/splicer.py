@@ -131,6 +131,24 @@ class Splicer:
             self._take(packets, now)
         return self._release(now)
 
+    def cross(self, now: float, *, whole: bool) -> Chunk:
+        """What comes next was made apart from what came: the next of a stream's segments.
+
+        ``whole``: what came ended where it should, so that nothing is missing.
+        """
+        packets = self._aligner.flush()
+        if packets:
+            self._take(packets, now)
+        self._inspector.cross()
+        if self._sender and whole:
+            self._sender.cross()
+        elif self._sender:
+            program = self._sender.program
+            self._end(clean=False)
+            first = self._inspector.packets
+            self._seeker = Seeker(now, splice=True, first=first, program=program)
+        return self._release(now)
+
     def close(self, now: float, *, clean: bool = False) -> Chunk:
         """The upstream is gone. What is whole of what was held; the rest is dropped.
 

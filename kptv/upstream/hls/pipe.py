@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from gevent.event import Event
 
+from kptv.formats.mpegts.seam import BORDER, BROKEN_OFF, SPLICE, TORN, Seam
+
 MAX_BYTES = 8 * 1024**2  # fetched and not written yet; a full pipe stops the reading
 MAX_SEGMENTS = 2  # whole ones that wait beyond the one being written
 _SMALLEST = 2 * 1024  # bytes; a smaller rest is not left for later
@@ -14,11 +16,11 @@ _SMALLEST = 2 * 1024  # bytes; a smaller rest is not left for later
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes and the seconds of media that they are. ``splice``: something was lost before."""
+    """Bytes and the seconds of media that they are. ``seam``: what lies before them."""
 
     data: bytes | memoryview
     seconds: float
-    splice: bool = False
+    seam: Seam | None = None
 
 
 class Pipe:
@@ -29,6 +31,8 @@ class Pipe:
         self._bytes = 0
         self._segments = 0
         self._splice = False
+        self._ended = False  # a segment; what comes next is of another
+        self._whole = True  # and it was
         self._padding = 0.0
         self._over: Exception | bool = False
         self._changed = Event()
@@ -47,18 +51,34 @@ class Pipe:
         """Add media; waits while the pipe is full."""
         while self._bytes >= MAX_BYTES:
             self._wait()
-        self._pieces.append(Piece(data, seconds, self._splice))
-        self._splice = False
+        self._pieces.append(Piece(data, seconds, self._seam()))
         self._bytes += len(data)
         self.seconds += seconds
         self._changed.set()
+
+    def _seam(self) -> Seam | None:
+        """What lies before the next piece; told once."""
+        splice, whole, ended = self._splice, self._whole, self._ended
+        self._splice, self._whole, self._ended = False, True, False
+        if splice:
+            return SPLICE if whole else TORN
+        return (BORDER if whole else BROKEN_OFF) if ended else None
 
     def pad(self, seconds: float) -> None:
         """Media time that no bytes were reckoned for: their number was not known."""
         self._padding += max(seconds, 0.0)
 
+    def break_off(self) -> None:
+        """No more comes of a segment that was put in part."""
+        self._ended, self._whole = True, False
+
+    def end_part(self) -> None:
+        """What comes next was made apart."""
+        self._ended = True
+
     def end_segment(self) -> None:
         """All bytes of a segment are in."""
+        self.end_part()
         self._pieces.append(None)
         self._segments += 1
 
@@ -100,12 +120,12 @@ class Pipe:
             if piece is None:
                 self._drop_marks()
                 continue
-            if taken and (piece.splice or left <= 0):
+            if taken and (piece.seam or left <= 0):
                 break
             taken.append(self._pop(left))
             left -= taken[-1].seconds
         self._changed.set()
-        return Piece(b"".join(p.data for p in taken), seconds - left, taken[0].splice)
+        return Piece(b"".join(p.data for p in taken), seconds - left, taken[0].seam)
 
     def _pop(self, seconds: float) -> Piece:
         """The first piece, or so much of it."""
@@ -119,7 +139,7 @@ class Pipe:
             rest = piece.seconds * (size - wanted) / size
             data = memoryview(piece.data)  # cut without copying what is left
             self._pieces.appendleft(Piece(data[wanted:], rest))
-            piece = Piece(data[:wanted], piece.seconds - rest, piece.splice)
+            piece = Piece(data[:wanted], piece.seconds - rest, piece.seam)
         self._bytes -= len(piece.data)
         self.seconds -= piece.seconds
         return piece

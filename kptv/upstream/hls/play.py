@@ -16,7 +16,7 @@ from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
 from kptv.formats.hls.pacing import Pacer
 from kptv.formats.hls.tracker import LIVE_EDGE
-from kptv.formats.mpegts.aligner import Aligner
+from kptv.formats.mpegts.seam import Parts
 from kptv.upstream.client import Client
 from kptv.upstream.hls.pipe import Piece, Pipe
 from kptv.upstream.hls.playlists import Media, Place, Reader
@@ -65,7 +65,7 @@ class HlsUpstream:
         """Whole transport stream packets, as they play.
 
         ``opening`` is the playlist that the stream's URL gave, its connection closed; None: ask.
-        An empty piece says that the next one does not go on where the last ended.
+        An empty piece, a Seam, says what lies between two segments.
         Ends by itself only after a film; raises UpstreamError when the upstream cannot go on.
         A stream that failed, and is played again, goes on behind what came of it before.
         Has one connection at a time open, to each of two hosts at most, and no greenlet or
@@ -114,23 +114,18 @@ class HlsUpstream:
             self._memory[stream.key] = learned
 
     def _write(self, pipe: Pipe, reader: Reader, first: Piece | None) -> Iterator[bytes]:
-        aligner = Aligner()
+        parts = Parts()
         pieces = _paced(pipe, reader, first)
         while True:
             try:
                 piece = next(pieces, None)
             except UpstreamError:
-                if rest := aligner.flush():
-                    yield rest  # the last packet waited for the byte after it
+                yield from parts.flush()  # the last packet waited for the byte after it
                 raise
-            if (piece is None or piece.splice) and (rest := aligner.flush()):
-                yield rest
             if piece is None:
+                yield from parts.flush()
                 return
-            if piece.splice:
-                yield b""
-            if packets := aligner.feed(bytes(piece.data)):
-                yield packets
+            yield from parts.feed(bytes(piece.data), piece.seam)
 
     def _remux(self, stream: Stream, learned: Learned) -> Iterator[bytes]:
         name = f"{stream.name or 'stream'}: {stream.source.tag}"

@@ -16,7 +16,6 @@ from gevent.hub import get_hub
 from kptv.channels.model import Stream
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
-from kptv.formats.hls.container import Container
 from kptv.formats.hls.playlist import (
     BadPlaylist,
     Kind,
@@ -217,6 +216,7 @@ class Reader:
             raise error
         log.warning("%s: variant failed: %s", self._name, error)
         self._media = self._next_variant(error)
+        self._segments.give_up()
         self._tracker = LiveTracker(self._config.stall_timeout, after=self._tracker)
         self._lost = 0
         self.counts.variants += 1
@@ -240,8 +240,6 @@ class Reader:
         media, tracker = self.media, self._tracker
         if media.audio:
             raise NeedsRemux("sound in a playlist of its own")
-        if any(segment.map for segment in media.playlist.segments[-1:]):
-            raise NeedsRemux(Container.FMP4)
         self._update(media.playlist, media.asked_at)
         while True:
             if not tracker.ended and monotonic() >= tracker.reload_at:

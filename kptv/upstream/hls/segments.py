@@ -16,11 +16,18 @@ from gevent.monkey import get_original
 
 from kptv.errors import KptvError, Reason, UpstreamError
 from kptv.formats.hls.aes import KEY_SIZE, BadCipher, SegmentDecryptor
-from kptv.formats.hls.container import foreign_container
+from kptv.formats.hls.container import (
+    JUNK_LIMIT,
+    Container,
+    foreign_container,
+    tag_is_there,
+    ts_behind_junk,
+)
 from kptv.formats.hls.pacing import retry_delay
-from kptv.formats.hls.playlist import Key, Segment
-from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
+from kptv.formats.hls.playlist import Key, Map, Segment
+from kptv.formats.mpegts.aligner import sniff
 from kptv.upstream.client import hang_up, mapped_errors
+from kptv.upstream.hls.maps import Maps
 from kptv.upstream.hls.pipe import Pipe
 from kptv.upstream.hls.request import Requests
 
@@ -61,6 +68,8 @@ class _Job:
     decryptor: SegmentDecryptor | None = None
     taken: int = 0  # bytes of its body
     seconds: float = 0.0  # of media, handed on
+    tables: bytes = b""  # that its playlist has in a place of their own
+    junk: int = 0  # bytes before its media
     sniffed: bool = False
 
 
@@ -71,6 +80,7 @@ class SegmentFetcher:
         self._http = http
         self._pipe = pipe
         self._keys: LRUCache[str, bytes] = LRUCache(_KEYS)
+        self._maps = Maps(http)
         self._job: _Job | None = None
         self._rate = 0.0  # bytes a second of media, of the last segment
         self.any_media = False  # bytes of a transport stream were handed on
@@ -101,7 +111,7 @@ class SegmentFetcher:
                 elapsed = monotonic() - started
                 delay = retry_delay(attempt, elapsed, target_duration) if patient else None
                 if delay is None:
-                    self._job = None
+                    self.give_up()
                     raise SegmentLost(error) from None
                 attempt += 1
                 gevent.sleep(delay)
@@ -112,12 +122,21 @@ class SegmentFetcher:
     def _resumed(self, segment: Segment) -> _Job:
         job = self._job
         if job is None or job.segment.media_sequence != segment.media_sequence:
+            self.give_up()
             job = self._job = _Job(segment)
         job.segment = segment  # its address may be new
         return job
 
+    def give_up(self) -> None:
+        """No more comes of the segment that was being fetched, if there was one."""
+        if self._job and self._job.sniffed:
+            self._pipe.break_off()
+        self._job = None
+
     def _attempt(self, job: _Job, target_duration: float) -> None:
         segment = job.segment
+        if segment.map and not job.sniffed:
+            job.tables = self._tables(segment.map)
         if segment.key and job.decryptor is None:
             with _cipher_errors():
                 job.decryptor = SegmentDecryptor(self._key(segment.key), segment.iv)
@@ -137,36 +156,61 @@ class SegmentFetcher:
             raise
 
     def _hand_on(self, job: _Job, body: Iterator[bytes], total: int | None) -> None:
-        rate = total / job.segment.duration if total else self._rate
         head = b""
         for data in body:
             job.taken += len(data)
             plain = job.decryptor.feed(data) if job.decryptor else data
             if not job.sniffed:
                 head += plain
-                if sniff(head) is None:
+                if not self._begins(job, head):
                     continue
-                plain = self._checked(job, head)
-            self._put(job, plain, rate)
+                plain = head[job.junk :]
+            self._put(job, plain, self._rate_of(job, total))
         with _cipher_errors():
             rest = job.decryptor.finish() if job.decryptor else b""
         if not job.sniffed:
-            rest = self._checked(job, head + rest, final=True)
-        self._put(job, rest, rate)
-        self._rate = job.taken / job.segment.duration
+            head += rest
+            if not self._begins(job, head, final=True):
+                raise UpstreamError(Reason.NOT_MEDIA, "a segment that is no transport stream")
+            rest = head[job.junk :]
+        self._put(job, rest, self._rate_of(job, total))
+        self._rate = (job.taken - job.junk) / job.segment.duration
         self._pipe.pad(job.segment.duration - job.seconds)
         self._pipe.end_segment()
 
-    def _checked(self, job: _Job, head: bytes, *, final: bool = False) -> bytes:
-        """``head``, known to begin a transport stream."""
-        if not sniff(head, final=final or len(head) >= PROBE_SIZE):
+    def _begins(self, job: _Job, head: bytes, *, final: bool = False) -> bool:
+        """Whether ``head`` begins a transport stream, maybe behind junk; False: that is open yet.
+
+        Raises NeedsRemux for another container, UpstreamError for more junk than is sat out.
+        """
+        begins = sniff(head, final=final)
+        if begins is None:
+            return False
+        start = 0 if begins else ts_behind_junk(head, final=final)
+        if start is None:
             container = foreign_container(head)
-            if container and not self.any_media:
+            if container and not self.any_media and tag_is_there(head, final=final):
                 raise NeedsRemux(container)
-            raise UpstreamError(Reason.NOT_MEDIA, "a segment that is no transport stream")
-        job.sniffed = True
-        self.any_media = True
-        return head
+            if len(head) > JUNK_LIMIT:
+                raise UpstreamError(Reason.NOT_MEDIA, "a segment that is no transport stream")
+            return False
+        job.junk = start
+        job.sniffed = self.any_media = True
+        if job.tables:
+            self._pipe.put(job.tables, 0.0)
+            self._pipe.end_part()
+        return True
+
+    def _tables(self, section: Map) -> bytes:
+        """What a Media Initialization Section holds of a transport stream."""
+        tables = self._maps.tables(section)
+        if tables is None:
+            raise NeedsRemux(Container.FMP4)
+        return tables
+
+    def _rate_of(self, job: _Job, total: int | None) -> float:
+        """Bytes a second of its media."""
+        return (total - job.junk) / job.segment.duration if total else self._rate
 
     def _put(self, job: _Job, data: bytes, rate: float) -> None:
         if data:
