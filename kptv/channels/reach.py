@@ -1,0 +1,107 @@
+"""Where a provider's list may lead this proxy: never into the operator's own network uninvited.
+
+A channel list is somebody else's text, and so are the redirects and playlists behind it. Whoever
+writes it could have this proxy fetch what only this proxy can reach: a router's page, a camera, the
+keys of a cloud machine. So a private address is connected to only for a list that lies there too.
+Pure: told the address that is connected to, looks nothing up.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+
+# Reachable from this network only (RFC 6890, 1918, 6598, 4193, 4291), or by nobody else.
+_PRIVATE = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "240.0.0.0/4",  # with the broadcast address
+        "::/127",  # unspecified and loopback
+        "fc00::/7",
+        "fe80::/10",
+        "fec0::/10",
+    )
+)
+# Where clouds hand out a machine's keys: no stream was ever there.
+_METADATA = frozenset(
+    map(
+        ip_address,
+        (
+            "169.254.169.254",
+            "169.254.169.253",
+            "169.254.170.2",
+            "169.254.170.23",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+        ),
+    )
+)
+_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))  # RFC 6052, RFC 8215
+
+
+class Private(StrEnum):
+    """What ALLOW_PRIVATE_UPSTREAMS says."""
+
+    AUTO = "auto"  # for lists that are private themselves
+    ALWAYS = "true"
+    NEVER = "false"
+
+
+def is_private(address: Address) -> bool:
+    """Whether only this network reaches ``address``. Multicast is not private: it is television."""
+    inner = _inside(address)
+    return any(inner in network for network in _PRIVATE)
+
+
+def is_metadata(address: Address) -> bool:
+    """Whether a cloud's metadata service answers there."""
+    return _inside(address) in _METADATA
+
+
+def refusal(address: Address, policy: Private, *, list_is_private: bool) -> str:
+    """Why ``address`` must not be connected to, for the log; empty where it may."""
+    if is_metadata(address):
+        return "leads to a cloud's metadata service"
+    if not is_private(address) or policy is Private.ALWAYS:
+        return ""
+    if policy is Private.AUTO and list_is_private:
+        return ""
+    why = "" if policy is Private.NEVER else ", and its list is from a public one"
+    return f"leads to a private address{why}; ALLOW_PRIVATE_UPSTREAMS=true would allow it"
+
+
+def parse_address(text: str) -> Address | None:
+    """The address that ``text`` is, with or without brackets and scope; None for a name."""
+    try:
+        return ip_address(text.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _inside(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one stands for, else itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if any(address in network for network in _NAT64):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    if int(address) >> 32 == 0 and int(address) > 1:  # IPv4-compatible (RFC 4291, 2.5.5.1)
+        return IPv4Address(int(address))
+    return address
