@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from kptv.channels.model import Source
+from kptv.channels.reach import Private
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import LOWEST, Selection, parse_selection
 from kptv.formats.mpegts import DEFAULT_SLATE
@@ -83,6 +84,7 @@ class Config:
     status_page: bool = True
     admin_token: str = field(default="", repr=False)  # empty: nobody may change anything
     max_clients: int = 5000  # viewers
+    allow_private_upstreams: Private = Private.AUTO
     trusted_proxies: tuple[Network, ...] = LOOPBACK
     demo: bool = False  # `make run` without SOURCES says so; no setting
 
@@ -320,6 +322,15 @@ def _admin_token(text: str) -> str:
     return text
 
 
+def _private(text: str) -> Private:
+    if text.lower() == Private.AUTO:
+        return Private.AUTO
+    try:
+        return Private.ALWAYS if parse_boolean(text) else Private.NEVER
+    except _Rejected as rejected:
+        raise _Rejected(f"auto, {rejected.accepted}") from None
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(item.strip(), strict=False) for item in text.split(","))
@@ -367,6 +378,7 @@ _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "LOG_FORMAT": ("log_format", _log_format),
     "STATUS_PAGE": ("status_page", parse_boolean),
     "ADMIN_TOKEN": ("admin_token", _admin_token),
+    "ALLOW_PRIVATE_UPSTREAMS": ("allow_private_upstreams", _private),
     "MAX_CLIENTS": ("max_clients", _whole(1, 100_000)),
     "TRUSTED_PROXIES": ("trusted_proxies", _networks),
 }

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kptv.channels.reach import Private
 from kptv.config import LOOPBACK, VARIABLES, Config, load_config
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import By, Selection
@@ -64,6 +65,7 @@ DEFAULTS = [
     ("STATUS_PAGE", "status_page", True),
     ("ADMIN_TOKEN", "admin_token", ""),
     ("MAX_CLIENTS", "max_clients", 5000),
+    ("ALLOW_PRIVATE_UPSTREAMS", "allow_private_upstreams", Private.AUTO),
     ("TRUSTED_PROXIES", "trusted_proxies", LOOPBACK),
     ("DATA_DIR", "data_dir", Path("data")),
     ("VARIANT_SELECTION", "variant_selection", Selection(By.LOWEST)),
@@ -74,6 +76,9 @@ DEFAULTS = [
 ACCEPTED = [
     ("PORT", "port", "1", 1),
     ("MAX_CLIENTS", "max_clients", "1", 1),
+    ("ALLOW_PRIVATE_UPSTREAMS", "allow_private_upstreams", "Yes", Private.ALWAYS),
+    ("ALLOW_PRIVATE_UPSTREAMS", "allow_private_upstreams", "0", Private.NEVER),
+    ("ALLOW_PRIVATE_UPSTREAMS", "allow_private_upstreams", "AUTO", Private.AUTO),
     ("TRUSTED_PROXIES", "trusted_proxies", "172.20.0.1", (ip_network("172.20.0.1/32"),)),
     (
         "TRUSTED_PROXIES",
@@ -163,6 +168,7 @@ REFUSED = [
     ("CACHE_DURATION", ("-1", "long")),
     ("LOG_FORMAT", ("xml", "logfmt")),
     ("STATUS_PAGE", ("read-only",)),
+    ("ALLOW_PRIVATE_UPSTREAMS", ("maybe", "10.0.0.0/8")),
     ("MAX_CLIENTS", ("0", "-1", "many", "100001")),
     ("TRUSTED_PROXIES", ("nginx", "1.2.3.4/33", "10.0.0.1,,10.0.0.2", "all")),
     ("ADMIN_TOKEN", ("short", "two words too", "schlüssel-wort", "x" * 257)),

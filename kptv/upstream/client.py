@@ -11,13 +11,9 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from operator import methodcaller
-from typing import Any
-from weakref import WeakSet
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.cookies import get_cookie_header
 
 from kptv.channels.model import Source
@@ -25,15 +21,15 @@ from kptv.config import Config
 from kptv.errors import RATE_LIMITS, Reason, UpstreamError
 from kptv.formats.addresses import keeping_login, resolve, same_server, scheme_of
 from kptv.upstream.answers import answers_whole, skipped_lines
-from kptv.upstream.fairness import FairConnection, FairTLSConnection
 from kptv.upstream.logins import Logins
+from kptv.upstream.pools import ClosingAdapter, KeepingAdapter
+from kptv.upstream.road import Roads
 
 log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 10  # real chains (load balancer, token, edge) have two or three
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 LONGEST_RETRY_AFTER = 86400.0  # seconds; more is nonsense
-_SPARE_CONNECTIONS = 4  # pooled past the limit: list and playlist requests
 
 
 class _Session(requests.Session):
@@ -46,8 +42,9 @@ class _Session(requests.Session):
 class Client:
     """One pooled session a source; requests stream, redirects are followed one by one."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, roads: Roads | None = None) -> None:
         self._config = config
+        self.roads = roads or Roads(config.allow_private_upstreams, config.port)
         self._sessions: dict[int, _Session] = {}
         self._logins = Logins()
         self._odd: set[int] = set()  # numbers of sources whose heads have lines that are no field
@@ -58,12 +55,12 @@ class Client:
         It has the cookies set so far. Who asks for one thing at a time has one connection a host
         and keeps those of two hosts at most. Close it with the stream.
         """
-        client = Client(self._config)
+        client = Client(self._config, self.roads)
         session = client._sessions[source.number] = _Session()
         session.cookies.update(self._session(source).cookies)
         client._logins = self._logins
         client._odd = self._odd
-        adapter = _KeepingAdapter(pool_connections=2, pool_maxsize=1, max_retries=0)
+        adapter = KeepingAdapter(self.roads.to(source))
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         return client
@@ -158,9 +155,10 @@ class Client:
         session = self._sessions.get(source.number)
         if session is None:
             session = self._sessions[source.number] = _Session()
-            size = source.max_connections + _SPARE_CONNECTIONS
             for scheme in ("http://", "https://"):
-                session.mount(scheme, _Adapter(pool_maxsize=size, max_retries=0))
+                session.mount(scheme, ClosingAdapter(self.roads.to(source)))
+            if scheme_of(source.url) in ("http", "https"):
+                session.mount(source.url, ClosingAdapter(self.roads.to(source, to_list=True)))
         return session
 
     def _tell_of_skipped(self, source: Source, response: requests.Response) -> None:
@@ -185,75 +183,6 @@ class Client:
             headers = {k: v for k, v in headers.items() if k.lower() != name.lower()}
             headers[name] = value
         return {name: value for name, value in headers.items() if value}
-
-
-class _KeepingAdapter(HTTPAdapter):
-    """Its pools keep connections; closed, they and it leave none open."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _KeepingPool, "https": _KeepingTLSPool}
-        # urllib3 leaves it to the garbage collector to close a pool, which may be minutes later.
-        self.poolmanager.pools.dispose_func = methodcaller("close")
-
-
-class _ClosesAll:
-    """A pool that closes all its connections with itself, not only those that idle in it.
-
-    urllib3 takes one out, then looks whether it still stands: a greenlet that is killed there
-    leaves it open, and in nobody's hands.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._made: WeakSet[Any] = WeakSet()
-
-    def _new_conn(self) -> Any:
-        connection = super()._new_conn()  # type: ignore[misc]
-        self._made.add(connection)
-        return connection
-
-    def close(self) -> None:
-        super().close()  # type: ignore[misc]
-        for connection in list(self._made):
-            connection.close()
-
-
-class _KeepingPool(_ClosesAll, urllib3.HTTPConnectionPool):
-    ConnectionCls = FairConnection
-
-
-class _KeepingTLSPool(_ClosesAll, urllib3.HTTPSConnectionPool):
-    ConnectionCls = FairTLSConnection
-
-
-class _Adapter(HTTPAdapter):
-    """Its pools keep no open connection: see _HangsUp."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-
-
-class _HangsUp:
-    """A pool that closes what it is given back.
-
-    We said ``Connection: close`` (RFC 9112, 9.6), but urllib3 keeps a connection whose answer was
-    read to its end: a provider goes on counting it, or closes it under the next request.
-    """
-
-    def _put_conn(self, conn: Any) -> None:
-        if conn is not None:
-            conn.close()
-        super()._put_conn(conn)  # type: ignore[misc]
-
-
-class _Pool(_HangsUp, urllib3.HTTPConnectionPool):
-    ConnectionCls = FairConnection
-
-
-class _TLSPool(_HangsUp, urllib3.HTTPSConnectionPool):
-    ConnectionCls = FairTLSConnection
 
 
 def hang_up(response: requests.Response) -> None:

@@ -14,6 +14,7 @@ import gevent
 import urllib3.connection
 
 from kptv.upstream.answers import LenientAnswer
+from kptv.upstream.road import ByRoad
 
 TURN_AFTER = 64 * 1024  # bytes read since the last turn; lines of so many are parsed in 0.05 s
 
@@ -50,9 +51,9 @@ class _Answer(LenientAnswer):
         self.fp = io.BufferedReader(_Fair(self.fp.detach()))
 
 
-class FairConnection(urllib3.connection.HTTPConnection):
+class FairConnection(ByRoad, urllib3.connection.HTTPConnection):
     response_class = _Answer
 
 
-class FairTLSConnection(urllib3.connection.HTTPSConnection):
+class FairTLSConnection(ByRoad, urllib3.connection.HTTPSConnection):
     response_class = _Answer

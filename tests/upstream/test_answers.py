@@ -18,7 +18,7 @@ from kptv.upstream.open import Opener
 from tests.functional.failing import RawServer
 from tests.numbered_ts import PACKET, NumberedStream
 
-SOURCE = Source(1, "http://unused/", 1)
+SOURCE = Source(1, "http://127.0.0.1/unused", 1)
 TS = NumberedStream("one", "odd", 1).packets(200, 0.0)
 LIST = b"#EXTM3U\n#EXTINF:-1,One\nhttp://h/1.ts\n"
 

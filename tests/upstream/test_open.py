@@ -23,7 +23,7 @@ from kptv.upstream.open import Opener, is_dash, is_dash_film, length_of
 from tests.provider import Bad, How, Provider, Reply
 from tests.provider import Stream as Served
 
-SOURCE = Source(1, "http://unused/", 1)
+SOURCE = Source(1, "http://127.0.0.1/unused", 1)
 
 
 @pytest.fixture

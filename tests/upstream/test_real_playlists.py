@@ -24,7 +24,7 @@ from tests.numbered_ts import NumberedStream
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "hls"
 FILES = sorted(REAL.glob("*.m3u8"))
-SOURCE = Source(1, "http://unused/", 1)
+SOURCE = Source(1, "http://127.0.0.1/unused", 1)
 MEDIA = NumberedStream("origin", "live", 0).packets(200, 0.0)
 ONE_SEGMENT = b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n/any.ts\n#EXT-X-ENDLIST\n"
 

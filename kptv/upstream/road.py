@@ -1,0 +1,152 @@
+"""The way to a source's hosts: their names looked up, their addresses checked, then connected to.
+
+The one place where a socket to a provider is made. What is checked is the address that is
+connected to, not one that a name had a moment before (see channels.reach for what may be).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from ipaddress import ip_address
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3.exceptions
+
+from kptv.channels.model import Source
+from kptv.channels.reach import Address, Private, is_private, refusal
+from kptv.errors import Reason, UpstreamError
+from kptv.formats.addresses import scheme_of
+from kptv.upstream.names import LOOKUP_TIMEOUT, Names, Place
+
+Options = Sequence[tuple[int, int, int | bytes]]  # of setsockopt
+
+
+class Road:
+    """To the hosts of one source."""
+
+    def __init__(
+        self, source: Source, names: Names, policy: Private, own_port: int, *, to_list: bool = False
+    ) -> None:
+        """``to_list``: to the list itself, whose address the operator has written down."""
+        self._source = source
+        self._names = names
+        self._policy = Private.ALWAYS if to_list else policy
+        self._own_port = own_port
+
+    def __repr__(self) -> str:
+        return f"<Road {self._source.tag} private={self._policy}>"
+
+    def connect(self, host: str, port: int, timeout: float, options: Options = ()) -> socket.socket:
+        """A connected socket. Raises OSError, and UpstreamError for where it must not lead."""
+        deadline = monotonic() + timeout
+        places = self.places(host, timeout)
+        error: OSError = socket.gaierror("no address")
+        for tried, place in enumerate(places):
+            share = (deadline - monotonic()) / (len(places) - tried)
+            try:
+                return self._connect(place, port, max(share, 0.001), options)
+            except OSError as failed:
+                error = failed
+        raise error
+
+    def places(self, host: str, timeout: float = LOOKUP_TIMEOUT) -> list[Place]:
+        """Where ``host`` is, as far as it may be connected to. Raises as ``connect``."""
+        places = self._names.look_up(self._source, host, timeout)
+        refusals = [self._refusal(place.address) for place in places]
+        if all(refusals):
+            raise UpstreamError(Reason.BAD_URL, refusals[0])
+        return [place for place, refused in zip(places, refusals, strict=True) if not refused]
+
+    def check(self, host: str, port: int | None) -> None:
+        """Raises UpstreamError unless every address of ``host`` may be connected to.
+
+        For a program that looks the name up itself, and may take any of them.
+        """
+        try:
+            places = self._names.look_up(self._source, host, LOOKUP_TIMEOUT)
+        except OSError:
+            raise UpstreamError(Reason.REFUSED, "no such host") from None
+        for place in places:
+            if refused := self._refusal(place.address):
+                raise UpstreamError(Reason.BAD_URL, refused)
+            if port == self._own_port and place.address.is_loopback:
+                raise UpstreamError(Reason.BAD_URL, OWN_LINK)
+
+    def _refusal(self, address: Address) -> str:
+        return refusal(
+            address,
+            self._policy,
+            # Asked only where it matters: it may have to be looked up.
+            list_is_private=is_private(address) and self._list_is_private(),
+        )
+
+    def _list_is_private(self) -> bool:
+        if scheme_of(self._source.url) not in ("http", "https"):
+            return True  # a file of the operator's
+        try:
+            host = urlsplit(self._source.url).hostname or ""
+            places = self._names.look_up(self._source, host, LOOKUP_TIMEOUT)
+        except (OSError, ValueError):
+            return False
+        return any(is_private(place.address) for place in places)
+
+    def _connect(self, place: Place, port: int, timeout: float, options: Options) -> socket.socket:
+        connection = socket.socket(place.family, socket.SOCK_STREAM)
+        try:
+            for option in options:
+                connection.setsockopt(*option)
+            connection.settimeout(timeout)
+            connection.connect((place.host, port))
+            if port == self._own_port and _is_own(connection):
+                raise UpstreamError(Reason.BAD_URL, OWN_LINK)
+        except BaseException:  # a kill while it connects, too
+            connection.close()
+            raise
+        return connection
+
+
+OWN_LINK = "a link of this proxy itself"
+
+
+def _is_own(connection: socket.socket) -> bool:
+    """Whether the other side is this machine."""
+    ours, theirs = connection.getsockname()[0], connection.getpeername()[0]
+    return bool(ours == theirs or ip_address(theirs.partition("%")[0]).is_loopback)
+
+
+class Roads:
+    """The ways to all sources."""
+
+    def __init__(self, policy: Private, own_port: int, names: Names | None = None) -> None:
+        self.names = names or Names()
+        self._policy = policy
+        self._own_port = own_port
+
+    def to(self, source: Source, *, to_list: bool = False) -> Road:
+        """The way to a source's hosts, or to its list itself."""
+        return Road(source, self.names, self._policy, self._own_port, to_list=to_list)
+
+    def close(self) -> None:
+        """Wait for no lookup any more; may come twice."""
+        self.names.close()
+
+
+class ByRoad:
+    """What a connection of urllib3's is made by: mixed in before its class."""
+
+    road: Road  # set by the pool
+
+    def _new_conn(self) -> socket.socket:
+        this: Any = self
+        options = this.socket_options or ()
+        try:
+            return self.road.connect(this._dns_host, this.port, this.timeout, options)
+        except socket.gaierror as error:
+            raise urllib3.exceptions.NameResolutionError(this.host, this, error) from error
+        except TimeoutError as error:
+            raise urllib3.exceptions.ConnectTimeoutError(this, "no connection in time") from error
+        except OSError as error:
+            raise urllib3.exceptions.NewConnectionError(this, "no connection") from error
