@@ -24,6 +24,7 @@ from kptv.restream.watchdog import to_stderr
 from kptv.upstream.client import Client
 from kptv.upstream.importer import Importer
 from kptv.upstream.open import Opener
+from kptv.upstream.road import Roads
 from kptv.web.admin import Admin
 from kptv.web.api import api_blueprint, json_error
 from kptv.web.clients import Clients, bound_sends
@@ -72,6 +73,7 @@ class Parts:
         self.hubs.close()
         self.importer.close()
         self.client.close()
+        self.client.roads.close()
         self.vitals.close()
         self.teller.kill(block=False)
 
@@ -83,7 +85,8 @@ def create_app(config: Config) -> Flask:
         log.warning("%s", warning)
     metrics = Metrics()
     vitals = Vitals(metrics, to_stderr(config.log_format))
-    client = Client(config)
+    roads = Roads(config.allow_private_upstreams, config.port)
+    client = Client(config, roads)
     opener = Opener(config, client)
     clients = Clients(config.trusted_proxies)
     if address := public_address():
@@ -112,6 +115,7 @@ def create_app(config: Config) -> Flask:
         current_catalog=current_catalog,
         imports=lambda: importer.states,
         clients=clients,
+        stale_names=lambda number: roads.names.stale[number],
         started=time(),
     )
     metrics.read_state = view.state_figures

@@ -133,6 +133,7 @@ class SourceFigures:
     import_seconds: float = 0.0
     import_failures: int = 0
     last_success: float | None = None  # Unix time
+    stale_names: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +331,12 @@ def _of_sources(totals: Totals, sources: tuple[SourceFigures, ...]) -> Iterator[
     for source in sources:
         opens.add_metric([f"source-{source.number}"], totals.opens[source.number])
     yield opens
+    stale = CounterMetricFamily(
+        "iptv_proxy_source_stale_names", "Lookups that had no answer.", labels=["source"]
+    )
+    for source in sources:
+        stale.add_metric([f"source-{source.number}"], source.stale_names)
+    yield stale
     outcomes = CounterMetricFamily(
         "iptv_proxy_upstream_outcomes", "How those ended.", labels=["source", "reason"]
     )

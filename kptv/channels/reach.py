@@ -8,10 +8,16 @@ Pure: told the address that is connected to, looks nothing up.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from kptv.channels.model import Stream
 
 Address = IPv4Address | IPv6Address
+T = TypeVar("T")
 
 # Reachable from this network only (RFC 6890, 1918, 6598, 4193, 4291), or by nobody else.
 _PRIVATE = tuple(
@@ -90,6 +96,36 @@ def parse_address(text: str) -> Address | None:
         return ip_address(text.strip("[]").partition("%")[0])
     except ValueError:
         return None
+
+
+# What a request says of us and of what it wants; all else is between an entry and its own host.
+_TRAVELLING = frozenset(
+    ("user-agent", "referer", "origin", "range", "connection", "if-none-match", "if-modified-since")
+)
+
+
+def travelling(headers: Mapping[str, T]) -> dict[str, T]:
+    """Those headers of a request that may go on to another host than the link's own."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if name.lower() in _TRAVELLING or name.lower().startswith("accept")
+    }
+
+
+def headers_for(stream: Stream, url: str) -> Mapping[str, str]:
+    """The headers of a stream's entry that go with a request of ``url``."""
+    if host_name(stream.url) == host_name(url):
+        return stream.headers
+    return travelling(stream.headers)
+
+
+def host_name(url: str) -> str:
+    """The host of a URL without its port, in lower case; empty where there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _inside(address: Address) -> Address:

@@ -48,6 +48,21 @@ def same_server(one: str, other: str) -> bool:
     return same and a.hostname == b.hostname
 
 
+def same_host(one: str, other: str) -> bool:
+    """True where both lead to one host, by whatever scheme and port."""
+    return urlsplit(one).hostname == urlsplit(other).hostname
+
+
+def is_below(url: str, base: str) -> bool:
+    """True where ``url`` is at ``base``, or in the folder that it is."""
+    try:
+        there, parts = urlsplit(base), urlsplit(url)
+        same = same_server(url, base) and same_host(url, base)
+    except ValueError:
+        return False
+    return same and f"{parts.path}/".startswith(f"{there.path.rstrip('/')}/")
+
+
 def keeping_login(url: str, target: str) -> str:
     """``target`` with the user and password of ``url``, if it is of its server and has none.
 

@@ -17,13 +17,21 @@ import urllib3
 from requests.cookies import get_cookie_header
 
 from kptv.channels.model import Source
+from kptv.channels.reach import travelling
 from kptv.config import Config
 from kptv.errors import RATE_LIMITS, Reason, UpstreamError
-from kptv.formats.addresses import keeping_login, resolve, same_server, scheme_of
+from kptv.formats.addresses import (
+    is_below,
+    keeping_login,
+    resolve,
+    same_host,
+    same_server,
+    scheme_of,
+)
 from kptv.upstream.answers import answers_whole, skipped_lines
 from kptv.upstream.logins import Logins
 from kptv.upstream.pools import ClosingAdapter, KeepingAdapter
-from kptv.upstream.road import Roads
+from kptv.upstream.road import OWN_LINK, Roads
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +102,8 @@ class Client:
                 moved = keeping_login(url, resolve(url, location.decode("utf-8", "replace")))
                 if not same_server(url, moved):  # an entry's own is for its own server too
                     sent = {n: value for n, value in sent.items() if n.lower() != "authorization"}
+                if not same_host(url, moved):
+                    sent = travelling(sent)
                 url = moved
         else:
             raise UpstreamError(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects")
@@ -135,6 +145,8 @@ class Client:
     ) -> requests.Response:
         if scheme_of(url) not in ("http", "https"):
             raise UpstreamError(Reason.BAD_URL, "not an http or https address")
+        if is_below(url, self._config.base_url):
+            raise UpstreamError(Reason.BAD_URL, OWN_LINK)
         with mapped_errors():
             try:
                 return self._session(source).get(

@@ -10,6 +10,7 @@ from time import monotonic
 import requests
 
 from kptv.channels.model import Stream
+from kptv.channels.reach import headers_for
 from kptv.config import Config
 from kptv.errors import FileBody, IsFile, Reason, UpstreamError
 from kptv.formats.addresses import scheme_of
@@ -151,7 +152,7 @@ class Opener:
         return self._client.get(
             stream.source,
             url or stream.url,
-            headers={**stream.headers, **headers},
+            headers={**headers_for(stream, url or stream.url), **headers},
             timeout=timeout,
             also=_OF_A_RANGE if headers else _A_PART,
         )

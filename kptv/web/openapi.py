@@ -59,6 +59,7 @@ _SCHEMAS: Json = {
         failures=_WHOLE,
         error=_TEXT,
         last_success=_TIME_OR_NULL,
+        stale_names={"type": "integer", "description": "lookups that had no answer"},
         import_seconds=_NUMBER,
         blocked=_WHOLE,
     ),

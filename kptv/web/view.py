@@ -65,6 +65,7 @@ class View:
     current_catalog: Callable[[], Catalog | None]
     imports: Callable[[], Sequence[ImportState]]
     clients: Clients
+    stale_names: Callable[[int], int]  # lookups of a source that had no answer, so far
     started: float  # Unix time
 
     # --- for the page ---
@@ -211,6 +212,7 @@ class View:
                     import_seconds=state.duration,
                     import_failures=state.failures,
                     last_success=state.last_success,
+                    stale_names=self.stale_names(state.source.number),
                 )
                 for state in self.imports()
             ],
@@ -233,6 +235,7 @@ class View:
             "failures": state.failures,
             "error": self._public(state.error),
             "last_success": state.last_success,
+            "stale_names": self.stale_names(state.source.number),
             "import_seconds": round(state.duration, 3),
             "blocked": blocked,
         }

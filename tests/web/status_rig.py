@@ -88,6 +88,7 @@ class StatusRig:
             current_catalog=lambda: self.catalog,
             imports=lambda: [ImportState(source, entries=2) for source in SOURCES],
             clients=self.clients,
+            stale_names=lambda number: 0,
             started=time(),
         )
         self.feed = Feed(self.view)

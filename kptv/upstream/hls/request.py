@@ -11,6 +11,7 @@ import gevent
 import requests
 
 from kptv.channels.model import Stream
+from kptv.channels.reach import headers_for
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.upstream.client import Client, hang_up, mapped_errors
@@ -57,7 +58,7 @@ class Requests:
         It may be silent for ``silence`` seconds, and no longer than STALL_TIMEOUT. A server
         may answer a range with the whole (RFC 9110, 14.2). Raises UpstreamError.
         """
-        headers = {"Connection": "keep-alive", **self._stream.headers}
+        headers = {"Connection": "keep-alive", **headers_for(self._stream, url)}
         if start or end is not None:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         return self._client.get(

@@ -64,6 +64,7 @@ function drawPips(bar, pips, used, limit) {
 
 function imported(source, now) {
   const parts = [`${count(source.entries)} entries`];
+  if (source.stale_names) parts.push(`${plural(source.stale_names, "name lookup")} unanswered`);
   if (source.skipped) parts.push(`${plural(source.skipped, "line")} skipped`);
   if (source.last_success) {
     parts.push(`imported ${span(Math.round(now - source.last_success))} ago`);
