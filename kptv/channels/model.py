@@ -38,6 +38,7 @@ class Stream:
     name: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)  # keys in lower case
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # to be sent with requests
+    program: int = 0  # which of its programmes is played, by number; 0: any
 
     @property
     def key(self) -> Key:

@@ -19,13 +19,17 @@ _FIELD_BYTE = b"\x1e"
 _MOST_UNITED = 64  # groups, attributes, headers of a record that is made of several
 _LONGEST_UNITED = 16 * 1024  # bytes of one: a list's longest lines have 8,369
 
+_PROGRAM = ":program"  # kept among the headers, of which none has such a name
+
 # A record's fields are source number, URL, name, groups, headers, attributes.
 _NAME, _GROUPS = 2, 3
 
 
 def pack(number: int, entry: Entry) -> bytes:
     """The record of ``entry``, of the source with this number."""
-    name, url, text, groups, headers = entry
+    name, url, text, groups, headers, program = entry
+    if program:
+        headers = {**headers, _PROGRAM: str(program)}
     asked = quoted(headers) if headers else ""
     record = f"{number}\x1e{url}\x1e{name}\x1e{_ITEM.join(groups)}\x1e{asked}\x1e{text}"
     return record.encode("utf-8", "replace")
@@ -39,7 +43,9 @@ def number_mark(number: int) -> bytes:
 def unpack(record: bytes, sources: Mapping[int, Source]) -> Stream:
     """The stream that ``record`` stands for."""
     number, url, name, _, headers, attributes = record.decode().split(_FIELD)
-    return Stream(sources[int(number)], url, name, unquoted(attributes), unquoted(headers))
+    asked = unquoted(headers)
+    program = int(asked.pop(_PROGRAM, 0))
+    return Stream(sources[int(number)], url, name, unquoted(attributes), asked, program)
 
 
 def offer_of(record: bytes) -> bytes:

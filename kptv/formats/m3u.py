@@ -22,6 +22,7 @@ from kptv.formats.m3u_headers import (
     read_option,
     split_options,
 )
+from kptv.formats.m3u_program import wished_program
 from kptv.formats.visible import visible
 
 _MOST_HEADERS = 64  # attributes of a list
@@ -36,6 +37,8 @@ _OPTION = re.compile(  # some lists say it twice: #EXTGRP:#EXTGRP: News
     r"(#EXTGRP|#EXTVLCOPT|#KODIPROP|#EXTHTTP)(?![\w-])\s*+:?+\s*+(?:\1\s*+:\s*+)*+", re.I
 )
 
+_OF_PLAYERS = ("#EXTVLCOPT", "#KODIPROP")
+
 
 class Entry(NamedTuple):
     """One item of a channel list. No text in it holds a control character."""
@@ -45,6 +48,7 @@ class Entry(NamedTuple):
     quoted: str  # its attributes as text, see m3u_attributes
     groups: tuple[str, ...]  # of group-title and #EXTGRP, each cut at ";"
     headers: dict[str, str]  # to be sent when the URL is requested
+    program: int = 0  # the number of the programme wanted, of a stream with several; 0: any
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -188,7 +192,8 @@ class ListParser:
                 add_header(headers, HEADER_NAMES[key], attributes[key])
             text = quoted(attributes)
         groups = (group,) if group and ";" not in group else _split_groups(group)
-        return Entry(name, url, text, groups, headers)
+        program = wished_program(map(_told, options)) if options else 0
+        return Entry(name, url, text, groups, headers, program)
 
 
 def extinf(name: str, text: str) -> str:
@@ -200,6 +205,12 @@ def extinf(name: str, text: str) -> str:
     if INNER in line:
         line = line.replace(INNER, "'")
     return line + (name.replace('"', "'") if '"' in name else name)
+
+
+def _told(line: str) -> str:
+    """What an option line of a player says."""
+    option = _OPTION.match(line)
+    return line[option.end() :] if option and option[1].upper() in _OF_PLAYERS else ""
 
 
 def _apply_options(

@@ -64,7 +64,7 @@ class Output:
     def open(self, stream: Stream, now: float) -> None:
         """``stream`` feeds the programme from now on."""
         self._end_slate(now)
-        self._splicer.open(now, same_stream=stream == self._stream)
+        self._splicer.open(now, same_stream=stream == self._stream, program=stream.program)
         self._stream = stream
         self._is_open, self._begun = True, False
         self.longest_gap = 0.0
@@ -93,7 +93,8 @@ class Output:
             self._send(self._splicer.cross(now, whole=whole), now)
             return False
         self._send(self._splicer.close(now, clean=whole), now)
-        self._splicer.open(now, same_stream=False)
+        program = self._stream.program if self._stream else 0
+        self._splicer.open(now, same_stream=False, program=program)
         return True
 
     def close(self, now: float, *, clean: bool = False) -> None:

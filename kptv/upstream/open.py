@@ -133,6 +133,7 @@ class Opener:
             headers=self._client.headers(stream.headers),
             cookies=self._client.cookies(stream.source, url),
             paced=paced,
+            program=stream.program,
         )
         name = f"{stream.name or 'stream'}: {stream.source.tag}"
         silence = max(self._config.stall_timeout, self._config.stream_timeout)

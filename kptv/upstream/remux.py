@@ -11,7 +11,7 @@ import shutil
 import signal
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -62,6 +62,7 @@ class Input:
     cookies: tuple[str, ...] = field(default=(), repr=False)  # name=value, for the host of ``url``
     is_hls: bool = False
     paced: bool = False  # to be read no faster than it plays
+    program: int = 0  # the number of the programme wanted; 0: any
 
 
 def remux(program: str, source: Input, name: str, silence: float) -> Iterator[bytes]:
@@ -75,6 +76,21 @@ def remux(program: str, source: Input, name: str, silence: float) -> Iterator[by
         raise UpstreamError(
             Reason.UNSUPPORTED, "needs ffmpeg, which is not there: install it, or set FFMPEG"
         )
+    if source.program:
+        begun = False
+        try:
+            for data in _read(path, source, name, silence):
+                begun = True
+                yield data
+        except UpstreamError as error:
+            if begun or error.reason is not Reason.ENDED:
+                raise
+        log.info("%s: no programme %d in it: any", name, source.program)
+    yield from _read(path, replace(source, program=0), name, silence)
+
+
+def _read(path: str, source: Input, name: str, silence: float) -> Iterator[bytes]:
+    """What one child makes of it; raises as ``remux`` does."""
     child = _Child(path, command(source, picky=source.is_hls and _is_picky(path)))
     try:
         while data := child.read(silence):
@@ -114,9 +130,10 @@ def command(source: Input, *, picky: bool = False) -> list[str]:
         if picky:  # what may be opened is said by protocol, and what it is by its bytes
             arguments += ["-extension_picky", "0"]
         arguments += [*_input_options(url, source), "-i", url]
-    sound = "0:a?" if source.audio is None else "1:a:0"
+    of = f"0:p:{source.program}" if source.program and source.audio is None else "0"
+    sound = f"{of}:a?" if source.audio is None else "1:a:0"
     # Without the subtitles and data that a transport stream has no place for.
-    arguments += ["-map", "0:v:0?", "-map", sound, "-c", "copy"]
+    arguments += ["-map", f"{of}:v:0?", "-map", sound, "-c", "copy"]
     return [*arguments, "-f", "mpegts", "-flush_packets", "1", "pipe:1"]
 
 

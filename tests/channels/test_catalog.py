@@ -261,3 +261,11 @@ def test_sorting_in_steps_is_sorting(keys: list[str], descending: bool) -> None:
 @given(st.integers(0, 10**30), st.integers(0, 10**30))
 def test_numbers_order_as_numbers(one: int, other: int) -> None:
     assert (natural(f"a {one} b") < natural(f"a {other:040} b")) == (one < other)
+
+
+def test_a_stream_keeps_the_number_of_its_programme_and_sends_no_header_of_it() -> None:
+    source = Source(7, "http://list/", 1)
+    for program in (0, 1, 65535):
+        entry = Entry("A", "udp://h:1", "", (), {"User-Agent": "U"}, program)
+        stream = unpack(pack(7, entry), {7: source})
+        assert (stream.program, stream.headers) == (program, {"User-Agent": "U"})

@@ -468,3 +468,30 @@ def test_no_text_raises_and_what_is_rendered_parses_back_to_the_same(lines: list
             key: value.replace('"', "'") for key, value in entry.attributes.items()
         }
         assert extinf(again.name, again.quoted) == line
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("#EXTVLCOPT:program=7", 7),
+        ("#EXTVLCOPT: program = 7", 7),
+        ("#EXTVLCOPT:#EXTVLCOPT:program=7", 7),
+        ("#EXTVLCOPT::program=7", 7),
+        ("#EXTVLCOPT:programs=7,8", 7),
+        ("#KODIPROP:program_number=7", 7),
+        ('#KODIPROP:inputstream.ffmpegdirect.program_number="7"', 7),
+        ("#extvlcopt:PROGRAM=65535", 65535),
+        ("#EXTVLCOPT:program=0", 0),
+        ("#EXTVLCOPT:program=65536", 0),
+        ("#EXTVLCOPT:program=999999", 0),
+        ("#EXTVLCOPT:program=-1", 0),
+        ("#EXTVLCOPT:programme=7", 0),
+        ("#EXTVLCOPT:http-user-agent=program=7", 0),
+        ("#EXTGRP:program=7", 0),
+    ],
+)
+def test_the_programme_that_an_entry_wants_is_known(line: str, number: int) -> None:
+    first, second = ListParser().feed(
+        ["#EXTM3U", "#EXTINF:-1,A", line, "http://a/1", "#EXTINF:-1,B", "http://a/2"]
+    )
+    assert (first.program, second.program) == (number, 0)

@@ -146,3 +146,11 @@ def test_an_address_that_no_program_can_be_given_leaves_no_pipe_open(tmp_path: P
         list(remux(sys.executable, Input("udp://h\0:1"), "a stream", 5.0))
     assert caught.value.reason is Reason.BAD_URL
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_programme_that_is_asked_for_is_the_only_one_that_ffmpeg_copies() -> None:
+    arguments = command(Input("udp://h:1", program=7))
+    assert [arguments[at + 1] for at, word in enumerate(arguments) if word == "-map"] == [
+        "0:p:7:v:0?",
+        "0:p:7:a?",
+    ]

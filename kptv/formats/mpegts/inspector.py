@@ -38,6 +38,7 @@ _NO_PREDICTION = -1
 _PES_START = b"\x00\x00\x01"
 _HEAD_PACKETS = 16  # of an access unit are looked at for its slice type
 # stream_ids whose PES packets have no header fields behind the length (2.4.3.7).
+_AV = (Kind.VIDEO, Kind.AUDIO)
 _BARE_PES = frozenset((0xBC, 0xBE, 0xBF, 0xF0, 0xF1, 0xF2, 0xF8, 0xFF))
 
 
@@ -63,10 +64,11 @@ def headers_of(count: int) -> struct.Struct:
 class Inspector:
     """Blocks of whole packets of one upstream in, inspections out. Raises on no input.
 
-    ``near`` is a time of the clock that the upstream is thought to go on with.
+    ``near`` is a time of the clock that the upstream is thought to go on with; ``wanted`` is the
+    number of the programme to be played, if it is there (0: any).
     """
 
-    def __init__(self, near: int = 0) -> None:
+    def __init__(self, near: int = 0, wanted: int = 0) -> None:
         self.program: Program | None = None
         self._pcr: int | None = None  # the last one, unwrapped
         self.packets = self.nulls = self.damaged = 0
@@ -78,7 +80,8 @@ class Inspector:
         self._near = near
         self._expected = _NO_PREDICTION
         self._pids: dict[int, _Pid] = {}
-        self._finder = ProgramFinder()
+        self._finder = ProgramFinder(wanted)
+        self._listens = True  # nothing of the programme came yet: that of others is noted
         self._gone: dict[int, int] = {}  # last counters of the programme that was
         self._places = Places()
         self._lead: int | None = None
@@ -139,6 +142,8 @@ class Inspector:
         if state is None:
             if pid in self._finder.pids:
                 self._look_at_table(index, word, pid)
+            elif self._listens and word & UNIT_START:
+                self._use(index, self._finder.hear(pid))
             return
         if pid == self._lead and self._expected != _NO_PREDICTION:
             state.counter = self._expected - 1 & 15
@@ -202,7 +207,7 @@ class Inspector:
         if unit is not None and unit.unbounded:
             is_whole = state.filled_at == (word & 15) + step - 1 & 15
         bounded = unit is None or not unit.unbounded
-        steady = state.nature.kind in (Kind.VIDEO, Kind.AUDIO)
+        steady = state.nature.kind in _AV
         before = Before(is_whole, bounded, steady, state.dts, state.step)
         starts_unit = starts and payload.startswith(_PES_START)
         dts = self._times(payload)[1] if starts_unit else None
@@ -269,6 +274,8 @@ class Inspector:
         if dts is not None and state.dts is not None and 0 < dts - state.dts < TICKS:
             state.step = max(state.step, dts - state.dts)
         state.unit, state.dts = unit, dts
+        if state.nature.kind in _AV:
+            self._listens = False
         self.lead_units += is_lead
         if dts is not None:
             self._near = dts
@@ -340,12 +347,14 @@ class Inspector:
         if word & _ADAPTATION:
             at += 1 + self._block[at]
         payload = self._block[at : (index + 1) * PACKET_SIZE]
-        program = self._finder.feed(pid, payload, unit_start=bool(word & UNIT_START))
-        if program is not self.program and program is not None:
-            self._use(index, program)
+        self._use(index, self._finder.feed(pid, payload, unit_start=bool(word & UNIT_START)))
 
-    def _use(self, index: int, program: Program) -> None:
+    def _use(self, index: int, program: Program | None) -> None:
+        """Play this programme from now on, if it is another."""
+        if program is None or program is self.program:
+            return
         self.program = program
+        self._listens = self._finder.has_choice
         wanted = dict(program.natures)
         wanted.setdefault(program.pmt.pcr_pid, Nature(Kind.CLOCK, "", 0))
         wanted.pop(NULL_PID, None)

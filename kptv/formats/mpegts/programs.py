@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID, SYNC_BYTE
@@ -10,6 +12,7 @@ from kptv.formats.mpegts.packets import payload_of, pid_of
 from kptv.formats.mpegts.psi import PMT_TABLE, Pat, Pmt, SectionReader, parse_pat, parse_pmt
 
 _LAST_RESERVED = 0x1F  # PIDs up to here are for tables (2.4.3.3; ETSI EN 300 468)
+_UNITS_OF_OTHERS = 12  # half a second of pictures; then one's own would have come too
 _PATIENCE = 3  # repeats of a PAT for which the PMT of an earlier programme is waited for
 
 
@@ -31,29 +34,59 @@ class Program:
     @property
     def lead_pid(self) -> int | None:
         """The first video, else the first audio: where a viewer may start is its to say."""
-        for kind in (Kind.VIDEO, Kind.AUDIO):
-            for stream in self.pmt.streams:
-                if self.natures[stream.pid].kind is kind:
-                    return stream.pid
-        return None
+        return lead_of(self.pmt, self.natures)
+
+
+def lead_of(pmt: Pmt, natures: Mapping[int, Nature]) -> int | None:
+    """See ``Program.lead_pid``."""
+    for kind in (Kind.VIDEO, Kind.AUDIO):
+        for stream in pmt.streams:
+            if natures[stream.pid].kind is kind:
+                return stream.pid
+    return None
 
 
 class ProgramFinder:
-    """Table packets in, the programme out: the first with video, and that one while it lasts."""
+    """Table packets in, the programme out: the one wanted, else the first with video.
 
-    __slots__ = ("_pat", "_pats", "_pmts", "_program", "_tables")
+    That one while it lasts; but where others' packets come and its do not, one of the others.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_heard",
+        "_leads",
+        "_pat",
+        "_pats",
+        "_pmts",
+        "_program",
+        "_silent",
+        "_tables",
+        "_waits",
+        "_wanted",
+    )
+
+    def __init__(self, wanted: int = 0) -> None:
+        """``wanted``: the number of a programme; 0: any."""
+        self._wanted = wanted
         self._program: Program | None = None
         self._tables: dict[int, _Table] = {PAT_PID: _Table()}
         self._pat: tuple[Pat, bytes] | None = None
-        self._pats = 0  # repeats of the PAT without a choice
+        self._pats = 0  # repeats of the PAT while a PMT is waited for
+        self._waits = False
         self._pmts: dict[int, dict[int, tuple[Pmt, bytes]]] = {}  # by PID and programme number
+        self._leads: dict[int, int] = {}  # programme numbers by the PID of their video, or sound
+        self._heard: Counter[int] = Counter()  # units of each programme while none is played
+        self._silent: frozenset[int] = frozenset()  # programmes that do not come
 
     @property
     def pids(self) -> dict[int, _Table]:
         """The PIDs on which tables are: of the PAT and of every PMT."""
         return self._tables
+
+    @property
+    def has_choice(self) -> bool:
+        """There are several programmes."""
+        return self._pat is not None and len(self._pat[0].programs) > 1
 
     def feed(self, pid: int, payload: bytes, *, unit_start: bool) -> Program | None:
         """The programme as it is after this packet; the same object while nothing changes."""
@@ -64,17 +97,30 @@ class ProgramFinder:
                 self._take_pmt(pid, section)
         return self._program
 
+    def hear(self, pid: int) -> Program | None:
+        """A unit starts on a PID although nothing came yet of the programme that is chosen."""
+        number = self._leads.get(pid)
+        if number is not None and self._pat is not None:
+            self._heard[number] += 1
+            if self._heard[number] == _UNITS_OF_OTHERS:
+                numbers = {number for number, _ in self._pat[0].programs}
+                self._silent = frozenset(numbers.difference(self._heard))
+                self._choose()
+        return self._program
+
     def _take_pat(self, section: bytes) -> None:
         if self._pat is None or section != self._pat[1]:
             pat = parse_pat(section)
             if pat is None or not pat.programs:
                 return
             self._pat, self._pats = (pat, section), 0
+            self._silent = frozenset()
+            self._heard.clear()
             self._pmts = {pid: self._pmts.get(pid, {}) for _, pid in pat.programs}
             self._tables = {pid: _Table() for _, pid in pat.programs if pid != PAT_PID} | {
                 PAT_PID: self._tables[PAT_PID]
             }
-        elif self._program is None:
+        elif self._waits:
             self._pats += 1
         else:
             return
@@ -88,32 +134,34 @@ class ProgramFinder:
         pmt = parse_pmt(section)
         if pmt is not None:
             self._pmts[pid][number] = pmt, section
+            lead = lead_of(pmt, {stream.pid: nature_of(stream) for stream in pmt.streams})
+            if lead is not None:
+                self._leads[lead] = number
             self._choose()
 
     def _choose(self) -> None:
-        """Take the programme that was played, else the first with video, else the first."""
+        """Take the best programme that comes, unless a better one's PMT may come yet."""
         if self._pat is None:
             return
         pat, pat_section = self._pat
+        numbers = {number for number, _ in pat.programs} - self._silent
         playing = self._program.pmt.program_number if self._program else None
+        asked = next((n for n in (self._wanted, playing) if n in numbers), None)
         best: tuple[int, Pmt, bytes, int] | None = None
+        self._waits = False
         for number, pid in pat.programs:
             entry = self._pmts[pid].get(number)
-            if entry is None and self._worth_waiting(number, playing, best is None or not best[0]):
-                return
             if entry is None:
-                continue
-            rank = 2 if number == playing else int(_has_video(entry[0]))
-            if best is None or rank > best[0]:
-                best = rank, *entry, pid
+                may_be_best = number == asked or (asked is None and (best is None or not best[0]))
+                if may_be_best and number in numbers and self._pats < _PATIENCE:
+                    self._waits = True
+                    return
+            elif number in numbers:
+                rank = 2 if number == asked else int(_has_video(entry[0]))
+                if best is None or rank > best[0]:
+                    best = rank, *entry, pid
         if best is not None:
             self._take(pat, pat_section, *best[1:])
-
-    def _worth_waiting(self, number: int, playing: int | None, open_choice: bool) -> bool:
-        """Whether to wait for its PMT: it is played, or may be the first with video."""
-        if playing is not None:
-            return number == playing
-        return open_choice and self._pats < _PATIENCE
 
     def _take(self, pat: Pat, pat_section: bytes, pmt: Pmt, section: bytes, pid: int) -> None:
         natures = {stream.pid: nature_of(stream) for stream in pmt.streams}

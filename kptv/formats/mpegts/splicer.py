@@ -110,8 +110,11 @@ class Splicer:
         """Seconds of media time that were skipped because time had passed."""
         return self._timeline.seconds(self._timeline.gap_filled + (self._timeline.origin or 0))
 
-    def open(self, now: float, *, same_stream: bool) -> None:
-        """A new upstream begins. ``same_stream``: the one before it, connected to once more."""
+    def open(self, now: float, *, same_stream: bool, program: int = 0) -> None:
+        """A new upstream begins. ``same_stream``: the one before it, connected to once more.
+
+        ``program``: the number of the one of its programmes that is wanted; 0: any.
+        """
         if self._seeker or self._sender:
             self._end(clean=False)
         memory = self._memory if same_stream else None
@@ -120,7 +123,7 @@ class Splicer:
         self._meter, self._received = Meter(), 0
         self._aligner = Aligner()
         near = self._memory.last_dts
-        self._inspector = Inspector(near=near if near is not None else 0)
+        self._inspector = Inspector(near=near if near is not None else 0, wanted=program)
         self._seeker = Seeker(now, splice=self.started, memory=memory)
 
     def feed(self, data: bytes, now: float) -> Chunk:
