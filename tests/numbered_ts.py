@@ -149,6 +149,21 @@ def _run(stretch: list[Mark]) -> Run:
     return Run(*_origin(stretch[0]), numbers[0], numbers[-1], lost, disordered)
 
 
+def restamped(data: bytes, seconds: float, *, pcr: bool = True) -> bytes:
+    """The packets of a NumberedStream with other times; ``pcr``: with PCRs still."""
+    packets = []
+    for at in range(0, len(data), PACKET):
+        packet = bytearray(data[at : at + PACKET])
+        if packet[3] & 0x20:
+            clock = int.from_bytes(packet[6:12], "big") >> 15
+            packet[6:12] = _pcr((clock + round(seconds * _CLOCK)) % 2**33)
+            packet[12:26] = _pes_header(clock + _CLOCK // 5 + round(seconds * _CLOCK))
+            if not pcr:
+                packet[5] &= 0xEF
+        packets.append(bytes(packet))
+    return b"".join(packets)
+
+
 def _origin(mark: Mark) -> tuple[str, str, int]:
     return mark.provider, mark.channel, mark.connection
 

@@ -249,13 +249,25 @@ def test_a_target_far_below_what_most_segments_have_is_corrected() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "first"),
+    [("-4", 0), ("1e9", 0), ("9" * 5000, 0), ("x", 0), ("", 0), (' "7" ', 7), ("12.0", 12)],
+)
+def test_a_number_that_makes_no_sense_costs_itself(told: str, first: int) -> None:
+    text = f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:{told}\n"
+    playlist = media(text + "#EXT-X-DISCONTINUITY-SEQUENCE:many\n#EXTINF:6,\na.ts\n")
+    assert [s.media_sequence for s in playlist.segments] == [first]
+    assert playlist.numbered == (first > 0 or not told)
+
+
+def test_where_all_durations_are_0_some_are_assumed() -> None:
+    assert media("#EXTM3U\n#EXT-X-TARGETDURATION:0\n#EXTINF:0,\na.ts\n").target_duration > 0
+
+
+@pytest.mark.parametrize(
     ("text", "why"),
     [
         ("<html></html>", "not an HLS playlist"),
         ("#EXTM3U\n#EXTINF:-1,x\nhttp://h/1\n", "channel list"),
-        ("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:-4\n#EXTINF:6,\na\n", "media sequence number"),
-        ("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:1e9\n#EXTINF:6,\na\n", "media sequence number"),
-        (f"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:{'9' * 5000}\n#EXTINF:6,\na\n", "media sequence number"),
         ("#EXTM3U\n#EXT-X-TARGETDURATION:999999999\n#EXTINF:6,\na\n", "more than a day"),
         ("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:-1,\na\n", "no target duration"),
         (LIVE + "#EXTINF:6,\nindex.m3u8\n", "refers to itself"),
@@ -488,6 +500,30 @@ def test_a_segment_is_asked_for_again_within_one_and_a_half_target_durations() -
         delays.append(delay)
         elapsed += delay
     assert delays == [0.5, 1.0, 2.0, 4.0]
+
+
+def test_a_segment_is_asked_for_again_for_two_seconds_at_least_however_short_it_is() -> None:
+    delays, elapsed = [], 0.0
+    while (delay := retry_delay(len(delays), elapsed, 1.0)) is not None:
+        delays.append(delay)
+        elapsed += delay + 0.05  # what it takes to ask
+    assert sum(delays) >= 1.5
+
+
+def test_a_segment_is_asked_for_longer_while_there_is_more_in_hand_but_not_without_end() -> None:
+    assert retry_delay(3, 7.0, 4.0) is None
+    assert retry_delay(3, 7.0, 4.0, in_hand=6.0) == 4.0
+    assert retry_delay(3, 7.0, 4.0, in_hand=2.2) is None  # the next one takes time too
+    assert retry_delay(9, 11.0, 4.0, in_hand=60.0) is None
+
+
+def test_segments_shorter_than_thought_leave_on_as_they_play_without_a_burst_or_a_pause() -> None:
+    pacer = Pacer(10.0, now=0.0)
+    pacer.written(4.0)
+    pacer.retime(2.0, 8.0)
+    assert pacer.allowance(0.0, 2.0) == 0.0
+    assert pacer.allowance(1.0, 2.0) == pytest.approx(1.0)
+    assert pacer.allowance(60.0, 2.0) == 2.0
 
 
 def test_an_attribute_list_made_to_be_slow_is_read_at_once() -> None:

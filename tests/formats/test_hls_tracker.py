@@ -263,6 +263,50 @@ def test_a_window_that_slides_without_being_counted_gives_each_segment_once() ->
     assert tracker.skipped == 0
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "seg{n}.ts?token={step}a",
+        "seg.ts?id={n}&token={step}a",
+        "seg.ts?token={step}a{n}&id={n}",
+        "seg.ts?place={place}&id={n}&sign={step}-{n}",
+        "{step}a/seg{n}.ts?token={n}-{step}",
+    ],
+)
+@pytest.mark.parametrize(
+    "sequence", ["", "#EXT-X-MEDIA-SEQUENCE:0\n", "#EXT-X-MEDIA-SEQUENCE:-1\n"]
+)
+def test_without_numbers_names_tell_segments_apart_whatever_tokens_are_in_them(
+    name: str, sequence: str
+) -> None:
+    tracker, got = LiveTracker(STALL), []
+    for step in range(12):
+        text = f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n{sequence}"
+        for place in range(5):
+            number = step + place
+            link = name.format(n=number, step=step, place=place)
+            text += f"#EXTINF:6,\n{link}#{number}\n"
+        parsed = parse(text.encode(), URL)
+        assert isinstance(parsed, MediaPlaylist)
+        tracker.update(parsed, 6.0 * step, 6.0 * step + 0.1)
+        got += [int(d.segment.uri.rpartition("#")[2]) for d in due(tracker)]
+    assert got == list(range(2, 16))
+    assert tracker.skipped == 0
+
+
+def test_one_number_that_cannot_be_read_among_others_repeats_nothing() -> None:
+    tracker, got = LiveTracker(STALL), []
+    for step in range(9):
+        number = "?" if step == 4 else step
+        text = f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:{number}\n"
+        text += "".join(f"#EXTINF:6,\ns{n}.ts\n" for n in range(step, step + 5))
+        parsed = parse(text.encode(), URL)
+        assert isinstance(parsed, MediaPlaylist)
+        assert not tracker.update(parsed, 6.0 * step, 6.0 * step + 0.1).reset
+        got += numbers(tracker)
+    assert got == list(range(2, 13))
+
+
 def test_what_was_not_counted_is_decrypted_with_the_number_it_has() -> None:
     tracker = LiveTracker(STALL)
     key = '#EXT-X-KEY:METHOD=AES-128,URI="key"\n'
@@ -484,6 +528,62 @@ def test_a_live_playlist_without_segments_is_waited_for_and_fails_in_time() -> N
     assert tracker.fails_at == pytest.approx(15.6)
     tracker.update(playlist(0, 2), 2.0, 2.1)
     assert numbers(tracker) == [0, 1]
+
+
+def test_where_segments_are_shorter_than_told_the_next_is_asked_for_as_they_really_are() -> None:
+    tracker = LiveTracker(STALL)
+    tracker.update(playlist(100, 6, target=10), 0.0, 0.1)
+    item = tracker.next_due()
+    assert item
+    assert tracker.reload_at == 10.0
+    tracker.lasted(item.segment, 2.0)
+    assert (tracker.target_duration, tracker.reload_at) == (2.0, 2.0)
+    assert tracker.backlog == pytest.approx(4.0)  # two of the three from the live edge
+    assert tracker.fails_at == pytest.approx(25.1)  # the origin may list many at once
+    tracker.update(playlist(101, 6, target=10), 2.0, 2.1)
+    assert tracker.reload_at == 4.0
+
+
+def test_where_segments_are_longer_than_told_nobody_gives_up_before_the_next_can_be_there() -> None:
+    tracker = LiveTracker(STALL)
+    tracker.update(playlist(100, 6, target=1), 0.0, 0.1)
+    for item in due(tracker):
+        tracker.lasted(item.segment, 10.0)
+    assert tracker.fails_at == pytest.approx(25.1)
+    tracker.update(playlist(101, 6, target=1), 1.0, 1.1)
+    assert tracker.reload_at == pytest.approx(11.0)
+
+
+def test_a_target_far_above_all_segments_is_put_right_once_some_were_seen() -> None:
+    tracker = LiveTracker(STALL)
+    tracker.update(playlist(100, 6, target=60, duration=2), 0.0, 0.1)
+    for item in due(tracker)[:3]:
+        tracker.lasted(item.segment, 2.0)
+    assert tracker.target_duration == 2.0
+    assert (tracker.reload_at, tracker.fails_at) == (2.0, pytest.approx(150.1))
+    longer = playlist(101, 6, target=60, marks={106: "#EXTINF:40,\nlong.ts\n"}, duration=2)
+    tracker.update(longer, 6.0, 6.1)
+    assert tracker.target_duration == 60.0
+    assert [tracker.length_of(d.segment) for d in due(tracker)] == [60.0, 60.0]
+
+
+def test_a_playlist_that_is_right_by_and_large_is_believed() -> None:
+    tracker = LiveTracker(STALL)
+    tracker.update(playlist(100, 6), 0.0, 0.1)
+    for item, seconds in zip(due(tracker), (5.5, 6.9, 5.2), strict=True):
+        tracker.lasted(item.segment, seconds)
+        assert (tracker.target_duration, tracker.reload_at) == (6.0, 6.0)
+
+
+def test_the_neighbours_of_a_segment_are_those_listed_before_it_with_its_own_address() -> None:
+    tracker = LiveTracker(STALL)
+    marks = {101: "#EXT-X-GAP\n"}
+    tracker.update(playlist(100, 6, name="{}.ts?t=old", marks=marks), 0.0, 0.1)
+    item = tracker.next_due()
+    assert item
+    assert [s.media_sequence for s in tracker.neighbours(item.segment)] == [100, 102]
+    tracker.update(playlist(100, 7, name="{}.ts?t=new"), 6.0, 6.1)
+    assert tracker.neighbours(item.segment) == ()
 
 
 # --- Any origin --------------------------------------------------------------------------

@@ -65,13 +65,27 @@ class Names:
         )
 
 
-def name_of(segment: Segment, with_query: bool) -> Name:
-    """What a segment is called: its file, with its length and its part of the file."""
-    path, _, query = segment.uri.partition("?")
+def name_of(segment: Segment, query: bool | str) -> Name:
+    """What a segment is called: its file, with its length and its part of the file.
+
+    ``query``: with the query too, or with the parameter of it that has this name.
+    """
+    path, _, given = segment.uri.partition("?")
     name = path.rpartition("/")[2]
+    if query is True:
+        name = f"{name}?{given}"
+    elif query:
+        name = f"{name}?{parameters_of(segment).get(query)}"
     byte_range = segment.byte_range
     return (
-        f"{name}?{query}" if with_query else name,
+        name,
         round(segment.duration, 2),
         (byte_range.start, byte_range.length) if byte_range else None,
     )
+
+
+def parameters_of(segment: Segment) -> dict[str, str]:
+    """The parameters of its query, as they stand there."""
+    query = segment.uri.partition("?")[2].partition("#")[0]
+    pairs = (pair.partition("=") for pair in query.split("&", 64)[:64])
+    return {name: value for name, _, value in pairs if name}

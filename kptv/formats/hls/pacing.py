@@ -6,6 +6,8 @@ LONGEST_LEAD = 10.0  # seconds of media sent at once at the start; more chokes s
 CATCH_UP = 1.25  # times the speed of play, while more waits than at the start
 _FIRST_RETRY = 0.5  # seconds; doubles
 RETRY_WINDOW = 1.5  # target durations in which a segment is asked for again
+SHORTEST_WINDOW = 2.5  # seconds of it at least: a server is late by no less for short segments
+LONGEST_RETRY = 3.0  # the same, where there is more media in hand than usual
 
 
 class Pacer:
@@ -26,6 +28,13 @@ class Pacer:
         """What waits at the start: more is a backlog to work off. Infinite: a film."""
         self._usual = max(self._usual, backlog)
 
+    def retime(self, lead: float, backlog: float) -> None:
+        """Segments are shorter or longer than thought: what leaves at once, and what waits."""
+        before, self._lead = self._lead, min(lead, LONGEST_LEAD)
+        if self._lead < before:  # what has left has left: from now on as it plays, without a pause
+            self._credit = min(self._credit, max(self._credit - (before - self._lead), 0.0))
+        self._usual = backlog
+
     def allowance(self, now: float, backlog: float) -> float:
         """Seconds of media that may leave now; 0 or less: none, for at least that long."""
         speed = CATCH_UP if backlog > self._usual else 1.0
@@ -38,12 +47,19 @@ class Pacer:
         self._credit -= seconds
 
 
-def retry_delay(attempt: int, elapsed: float, target_duration: float) -> float | None:
+def retry_delay(
+    attempt: int, elapsed: float, target_duration: float, in_hand: float = 0.0
+) -> float | None:
     """Seconds to wait after the failure number ``attempt`` (from 0) of a segment; None: skip it.
 
-    ``elapsed`` is since the first attempt. 0.5 s, 1 s, 2 s, …, while the media in hand lasts;
-    once in any case, also where a time-out took all of that time.
+    ``elapsed`` is since the first attempt. 0.5 s, 1 s, 2 s, …, while the media ``in_hand`` (in
+    seconds) lasts; once in any case, also where a time-out took all of that time.
     """
     delay: float = _FIRST_RETRY * 2**attempt
-    in_time = elapsed + delay <= RETRY_WINDOW * target_duration
-    return delay if in_time or attempt == 0 else None
+    window = max(RETRY_WINDOW * target_duration, SHORTEST_WINDOW)
+    if attempt == 0 or elapsed + delay <= window:
+        return delay
+    # The next segment needs some time too.
+    spare = min(in_hand - max(target_duration / 2, _FIRST_RETRY), delay)
+    late = elapsed + spare > max(LONGEST_RETRY * target_duration, window)
+    return None if spare < _FIRST_RETRY or late else spare

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -86,6 +87,7 @@ class MediaPlaylist:
     segments: tuple[Segment, ...]
     ended: bool  # EXT-X-ENDLIST
     playlist_type: str  # VOD, EVENT or empty
+    numbered: bool = True  # EXT-X-MEDIA-SEQUENCE is there and makes sense, or is not there
     start_offset: float | None = None  # EXT-X-START: seconds from the start, or the end if < 0
 
     @property
@@ -131,3 +133,4 @@ class MultivariantPlaylist:
     url: str = field(repr=False)
     variants: tuple[Variant, ...]
     renditions: tuple[Rendition, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # EXT-X-DEFINE

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from kptv.formats.addresses import keeping_login, resolve
+from kptv.formats.data_url import is_data
 from kptv.formats.hls.playlist import (
     IDENTITY,
     BadPlaylist,
@@ -21,6 +22,7 @@ from kptv.formats.hls.playlist import (
     Variant,
 )
 from kptv.formats.hls.tags import MAX_DURATION, State, decimal, read_tags
+from kptv.formats.hls.variables import Variables
 
 MAX_BYTES = 5 * 1024**2  # of a playlist; the longest honest ones have some hundred KB
 MAX_SEQUENCE = 2**64 - 1  # RFC 8216, 4.2: decimal-integer
@@ -33,6 +35,7 @@ _MEDIA_TAGS = re.compile(
     re.MULTILINE,
 )
 _MULTIVARIANT_TAGS = re.compile(rb"^[ \t]*#EXT-X-(?:I-FRAME-)?STREAM-INF:", re.MULTILINE)
+_ASSUMED = 2.0  # seconds, where a playlist says 0 of all: until the media says more
 _PLAIN_NAME = re.compile(r"[^/?#:.][^/?#:]*")  # a file beside the playlist
 
 
@@ -54,9 +57,12 @@ def first_link(body: bytes, url: str) -> str | None:
     return None
 
 
-def parse(body: bytes, url: str) -> MultivariantPlaylist | MediaPlaylist:
+def parse(
+    body: bytes, url: str, imported: Mapping[str, str] | None = None
+) -> MultivariantPlaylist | MediaPlaylist:
     """The playlist that came from ``url`` (the last one, after redirects).
 
+    ``imported`` are the variables of the multivariant playlist that led to it.
     Raises BadPlaylist for what is none, is too large, or has numbers that make no sense.
     """
     if len(body) > MAX_BYTES:
@@ -64,19 +70,21 @@ def parse(body: bytes, url: str) -> MultivariantPlaylist | MediaPlaylist:
     kind = what_is(body)
     if kind in (Kind.OTHER, Kind.CHANNEL_LIST):
         raise BadPlaylist(f"not an HLS playlist: {kind}")
-    data = read_tags(body.decode("utf-8", "replace").lstrip("\ufeff"))
+    variables = Variables(url, imported or {})
+    data = read_tags(body.decode("utf-8", "replace").lstrip("\ufeff"), variables)
     if kind is Kind.MULTIVARIANT:
-        return _multivariant(data, url)
+        return _multivariant(data, url, variables)
     return _media(data, url)
 
 
-def _multivariant(data: State, url: str) -> MultivariantPlaylist:
+def _multivariant(data: State, url: str, variables: Variables) -> MultivariantPlaylist:
     variants = [_variant(item, url) for item in data["playlists"]]
     usable = tuple(variant for variant in variants if variant and variant.uri != url)
     if not usable:
         loops = any(variant and variant.uri == url for variant in variants)
         raise BadPlaylist("refers to itself" if loops else "no variant that can be played")
-    return MultivariantPlaylist(url, usable, tuple(_rendition(item, url) for item in data["media"]))
+    renditions = tuple(_rendition(item, url) for item in data["media"])
+    return MultivariantPlaylist(url, usable, renditions, variables.values)
 
 
 def _variant(item: State, url: str) -> Variant | None:
@@ -112,9 +120,9 @@ def _rendition(item: dict[str, str], url: str) -> Rendition:
 def _media(data: State, url: str) -> MediaPlaylist:
     items = [item for item in data["segments"] if "uri" in item]  # the last may lack its URI
     target = _target(data.get("targetduration"), [item.get("duration") for item in items])
-    skip = _whole("EXT-X-SKIP", data["skip"].get("SKIPPED-SEGMENTS", "0"))
-    first = _whole("media sequence number", data["media_sequence"] or "0") + skip
-    discontinuity = _whole("discontinuity sequence", data.get("discontinuity_sequence") or "0")
+    number = _whole(data["media_sequence"] or "0")
+    first = (number or 0) + (_whole(data["skip"].get("SKIPPED-SEGMENTS", "0")) or 0)
+    discontinuity = _whole(data.get("discontinuity_sequence") or "0") or 0
     segments = tuple(_segments(items, url, target, first, discontinuity))
     if segments and all(segment.uri in (url, "") for segment in segments):
         raise BadPlaylist("refers to itself, or to nothing that can be fetched")
@@ -127,6 +135,7 @@ def _media(data: State, url: str) -> MediaPlaylist:
         segments,
         ended=data["is_endlist"],
         playlist_type=kind if kind in ("VOD", "EVENT") else "",
+        numbered=number is not None,
         start_offset=decimal(data.get("start", {}).get("TIME-OFFSET"), signed=True),
     )
 
@@ -170,7 +179,7 @@ def _key(attributes: dict[str, str], url: str) -> Key:
     iv = re.fullmatch(r"0[xX]([0-9a-fA-F]{1,32})", attributes.get("IV", ""))
     return Key(
         method=attributes.get("METHOD", "").upper(),
-        uri=_resolved(url, uri) if uri else None,
+        uri=uri if uri and is_data(uri) else _resolved(url, uri or ""),
         # One that cannot be read spoils 16 bytes a segment at worst: not worth the channel.
         iv=bytes.fromhex(iv[1].zfill(32)) if iv else None,
         key_format=attributes.get("KEYFORMAT", IDENTITY).lower(),
@@ -198,6 +207,8 @@ def _target(text: str | None, durations: list[float | None]) -> float:
     told = decimal(text, signed=True) or 0.0
     if told > MAX_DURATION:
         raise BadPlaylist("a target duration of more than a day")
+    if not known and told == 0 and decimal(text) is not None:
+        return _ASSUMED
     if told <= 0 and not known:
         raise BadPlaylist("no target duration, and no segment that has one")
     if told <= 0:
@@ -209,11 +220,10 @@ def _target(text: str | None, durations: list[float | None]) -> float:
     )
 
 
-def _whole(what: str, text: str) -> int:
-    text = text.strip()
-    if not re.fullmatch(r"[0-9]{1,20}", text) or int(text) > MAX_SEQUENCE:
-        raise BadPlaylist(f"{what} that is no number")
-    return int(text)
+def _whole(text: str) -> int | None:
+    """A number as in RFC 8216, 4.2 (decimal-integer); a fraction is cut off. None: it is none."""
+    match = re.fullmatch(r"\s*+\"?([0-9]{1,20})(?:\.[0-9]*+)?\"?\s*+", text)
+    return int(match[1]) if match and int(match[1]) <= MAX_SEQUENCE else None
 
 
 def _resolved(url: str, uri: str, schemes: tuple[str, ...] = ("http", "https")) -> str | None:

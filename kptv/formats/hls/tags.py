@@ -14,6 +14,7 @@ from typing import Any
 import m3u8
 
 from kptv.formats.hls.playlist import IDENTITY, BadPlaylist
+from kptv.formats.hls.variables import DEFINE, Variables
 
 MAX_SEGMENTS = 50_000
 MAX_DURATION = 86_400.0  # seconds, of a segment and of a target: more is nonsense
@@ -25,14 +26,24 @@ _FALSE_LINE_ENDS = re.compile("[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 State = dict[str, Any]
 
 
-def read_tags(text: str) -> State:
+def read_tags(text: str, variables: Variables) -> State:
     """What the m3u8 package makes of a playlist, with the values of ``_READERS``.
 
-    Raises BadPlaylist where there is too much of it.
+    Its own variables are in ``variables`` then. Raises BadPlaylist where there is too much of it.
     """
     text = _FALSE_LINE_ENDS.sub(" ", text)
-    data: State = m3u8.parse("\n".join(_lines(text)), custom_tags_parser=_read_tag)
+    lines = _lines(text)
+    if DEFINE in text:
+        lines = _with_variables(lines, variables)
+    data: State = m3u8.parse("\n".join(lines), custom_tags_parser=_read_tag)
     return data
+
+
+def _with_variables(lines: Iterator[str], variables: Variables) -> Iterator[str]:
+    for line in map(variables.put_in, lines):
+        if line.startswith(DEFINE + ":"):
+            variables.define(attribute_list(line.partition(":")[2]))
+        yield line
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kptv.formats.hls.honesty import Honesty
 from kptv.formats.hls.names import COMPARED, Names
 from kptv.formats.hls.playlist import MediaPlaylist, Segment
 from kptv.formats.hls.uncounted import Uncounted
@@ -53,11 +54,16 @@ class LiveTracker:
     def __init__(self, stall_timeout: float, after: LiveTracker | None = None) -> None:
         self._stall_timeout = stall_timeout
         self._pending: deque[Segment] = deque()
+        self._listed: Sequence[Segment] = ()  # in the newest answer
         self._next: int | None = None if after is None else after.position  # after the newest
         self._continues = after is not None
         self._splice = after is not None
         self._names = Names()
         self._uncounted = Uncounted()
+        self._honesty = Honesty()
+        self._told_target = 0.0
+        self._longest_told = 0.0  # of the newest segments
+        self._answer: tuple[MediaPlaylist, float] | None = None  # that brought something; its time
         self._window = 0  # segments, of the longest playlist
         self._last_time: float | None = None  # of the newest segment
         self._errors = 0
@@ -66,7 +72,7 @@ class LiveTracker:
         self._behind: int | None = None  # where the first answer of another line ended
         self._lost_line = False
         self._last_new = 0.0
-        self.target_duration = 0.0
+        self.target_duration = 0.0  # as told; where that is not true, of the media
         self.ended = False
         self.is_vod = False
         self.reload_at = 0.0
@@ -83,7 +89,8 @@ class LiveTracker:
     @property
     def patience(self) -> float:
         """Seconds without a new segment after which the stream has failed."""
-        return max(self._stall_timeout, STALLED_AFTER * self.target_duration)
+        longest = max(self.target_duration, self._told_target)
+        return max(self._stall_timeout, STALLED_AFTER * longest)
 
     @property
     def finished(self) -> bool:
@@ -93,7 +100,16 @@ class LiveTracker:
     @property
     def backlog(self) -> float:
         """Seconds of media that are known and not handed out yet."""
-        return sum(segment.duration for segment in self._pending)
+        return sum(segment.duration for segment in self._pending) * self._honesty.scale
+
+    def length_of(self, segment: Segment) -> float:
+        """Seconds that it may last: a target duration, or more where it is told to be longer."""
+        return max(self.target_duration, segment.duration * self._honesty.scale)
+
+    @property
+    def judged(self) -> bool:
+        """True once it is known whether the playlist's durations are those of the media."""
+        return self._honesty.judged
 
     @property
     def position(self) -> int | None:
@@ -109,6 +125,18 @@ class LiveTracker:
         """
         return self._next is not None and not self._lost_line
 
+    def neighbours(self, segment: Segment) -> Sequence[Segment]:
+        """The segments listed before it in the answer that it has its address from: the last ones.
+
+        None of them where the newest answer has it no more, or at another address.
+        """
+        first = self._listed[0].media_sequence if self._listed else 0
+        index = segment.media_sequence - first
+        if not 0 <= index < len(self._listed) or self._listed[index].uri != segment.uri:
+            return ()
+        before = self._listed[max(index - COMPARED, 0) : index]
+        return [one for one in before if not one.gap]
+
     # --- What comes in --------------------------------------------------------------------
 
     def update(self, playlist: MediaPlaylist, asked_at: float, now: float) -> Update:
@@ -116,12 +144,16 @@ class LiveTracker:
         self._forgive_lateness(asked_at)
         self._errors = 0
         playlist = self._uncounted.counted(playlist)
-        self.target_duration = playlist.target_duration
+        self._told_target = playlist.target_duration
+        durations = (segment.duration for segment in playlist.segments[-COMPARED:])
+        self._longest_told = max(durations, default=0.0)
+        self._judge()
         update = self._take(playlist) if playlist.segments else self._take_empty(playlist)
         self._note_line(playlist, update)
         if update.new or not self.reload_at:
             self._last_new = now
-        delay = _reload_delay(playlist, changed=update.new > 0)
+        delay = self._reload_delay(playlist, changed=update.new > 0)
+        self._answer = (playlist, asked_at) if update.new else None
         self.reload_at = asked_at + delay
         if now < self.fails_at:  # not to notice a failure half a target duration late
             self.reload_at = min(self.reload_at, self.fails_at)
@@ -129,6 +161,15 @@ class LiveTracker:
         self._window = max(self._window, len(playlist.segments))
         self.skipped += update.skipped
         return update
+
+    def lasted(self, segment: Segment, seconds: float) -> None:
+        """What a segment that was handed out lasts by its own clock."""
+        self._honesty.note(segment.duration, seconds)
+        self._judge()
+        if self._answer and self.target_duration < self._told_target:  # sooner than was thought
+            playlist, asked_at = self._answer
+            delay = self._reload_delay(playlist, changed=True)
+            self.reload_at = min(self.reload_at, asked_at + delay)
 
     def failed(self, asked_at: float, now: float) -> None:
         """The playlist could not be had."""
@@ -149,6 +190,7 @@ class LiveTracker:
         """
         self._next = self.position
         self._pending.clear()
+        self._listed, self._answer = (), None  # they may be long, and a place is kept for long
         self._returned = self._splice = True
         self._errors = 0
         self._behind = None
@@ -180,6 +222,17 @@ class LiveTracker:
         self._splice = True
 
     # --- Inside ---------------------------------------------------------------------------
+
+    def _judge(self) -> None:
+        self.target_duration = self._honesty.target(self._told_target, self._longest_told)
+
+    def _reload_delay(self, playlist: MediaPlaylist, *, changed: bool) -> float:
+        """Seconds from one request to the next (RFC 8216, 6.3.4)."""
+        window = sum(s.duration for s in playlist.segments[-COMPARED:])
+        window *= self._honesty.scale
+        # A target far above the real durations would let segments slip by unseen.
+        delay = min(self.target_duration, max(window / 2, 1.0)) if window else 1.0
+        return delay if changed else delay / 2
 
     def _take(self, playlist: MediaPlaylist) -> Update:
         if self._next is None:
@@ -263,6 +316,7 @@ class LiveTracker:
 
     def _append(self, playlist: MediaPlaylist, fresh: Sequence[Segment]) -> None:
         self._pending.extend(fresh)
+        self._listed = playlist.segments
         self._next = playlist.end
         self.ended = playlist.ended
         self._names.learn(self._names.of(playlist))
@@ -328,11 +382,3 @@ def _index_at(segments: Sequence[Segment], offset: float) -> int:
         if offset < 0:
             return index
     return max(len(segments) - 1, 0)
-
-
-def _reload_delay(playlist: MediaPlaylist, changed: bool) -> float:
-    """Seconds from one request to the next (RFC 8216, 6.3.4)."""
-    window = sum(segment.duration for segment in playlist.segments[-COMPARED:])
-    # A target far above the real durations would let segments slip by unseen.
-    delay = min(playlist.target_duration, max(window / 2, 1.0)) if window else 1.0
-    return delay if changed else delay / 2
