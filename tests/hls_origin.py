@@ -11,6 +11,8 @@ it has, whole or not, in which order. Media is made by the clock: a segment each
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
 import random
@@ -31,7 +33,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from tests.live_media import is_closed
-from tests.numbered_ts import PACKET, Mark, NumberedStream, check_ts, marks
+from tests.numbered_ts import PACKET, Mark, NumberedStream, check_ts, marks, restamped
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,10 +64,19 @@ class HlsOrigin:
 
     name: str = "origin"
     duration: float = 1.0  # seconds of a segment
+    told: float | str | None = None  # what EXTINF says instead; a text: instead of the tag
+    sequence: str | None = None  # what EXT-X-MEDIA-SEQUENCE says instead
+    told_target: float | None = None  # what EXT-X-TARGETDURATION says instead
+    pcr: bool = True  # segments have PCRs
+    clock_restarts: bool = False  # the clock of each segment starts anew
     window: int = 6  # segments
     start: int = 100  # number of the first segment
     packets: int = 60  # of a segment
     jitter: float = 0.0  # of a segment's time, as a part of its duration
+    gzipped: bool = False  # every body but the list's redirect is, and nobody says so
+    data_keys: bool = False  # keys are in the playlist itself
+    nested: bool = False  # a variant leads to variants
+    defined: bool = False  # addresses hold variables; the token is one that is imported
     keys_rotate: int = 0  # segments that a key holds for; 0: not encrypted
     iv_given: bool = False
     ranges: int = 0  # segments in one file, by byte ranges; 0: a file each
@@ -74,6 +85,10 @@ class HlsOrigin:
     dead_variants: set[str] = field(default_factory=set)  # everything of these is 404
     token_life: float = 0.0  # seconds; the list's URL redirects to an address with a token
     edge: bool = False  # that address is on another host: 127.0.0.2
+    token_of: str = "all"  # what asks for the token: all, or "segments" alone
+    late: float = 0.0  # seconds in which a segment that is listed is not there yet
+    late_status: int = 404  # what it answers then
+    batch: int = 1  # segments that are listed at once
     two_servers: bool = False  # in turn, the second one window behind
     segment_seconds: float = 0.0  # that a segment's body takes
     unsized: bool = False  # chunked bodies
@@ -162,6 +177,9 @@ class HlsOrigin:
                 made = [m for m in self._made if m.line == self._line]
                 number = made[-1].number + 1 if made else self.start
                 data = self._stream("").packets(self.packets, self._next_at)
+                if self.clock_restarts or not self.pcr:
+                    past = (number - self.start) * self.duration
+                    data = restamped(data, -past if self.clock_restarts else 0.0, pcr=self.pcr)
                 self._made.append(Made(self._line, number, self._next_at, data, self._mark))
                 self._mark = False
                 early_or_late = self._random.uniform(-self.jitter, self.jitter)
@@ -181,6 +199,10 @@ class HlsOrigin:
 
     def answer(self, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body."""
+        status, more, body = self._answer(path, headers)
+        return status, more, gzip.compress(body, 1) if self.gzipped and body else body
+
+    def _answer(self, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         with self._lock:
             self.asked.append(Asked(time.monotonic(), path, headers))
             name = path.partition("?")[0]
@@ -189,13 +211,16 @@ class HlsOrigin:
             if name == "/channel.m3u8":
                 return self._list()
             if match := re.fullmatch(r"/t/(\w+)(/.*)", name):
-                if self._tokens.get(match[1], 0.0) < time.monotonic():
+                over = self._tokens.get(match[1], 0.0) < time.monotonic()
+                if over and (self.token_of == "all" or name.endswith(".ts")):
                     return 403, {}, b"token"
                 name = match[2]
             if name.split("/")[1] in self.dead_variants:
                 return 404, {}, b"dead"
             if match := re.fullmatch(r"/(\w*)/media\.m3u8", name):
                 return self._media(match[1])
+            if match := re.fullmatch(r"/(\w*)/more\.m3u8", name):
+                return 200, {}, b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000\nmedia.m3u8?user=me\n"
             if match := re.fullmatch(r"/key/(\d+)", name):
                 return 200, {}, _key(int(match[1]))
             if match := re.fullmatch(r"/(\w*)/(\d+)-(\d+)\.ts", name):
@@ -213,10 +238,11 @@ class HlsOrigin:
             lines = [
                 f'#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},CODECS="avc1.4d401e,mp4a.40.2"'
                 f"{self._resolution(name)}\n"
-                f"{prefix}/{name}/media.m3u8\n"
+                f"{prefix}/{name}/{'more' if self.nested else 'media'}.m3u8?user=me\n"
                 for name, bandwidth in self.variants.items()
             ]
-            return 200, {}, ("#EXTM3U\n" + "".join(lines)).encode()
+            define = '#EXT-X-DEFINE:NAME="ext",VALUE="ts"\n' if self.defined else ""
+            return 200, {}, ("#EXTM3U\n" + define + "".join(lines)).encode()
         return 302, {"Location": f"{prefix}/live/media.m3u8", "Set-Cookie": "seen=yes"}, b""
 
     def _resolution(self, variant: str) -> str:
@@ -230,21 +256,34 @@ class HlsOrigin:
         self.playlists += 1
         behind = self.window if self.two_servers and self.playlists % 2 == 0 else 0
         made = [m for m in self._made if m.line == self._line]
+        made = [m for m in made if self._listed_at(m) <= made[-1].at]
         shown = made[: len(made) - behind][-self.window :]
         first = shown[0].number if shown else self.start
-        text = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{max(1, round(self.duration))}\n"
-        text += f"#EXT-X-MEDIA-SEQUENCE:{first}\n{self.tags}"
+        target = max(1, round(self.duration)) if self.told_target is None else self.told_target
+        text = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{target:g}\n"
+        text += f"#EXT-X-MEDIA-SEQUENCE:{first if self.sequence is None else self.sequence}\n"
+        text += self.tags
+        if self.defined:
+            text += '#EXT-X-DEFINE:IMPORT="ext"\n#EXT-X-DEFINE:QUERYPARAM="user"\n'
         for segment in shown:
             text += self._entry(variant, segment)
         return 200, {}, (text + ("#EXT-X-ENDLIST\n" if self.ended else "")).encode()
+
+    def _listed_at(self, segment: Made) -> float:
+        """When the last one of its batch is made."""
+        return segment.at + self.duration * (self.batch - 1 - segment.number % self.batch)
 
     def _entry(self, variant: str, segment: Made) -> str:
         text = "#EXT-X-DISCONTINUITY\n" if segment.discontinuity else ""
         if self.keys_rotate:
             number = segment.number // self.keys_rotate
             iv = f",IV=0x{segment.number + 7:032x}" if self.iv_given else ""
-            text += f'#EXT-X-KEY:METHOD=AES-128,URI="/key/{number}"{iv}\n'
-        text += f"#EXTINF:{self.duration:.3f},\n"
+            uri = f"/key/{number}"
+            if self.data_keys:
+                uri = "data:;base64," + base64.b64encode(_key(number)).decode()
+            text += f'#EXT-X-KEY:METHOD=AES-128,URI="{uri}"{iv}\n'
+        told = self.duration if self.told is None else self.told
+        text += told if isinstance(told, str) else f"#EXTINF:{told:.3f},\n"
         number = segment.number
         if self.ranges:
             number -= number % self.ranges
@@ -252,7 +291,8 @@ class HlsOrigin:
             before = range(max(number, self.start), segment.number)
             offset = sum(len(self._body(variant, segment.line, n)) for n in before)
             text += f"#EXT-X-BYTERANGE:{size}@{offset}\n"
-        return f"{text}../{variant}/{segment.line}-{number}.ts\n"
+        extension = "{$ext}?u={$user}" if self.defined else "ts"
+        return f"{text}../{variant}/{segment.line}-{number}.{extension}\n"
 
     def _body(self, variant: str, line: int, number: int) -> bytes:
         (made,) = [m for m in self._made if (m.line, m.number) == (line, number)]
@@ -265,6 +305,9 @@ class HlsOrigin:
         return self._bodies[key]
 
     def _segment(self, variant: str, line: int, number: int) -> tuple[int, dict[str, str], bytes]:
+        (made,) = [m for m in self._made if (m.line, m.number) == (line, number)] or [None]
+        if made and time.monotonic() < self._listed_at(made) + self.late:
+            return self.late_status, {}, b"not yet"
         if self.faults.get(number):
             fault = self.faults[number].pop(0)
             if isinstance(fault, int):

@@ -25,7 +25,7 @@ from kptv.upstream.open import Opener  # noqa: E402
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     job = json.loads(sys.argv[1])
-    source = Source(1, "http://unused/", 1)
+    source = Source(1, "file:///unused", 1)  # a list of our own: it may lead to loopback
     if selection := job["settings"].pop("variant_selection", ""):
         job["settings"]["variant_selection"] = parse_selection(selection)
     config = Config(sources=(source,), **job["settings"])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,6 +26,8 @@ from kptv.channels.hosts import HostCount
 from kptv.channels.model import Source
 from kptv.channels.packing import number_mark, pack
 from kptv.errors import ImportFailed, UpstreamError
+from kptv.formats import gzipped
+from kptv.formats.gzipped import PIECE
 from kptv.formats.m3u import Entry, ListParser
 from kptv.formats.text import Lines
 from kptv.pace import Pace
@@ -35,10 +36,8 @@ from kptv.upstream.client import mapped_errors
 MAX_BODY = 256 * 1024**2  # bytes after unpacking; five times the longest list known
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 60.0  # seconds of silence; some panels make a list only when asked, in half a minute
-PIECE = 64 * 1024  # bytes that are unpacked at once, 0.3 ms
 _PARSED_AT_ONCE = 16 * 1024  # bytes, about 60 entries, 0.5 ms
 _LINES_AT_ONCE = 256  # as many; lines may be short, or have been held back
-_GZIP = b"\x1f\x8b"  # RFC 1952, 2.3.1
 _CHARSET = re.compile(r";\s*+charset\s*+=\s*+[\"']?([\w.:-]++)", re.I)  # RFC 9110, 8.3.1
 _MOST_LAYERS = 2  # of gzip: a .gz file that is sent with Content-Encoding
 
@@ -170,38 +169,11 @@ def _file_errors() -> Iterator[None]:
 def unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The bytes behind all layers of gzip, in pieces of at most PIECE; raises ImportFailed."""
     for _ in range(_MOST_LAYERS):
-        head = b""
-        while len(head) < len(_GZIP) and (piece := next(pieces, b"")):
-            head += piece
-        pieces = _with_head(head, pieces)
-        if not head.startswith(_GZIP):
-            break
-        pieces = _gunzipped(pieces)
-    return pieces
-
-
-def _with_head(head: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from pieces
-
-
-def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    member = zlib.decompressobj(wbits=31)
+        pieces = gzipped.unpacked(pieces)
     try:
-        for data in pieces:
-            output = b""
-            while data or len(output) == PIECE:  # a full output: there may be more inside
-                if member.eof:  # members may follow each other (RFC 1952, 2.2)
-                    if not data.startswith(_GZIP[:1]):
-                        return  # padding
-                    member = zlib.decompressobj(wbits=31)
-                output = member.decompress(data, PIECE)  # bounded, however small it was packed
-                data = member.unused_data if member.eof else member.unconsumed_tail
-                yield output
-    except zlib.error:
-        raise ImportFailed("the compressed data is broken") from None
-    if not member.eof:
-        raise ImportFailed("the compressed data ends too early")
+        yield from pieces
+    except gzipped.BadGzip as error:
+        raise ImportFailed(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from kptv.channels.model import Stream
 from kptv.channels.reach import headers_for
 from kptv.config import Config
 from kptv.errors import FileBody, IsFile, Reason, UpstreamError
+from kptv.formats import gzipped
 from kptv.formats.addresses import scheme_of
 from kptv.formats.files import file_type
 from kptv.formats.hls.playlist import Kind
@@ -74,22 +75,21 @@ class Opener:
         try:
             body = read_body(response, self._config.stream_timeout, self._config.stall_timeout)
             head = _read_head(body)
-            if what_playlist(head) is not Kind.OTHER:
-                # Whole, and its connection closed before the next one opens.
+            packed = head.startswith(gzipped.MAGIC)  # and nobody said so
+            start = gzipped.start(head)
+            if what_playlist(start) is not Kind.OTHER:
                 playlist = head + read_all(response, MAX_BYTES - len(head))
-                hang_up(response)
-                if what_playlist(playlist) is not Kind.CHANNEL_LIST:
-                    yield from self._hls.play(stream, Answer(playlist, response.url, asked_at))
-                    return
-                link = first_link(playlist, response.url)
-                if is_entry or link is None:  # followed once, its first entry
-                    raise UpstreamError(Reason.NOT_MEDIA, "a channel list that leads nowhere")
-                yield from self._open(stream, link, is_entry=True)
+                hang_up(response)  # before the next one opens
+                answer = Answer(gzipped.whole(playlist, MAX_BYTES), response.url, asked_at)
+                yield from self._follow(stream, answer, is_entry=is_entry)
                 return
             if is_dash(head):
                 hang_up(response)
                 # Live too: ffmpeg's reader would ask at the live edge hundreds of times a second.
                 yield from self._remux(stream, url, paced=True, is_film=is_dash_film(head))
+                return
+            if packed and sniff(start, final=len(start) < PROBE_SIZE):
+                yield from whole_packets(_unpacked(chain((head,), body)), self._config)
                 return
             if not sniff(head, final=len(head) < PROBE_SIZE):
                 content_type = file_type(head)
@@ -102,6 +102,16 @@ class Opener:
         except BaseException:  # GeneratorExit too: an endless body ends in no other way
             hang_up(response)
             raise
+
+    def _follow(self, stream: Stream, answer: Answer, *, is_entry: bool) -> Iterator[bytes]:
+        """What a playlist, or a channel list, leads to."""
+        if what_playlist(answer.body) is not Kind.CHANNEL_LIST:
+            yield from self._hls.play(stream, answer)
+            return
+        link = first_link(answer.body, answer.url)
+        if is_entry or link is None:  # followed once, its first entry
+            raise UpstreamError(Reason.NOT_MEDIA, "a channel list that leads nowhere")
+        yield from self._open(stream, link, is_entry=True)
 
     def open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
         """The open answer to a request of a file, or of one ``Range`` of it (RFC 9110, 14.2).
@@ -172,6 +182,13 @@ def _read_head(body: Iterator[bytes]) -> bytes:
                 raise UpstreamError(Reason.EMPTY, "empty body") from None
             raise
     return head
+
+
+def _unpacked(body: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from gzipped.unpacked(body)
+    except gzipped.BadGzip as error:
+        raise UpstreamError(Reason.NOT_MEDIA, str(error)) from None
 
 
 def is_dash(head: bytes) -> bool:

@@ -16,7 +16,8 @@ from time import time
 from typing import IO
 
 from kptv.channels.model import Source
-from kptv.upstream.lists import PIECE, Version
+from kptv.formats.gzipped import PIECE
+from kptv.upstream.lists import Version
 
 log = logging.getLogger(__name__)
 

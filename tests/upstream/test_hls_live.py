@@ -5,6 +5,7 @@ The scenarios run side by side, for they mostly wait; each test looks at what ca
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import threading
@@ -85,6 +86,31 @@ scenario("window of 100", window=100, start=0)
 scenario("variants", variants={"high": 5_000_000, "low": 800_000})
 scenario("highest", variants={"high": 5_000_000, "low": 800_000}, set_variant_selection="highest")
 scenario("tokens", 7.0, token_life=2.5)
+scenario("segment tokens", 7.0, token_life=2.5, token_of="segments")
+scenario("403 at first", 7.0, late=1.5, late_status=403)
+scenario("410 at first", 7.0, late=1.5, late_status=410, token_life=3.0)
+scenario("401 in batches", 8.0, late=1.5, late_status=401, batch=2, window=6)
+scenario("keys refused", 7.0, keys_rotate=2, token_life=2.5, token_of="segments")
+scenario("playlist refused", 6.0, after(1.5, lambda o: o.playlist_faults.extend([403, 403])))
+scenario("403 for good", 9.0, faults={n: [403] * 9 for n in range(107, 120)})
+LONG = {"duration": 2.0, "window": 6}
+scenario("told 10", 7.0, told=10.0, told_target=10, **LONG)
+scenario("told 4", 7.0, told=4.0, told_target=4, clock_restarts=True, **LONG)
+scenario("told 4, no PCR", 7.0, told=4.0, told_target=4, pcr=False, **LONG)
+scenario("told 0.4", 7.0, told=0.4, told_target=1, **LONG)
+scenario("told nothing", 7.0, told="", told_target=10, **LONG)
+scenario("told 0", 7.0, told=0.0, told_target=7, **LONG)
+scenario("a target of 60", 7.0, told_target=60, **LONG)
+scenario("told a target of 1", 7.0, told_target=1, **LONG)
+scenario(
+    "told 10 of a film", 5.0, told=10.0, told_target=10, start=0, window=20, ended=True, frozen=True
+)
+scenario("gzip", 6.0, gzipped=True, keys_rotate=2)
+scenario("gzip of variants", 6.0, gzipped=True, variants={"low": 800_000})
+scenario("data keys", keys_rotate=2, data_keys=True)
+scenario("nested variants", nested=True, variants={"none!": 1, "low": 800_000})
+scenario("variables", defined=True, nested=True, variants={"low": 800_000}, token_life=2.5)
+scenario("no number", sequence="?")
 scenario("two servers", 7.0, two_servers=True)
 scenario("reset", 6.0, after(2.5, lambda origin: origin.reset()))
 scenario("splice", 5.0, after(0.5, lambda origin: origin.splice()))
@@ -109,7 +135,7 @@ scenario("first variant dead", variants={"none!": 1, "low": 800_000})
 
 @pytest.fixture(scope="module")
 def results() -> Iterator[Callable[[str], Scenario]]:
-    with ThreadPoolExecutor(6) as pool:
+    with ThreadPoolExecutor(8) as pool:
         running: dict[str, Future[Scenario]] = {n: pool.submit(s) for n, s in SCENARIOS.items()}
         yield lambda name: running[name].result(timeout=110)
 
@@ -138,7 +164,8 @@ def test_the_log_tells_no_address(results: Results, name: str) -> None:
 @pytest.mark.parametrize("name", [n for n in SCENARIOS if n not in ("two servers", "faults")])
 def test_each_segment_is_fetched_once(results: Results, name: str) -> None:
     paths = [asked.path for asked in results(name).origin.requests(r"\.ts$")]
-    if not results(name).origin.faults and not results(name).origin.ranges:
+    origin = results(name).origin
+    if not origin.faults and not origin.ranges and not origin.late and origin.token_of == "all":
         assert len(paths) == len(set(paths))
 
 
@@ -158,6 +185,18 @@ def test_each_segment_is_fetched_once(results: Results, name: str) -> None:
         ("variants", 5),
         ("highest", 5),
         ("tokens", 6),
+        ("segment tokens", 6),
+        ("403 at first", 6),
+        ("410 at first", 6),
+        ("401 in batches", 5),
+        ("keys refused", 6),
+        ("playlist refused", 5),
+        ("gzip", 5),
+        ("gzip of variants", 5),
+        ("data keys", 5),
+        ("nested variants", 5),
+        ("variables", 5),
+        ("no number", 5),
         ("two servers", 4),
         ("slow", 4),
         ("faults", 6),
@@ -214,6 +253,27 @@ def test_a_late_origin_makes_no_silence_longer_than_one_and_a_half_target_durati
     assert results("jitter").played.silence < 1.5
 
 
+FALSE = [name for name in SCENARIOS if name.startswith("told")]
+
+
+@pytest.mark.parametrize("name", FALSE)
+def test_media_leaves_at_the_speed_of_its_own_clock_whatever_the_playlist_says(
+    results: Results, name: str
+) -> None:
+    done = results(name)
+    (run,) = done.runs
+    assert (done.played.reason, run.lost, run.disordered) == ("", 0, 0)
+    seconds, segment = 5.0 if "film" in name else 7.0, done.origin.duration
+    media = (run.last - run.first + 1) / done.origin.packets * segment
+    assert seconds - 1.0 < media < seconds + segment + 1.5
+    assert done.played.silence < segment
+
+
+def test_a_target_far_above_all_segments_makes_no_silence(results: Results) -> None:
+    assert results("a target of 60").played.reason == ""
+    assert results("a target of 60").played.silence < 1.5
+
+
 # --- Playlists ---------------------------------------------------------------------------
 
 
@@ -236,6 +296,33 @@ def test_an_expired_token_is_answered_by_a_fresh_start_from_the_lists_url(
 ) -> None:
     asked = results("tokens").origin.asked
     assert 2 <= len([a for a in asked if a.path.startswith("/channel.m3u8")]) <= 4
+
+
+@pytest.mark.parametrize("name", ["403 at first", "401 in batches"])
+def test_a_segment_that_is_refused_because_it_is_not_there_yet_costs_no_fresh_start(
+    results: Results, name: str
+) -> None:
+    done = results(name)
+    assert len(done.origin.requests("^/channel")) == 1
+    assert "skipped" not in done.played.log
+
+
+def test_a_token_that_is_over_for_segments_alone_is_renewed_at_once(results: Results) -> None:
+    origin = results("segment tokens").origin
+    asked = [re.sub(r"/t/(\w+)/.*", r"\1", asked.path) for asked in origin.asked]
+    for at, path in enumerate(asked):
+        if path.startswith("/channel") and at:
+            last = [a.at for a in origin.asked[:at] if a.path.endswith(".ts")][-2:]
+            assert origin.asked[at].at - last[0] < 0.4  # the refused one, its neighbour, no wait
+    assert 2 <= sum(path.startswith("/channel") for path in asked) <= 4
+
+
+def test_what_stays_refused_while_its_neighbours_are_not_is_lost_and_not_asked_for_without_end(
+    results: Results,
+) -> None:
+    done = results("403 for good")
+    assert done.played.reason == "http_error"
+    assert len(done.origin.requests("^/channel")) <= 2
 
 
 def test_an_encoder_that_starts_again_goes_on_with_its_new_segments(results: Results) -> None:
@@ -306,6 +393,22 @@ def test_what_was_learned_is_forgotten_when_it_does_not_hold() -> None:
         assert played.reason == ""
         assert len(origin.requests("^/channel")) >= 2
         assert len(played.data)
+
+
+def test_variables_that_were_imported_are_known_at_the_next_start() -> None:
+    with HlsOrigin(defined=True, variants={"low": 800_000}) as origin:
+        played = play(origin.url, 2.0, times=2, **SETTINGS)
+        assert played.reason == ""
+        assert len(origin.requests("^/channel")) == 1
+        assert len({asked.path for asked in origin.requests(r"\.ts\?u=me")}) >= 4
+
+
+def test_a_variant_that_leads_to_variants_again_and_again_is_left() -> None:
+    with HlsOrigin(nested=True, variants={"low": 800_000}) as origin:
+        text = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n/low/again.m3u8\n"
+        origin.files["/low/more.m3u8"] = origin.files["/low/again.m3u8"] = text
+        played = play(origin.url, 5.0, **SETTINGS)
+        assert (played.reason, len(origin.asked)) == ("not_media", 3)
 
 
 def test_a_channel_list_behind_a_channel_is_followed_to_its_first_entry() -> None:

@@ -86,6 +86,13 @@ def test_a_body_that_is_compressed_is_unpacked(opener: Opener, served: Served) -
     assert read(opener, served.url)[0] == 0x47
 
 
+def test_a_body_that_is_compressed_is_unpacked_also_where_nobody_says_so(
+    opener: Opener, served: Served
+) -> None:
+    served.compressed = True
+    assert read(opener, served.url)[0] == 0x47
+
+
 @pytest.mark.parametrize(
     ("how", "reason"),
     [

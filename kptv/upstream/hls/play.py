@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -19,9 +19,10 @@ from kptv.formats.hls.tracker import LIVE_EDGE
 from kptv.formats.mpegts.seam import Parts
 from kptv.upstream.client import Client
 from kptv.upstream.hls.pipe import Piece, Pipe
-from kptv.upstream.hls.playlists import Media, Place, Reader
+from kptv.upstream.hls.playlists import Place, Reader
 from kptv.upstream.hls.request import Answer, Requests
 from kptv.upstream.hls.segments import NeedsRemux
+from kptv.upstream.hls.way import Media
 from kptv.upstream.packets import started, whole_packets
 from kptv.upstream.remux import Input, remux
 
@@ -41,6 +42,7 @@ class Learned:
     url: str = field(repr=False)  # of its media playlist
     audio: str | None = field(default=None, repr=False)
     cookies: tuple[str, ...] = field(default=(), repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # it may import
     remux: str = ""  # why, if it must be
     is_vod: bool = False
     patience: float = 0.0  # seconds
@@ -91,7 +93,8 @@ class HlsUpstream:
         with Requests(self._config, self._client, stream) as http:
             place = self._places.pop(stream.key, None)
             reader = Reader(http, self._config, stream, pipe, place)
-            greenlet = gevent.spawn(reader.run, opening, learned.url if learned else None)
+            remembered = (learned.url, learned.variables) if learned else (None, None)
+            greenlet = gevent.spawn(reader.run, opening, *remembered)
             try:
                 first = pipe.take(_FIRST)
                 self._remember(stream, _learned(reader.media, http))
@@ -164,6 +167,7 @@ def _learned(media: Media, http: Requests, remux: str = "") -> Learned:
         playlist.url,
         media.audio,
         http.cookies(playlist.url),
+        media.variables,
         remux,
         is_vod=playlist.is_vod,
         patience=patience,
@@ -172,18 +176,26 @@ def _learned(media: Media, http: Requests, remux: str = "") -> Learned:
 
 def _paced(pipe: Pipe, reader: Reader, piece: Piece | None) -> Iterator[Piece]:
     """``piece``, which was taken already, and what follows, each when its time has come."""
-    tracker = reader.tracker
-    target = tracker.target_duration
+    target = reader.tracker.target_duration
     pacer = Pacer(target, monotonic())
-    begun = pipe.seconds + tracker.backlog + (piece.seconds if piece else 0.0)
-    # A reload may bring two segments where it mostly brings one: no reason to hurry.
-    pacer.expect(math.inf if tracker.is_vod else max(LIVE_EDGE * target, begun) + target)
+    pacer.expect(_usual(pipe, reader, piece.seconds if piece else 0.0))
     while piece is not None:
         pacer.written(piece.seconds)
         yield piece
+        if target != reader.tracker.target_duration:  # the playlist changed, or was not true
+            target = reader.tracker.target_duration
+            pacer.retime(target, _usual(pipe, reader, 0.0))
         while (left := _allowance(pacer, pipe, reader)) < _TICK:
             gevent.sleep(_TICK - left)
-        piece = pipe.take(left)
+        piece = pipe.take(left if reader.tracker.judged else min(left, _FIRST))
+
+
+def _usual(pipe: Pipe, reader: Reader, taken: float) -> float:
+    """Seconds of media that wait when all is well."""
+    tracker = reader.tracker
+    target, begun = tracker.target_duration, pipe.seconds + tracker.backlog + taken
+    # A reload may bring two segments where it mostly brings one: no reason to hurry.
+    return math.inf if tracker.is_vod else max(LIVE_EDGE * target, begun) + target
 
 
 def _allowance(pacer: Pacer, pipe: Pipe, reader: Reader) -> float:

@@ -7,43 +7,29 @@ decides of playlists is LiveTracker's; here is what to do when an answer fails.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from time import monotonic
 
 import gevent
-from gevent.hub import get_hub
 
 from kptv.channels.model import Stream
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
-from kptv.formats.hls.playlist import (
-    BadPlaylist,
-    Kind,
-    MediaPlaylist,
-    MultivariantPlaylist,
-    Variant,
-)
-from kptv.formats.hls.reader import MAX_BYTES, first_link, parse, what_is
+from kptv.formats.hls.playlist import MediaPlaylist, MultivariantPlaylist, Variant
+from kptv.formats.hls.reader import MAX_BYTES
 from kptv.formats.hls.tracker import Due, LiveTracker
-from kptv.formats.hls.variants import order, separate_audio
 from kptv.upstream.hls.pipe import Pipe
+from kptv.upstream.hls.refusals import REFUSED
 from kptv.upstream.hls.request import Answer, Requests
-from kptv.upstream.hls.segments import EXPIRED, Expired, NeedsRemux, SegmentFetcher, SegmentLost
+from kptv.upstream.hls.segments import Expired, NeedsRemux, SegmentFetcher, SegmentLost
+from kptv.upstream.hls.way import Media, Way, alike, parsed
 
 log = logging.getLogger(__name__)
 
 LOST_IN_A_ROW = 3  # segments; then the stream has failed
-_LARGE = 64 * 1024  # bytes of a playlist whose parsing would hold up other streams
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """What a stream led to: a media playlist, and what it is played with."""
-
-    playlist: MediaPlaylist
-    asked_at: float
-    variant: Variant | None = None
-    audio: str | None = field(default=None, repr=False)  # URL of sound that is apart
+RETRY_ENTRY = 0.5  # seconds until the list's URL is asked again; doubles
+LONGEST_ENTRY = 8.0  # seconds between two of these at most; then the stream has failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +67,7 @@ class Reader:
         self._stream = stream
         self._pipe = pipe
         self._segments = SegmentFetcher(http, pipe)
-        self._left: list[Variant] = []  # not tried yet
-        self._multivariant: MultivariantPlaylist | None = None
+        self._way = Way(http, config, self._name)
         self._media: Media | None = None
         self._place = place
         self._tracker = place.tracker if place else LiveTracker(config.stall_timeout)
@@ -120,10 +105,18 @@ class Reader:
         variant = self._media.variant if self._media else None
         return Place(tracker, variant or self._variant_before)
 
-    def run(self, opening: Answer | None, remembered: str | None) -> None:
-        """Fill the pipe, from the answer that the stream's URL gave or an address remembered."""
+    def run(
+        self,
+        opening: Answer | None,
+        remembered: str | None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        """Fill the pipe, from the answer that the stream's URL gave or an address remembered.
+
+        ``variables`` are those that the playlist there may import.
+        """
         try:
-            self._run(opening, remembered)
+            self._run(opening, remembered, variables or {})
         except KptvError as error:
             self._pipe.finish(error)
         except Exception:
@@ -134,10 +127,12 @@ class Reader:
 
     # --- From a URL to a media playlist ---------------------------------------------------
 
-    def _run(self, opening: Answer | None, remembered: str | None) -> None:
-        self._media = self._recall(remembered) if remembered else None
+    def _run(
+        self, opening: Answer | None, remembered: str | None, variables: Mapping[str, str]
+    ) -> None:
+        self._media = self._way.recall(remembered, variables) if remembered else None
         if self._media is None:
-            self._media = self._enter(opening or self._http.read(self._stream.url, MAX_BYTES))
+            self._media = self._way.enter(opening or self._http.read(self._stream.url, MAX_BYTES))
         self._compare_variant(self._media.variant)
         while True:
             try:
@@ -152,7 +147,7 @@ class Reader:
     def _compare_variant(self, variant: Variant | None) -> None:
         """Of another variant than before only the numbers can be the same."""
         before = self._variant_before
-        if variant and before and not _alike(variant, before):
+        if variant and before and not alike(variant, before):
             self._tracker = LiveTracker(self._config.stall_timeout, after=self._tracker)
             self._tracker.pause()
 
@@ -160,62 +155,12 @@ class Reader:
     def _variant_before(self) -> Variant | None:
         return self._place.variant if self._place else None
 
-    def _recall(self, url: str) -> Media | None:
-        try:
-            answer = self._http.read(url, MAX_BYTES)
-            playlist = _parsed(answer)
-        except UpstreamError:
-            return None  # a token that is over, most likely: from the list's URL again
-        return Media(playlist, answer.asked_at) if isinstance(playlist, MediaPlaylist) else None
-
-    def _enter(self, answer: Answer, like: Variant | None = None) -> Media:
-        """The media playlist behind an answer; of a variant as before, where one is."""
-        if what_is(answer.body) is Kind.CHANNEL_LIST:
-            answer = self._first_entry(answer)
-        playlist = _parsed(answer)
-        if isinstance(playlist, MediaPlaylist):
-            self._left = []
-            return Media(playlist, answer.asked_at)
-        ordered = list(order(playlist, self._config.variant_selection))
-        self._multivariant = playlist
-        self._left = [v for v in ordered if like and _alike(v, like)] or ordered
-        if like is None:
-            log.info(
-                "%s: %d variants: %s", self._name, len(ordered), ", ".join(map(_told, ordered))
-            )
-        return self._next_variant(UpstreamError(Reason.NOT_MEDIA, "no variant"))
-
-    def _first_entry(self, answer: Answer) -> Answer:
-        link = first_link(answer.body, answer.url)
-        if link is None:
-            raise UpstreamError(Reason.NOT_MEDIA, "an empty channel list")
-        return self._http.read(link, MAX_BYTES)
-
-    def _next_variant(self, error: UpstreamError) -> Media:
-        """The first variant left that can be had. Raises ``error``, or what the last one did."""
-        while self._left:
-            variant = self._left.pop(0)
-            try:
-                answer = self._http.read(variant.uri, MAX_BYTES)
-                playlist = _parsed(answer)
-                if isinstance(playlist, MultivariantPlaylist):
-                    raise UpstreamError(Reason.NOT_MEDIA, "a variant that is a list of variants")
-            except UpstreamError as failure:
-                log.warning("%s: variant %s: %s", self._name, _told(variant), failure)
-                error = failure
-                continue
-            assert self._multivariant is not None
-            audio = separate_audio(self._multivariant, variant)
-            log.info("%s: plays variant %s", self._name, _told(variant))
-            return Media(playlist, answer.asked_at, variant, audio.uri if audio else None)
-        raise error
-
     def _fall_back(self, error: UpstreamError) -> None:
         """Go on with the next variant, where the one before stood."""
-        if error.reason is Reason.UNSUPPORTED or not self._left:
+        if error.reason is Reason.UNSUPPORTED or not self._way.forks:
             raise error
         log.warning("%s: variant failed: %s", self._name, error)
-        self._media = self._next_variant(error)
+        self._media = self._way.next_variant(error)
         self._segments.give_up()
         self._tracker = LiveTracker(self._config.stall_timeout, after=self._tracker)
         self._lost = 0
@@ -228,10 +173,24 @@ class Reader:
         self._since_renewal = 0
         self.counts.renewals += 1
         log.info("%s: %s: starts from the list's URL again", self._name, error)
-        answer = self._http.read(self._stream.url, MAX_BYTES)
-        self._media = self._enter(answer, like=self.media.variant)
+        self._media = self._enter_again()
         self._tracker.moved()
         return None
+
+    def _enter_again(self) -> Media:
+        """What the list's URL leads to now. Tried again while the media in hand lasts."""
+        delay = RETRY_ENTRY
+        while True:
+            try:
+                answer = self._http.read(self._stream.url, MAX_BYTES)
+                return self._way.enter(answer, like=self.media.variant)
+            except UpstreamError as error:
+                hopeless = error.reason in (Reason.RATE_LIMITED, Reason.UNSUPPORTED)
+                if hopeless or delay > LONGEST_ENTRY or self._pipe.seconds < RETRY_ENTRY:
+                    raise
+                log.info("%s: %s: once more", self._name, error)
+                gevent.sleep(min(delay, self._pipe.seconds))
+                delay *= 2
 
     # --- Following ------------------------------------------------------------------------
 
@@ -258,16 +217,24 @@ class Reader:
 
     def _play(self, due: Due) -> None:
         if due.splice and self._segments.any_media:
-            self._pipe.splice()
-        target = self._tracker.target_duration
+            self._segments.splice()
+        tracker = self._tracker
         try:
-            self._segments.fetch(due.segment, target, patient=bool(self.counts.segments))
+            seconds = self._segments.fetch(
+                due.segment,
+                tracker.length_of(due.segment),
+                tracker.neighbours(due.segment),
+                patient=bool(self.counts.segments),
+                fresh=bool(self.counts.renewals) and not self._since_renewal,
+            )
         except Expired:
             self._tracker.put_back(due)
             raise
         except SegmentLost as lost:
             self._lose(lost.error)
         else:
+            if seconds:
+                tracker.lasted(due.segment, seconds)
             self._lost = 0
             self._since_renewal += 1
             self.counts.segments += 1
@@ -287,11 +254,11 @@ class Reader:
         tracker, asked_at = self._tracker, monotonic()
         try:
             answer = self._http.read(self.media.playlist.url, MAX_BYTES)
-            playlist = _parsed(answer)
+            playlist = parsed(answer, self.media.variables)
             if isinstance(playlist, MultivariantPlaylist):
                 raise UpstreamError(Reason.NOT_MEDIA, "a media playlist turned multivariant")
         except UpstreamError as error:
-            if error.status in EXPIRED:
+            if error.status in REFUSED:
                 raise Expired(error) from None
             tracker.failed(asked_at, monotonic())
             if monotonic() >= tracker.fails_at and self._pipe.empty:
@@ -314,26 +281,3 @@ class Reader:
     @property
     def _name(self) -> str:
         return f"{self._stream.name or 'stream'}: {self._stream.source.tag}"
-
-
-def _parsed(answer: Answer) -> MultivariantPlaylist | MediaPlaylist:
-    try:
-        if len(answer.body) < _LARGE:
-            return parse(answer.body, answer.url)
-        # In a thread: it gives way to the event loop every few milliseconds.
-        parsed: MultivariantPlaylist | MediaPlaylist = get_hub().threadpool.apply(
-            parse, (answer.body, answer.url)
-        )
-    except BadPlaylist as error:
-        raise UpstreamError(Reason.NOT_MEDIA, f"playlist: {error}") from None
-    return parsed
-
-
-def _alike(one: Variant, other: Variant) -> bool:
-    return (one.bandwidth, one.height, one.codecs) == (other.bandwidth, other.height, other.codecs)
-
-
-def _told(variant: Variant) -> str:
-    """What the log says of a variant."""
-    size = f" {variant.width}x{variant.height}" if variant.height else ""
-    return f"{variant.bandwidth // 1000} kbit/s{size}"

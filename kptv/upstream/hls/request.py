@@ -14,6 +14,8 @@ from kptv.channels.model import Stream
 from kptv.channels.reach import headers_for
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
+from kptv.formats import gzipped
+from kptv.formats.data_url import data_of, is_data
 from kptv.upstream.client import Client, hang_up, mapped_errors
 
 
@@ -70,14 +72,20 @@ class Requests:
         )
 
     def read(self, url: str, limit: int) -> Answer:
-        """The whole body of ``url``. Raises UpstreamError, also for more than ``limit`` bytes."""
+        """The whole body of ``url``, unpacked. Raises UpstreamError, also above ``limit`` bytes."""
         asked_at = monotonic()
+        if is_data(url):
+            data = data_of(url)
+            if data is None or len(data) > limit:
+                raise UpstreamError(Reason.BAD_URL, "a data: address that cannot be read")
+            return Answer(data, url, asked_at)
         timeout = self._config.stream_timeout
         late = UpstreamError(Reason.TIMEOUT, f"an answer not there within {timeout:g} s")
         with gevent.Timeout(timeout, late):
             response = self.get(url)
             try:
-                return Answer(read_all(response, limit), response.url, asked_at)
+                body = gzipped.whole(read_all(response, limit), limit)
+                return Answer(_bounded(body, limit), response.url, asked_at)
             except BaseException:
                 hang_up(response)
                 raise
@@ -103,4 +111,14 @@ def read_all(response: requests.Response, limit: int) -> bytes:
         parts.append(data)
         size += len(data)
         if size > limit:
-            raise UpstreamError(Reason.NOT_MEDIA, f"a playlist or key of more than {limit} bytes")
+            raise _too_long(limit)
+
+
+def _bounded(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise _too_long(limit)
+    return body
+
+
+def _too_long(limit: int) -> UpstreamError:
+    return UpstreamError(Reason.NOT_MEDIA, f"a playlist or key of more than {limit} bytes")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 import gevent
-import requests
 from cachetools import LRUCache
-from gevent.monkey import get_original
 
 from kptv.errors import KptvError, Reason, UpstreamError
+from kptv.formats.gzipped import BadGzip, Gunzip
 from kptv.formats.hls.aes import KEY_SIZE, BadCipher, SegmentDecryptor
 from kptv.formats.hls.container import (
     JUNK_LIMIT,
@@ -26,18 +24,17 @@ from kptv.formats.hls.container import (
 from kptv.formats.hls.pacing import retry_delay
 from kptv.formats.hls.playlist import Key, Map, Segment
 from kptv.formats.mpegts.aligner import sniff
-from kptv.upstream.client import hang_up, mapped_errors
+from kptv.formats.mpegts.playtime import Playtime
+from kptv.upstream.client import hang_up
+from kptv.upstream.hls.body import body_of, length_of
 from kptv.upstream.hls.maps import Maps
 from kptv.upstream.hls.pipe import Pipe
+from kptv.upstream.hls.refusals import REFUSED, Word, ask, asked_instead
 from kptv.upstream.hls.request import Requests
 
-READ_SIZE = 256 * 1024  # bytes
-_GATHER = 0.02  # seconds between two reads of a slow body: each costs CPU
 _LONGEST = 3.0  # target durations that the reading of one segment may take
 _SILENT = 0.75  # target durations of silence; then there is time for another attempt
 _KEYS = 32  # kept; they rotate, and one that is gone may be asked for again
-EXPIRED = frozenset((403, 410))  # statuses of an address whose token is over
-_poll = get_original("select", "poll")
 
 
 class Expired(KptvError):
@@ -66,7 +63,9 @@ class _Job:
 
     segment: Segment
     decryptor: SegmentDecryptor | None = None
+    gunzip: Gunzip = field(default_factory=Gunzip)
     taken: int = 0  # bytes of its body
+    size: int = 0  # bytes of media, handed on
     seconds: float = 0.0  # of media, handed on
     tables: bytes = b""  # that its playlist has in a place of their own
     junk: int = 0  # bytes before its media
@@ -82,8 +81,16 @@ class SegmentFetcher:
         self._keys: LRUCache[str, bytes] = LRUCache(_KEYS)
         self._maps = Maps(http)
         self._job: _Job | None = None
+        self._had = -1  # the number of the last segment that came whole
+        self._asks_key = False  # what is asked for now is a key
         self._rate = 0.0  # bytes a second of media, of the last segment
+        self._playtime = Playtime()
         self.any_media = False  # bytes of a transport stream were handed on
+
+    def splice(self) -> None:
+        """What comes next does not go on where the last segment ended."""
+        self._pipe.splice()
+        self._playtime.splice()
 
     @property
     def partial(self) -> int | None:
@@ -91,9 +98,19 @@ class SegmentFetcher:
         job = self._job
         return job.segment.media_sequence if job and job.sniffed else None
 
-    def fetch(self, segment: Segment, target_duration: float, *, patient: bool) -> None:
-        """Hand on the segment, whole. ``patient``: try again for as long as there is time.
+    def fetch(
+        self,
+        segment: Segment,
+        target_duration: float,
+        neighbours: Sequence[Segment] = (),
+        *,
+        patient: bool,
+        fresh: bool = False,
+    ) -> float | None:
+        """Hand on the segment, whole; the seconds that it lasts by its own clock, if that tells.
 
+        ``patient``: try again for as long as there is time.
+        ``neighbours`` were listed before it in the same answer; ``fresh``: its token is new.
         Raises Expired (the next call for the same number resumes it), SegmentLost, NeedsRemux,
         and UpstreamError for what can never be played.
         """
@@ -102,14 +119,18 @@ class SegmentFetcher:
         attempt = 0
         while True:
             try:
-                self._attempt(job, target_duration)
+                seconds = self._attempt(job, target_duration)
             except UpstreamError as error:
                 if error.reason is Reason.UNSUPPORTED:
                     raise
-                if error.status in EXPIRED:
-                    raise Expired(error) from None
+                if error.status in REFUSED:
+                    word = self._ask(neighbours, segment, target_duration)
+                    if word is Word.OVER or (word is Word.NONE and not fresh):
+                        raise Expired(error) from None
+                    patient = True
                 elapsed = monotonic() - started
-                delay = retry_delay(attempt, elapsed, target_duration) if patient else None
+                in_hand = self._pipe.seconds
+                delay = retry_delay(attempt, elapsed, target_duration, in_hand) if patient else None
                 if delay is None:
                     self.give_up()
                     raise SegmentLost(error) from None
@@ -117,7 +138,12 @@ class SegmentFetcher:
                 gevent.sleep(delay)
             else:
                 self._job = None
-                return
+                self._had = segment.media_sequence
+                return seconds
+
+    def _ask(self, neighbours: Sequence[Segment], segment: Segment, target: float) -> Word:
+        url, start = asked_instead(neighbours, segment, self._had, of_key=self._asks_key)
+        return ask(self._http, url, start, max(_SILENT * target, 1.0))
 
     def _resumed(self, segment: Segment) -> _Job:
         job = self._job
@@ -133,50 +159,50 @@ class SegmentFetcher:
             self._pipe.break_off()
         self._job = None
 
-    def _attempt(self, job: _Job, target_duration: float) -> None:
+    def _attempt(self, job: _Job, target_duration: float) -> float | None:
         segment = job.segment
         if segment.map and not job.sniffed:
             job.tables = self._tables(segment.map)
         if segment.key and job.decryptor is None:
-            with _cipher_errors():
+            self._asks_key = True
+            with _broken():
                 job.decryptor = SegmentDecryptor(self._key(segment.key), segment.iv)
+        self._asks_key = False
         part = segment.byte_range
         start = (part.start if part else 0) + job.taken
         end = part.start + part.length if part else None
         silence = max(_SILENT * target_duration, 1.0)
         response = self._http.get(segment.uri, start=start, end=end, silence=silence)
         try:
-            length = _length(response, start, end)
-            total = None if length is None else length + job.taken
-            self._hand_on(job, _body(response, start, end, _LONGEST * target_duration), total)
+            size = length_of(response, start, end)
+            total = None if size is None else size + job.taken
+            return self._hand_on(
+                job, body_of(response, start, end, _LONGEST * target_duration), total
+            )
         except BaseException:
             hang_up(response)
             if not job.sniffed:  # nothing of it was handed on
-                job.taken, job.decryptor = 0, None
+                job.taken, job.decryptor, job.gunzip = 0, None, Gunzip()
             raise
 
-    def _hand_on(self, job: _Job, body: Iterator[bytes], total: int | None) -> None:
+    def _hand_on(self, job: _Job, body: Iterator[bytes], total: int | None) -> float | None:
         head = b""
-        for data in body:
-            job.taken += len(data)
-            plain = job.decryptor.feed(data) if job.decryptor else data
+        for data in _media(job, body):
             if not job.sniffed:
-                head += plain
+                head += data
                 if not self._begins(job, head):
                     continue
-                plain = head[job.junk :]
-            self._put(job, plain, self._rate_of(job, total))
-        with _cipher_errors():
-            rest = job.decryptor.finish() if job.decryptor else b""
+                data = head[job.junk :]
+            self._put(job, data, self._rate_of(job, total))
         if not job.sniffed:
-            head += rest
             if not self._begins(job, head, final=True):
                 raise UpstreamError(Reason.NOT_MEDIA, "a segment that is no transport stream")
-            rest = head[job.junk :]
-        self._put(job, rest, self._rate_of(job, total))
-        self._rate = (job.taken - job.junk) / job.segment.duration
-        self._pipe.pad(job.segment.duration - job.seconds)
+            self._put(job, head[job.junk :], self._rate_of(job, total))
+        self._rate = job.size / job.segment.duration
+        seconds = self._playtime.end()
+        self._pipe.pad((seconds or job.segment.duration) - job.seconds)
         self._pipe.end_segment()
+        return seconds
 
     def _begins(self, job: _Job, head: bytes, *, final: bool = False) -> bool:
         """Whether ``head`` begins a transport stream, maybe behind junk; False: that is open yet.
@@ -196,6 +222,7 @@ class SegmentFetcher:
             return False
         job.junk = start
         job.sniffed = self.any_media = True
+        self._playtime.begin()
         if job.tables:
             self._pipe.put(job.tables, 0.0)
             self._pipe.end_part()
@@ -209,14 +236,20 @@ class SegmentFetcher:
         return tables
 
     def _rate_of(self, job: _Job, total: int | None) -> float:
-        """Bytes a second of its media."""
+        """Bytes a second of its media, by what the playlist says; 0: nobody knows."""
+        if job.gunzip.packed:
+            return 0.0
         return (total - job.junk) / job.segment.duration if total else self._rate
 
     def _put(self, job: _Job, data: bytes, rate: float) -> None:
+        """``rate`` is what the playlist says, for media that has no clock."""
         if data:
-            left = job.segment.duration - job.seconds
-            seconds = min(len(data) / rate, left) if rate else 0.0
+            seconds = self._playtime.feed(data)
+            if seconds is None:
+                left = max(job.segment.duration - job.seconds, 0.0)
+                seconds = min(len(data) / rate, left) if rate else 0.0
             job.seconds += seconds
+            job.size += len(data)
             self._pipe.put(data, seconds)
 
     def _key(self, key: Key) -> bytes:
@@ -230,12 +263,25 @@ class SegmentFetcher:
         return self._keys[key.uri]
 
 
+def _media(job: _Job, body: Iterator[bytes]) -> Iterator[bytes]:
+    """What is in a segment's body: unpacked and decrypted."""
+    with _broken():
+        for data in body:
+            job.taken += len(data)
+            for part in job.gunzip.feed(data):
+                yield job.decryptor.feed(part) if job.decryptor else part
+        rest = job.gunzip.finish()
+        if job.decryptor:
+            rest = job.decryptor.feed(rest) + job.decryptor.finish()
+        yield rest
+
+
 @contextmanager
-def _cipher_errors() -> Iterator[None]:
-    """Turns BadCipher into UpstreamError."""
+def _broken() -> Iterator[None]:
+    """Turns BadCipher and BadGzip into UpstreamError."""
     try:
         yield
-    except BadCipher as error:
+    except (BadCipher, BadGzip) as error:
         raise UpstreamError(Reason.NOT_MEDIA, str(error)) from None
 
 
@@ -243,71 +289,3 @@ def _method(key: Key) -> str:
     """What the log says of a key: both are the provider's words, so no more than plain ones."""
     words = f"{key.method} {key.key_format}"
     return re.sub(r"[^A-Za-z0-9 .-]", "", words)[:60]
-
-
-def _length(response: requests.Response, start: int, end: int | None) -> int | None:
-    """Bytes of the entity from ``start`` to ``end``; None: not told."""
-    if end is not None:
-        return end - start
-    text = response.headers.get("content-length", "")
-    if not re.fullmatch(r"\d{1,15}", text):
-        return None
-    return int(text) - (start - _offset(response))
-
-
-def _offset(response: requests.Response) -> int:
-    """Where in the entity the answer's body starts."""
-    if response.status_code != 206 or "Range" not in response.request.headers:
-        return 0
-    match = re.match(r"bytes (\d{1,15})-", response.headers.get("content-range", ""))
-    if not match:
-        raise UpstreamError(Reason.HTTP_ERROR, "a part without Content-Range", status=206)
-    return int(match[1])
-
-
-def _body(
-    response: requests.Response, start: int, end: int | None, longest: float
-) -> Iterator[bytes]:
-    """The bytes from ``start`` to ``end`` of the entity, as they come.
-
-    A server that does not know ranges sends all of it: what is before is dropped.
-    Raises UpstreamError where the body breaks or is short.
-    """
-    skip = start - _offset(response)
-    if skip < 0:
-        raise UpstreamError(Reason.HTTP_ERROR, "another part than was asked for", status=206)
-    left = None if end is None else end - start
-    for data in _gathered(response, longest):
-        useful = data[skip:]
-        skip = max(skip - len(data), 0)
-        if left is not None:
-            useful = useful[:left]
-            left -= len(useful)
-        if useful:
-            yield useful
-        if left == 0 and response.status_code != 206:
-            hang_up(response)  # the rest of the entity is not ours to wait for
-            return
-    if left or skip:
-        raise UpstreamError(Reason.ENDED, "a segment shorter than its byte range")
-
-
-def _gathered(response: requests.Response, longest: float) -> Iterator[bytes]:
-    """What has gathered at each read. Its connection goes back to the pool at the end."""
-    readable = _poll()
-    readable.register(response.raw.fileno(), select.POLLIN)
-    spent = 0.0  # waiting for bytes; what waits for the pipe is not the provider's fault
-    first = True
-    while True:
-        began = monotonic()
-        if not first and not readable.poll(0):
-            gevent.sleep(_GATHER)
-        first = False
-        with mapped_errors():
-            data = response.raw.read1(READ_SIZE, decode_content=True)
-        spent += monotonic() - began
-        if not data:
-            return
-        if spent > longest:
-            raise UpstreamError(Reason.TIMEOUT, f"a segment not there within {longest:.0f} s")
-        yield data

@@ -1,0 +1,63 @@
+"""What it means that a segment is refused: another one, that came with the same token, tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from kptv.errors import UpstreamError
+from kptv.formats.hls.playlist import Segment
+from kptv.upstream.client import hang_up
+from kptv.upstream.hls.request import Requests, read_all
+
+# Statuses of an address whose token is over, or of a segment that is not there yet.
+REFUSED = frozenset((401, 403, 410))
+_MISSING = 404  # says that a server has looked, and so that the token was good
+_READ = 1024  # bytes of a part that are read at most
+
+
+class Word(Enum):
+    """What another segment says of one that was refused."""
+
+    GOOD = auto()  # the token is good: the refused one is not there yet
+    OVER = auto()  # it is refused too
+    NONE = auto()  # there is no other, or it could not be asked
+
+
+def asked_instead(
+    neighbours: Sequence[Segment], refused: Segment, had: int, *, of_key: bool
+) -> tuple[str, int]:
+    """The URL, and the byte of it, that tells whether a token is good; empty: there is none.
+
+    It is that of the segment before, where that one came (its number is ``had``); else of the
+    oldest, for a whole batch may be listed too early. ``of_key``: the key was refused.
+    """
+    if of_key:
+        mine = refused.key.uri if refused.key else None
+        uris = (s.key.uri for s in reversed(neighbours) if s.key and s.key.uri != mine)
+        return next(filter(None, uris), ""), 0
+    if not neighbours:
+        return "", 0
+    last = neighbours[-1]
+    other = last if last.media_sequence == had else neighbours[0]
+    return other.uri, other.byte_range.start if other.byte_range else 0
+
+
+def ask(http: Requests, url: str, start: int, silence: float) -> Word:
+    """Ask for one byte of what is at ``url``; empty: nothing can be asked."""
+    if not url:
+        return Word.NONE
+    try:
+        response = http.get(url, start=start, end=start + 1, silence=silence)
+    except UpstreamError as error:
+        if error.status in REFUSED:
+            return Word.OVER
+        return Word.GOOD if error.status == _MISSING else Word.NONE
+    try:
+        if response.status_code == 206:  # of one byte: its connection can be kept
+            read_all(response, _READ)
+    except UpstreamError:
+        pass  # the status has said it
+    finally:
+        hang_up(response)
+    return Word.GOOD

@@ -1,0 +1,152 @@
+"""The way from a stream's URL to a media playlist: over a list, variants, and what they lead to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gevent.hub import get_hub
+
+from kptv.config import Config
+from kptv.errors import Reason, UpstreamError
+from kptv.formats.hls.playlist import (
+    BadPlaylist,
+    Kind,
+    MediaPlaylist,
+    MultivariantPlaylist,
+    Variant,
+)
+from kptv.formats.hls.reader import MAX_BYTES, first_link, parse, what_is
+from kptv.formats.hls.variants import order, separate_audio
+from kptv.upstream.hls.request import Answer, Requests
+
+log = logging.getLogger(__name__)
+
+_LARGE = 64 * 1024  # bytes of a playlist whose parsing would hold up other streams
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What a stream led to: a media playlist, and what it is played with."""
+
+    playlist: MediaPlaylist
+    asked_at: float
+    variant: Variant | None = None
+    audio: str | None = field(default=None, repr=False)  # URL of sound that is apart
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that it may import
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A variant to play, and the playlist that lists it."""
+
+    variant: Variant
+    listed_in: MultivariantPlaylist
+    variables: Mapping[str, str]
+    nested: bool = False  # that playlist was itself a variant of another
+
+
+class Way:
+    """Goes it, and remembers the variants that were not tried; ``name`` is for the log."""
+
+    def __init__(self, http: Requests, config: Config, name: str) -> None:
+        self._http = http
+        self._config = config
+        self._name = name
+        self._left: list[_Offer] = []  # not tried yet
+
+    @property
+    def forks(self) -> bool:
+        """True where another variant is left."""
+        return bool(self._left)
+
+    def recall(self, url: str, variables: Mapping[str, str]) -> Media | None:
+        """What is at an address remembered; None: nothing that can be played."""
+        try:
+            answer = self._http.read(url, MAX_BYTES)
+            playlist = parsed(answer, variables)
+        except UpstreamError:
+            return None  # a token that is over, most likely: from the list's URL again
+        if not isinstance(playlist, MediaPlaylist):
+            return None
+        return Media(playlist, answer.asked_at, variables=variables)
+
+    def enter(self, answer: Answer, like: Variant | None = None) -> Media:
+        """The media playlist behind an answer; of a variant as before, where one is."""
+        if what_is(answer.body) is Kind.CHANNEL_LIST:
+            answer = self._first_entry(answer)
+        playlist = parsed(answer)
+        if isinstance(playlist, MediaPlaylist):
+            self._left = []
+            return Media(playlist, answer.asked_at)
+        self._left = self._offers(playlist, like)
+        if like is None:
+            told = ", ".join(_told(offer.variant) for offer in self._left)
+            log.info("%s: %d variants: %s", self._name, len(self._left), told)
+        return self.next_variant(UpstreamError(Reason.NOT_MEDIA, "no variant"), like)
+
+    def _offers(
+        self, playlist: MultivariantPlaylist, like: Variant | None, above: _Offer | None = None
+    ) -> list[_Offer]:
+        """Its variants in the order to try them; ``above``: it was one itself."""
+        variants = order(playlist, self._config.variant_selection)
+        variables = {**(above.variables if above else {}), **playlist.variables}
+        chosen = [v for v in variants if like and alike(v, like)] or variants
+        return [_Offer(variant, playlist, variables, above is not None) for variant in chosen]
+
+    def _first_entry(self, answer: Answer) -> Answer:
+        link = first_link(answer.body, answer.url)
+        if link is None:
+            raise UpstreamError(Reason.NOT_MEDIA, "an empty channel list")
+        return self._http.read(link, MAX_BYTES)
+
+    def next_variant(self, error: UpstreamError, like: Variant | None = None) -> Media:
+        """The first variant left that can be had. Raises ``error``, or what the last one did."""
+        while self._left:
+            offer = self._left.pop(0)
+            variant = offer.variant
+            try:
+                answer = self._http.read(variant.uri, MAX_BYTES)
+                if what_is(answer.body) is Kind.CHANNEL_LIST:
+                    answer = self._first_entry(answer)
+                playlist = parsed(answer, offer.variables)
+                if isinstance(playlist, MultivariantPlaylist):
+                    if offer.nested:  # one level: a loop of them would never end
+                        raise UpstreamError(Reason.NOT_MEDIA, "variants of variants of variants")
+                    self._left[:0] = self._offers(playlist, like, offer)
+                    continue
+            except UpstreamError as failure:
+                log.warning("%s: variant %s: %s", self._name, _told(variant), failure)
+                error = failure
+                continue
+            audio = separate_audio(offer.listed_in, variant)
+            log.info("%s: plays variant %s", self._name, _told(variant))
+            uri = audio.uri if audio else None
+            return Media(playlist, answer.asked_at, variant, uri, offer.variables)
+        raise error
+
+
+def parsed(
+    answer: Answer, variables: Mapping[str, str] | None = None
+) -> MultivariantPlaylist | MediaPlaylist:
+    try:
+        if len(answer.body) < _LARGE:
+            return parse(answer.body, answer.url, variables)
+        # In a thread: it gives way to the event loop every few milliseconds.
+        parsed: MultivariantPlaylist | MediaPlaylist = get_hub().threadpool.apply(
+            parse, (answer.body, answer.url, variables)
+        )
+    except BadPlaylist as error:
+        raise UpstreamError(Reason.NOT_MEDIA, f"playlist: {error}") from None
+    return parsed
+
+
+def alike(one: Variant, other: Variant) -> bool:
+    return (one.bandwidth, one.height, one.codecs) == (other.bandwidth, other.height, other.codecs)
+
+
+def _told(variant: Variant) -> str:
+    """What the log says of a variant."""
+    size = f" {variant.width}x{variant.height}" if variant.height else ""
+    return f"{variant.bandwidth // 1000} kbit/s{size}"
