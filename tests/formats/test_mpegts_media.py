@@ -130,11 +130,14 @@ def test_ten_failovers_between_codecs_play_without_a_complaint() -> None:
 def test_random_cuts_of_other_codecs_play_without_a_complaint(stream: tuple[str, str]) -> None:
     chance = random.Random(9)
     source = clip(*stream)
+    # ffmpeg 7.1 and later miss that a BLA picture begins a new count of pictures, where it has the
+    # number of one of the last few: so of this very clip no piece ends near where the next begins.
+    shortest = len(source) * 2 // 3 if "open-gop=1" in stream[0] else len(source) // 2
     for _ in range(8):
         hub = Hub()
         for _ in range(3):
             start = chance.randrange(len(source) // 3)
-            hub.play(source[start : chance.randrange(len(source) // 2, len(source))], 3.0)
+            hub.play(source[start : chance.randrange(shortest, len(source))], 3.0)
         assert not check(hub.out).errors
         assert complaints(hub.out) == ""
 

@@ -70,9 +70,11 @@ def _show(
     samples = {AAC: 1024, AC3: 1536, MP2: 1152}[sound]
     count = int(seconds * 48_000 / samples)
     assert count * samples == seconds * 48_000
+    # Not by `-frames:a`: versions of ffmpeg differ in what it counts, and in what else it ends.
+    given = (count - 1 if sound == AAC else count) * samples  # AAC begins with a frame of its own
     pids = {"first_pid": pid, "pmt_pid": 0x1000 + pid}
     one_a_packet = "-pes_payload_size 0" if pid > 0x100 else ""  # else several frames of sound
-    more = f"-frames:a {count} {_MUX} {one_a_packet}"
+    more = f"-af atrim=end_sample={given} {_MUX} {one_a_packet}"
     return Show(clip(video, sound, seconds=seconds, size=size, more=more, **pids), seconds, group)
 
 
