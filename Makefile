@@ -1,8 +1,9 @@
 # make run: the proxy (a demo without SOURCES).  make test: every check, pytest last.
+# make image-check: the Docker image, built and run without an engine.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test format bench clean
+.PHONY: run test format bench image-check clean
 
 run: .venv/run
 	$(BIN)/python -m kptv.demo.run
@@ -20,6 +21,9 @@ format: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks
+
+image-check: .venv/dev
+	$(BIN)/pytest -s tests/image_check.py  # as root: buildah, debootstrap
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
