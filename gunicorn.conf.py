@@ -14,6 +14,7 @@ from kptv.config import load_config
 from kptv.errors import ConfigError
 from kptv.logs import JsonLines
 from kptv.web.door import EXTRA_CONNECTIONS, SPARE_PLACES
+from kptv.web.links import meant_path
 
 try:
     _config = load_config()
@@ -118,7 +119,7 @@ def _write_error(sock, status_int, reason, mesg):
 
 def pre_request(worker, req):
     """Streams are answered as HTTP/1.0, unchunked: saves a copy of every chunk."""
-    if req.path.startswith("/stream/"):
+    if meant_path(req.path).startswith("/stream/"):
         req.version = (1, 0)
 
 

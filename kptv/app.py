@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import time
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import gevent
 from flask import Flask, Response, request
@@ -30,6 +31,7 @@ from kptv.web.api import api_blueprint, json_error
 from kptv.web.clients import Clients, bound_sends
 from kptv.web.directory import Directory
 from kptv.web.events import Feed
+from kptv.web.links import meant_path
 from kptv.web.ops import index_blueprint, ops_blueprint
 from kptv.web.playlist import ServedLists, playlist_blueprint
 from kptv.web.sockets import public_address
@@ -122,6 +124,7 @@ def create_app(config: Config) -> Flask:
     feed = Feed(view)
     teller = gevent.spawn(_tell_repeats, log_of_process)
     app = Flask("kptv", static_folder=None)
+    app.url_map.merge_slashes = False  # by a redirect, which would lead out of BASE_URL's path
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
     app.extensions["kptv"] = Parts(hubs, importer, client, vitals, feed, teller)
     app.register_blueprint(stream_blueprint(current_catalog, hubs, clients, config.max_clients))
@@ -140,11 +143,23 @@ def create_app(config: Config) -> Flask:
         )
     else:
         app.register_blueprint(index_blueprint(config.base_url))
+    _read_links_as_meant(app)
     app.before_request(bound_sends)
     app.register_error_handler(HTTPException, _error)
     _export_metrics(app, metrics)
     importer.start()
     return app
+
+
+def _read_links_as_meant(app: Flask) -> None:
+    """Before a route is looked for."""
+    inner = app.wsgi_app
+
+    def outer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["PATH_INFO"] = meant_path(environ["PATH_INFO"])
+        return inner(environ, start_response)
+
+    app.wsgi_app = outer  # type: ignore[method-assign]
 
 
 def _tell_repeats(log_of_process: Log) -> None:

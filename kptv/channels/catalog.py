@@ -101,8 +101,13 @@ class Catalog:
 
     def group(self, identifier: str) -> Sequence[int] | None:
         """Positions of the channels of a group, by its name in any spelling or its slug."""
-        by_slug = self._groups.get(identifier)
-        return self._groups.get(slug_of(identifier)) if by_slug is None else by_slug
+        slug = self.group_slug(identifier)
+        return None if slug is None else self._groups[slug]
+
+    def group_slug(self, identifier: str) -> str | None:
+        """The slug of the group of this name, or of this slug; None: there is none."""
+        slugs = (identifier, slug_of(identifier))
+        return next((slug for slug in slugs if slug in self._groups), None)
 
     def groups(self) -> Iterator[tuple[str, str, int]]:
         """Slug, name and number of channels of each group."""

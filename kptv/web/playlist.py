@@ -19,10 +19,10 @@ from cachetools import TTLCache
 from flask import Blueprint, Response, request
 
 from kptv.channels.catalog import Catalog
-from kptv.channels.grouping import slug_of
 from kptv.channels.served import render
 from kptv.config import Config
 from kptv.pace import Pace
+from kptv.web.links import Ambiguous, meant
 from kptv.web.text import line
 
 MEDIA_TYPE = "audio/x-mpegurl; charset=utf-8"
@@ -31,6 +31,7 @@ BLOCK_SIZE = 64 * 1024  # bytes before compression; 0.2 ms to inflate
 MOST_GROUPS = 64  # group lists that are kept; the compressed list of a large one has 100 KB
 _SENT_AT_ONCE = 16  # compressed blocks, about 100 KB
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # RFC 1952: no name, no time
+_MOST_LINKS = 3  # that an answer names
 _EVERYTHING = ""  # the cache's key of the list that is of no group
 
 
@@ -119,9 +120,9 @@ class ServedLists:
 
         None if there is no such group, or nothing was ready in RENDER_DEADLINE.
         """
-        key = _EVERYTHING if group is None else f"group {slug_of(group)}"
         with gevent.Timeout(RENDER_DEADLINE, False):
             while (catalog := self._catalog) is not None:
+                key = _EVERYTHING if group is None else f"group {catalog.group_slug(group)}"
                 if (ready := self._cache.get(key)) is not None:
                     return ready
                 positions = None if group is None else catalog.group(group)
@@ -168,9 +169,16 @@ def playlist_blueprint(lists: ServedLists) -> Blueprint:
     @blueprint.get("/assets/playlist.m3u8", defaults={"group": "assets"})
     @blueprint.get("/<path:group>/playlist.m3u8")
     def group_playlist(group: str) -> Response:
-        if lists.catalog is not None and lists.catalog.group(group) is None:
+        if lists.catalog is None:
+            return _answer(lists, group)
+        try:
+            slug = meant(group, lists.catalog.group_slug)
+        except Ambiguous as ambiguous:
+            paths = " or ".join(f"/{each}/playlist.m3u8" for each in ambiguous.found[:_MOST_LINKS])
+            return line(404, f"Which group? Ask for {paths}.")
+        if slug is None:
             return line(404, "No such group; /playlist.m3u8 lists all channels.")
-        return _answer(lists, group)
+        return _answer(lists, slug)
 
     return blueprint
 

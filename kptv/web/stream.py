@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Response, request
+from flask.blueprints import BlueprintSetupState
 from gevent.monkey import get_original
+from werkzeug.routing import PathConverter
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.model import Channel
@@ -17,6 +20,7 @@ from kptv.restream.files import OpenFile
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Client, Subscriber
 from kptv.web.clients import Clients
+from kptv.web.links import Ambiguous, meant, without_playlist
 from kptv.web.sockets import VIEWERS_LEAVE, are_scarce, hang_up_of
 from kptv.web.text import line
 
@@ -28,6 +32,7 @@ STREAM_HEADERS = {
     "Access-Control-Allow-Origin": "*",
 }
 _FILE_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
+_MOST_LINKS = 3  # that an answer names
 UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)
@@ -39,15 +44,24 @@ def stream_blueprint(
 ) -> Blueprint:
     """The routes that play channels, to ``max_clients`` viewers at once."""
     blueprint = Blueprint("stream", __name__)
+    blueprint.record_once(_add_converter)
 
-    @blueprint.get("/stream/<path:identifier>")
+    @blueprint.get("/stream/<anything:identifier>")
     def play(identifier: str) -> Response:
         catalog = current_catalog()
         if catalog is None:
             return line(503, "No channel list has been imported yet; try again soon.", 5)
-        channel = catalog.find(identifier) or hubs.playing(identifier)
+
+        def find(text: str) -> Channel | None:
+            return catalog.find(text) or hubs.playing(text)
+
+        try:
+            channel = meant(identifier, find)
+        except Ambiguous as ambiguous:
+            channels = [each for each in ambiguous.found if isinstance(each, Channel)]
+            return line(404, f"Which channel? Ask for {_links_of(channels)}.")
         if channel is None:
-            return line(404, "No such channel; /playlist.m3u8 lists all there are.")
+            return _unknown(identifier, find)
         if request.method == "HEAD":  # answered from what is known: opens nothing
             return _head(hubs.files.headers(channel))
         if hubs.viewers >= max_clients or _is_crowded():
@@ -55,6 +69,29 @@ def stream_blueprint(
         return _play(hubs, channel, clients.of(request))
 
     return blueprint
+
+
+class _Anything(PathConverter):
+    """As Flask's path, but it may begin with a slash, or be empty."""
+
+    part_isolating = False
+    regex = ".*?"
+
+
+def _add_converter(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["anything"] = _Anything
+
+
+def _unknown(identifier: str, find: Callable[[str], Channel | None]) -> Response:
+    stem = without_playlist(identifier)
+    with suppress(Ambiguous):
+        if stem and (channel := meant(stem, find)) is not None:
+            return line(404, f"This channel has no HLS playlist; ask for {_links_of([channel])}.")
+    return line(404, "No such channel; /playlist.m3u8 lists all there are.")
+
+
+def _links_of(channels: Sequence[Channel]) -> str:
+    return " or ".join(f"/stream/{channel.slug}" for channel in channels[:_MOST_LINKS])
 
 
 def _play(hubs: Hubs, channel: Channel, client: Client) -> Response:

@@ -129,6 +129,27 @@ def test_lists_are_served_with_links_that_lead_back_and_play(
             assert viewer.headers["Content-Type"] == "video/mp2t"
 
 
+@pytest.mark.parametrize("prefix", ["", "/iptv"])
+def test_links_in_the_forms_that_applications_make_are_read_through_nginx(
+    nginx: Nginx, start_provider: StartProvider, start_proxy: StartProxy, prefix: str
+) -> None:
+    one = start_provider("one")
+    one.add_channel("Sky News/24", group_title="UK News")
+    one.add_channel("x.ts")
+    proxy = start_proxy((one, 1), BASE_URL=nginx.url(prefix))
+    nginx.start(proxy.port)
+    (link,) = nginx.links(f"{prefix}/UK+News/playlist.m3u8/")
+    assert link in nginx.links(f"{prefix}//playlist.m3u8?type=m3u")
+    slug = link.rpartition("/")[2]
+    assert nginx.get(f"{prefix}/stream/{slug}.m3u8").text.endswith(f"ask for /stream/{slug}.\n")
+    names = (f"{slug}.ts", f"{slug.upper()}/", f"/{slug}", "Sky+News%252F24.ts", "Sky%20News%2F24/")
+    for name in names:
+        with nginx.viewer(nginx.url(f"{prefix}/stream/{name}")) as viewer:
+            viewer.wait_for_source("one")
+            assert viewer.status == 200
+    assert nginx.get(f"{prefix}/stream/nothing.ts").status == 404
+
+
 def test_a_list_is_compressed_once_and_not_sent_again_when_unchanged(
     nginx: Nginx, start_provider: StartProvider, start_proxy: StartProxy
 ) -> None:

@@ -1,0 +1,126 @@
+"""Our links in the forms that applications make of them, read as they are meant: one rule for all.
+
+Theory of operation. What is asked for exactly is served: a channel may be named ``x.ts``. Else the
+fewest changes that lead to something: an application has appended ``.ts``, a slash or a query, put
+``+`` for a blank, encoded once too often, or written a slug in upper case. Where as few changes
+lead to different things, none is taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from typing import TypeVar
+from urllib.parse import unquote
+
+_T = TypeVar("_T")
+
+LONGEST = 1000  # letters; a longer text is read as it is
+_MOST_DECODINGS = 3
+_SUFFIX = re.compile(r"\.(?:ts|mpegts|m2ts|mp4|mkv)", re.I)  # a stream is told by it, or a film
+_PLAYLIST = re.compile(r"\.m3u8?", re.I)
+_APPENDED = re.compile(r"[?#|]|[&;][\w.-]+=")
+_LIST = re.compile(r"(.*/)playlist(?:\.m3u8?)?/*+(?:[?#|&;].*)?", re.I | re.S)
+
+
+class Ambiguous(Exception):
+    """As few changes lead to different things: ``found``."""
+
+    def __init__(self, found: Sequence[object]) -> None:
+        super().__init__(f"{len(found)} readings")
+        self.found = found
+
+
+def meant(text: str, find: Callable[[str], _T | None]) -> _T | None:
+    """What ``find`` gives for ``text``, or else for the nearest reading; raises Ambiguous."""
+    exact = find(text)
+    if exact is not None or len(text) > LONGEST:
+        return exact
+    for readings in _readings(text):
+        found: list[_T] = []
+        for reading in readings:
+            thing = find(reading)
+            if thing is not None and thing not in found:
+                found.append(thing)
+        if len(found) > 1:
+            raise Ambiguous(found)
+        if found:
+            return found[0]
+    return None
+
+
+def without_playlist(text: str) -> str | None:
+    """``text`` without the ``.m3u8`` that some append to get HLS; None: there is none."""
+    for reading in (text, _cut(_decoded(text)).rstrip("/")):
+        stem, dot, suffix = reading.rpartition(".")
+        if stem and _PLAYLIST.fullmatch(dot + suffix):
+            return stem
+    return None
+
+
+def meant_path(path: str) -> str:
+    """The path of a request, as our routes have it: the address of a list, or ``/stream/…``."""
+    if path.startswith("//"):
+        path = "/" + path.lstrip("/")
+    first, slash, rest = path[1:].partition("/")
+    if slash and first.lower() == "stream":
+        return f"/stream/{rest}"
+    if slash and first in ("api", "assets"):
+        return path
+    found = _LIST.fullmatch(path)
+    return f"{found[1]}playlist.m3u8" if found else path
+
+
+def _readings(text: str) -> Iterator[list[str]]:
+    """The texts that one change gives, then two, and so on; none comes twice."""
+    changes = _changes_of(text)
+    known = {text}
+    for count in range(1, len(changes) + 1):
+        readings = []
+        for some in combinations(changes, count):
+            reading = text
+            for change in some:
+                reading = change(reading)
+            if reading and reading not in known:
+                known.add(reading)
+                readings.append(reading)
+        yield readings
+
+
+def _changes_of(text: str) -> list[Callable[[str], str]]:
+    """Those that change ``text``, or what the ones before them leave of it."""
+    changes: list[Callable[[str], str]] = []
+    for change in (_decoded, _cut, _slashes, _without_suffix, _blanks, str.lower):
+        after = change(text)
+        if after != text:
+            changes.append(change)
+            text = after
+    return changes
+
+
+def _decoded(text: str) -> str:
+    for _ in range(_MOST_DECODINGS):
+        if (once := unquote(text)) == text:
+            break
+        text = once
+    return text
+
+
+def _cut(text: str) -> str:
+    """``text`` without a query, a fragment or options at its end."""
+    appended = _APPENDED.search(text, 1)
+    return text[: appended.start()] if appended else text
+
+
+def _slashes(text: str) -> str:
+    return "/".join(filter(None, text.split("/")))
+
+
+def _without_suffix(text: str) -> str:
+    stem, dot, suffix = text.rpartition(".")
+    return stem.rstrip("/") if _SUFFIX.fullmatch(dot + suffix) else text
+
+
+def _blanks(text: str) -> str:
+    return text.replace("+", " ")
