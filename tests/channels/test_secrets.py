@@ -180,6 +180,24 @@ def test_a_token_before_the_ids_is_a_secret(link: str) -> None:
         assert is_served(FILE, LOGO.format("iptv/1.png"), *links)
 
 
+@pytest.mark.parametrize(
+    ("link", "logo"),
+    [
+        ("http://p/1234567/7654321/{}.ts", "1234567/7654321/1.png"),
+        ("http://p/live/a.b@mail.example/pw/{}.ts", "a.b%40mail.example/1.png"),
+        ("http://p/play.php?mac=00:1A:79:AA:BB:CC&id={}", "1.png?mac=00%3A1a%3A79%3Aaa%3Abb%3Acc"),
+        ("http://p/ch/{}?play_token=AbC123xYz", "AbC123xYz/1.png"),
+        ("http://p/{}.ts;token=AbC123xYz", "AbC123xYz/1.png"),
+        ("rtmp://p/live/alice/s3cret9/{}", "alice/s3cret9.png"),
+    ],
+)
+def test_links_of_other_panels_have_their_secrets_too(link: str, logo: str) -> None:
+    for count in (1, 2):
+        links = [link.format(number) for number in range(1, count + 1)]
+        assert not is_served(FILE, LOGO.format(logo), *links)
+        assert is_served(FILE, LOGO.format("71234567/pw.png"), *links)
+
+
 def test_a_token_of_one_link_is_a_secret_of_that_link() -> None:
     links = [f"http://h.example/{n}.m3u8?token=t0k3n-{n}" for n in range(3)]
     assert not is_served(FILE, LOGO.format("1.png?token=t0k3n-0"), *links)
