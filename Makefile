@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test format bench image-check clean
+.PHONY: run test format bench soak image-check clean
 
 run: .venv/run
 	$(BIN)/python -m kptv.demo.run
@@ -18,6 +18,13 @@ test: .venv/dev
 format: .venv/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The same chaos from other seeds: make soak SEEDS=20 SECONDS=180
+SEED ?= 1
+SEEDS ?= 5
+SECONDS ?= 60
+soak: .venv/dev
+	$(BIN)/python -m tests.chaos.run $(SEED) $(SEEDS) $(SECONDS)
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks

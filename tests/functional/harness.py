@@ -100,9 +100,11 @@ class Proxy:
 
     # --- life ---
 
-    def start(self, wait: bool = True, arguments: Sequence[str] = ()) -> Proxy:
+    def start(
+        self, wait: bool = True, arguments: Sequence[str] = (), app: str = "wsgi:app"
+    ) -> Proxy:
         """Start it; with ``wait``, return when it is ready to serve a list."""
-        command = (sys.executable, "-m", "gunicorn", "-k", "gevent", *arguments, "wsgi:app")
+        command = (sys.executable, "-m", "gunicorn", "-k", "gevent", *arguments, app)
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),

@@ -22,12 +22,13 @@ What a test asks for is read by the loop at the next request; what acts on runni
 from tests.provider.gate import Gate
 from tests.provider.http import Reply, Request
 from tests.provider.machine import Account, Provider
-from tests.provider.resources import Bad, ChannelList, File, How, Resource, Stream
+from tests.provider.resources import Bad, ChannelList, Computed, File, How, Resource, Stream
 
 __all__ = [
     "Account",
     "Bad",
     "ChannelList",
+    "Computed",
     "File",
     "Gate",
     "How",

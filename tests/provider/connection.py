@@ -24,7 +24,7 @@ from tests.provider.http import (
     parse_request,
     unchanged,
 )
-from tests.provider.resources import Bad, ChannelList, Failure, File, Resource, Stream
+from tests.provider.resources import Bad, ChannelList, Computed, Failure, File, Resource, Stream
 
 if TYPE_CHECKING:
     from tests.provider.machine import Account, Provider
@@ -106,6 +106,8 @@ class Connection(asyncio.Protocol):
 
     def _enter(self, account: Account) -> bool:
         """Count this connection; False, and not counted any more, when it is one too many."""
+        if self.account is not None:  # another request on a connection that counts already
+            return True
         account.connections += 1
         account.max_connections_seen = max(account.max_connections_seen, account.connections)
         self.account = account
@@ -215,6 +217,8 @@ class Connection(asyncio.Protocol):
             await self._fail(request, resource, failure)
         elif isinstance(resource, File):
             await self._send_file(request, resource)
+        elif isinstance(resource, Computed):
+            self._send_computed(request, resource)
         else:
             assert isinstance(resource, Stream)
             await self._play(resource)
@@ -230,6 +234,16 @@ class Connection(asyncio.Protocol):
             now = time.monotonic()
             await self._body(source.due(now - begun, now))
             await asyncio.sleep(TICK)
+
+    def _send_computed(self, request: Request, resource: Computed) -> None:
+        """A whole answer; the connection counts until the client closes it."""
+        reply = resource.reply(request)
+        length = {"Content-Length": str(len(reply.body))}
+        keep = {} if keeps_alive(request) else {"Connection": "close"}
+        self.transport.write(head_bytes(reply.status, {**length, **keep, **reply.headers}))
+        self._write_body(reply.body)
+        if keep:
+            self._close()
 
     async def _send_file(self, request: Request, file: File) -> None:
         headers = {"Content-Type": file.content_type, **file.extra_headers}

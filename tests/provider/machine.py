@@ -170,6 +170,10 @@ class Provider:
         assert isinstance(found, Stream)
         return found
 
+    def add(self, resource: Resource) -> None:
+        """Offer it on its path; an ``x.m3u8`` also on every ``x-….ts``."""
+        self._resources[resource.path] = resource
+
     def add_file(self, path: str, data: bytes, content_type: str = "video/mp4") -> File:
         self._resources[path] = File(self, path, data, content_type)
         return self._resources[path]  # type: ignore[return-value]
@@ -241,7 +245,11 @@ class Provider:
         self.max_sockets_seen = max(self.max_sockets_seen, len(self.clients))
 
     def find(self, request: Request) -> Resource | None:
-        return self._tokens.pop(request.path, None) or self._resources.get(request.path)
+        return (
+            self._tokens.pop(request.path, None)
+            or self._resources.get(request.path)
+            or self._resources.get(f"{request.path.rpartition('-')[0]}.m3u8")
+        )
 
     def account_of(self, request: Request) -> Account:
         if user := re.match(r"/(?:live|movie|series)/([^/]+)/[^/]+/", request.path):

@@ -188,6 +188,13 @@ class File(Resource):
         self.ranges = True
 
 
+class Computed(Resource):
+    """What is made for each request; the client may keep its connection, which counts."""
+
+    def reply(self, request: Request) -> Reply:
+        raise NotImplementedError
+
+
 class Paced(Protocol):
     def due(self, elapsed: float, now: float) -> bytes: ...
 
