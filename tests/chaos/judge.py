@@ -22,7 +22,9 @@ class Judge:
         self._world = world
         self._faults = faults
         self._begun = begun
+        self.owed = 0  # moments at which some viewer was owed media: how much was judged
         self._full = [list(self._full_times(number)) for number in range(len(LIMITS))]
+        self._plays = [dict.fromkeys(self._playing_times(number)) for number in range(len(LIMITS))]
 
     def verdicts(self, viewings: list[Viewing], proxy: Proxy) -> Iterator[str]:
         """What did not hold."""
@@ -51,6 +53,9 @@ class Judge:
 
     def _silences(self, viewing: Viewing, who: str) -> Iterator[str]:
         times = [viewing.asked_at, *viewing.media_times(), viewing.left_at]
+        self.owed += self._is_owed(viewing, viewing.asked_at, viewing.asked_at + OWED) and (
+            viewing.left_at > viewing.asked_at + OWED
+        )
         for before, after in pairwise(times):
             at = before + OWED
             while at < after:
@@ -67,16 +72,36 @@ class Judge:
             return False
         return any(
             (number, viewing.channel) in self._world.offers
-            and self._has_room(number, since, until)
+            and self._has_room(number, viewing.channel, since, until)
             and is_good(
                 self._faults, number, viewing.channel, since - self._begun, until - self._begun
             )
             for number in range(len(LIMITS))
         )
 
-    def _has_room(self, number: int, since: float, until: float) -> bool:
-        """Whether the provider had a connection free all the while."""
+    def _has_room(self, number: int, channel: int, since: float, until: float) -> bool:
+        """Whether the provider had a connection free all the while, or one to this channel."""
+        if any(
+            begun <= since and until <= ended and of == channel
+            for of, begun, ended in self._plays[number]
+        ):
+            return True
         return not any(begun < until and since < ended for begun, ended in self._full[number])
+
+    def _playing_times(self, number: int) -> Iterator[tuple[int, float, float]]:
+        """Channel, begin and end of each connection."""
+        offers = self._world.offers.items()
+        channel_of = {o.path: channel for (n, channel), o in offers if n == number and o}
+        begun: dict[str, float] = {}
+        for at, what, _ in self._world.providers[number].history:
+            sign, _, path = what.partition(" ")
+            if sign == "+":
+                begun[path] = at
+            elif path in begun and path in channel_of:
+                yield channel_of[path], begun.pop(path), at
+        for path, at in begun.items():
+            if path in channel_of:
+                yield channel_of[path], at, float("inf")
 
     def _full_times(self, number: int) -> Iterator[tuple[float, float]]:
         provider, begun = self._world.providers[number], None

@@ -64,7 +64,7 @@ class Person(threading.Thread):
 
     def _choose(self) -> int:
         """Some channels are loved by many."""
-        return min(int(self._dice.expovariate(1 / 4)), len(self._names) - 1)
+        return min(int(self._dice.expovariate(1 / 2)), len(self._names) - 1)
 
     def _watch(self, channel: int) -> Viewing:
         dice = self._dice

@@ -37,6 +37,7 @@ class Outcome:
     seconds: float
     viewings: int = 0
     watched: int = 0  # of them, those that had media
+    owed: int = 0  # of them, those to whom media was owed after 10 s
     bytes: int = 0
     faults: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -45,7 +46,7 @@ class Outcome:
     def __str__(self) -> str:
         return (
             f"seed {self.seed}: {self.faults} faults, {self.viewings} viewings, {self.watched}"
-            f" with media, {self.bytes / 1e6:.0f} MB; {len(self.wrong)} wrong"
+            f" with media, {self.owed} owed it, {self.bytes / 1e6:.0f} MB; {len(self.wrong)} wrong"
         )
 
 
@@ -82,7 +83,9 @@ def _watch(outcome: Outcome, world: World, proxy: Proxy) -> None:
     outcome.watched = sum(viewing.status == 200 for viewing in viewings)
     outcome.bytes = sum(len(viewing.body) for viewing in viewings)
     outcome.wrong += _left_over(proxy, *before)
-    outcome.wrong += Judge(world, faults, begun).verdicts(viewings, proxy)
+    judge = Judge(world, faults, begun)
+    outcome.wrong += judge.verdicts(viewings, proxy)
+    outcome.owed = judge.owed
 
 
 def _left_over(proxy: Proxy, descriptors: int, greenlets: int, memory: int) -> list[str]:
