@@ -2,8 +2,10 @@
 # make image-check: the Docker image, built and run without an engine.
 PYTHON ?= python3
 BIN := .venv/bin
+# With other wheels than PyPI's (piwheels on a Raspberry Pi): REQUIREMENTS=requirements.in
+REQUIREMENTS ?= requirements.txt
 
-.PHONY: run test format bench soak image-check clean
+.PHONY: run test format bench soak image-check requirements audit clean
 
 run: .venv/run
 	$(BIN)/python -m kptv.demo.run
@@ -35,13 +37,28 @@ image-check: .venv/dev
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/run: requirements.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+.venv/run: $(REQUIREMENTS) | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
 	touch $@
 
 .venv/dev: requirements-dev.txt .venv/run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
+
+# Both files of versions and hashes, from the short .in files: Python 3.11 to 3.13, any platform.
+COMPILE = .venv/tools/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make requirements"
+requirements: .venv/tools/bin/uv
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+
+# Known holes in what the proxy runs on.
+audit: .venv/tools/bin/uv
+	.venv/tools/bin/pip-audit --disable-pip --require-hashes -r requirements.txt
+
+.venv/tools/bin/uv: | .venv/bin/python
+	$(PYTHON) -m venv .venv/tools
+	.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9 pip-audit==2.10.1
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
