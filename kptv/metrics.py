@@ -130,6 +130,7 @@ class SourceFigures:
     waiting: int = 0
     entries: int = 0
     skipped: int = 0
+    cut: int = 0
     import_seconds: float = 0.0
     import_failures: int = 0
     last_success: float | None = None  # Unix time
@@ -312,6 +313,7 @@ _SOURCE_GAUGES: tuple[tuple[str, str, Callable[[SourceFigures], float | None]], 
     ("source_slots_waiting", "Who wait for a connection.", lambda s: s.waiting),
     ("import_entries", "Entries of the last good import.", lambda s: s.entries),
     ("import_skipped_lines", "Lines in it that made no sense.", lambda s: s.skipped),
+    ("import_cut_texts", "Names, groups, values in it that were too long.", lambda s: s.cut),
     ("import_duration_seconds", "Time that the last import took.", lambda s: s.import_seconds),
     ("import_failures", "Imports that failed, in a row.", lambda s: s.import_failures),
     ("import_last_success_timestamp_seconds", "The last good import.", lambda s: s.last_success),

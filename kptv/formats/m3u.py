@@ -14,12 +14,22 @@ from typing import NamedTuple
 
 from kptv.formats.m3u_addresses import anonymous, is_address, resolved, starts_as_usual, title
 from kptv.formats.m3u_attributes import INNER, quoted, unquoted
+from kptv.formats.m3u_bounds import (
+    LONGEST_NAME,
+    LONGEST_OPTIONS,
+    LONGEST_URL,
+    LONGEST_VALUE,
+    MOST_HEADERS,
+    groups_of,
+    short_attributes,
+    short_name,
+)
 from kptv.formats.m3u_extinf import Info, parse_extinf, scan_attributes
 from kptv.formats.m3u_headers import (
     HEADER_KEYS,
     HEADER_NAMES,
     add_header,
-    read_option,
+    headers_of_option,
     split_options,
 )
 from kptv.formats.m3u_program import wished_program
@@ -57,18 +67,21 @@ class Entry(NamedTuple):
 
 
 class ListParser:
-    """Feed lines, get entries; afterwards ``headers`` and ``skipped`` tell of the list."""
+    """Feed lines, get entries; afterwards ``headers``, ``skipped``, ``cut`` tell of the list."""
 
     def __init__(self, base: str = "") -> None:
         """``base`` is what relative URLs are resolved against: the list's own URL."""
         self.headers: dict[str, str] = {}  # attributes of #EXTM3U: x-tvg-url, url-tvg, …
         self.skipped = 0  # lines that stand for nothing, and entries without an address
+        self.cut = 0  # names, groups, values, options that were too long
         self._base = base
         self.is_list = False  # an #EXTM3U or #EXTINF was seen
         self._info = ""  # the #EXTINF line that waits for its address
         self._breaks = 0  # lines that it went on in
         self._is_counted = False  # as skipped already
+        self._said: tuple[str, Info] = "", ("", "", "", False)  # such a line, and what it says
         self._options: list[str] = []
+        self._options_size = 0  # letters
         # What holds for a further address of the entry before: its #EXTINF, its option lines.
         self._last: tuple[Info, list[str]] | None = None
 
@@ -90,6 +103,9 @@ class ListParser:
             elif line[:1] == "#":
                 self._directive(line)
             elif starts_as_usual(line) and " " not in line and '"' not in line and "|" not in line:
+                if len(line) > LONGEST_URL:
+                    self._too_long()
+                    continue
                 entries.append(self._entry(line, line, {}))
             else:
                 entries += self._other_line(line)
@@ -117,10 +133,24 @@ class ListParser:
             self._last = None
             self._add_headers(scan_attributes(line[7:].lstrip(":"))[0])
         elif _OPTION.match(line):
-            if len(self._options) < _MOST_OPTIONS:
-                self._options.append(line)
+            self._add_option(line)
         elif (comment := line.strip("# ")) and not is_address(comment, expected=False):
             self._last = None  # it may be the title of what follows
+
+    def _add_option(self, line: str) -> None:
+        if not self._options:
+            self._options_size = 0
+        self._options_size += len(line)
+        if len(self._options) < _MOST_OPTIONS and self._options_size <= LONGEST_OPTIONS:
+            self._options.append(line)
+        else:
+            self.cut += 1
+
+    def _info_said(self) -> Info:
+        """What the #EXTINF line says that waits: read once, however many lines are held to it."""
+        if self._said[0] is not self._info:
+            self._said = self._info, parse_extinf(self._info)
+        return self._said[1]
 
     def _other_line(self, line: str) -> Iterable[Entry]:
         """What is no usual address: another one, a directive without its "#", or part of one."""
@@ -134,14 +164,23 @@ class ListParser:
             url, headers = line, dict[str, str]()
             if "|" in line and not line.startswith("pipe:"):
                 url, headers = split_options(line)
+            if len(url) > LONGEST_URL:
+                return self._too_long()
             entry = self._entry(line, resolved(self._base, url), headers)
             if '"' in line:  # what is missing between the lines may be an #EXTINF
                 self._last = None
             return (entry,)
-        if not info or parse_extinf(info)[0] or not self._goes_on(line):
+        if not info or self._info_said()[0] or not self._goes_on(line):
             self.skipped += not self._is_counted
             self._is_counted = bool(info)
             self._last = None
+        return ()
+
+    def _too_long(self) -> tuple[Entry, ...]:
+        """An address that no server would take: no entry."""
+        self.skipped += 1
+        self._info, self._breaks, self._is_counted = "", 0, False
+        self._options, self._last = [], None
         return ()
 
     def _add_headers(self, attributes: Mapping[str, str]) -> None:
@@ -157,7 +196,7 @@ class ListParser:
         if (self.is_list or "://" in line) and is_address(line, expected=False):
             return True
         # A word alone is the name that an #EXTINF is without, rather than an address.
-        return bool(self._info and parse_extinf(self._info)[0]) and is_address(line, expected=True)
+        return bool(self._info and self._info_said()[0]) and is_address(line, expected=True)
 
     def _goes_on(self, line: str) -> bool:
         """Put a line to the #EXTINF that waits, which was broken; whether it may."""
@@ -191,9 +230,25 @@ class ListParser:
             for key in HEADER_KEYS.intersection(attributes):
                 add_header(headers, HEADER_NAMES[key], attributes[key])
             text = quoted(attributes)
-        groups = (group,) if group and ";" not in group else _split_groups(group)
+        if len(text) > LONGEST_VALUE or len(name) > LONGEST_NAME or len(group) > LONGEST_NAME:
+            name, text, group = self._shortened(name, text, group)
+        groups: tuple[str, ...] = (group,) if group else ()
+        if ";" in group:
+            groups, cut = groups_of(group)
+            self.cut += cut
         program = wished_program(map(_told, options)) if options else 0
         return Entry(name, url, text, groups, headers, program)
+
+    def _shortened(self, name: str, text: str, group: str) -> tuple[str, str, str]:
+        """Within the bounds (see m3u_bounds)."""
+        groups, cut = groups_of(group)
+        if cut:
+            group = ";".join(groups)
+        if cut or len(text) > LONGEST_VALUE:
+            text, of_text = short_attributes(text)
+            cut = max(cut, of_text)  # the group is in both
+        self.cut += cut + (len(name) > LONGEST_NAME)
+        return short_name(name), text, group
 
 
 def extinf(name: str, text: str) -> str:
@@ -225,12 +280,10 @@ def _apply_options(
             attributes["group-title"] = attributes.get("group-title") or rest
             group = f"{group};{rest}"
         else:
-            read_option(headers, word, rest)
+            for name, value in headers_of_option(word, rest).items():
+                if len(headers) < MOST_HEADERS:
+                    headers.setdefault(name, value)
     return group
-
-
-def _split_groups(group: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in group.split(";") if part.strip()))
 
 
 def _other_name(attributes: Mapping[str, str], line: str, url: str) -> str:

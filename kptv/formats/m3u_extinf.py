@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from kptv.formats.m3u_attributes import in_order, quoted
+from kptv.formats.m3u_bounds import LONGEST_KEY, MOST_ATTRIBUTES
 from kptv.formats.m3u_headers import HEADER_KEYS
 
-_MOST_ATTRIBUTES = 64  # on a line; bounds what a line made to be slow can cost
-
+_LONGEST_LAYOUT = 4096  # letters without the values; what is longer is odd
 _BARE = re.compile(r"#EXTINF:[-+ ]*+[\d.]*+ *+,(.*+)")  # a line without attributes
 # What stands between the quotes of a well-formed #EXTINF line: duration, then one key a value.
 _BETWEEN_QUOTES = re.compile(r'(#EXTINF:[-+ ]*+[\d.]*+)(?: *+[A-Za-z0-9_.:-]++=(?:"|$))++')
@@ -47,7 +47,8 @@ def parse_extinf(line: str) -> Info:
     pieces = line.split('"')  # '#EXTINF:-1 tvg-id=', 'value', ' tvg-name=', …, ',name'
     if len(pieces) == 1 and (bare := _BARE.match(line)):
         return bare[1].strip(", "), "", "", False
-    layout = _layout('"'.join(pieces[:-1:2]))
+    between = '"'.join(pieces[:-1:2])
+    layout = _layout(between) if len(between) <= _LONGEST_LAYOUT else None
     name = pieces[-1]
     if layout is None or len(pieces) != layout.pieces or name[:1] != ",":
         end = _EXTINF_HEAD.match(line).end()  # type: ignore[union-attr]
@@ -84,7 +85,7 @@ class _Layout:
 def _layout(between: str) -> _Layout | None:
     """Of a line with this between its quotes; None if it is odd."""
     match = _BETWEEN_QUOTES.fullmatch(between)
-    if match is None:
+    if match is None or between.count("=") > MOST_ATTRIBUTES:
         return None
     keys = [key.lower() for key in _QUOTED_KEY.findall(between, match.end(1))]
     canonical = match[1] + '"'.join([f" {key}=" for key in in_order(dict.fromkeys(keys))])
@@ -102,7 +103,7 @@ def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:
     """Attributes, and what follows their comma: of ``text`` from ``position`` on, by tokens."""
     pairs: list[tuple[str, str]] = []
     words: list[str] = []
-    while len(pairs) < _MOST_ATTRIBUTES and len(words) < _MOST_ATTRIBUTES:
+    while len(pairs) < MOST_ATTRIBUTES and len(words) < MOST_ATTRIBUTES:
         key = None if _ends_here(text, position) else _KEY.match(text, position)
         if key:
             value, position = _value(text, key.end())
@@ -121,6 +122,8 @@ def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Of keys that come several times the first value that is not empty."""
     attributes: dict[str, str] = {}
     for key, value in pairs:
+        if len(key) > LONGEST_KEY:
+            continue
         attributes[key.lower()] = attributes.get(key.lower()) or value.strip()
     return attributes
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice
 from urllib.parse import quote, unquote
+
+from kptv.formats.m3u_bounds import LONGEST_HEADER, LONGEST_KEY, MOST_HEADERS
 
 HEADER_NAMES = {  # of attributes and options that stand for a request header
     "http-user-agent": "User-Agent",
@@ -28,6 +33,7 @@ _NOT_HEADERS = re.compile(
 )
 _SAFE_IN_HEADER = "".join(map(chr, range(0x20, 0x7F)))
 
+_NEXT_OPTION = re.compile(r"&(?=[\w!-]++=)")
 _TWICE = re.compile(r".*#(?:EXTVLCOPT|KODIPROP):", re.I)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
@@ -39,20 +45,23 @@ def split_options(line: str) -> tuple[str, dict[str, str]]:
     if not equals or not _TOKEN.fullmatch(name.strip()):
         return line, {}
     headers: dict[str, str] = {}
-    for option in re.split(r"&(?=[\w!-]+=)", options):
+    for option in _NEXT_OPTION.split(options, MOST_HEADERS)[:MOST_HEADERS]:
         name, _, value = option.partition("=")
         add_header(headers, name.strip().lstrip("!"), unquote(value))
     return url.strip(), headers
 
 
-def read_option(headers: dict[str, str], word: str, text: str) -> None:
-    """Add what ``word:text`` asks for (``#EXTVLCOPT``, ``#KODIPROP`` or ``#EXTHTTP``)."""
+@lru_cache(maxsize=64)  # the entries of a list have the same few, and one may have many links
+def headers_of_option(word: str, text: str) -> Mapping[str, str]:
+    """What ``word:text`` asks for (``#EXTVLCOPT``, ``#KODIPROP`` or ``#EXTHTTP``)."""
+    headers: dict[str, str] = {}
     if word == "#EXTHTTP":
         _add_json_headers(headers, text)
-        return
+        return headers
     # Some lists hold all twice: #EXTVLCOPT:http-user-agent=#EXTVLCOPT:http-user-agent=…
     twice = _TWICE.match(text)
     _add_option(headers, text[twice.end() :] if twice else text)
+    return headers
 
 
 def _add_option(headers: dict[str, str], option: str) -> None:
@@ -71,16 +80,19 @@ def _add_json_headers(headers: dict[str, str], text: str) -> None:
     except (ValueError, RecursionError):
         return
     if isinstance(values, dict):
-        for name, value in values.items():
+        for name, value in islice(values.items(), MOST_HEADERS):
             add_header(headers, name, str(value))
 
 
 def add_header(headers: dict[str, str], name: str, value: str) -> None:
     """Add a header that is not there yet, in the case it is known by, fit to be sent."""
+    if len(value) > LONGEST_HEADER or len(name) > LONGEST_KEY:
+        return
     name = HEADER_NAMES.get(name.lower(), name)
     value = _CONTROLS.sub(" ", value).strip().strip("\"'")
     value = quote(value, safe=_SAFE_IN_HEADER, errors="replace")  # JSON may hold half a character
     if not value or not _TOKEN.fullmatch(name) or _NOT_HEADERS.fullmatch(name):
         return
     name = "-".join(part.capitalize() for part in name.split("-"))
-    headers.setdefault(name, value)
+    if len(headers) < MOST_HEADERS:
+        headers.setdefault(name, value)

@@ -6,6 +6,9 @@ built anew from the newest good listing of every source, if any changed. A round
 seconds at most: a source that takes longer joins the catalog when it is done, and is not asked
 again before. A source that fails keeps the listing it had, also over a restart: before the first
 round, what DATA_DIR keeps is loaded, and served at once.
+
+All lists are fetched at once, however slow they come; a worker is taken by a piece that is there
+and must be parsed. So no list waits for another that drips.
 """
 
 from __future__ import annotations
@@ -45,6 +48,8 @@ class ImportState:
     source: Source
     entries: int = 0  # that are served, of the last good import
     skipped: int = 0  # lines in it that made no sense
+    cut: int = 0  # names, groups, values in it that were too long
+    is_full: bool = False  # it has more than MAX_ENTRIES
     failures: int = 0  # in a row
     error: str = ""  # of the last import; empty if it was good
     last_success: float | None = None  # Unix time
@@ -192,11 +197,7 @@ class Importer:
         self._replace_catalog()
 
     def _import(self, item: _SourceImport) -> None:
-        """Import one source, when a worker is free; never raises."""
-        with self._workers:
-            self._import_now(item)
-
-    def _import_now(self, item: _SourceImport) -> None:
+        """Import one source; never raises."""
         begun = monotonic()
         late = ImportFailed(f"not complete after {DEADLINE:.0f} s")
         try:
@@ -219,7 +220,9 @@ class Importer:
             version, pieces = opened
             copy = self._store.begin(source)
             try:
-                imported = read_list(source, version.base, pieces, copy.write, version.charset)
+                imported = read_list(
+                    source, version.base, pieces, copy.write, version.charset, self._workers
+                )
                 if had is not None and len(had) and not len(imported.listing):
                     raise ImportFailed("a list without entries")
                 version = replace(version, digest=imported.digest)
@@ -241,14 +244,17 @@ class Importer:
             item.state,
             entries=len(imported.listing),
             skipped=imported.skipped,
+            cut=imported.cut,
+            is_full=imported.is_full,
             last_success=last_success,
         )
-        log.info(
-            "%s: %d entries%s",
-            item.state.source.tag,
-            item.state.entries,
-            f", {imported.skipped} lines skipped" if imported.skipped else "",
-        )
+        log.info("%s: %d entries%s", item.state.source.tag, item.state.entries, _losses(imported))
+        if imported.is_full:
+            log.warning(
+                "%s: the list has more than %d entries: those behind are left out",
+                item.state.source.tag,
+                item.state.entries,
+            )
         if old is not None:
             gevent.spawn(drive, old.take_apart())
 
@@ -302,6 +308,13 @@ class Importer:
         copies = [replace(listing, blocks=list(listing.blocks)) for listing in listings]
         sort_field, descending = self._order
         return build_catalog(copies, sort_field=sort_field, descending=descending)
+
+
+def _losses(imported: Imported) -> str:
+    """What the log says of what is not as the list has it."""
+    skipped = f", {imported.skipped} lines skipped" if imported.skipped else ""
+    cut = f", {imported.cut} texts cut that were too long" if imported.cut else ""
+    return skipped + cut
 
 
 def retry_delay(failures: int, asked: float | None) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from stat import S_ISREG
@@ -34,10 +34,11 @@ from kptv.pace import Pace
 from kptv.upstream.client import mapped_errors
 
 MAX_BODY = 256 * 1024**2  # bytes after unpacking; five times the longest list known
+MAX_ENTRIES = 1_000_000  # of a list, 300 MB of memory; the longest known have half of it
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 60.0  # seconds of silence; some panels make a list only when asked, in half a minute
 _PARSED_AT_ONCE = 16 * 1024  # bytes, about 60 entries, 0.5 ms
-_LINES_AT_ONCE = 256  # as many; lines may be short, or have been held back
+_LINES_AT_ONCE = 64  # as many; lines may be short, or have been held back
 _CHARSET = re.compile(r";\s*+charset\s*+=\s*+[\"']?([\w.:-]++)", re.I)  # RFC 9110, 8.3.1
 _MOST_LAYERS = 2  # of gzip: a .gz file that is sent with Content-Encoding
 
@@ -184,6 +185,8 @@ class Imported:
     digest: str
     size: int  # bytes, unpacked
     skipped: int  # lines that made no sense
+    cut: int  # names, groups, values that were too long
+    is_full: bool  # it has more than MAX_ENTRIES: those behind are left out
     is_list: bool  # it says it is a channel list, although it may be an empty one
 
 
@@ -193,47 +196,87 @@ def read_list(
     pieces: Iterator[bytes],
     keep: Callable[[bytes], object],
     charset: str = "",
+    worker: AbstractContextManager[object] | None = None,
 ) -> Imported:
     """The entries in ``pieces``, gzip or not; ``keep`` is given every piece unpacked.
 
-    ``charset`` is what the answer told of their encoding.
+    ``charset`` is what the answer told of their encoding. ``worker`` is held while a piece is
+    parsed, and never while one is waited for.
     Takes slices of time (see ``pace``). Raises ImportFailed for what is no channel list.
     """
-    pace, lines, parser = Pace(), Lines(charset), ListParser(base)
-    blocks: list[list[bytes]] = []
-    digest, size = hashlib.sha256(), 0
-    hosts = HostCount()
-    head = b""
-
-    def parse(found: list[str]) -> None:
-        for start in range(0, len(found), _LINES_AT_ONCE):
-            entries = parser.feed(found[start : start + _LINES_AT_ONCE])
-            hosts.add(entry.url for entry in entries)
-            _append(blocks, source.number, entries, digest)
-            pace()
-
+    reading = _Reading(source, base, charset)
+    worker = nullcontext() if worker is None else worker
     for piece in unpacked(pieces):
-        size += len(piece)
-        if size > MAX_BODY:
+        with worker:
+            keep(piece)
+            reading.feed(piece)
+        if reading.is_full:
+            break  # what follows is left out, and need not be fetched
+    with worker:
+        return reading.finish()
+
+
+class _Reading:
+    """A list being read."""
+
+    def __init__(self, source: Source, base: str, charset: str) -> None:
+        self._source = source
+        self._pace, self._lines, self._parser = Pace(), Lines(charset), ListParser(base)
+        self._blocks: list[list[bytes]] = []
+        self._digest, self._size = hashlib.sha256(), 0
+        self._hosts = HostCount()
+        self._head = b""
+        self._left = MAX_ENTRIES
+        self.is_full = False
+
+    def feed(self, piece: bytes) -> None:
+        """Some more of it. Raises ImportFailed."""
+        self._size += len(piece)
+        if self._size > MAX_BODY:
             raise ImportFailed(f"longer than {MAX_BODY // 1024**2} MiB")
-        if len(head) < 64:
-            head = (head + piece[:64]).lstrip(b"\xef\xbb\xbf \t\r\n\0")
-            if head.startswith(b"<"):
+        if len(self._head) < 64:
+            self._head = (self._head + piece[:64]).lstrip(b"\xef\xbb\xbf \t\r\n\0")
+            if self._head.startswith(b"<"):
                 raise ImportFailed("an HTML page, not a channel list")
-        keep(piece)
-        pace()
+        self._pace()
         for start in range(0, len(piece), _PARSED_AT_ONCE):
-            parse(lines.feed(piece[start : start + _PARSED_AT_ONCE]))
-    parse(lines.finish())
-    parser.finish()
-    digest.update(repr(parser.headers).encode("utf-8", "replace"))
-    if not head:
-        raise ImportFailed("an empty answer")
-    if not blocks and not parser.is_list:
-        raise ImportFailed("not a channel list")
-    listing = Listing(replace(source, host=hosts.most), blocks, parser.headers)
-    skipped = parser.skipped + lines.skipped
-    return Imported(listing, digest.hexdigest(), size, skipped, parser.is_list)
+            self._parse(self._lines.feed(piece[start : start + _PARSED_AT_ONCE]))
+
+    def _parse(self, found: list[str]) -> None:
+        for start in range(0, len(found), _LINES_AT_ONCE):
+            entries = self._parser.feed(found[start : start + _LINES_AT_ONCE])
+            if len(entries) > self._left:
+                entries, self.is_full = entries[: self._left], True
+            self._left -= len(entries)
+            self._hosts.add(entry.url for entry in entries)
+            _append(self._blocks, self._source.number, entries, self._digest)
+            self._pace()
+            if self.is_full:
+                return
+
+    def finish(self) -> Imported:
+        """All that was in it. Raises ImportFailed."""
+        parser, blocks = self._parser, self._blocks
+        if not self.is_full:
+            self._parse(self._lines.finish())
+            parser.finish()
+        if self.is_full:  # or one that ends just there would be the same
+            self._digest.update(b"more")
+        self._digest.update(repr(parser.headers).encode("utf-8", "replace"))
+        if not self._head:
+            raise ImportFailed("an empty answer")
+        if not blocks and not parser.is_list:
+            raise ImportFailed("not a channel list")
+        listing = Listing(replace(self._source, host=self._hosts.most), blocks, parser.headers)
+        return Imported(
+            listing,
+            self._digest.hexdigest(),
+            self._size,
+            skipped=parser.skipped + self._lines.skipped,
+            cut=parser.cut,
+            is_full=self.is_full,
+            is_list=parser.is_list,
+        )
 
 
 def _append(

@@ -44,6 +44,10 @@ class ImportState(Protocol):
     @property
     def skipped(self) -> int: ...
     @property
+    def cut(self) -> int: ...
+    @property
+    def is_full(self) -> bool: ...
+    @property
     def failures(self) -> int: ...
     @property
     def error(self) -> str: ...
@@ -209,6 +213,7 @@ class View:
                     waiting=self.hubs.limits.waiting(state.source.number),
                     entries=state.entries,
                     skipped=state.skipped,
+                    cut=state.cut,
                     import_seconds=state.duration,
                     import_failures=state.failures,
                     last_success=state.last_success,
@@ -232,6 +237,8 @@ class View:
             **self._slots(state.source),
             "entries": state.entries,
             "skipped": state.skipped,
+            "cut": state.cut,
+            "is_full": state.is_full,
             "failures": state.failures,
             "error": self._public(state.error),
             "last_success": state.last_success,

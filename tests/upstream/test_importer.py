@@ -426,20 +426,131 @@ class WaitingClient:
         raise UpstreamError(Reason.REFUSED)
 
 
-def test_sources_are_imported_side_by_side_up_to_the_number_that_is_set(
+def test_all_lists_are_fetched_at_once_whatever_the_number_of_workers(
     make: Callable[..., Rig],
 ) -> None:
     client = WaitingClient()
-    rig = make(*(f"http://a.example/{n}" for n in range(5)), client=client, worker_threads=3)
+    rig = make(*(f"http://a.example/{n}" for n in range(5)), client=client, worker_threads=1)
     rig.importer.start()
     with gevent.Timeout(LIMIT):
-        while client.waiting < 3:
+        while client.waiting < 5:
             gevent.sleep(0.001)
-        gevent.sleep(0)
-        assert client.waiting == 3
         client.go_on.set()
         rig.run()
-    assert (client.most, client.asked) == (3, 5)
+    assert (client.most, client.asked) == (5, 5)
+
+
+@pytest.mark.parametrize("bytes_sent", [0, 20, len(LIST)])
+def test_lists_that_never_end_keep_no_other_from_importing(
+    make: Callable[..., Rig], server: ListServer, bytes_sent: int
+) -> None:
+    """However far they got: before the first byte, in mid-list, before the end of the answer."""
+    over = threading.Event()
+
+    def answer(_: Mapping[str, str], path: str) -> Answer:
+        if "drip" in path:
+            over.wait(LIMIT)
+        return 200, {}, LIST
+
+    class Dripping:
+        """Begins a list and sends no more."""
+
+        def get(self, source: Source, *args: Any, **options: Any) -> Any:
+            response = Client(rig_config).get(source, *args, **options)
+            if source.number < 5:
+                read = response.raw.read1
+                parts = iter([read(bytes_sent)] if bytes_sent else [])
+
+                def read1(_: int) -> bytes:
+                    if part := next(parts, b""):
+                        return bytes(part)
+                    gevent.sleep(LIMIT)
+                    return b""
+
+                response.raw.read1 = read1
+            return response
+
+    rig_config = Config(sources=(Source(1, server.url, 1),))
+    rig = make(*[server.url] * 5, client=Dripping(), worker_threads=1)
+    rig.importer.start()
+    with gevent.Timeout(LIMIT):
+        rig.told.wait()
+    assert rig.names == ["One", "Two"]
+    assert [state.last_success is not None for state in rig.importer.states] == [False] * 4 + [True]
+    over.set()
+
+
+def test_a_worker_is_taken_by_what_is_parsed_and_not_by_who_waits_for_more() -> None:
+    class Worker:
+        taken = 0
+        held = False
+
+        def __enter__(self) -> None:
+            self.held = True
+            self.taken += 1
+
+        def __exit__(self, *_: object) -> None:
+            self.held = False
+
+    worker = Worker()
+    fetched, kept = [], []
+
+    def pieces() -> Iterator[bytes]:
+        for start in range(0, len(LIST), 20):
+            fetched.append(worker.held)
+            yield LIST[start : start + 20]
+        fetched.append(worker.held)
+
+    imported = lists_module.read_list(
+        Source(1, "http://a.example/", 1),
+        "http://a.example/",
+        pieces(),
+        lambda _: kept.append(worker.held),
+        worker=worker,
+    )
+    assert len(imported.listing) == 2
+    assert not any(fetched)
+    assert all(kept)
+    assert worker.taken == len(fetched)
+
+
+def test_of_a_list_that_is_too_long_the_beginning_is_kept_and_that_is_told(
+    make: Callable[..., Rig],
+    server: ListServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(lists_module, "MAX_ENTRIES", 3)
+    entries = [f"#EXTINF:-1,Channel {n}\nhttp://a.example/{n}\n" for n in range(20_000)]
+    server.answer = 200, {}, "".join(["#EXTM3U\n", *entries]).encode()
+    caplog.set_level(logging.INFO)
+    rig = make(server.url).run()
+    assert rig.names == ["Channel 0", "Channel 1", "Channel 2"]
+    assert rig.importer.states[0].is_full
+    assert "source-1: the list has more than 3 entries: those behind are left out" in caplog.text
+    server.answer = 200, {}, "".join(["#EXTM3U\n", *entries[:3]]).encode()
+    rig.run()
+    assert not rig.importer.states[0].is_full
+
+
+def test_a_list_of_just_as_many_entries_as_fit_is_not_too_long(
+    make: Callable[..., Rig], server: ListServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists_module, "MAX_ENTRIES", 2)
+    rig = make(server.url).run()
+    assert (rig.names, rig.importer.states[0].is_full) == (["One", "Two"], False)
+
+
+def test_what_was_too_long_is_counted(
+    make: Callable[..., Rig], server: ListServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    name = "N" * 40_000
+    server.answer = 200, {}, f"#EXTM3U\n#EXTINF:-1,{name}\nhttp://a.example/1\n".encode()
+    rig = make(server.url).run()
+    assert [len(name) for name in rig.names] == [256]
+    assert rig.importer.states[0].cut == 1
+    assert "source-1: 1 entries, 1 texts cut that were too long" in caplog.text
 
 
 def test_an_import_asked_for_while_one_runs_is_that_one(make: Callable[..., Rig]) -> None:

@@ -63,9 +63,11 @@ function drawPips(bar, pips, used, limit) {
 }
 
 function imported(source, now) {
-  const parts = [`${count(source.entries)} entries`];
+  const more = source.is_full ? " (the list has more: they are left out)" : "";
+  const parts = [`${count(source.entries)} entries${more}`];
   if (source.stale_names) parts.push(`${plural(source.stale_names, "name lookup")} unanswered`);
   if (source.skipped) parts.push(`${plural(source.skipped, "line")} skipped`);
+  if (source.cut) parts.push(`${plural(source.cut, "text")} cut that ${source.cut > 1 ? "were" : "was"} too long`);
   if (source.last_success) {
     parts.push(`imported ${span(Math.round(now - source.last_success))} ago`);
     parts.push(`in ${span(source.import_seconds)}`);
