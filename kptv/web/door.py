@@ -62,9 +62,13 @@ class Door:
         """Connections that are being answered."""
         return len(self.places) - len(self.silent)
 
-    def enter(self, hang_up: Callable[[], None]) -> Place | None:
-        """A place for a new connection, which is silent yet; None: it is refused."""
-        if self._closed or (len(self.places) >= self.limit and not self._make_room()):
+    def enter(self, hang_up: Callable[[], None], *, scarce: bool = False) -> Place | None:
+        """A place for a new connection, which is silent yet; None: it is refused.
+
+        ``scarce``: there is room for no more, however many places are free.
+        """
+        is_full = scarce or len(self.places) >= self.limit
+        if self._closed or (is_full and not self._make_room()):
             return None
         place = Place(self, hang_up)
         self.places.add(place)

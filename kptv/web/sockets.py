@@ -42,11 +42,21 @@ def public_address() -> str:
     return ""
 
 
+def most_clients() -> int:
+    """How many sockets there may be beside what is open for ourselves."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return allowed - _left(CLIENTS_LEAVE, allowed)
+
+
 def are_scarce(descriptor: int, leave: int) -> bool:
-    """True where fewer than ``leave`` descriptors are free, or a quarter of a small allowance.
+    """True where fewer than ``leave`` descriptors are free; of a small allowance, fewer.
 
     ``descriptor`` was opened just now: it is the lowest that was free (POSIX, open()), so all
     below it are in use.
     """
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return descriptor >= allowed - min(leave, allowed * leave // (4 * VIEWERS_LEAVE))
+    return descriptor >= allowed - _left(leave, allowed)
+
+
+def _left(leave: int, allowed: int) -> int:
+    return min(leave, allowed // (3 if leave == VIEWERS_LEAVE else 8))

@@ -14,13 +14,15 @@ from time import monotonic
 from typing import Any
 
 import gevent
+from gevent.server import StreamServer
 from gunicorn import http, util
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 from kptv.web.door import KEPT_FOR_OPERATORS, SPARE_PLACES, Door, Place
-from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of
+from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of, most_clients
 
+ACCEPTED_AT_ONCE = 8  # connections; far below sockets.CLIENTS_LEAVE
 MOST_REQUESTS = 1000  # of one connection, as nginx allows; then it is closed
 HEADER_TIMEOUT = 5.0  # seconds for a whole header: one lost packet costs 1 to 3
 BODY_TIMEOUT = 10.0  # seconds for a whole body
@@ -71,7 +73,10 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.door = Door(self.worker_connections - SPARE_PLACES, KEPT_FOR_OPERATORS)
+        limit = min(self.worker_connections - SPARE_PLACES, most_clients())
+        # So many have their descriptors before any is looked at, and may have to make room.
+        StreamServer.max_accept = ACCEPTED_AT_ONCE
+        self.door = Door(limit, min(KEPT_FOR_OPERATORS, limit // 4))
 
     def handle_exit(self, sig: int, frame: object) -> None:
         """SIGTERM: connections that ask for nothing must not hold up the end."""
@@ -80,9 +85,10 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """One connection, from its accepting to its end."""
-        place = self.door.enter(hang_up_of(client))
+        scarce = are_scarce(client.fileno(), CLIENTS_LEAVE)
+        place = self.door.enter(hang_up_of(client), scarce=scarce)
         try:
-            if place is None or are_scarce(client.fileno(), CLIENTS_LEAVE):
+            if place is None:
                 _refuse(client)
             else:
                 self._serve_all(listener, client, addr, place)

@@ -194,6 +194,12 @@ def post(proxy: Proxy, body: bytes) -> bytes:
         return drain(connection)
 
 
+def limit_descriptors(proxy: Proxy, count: int) -> None:
+    """Its hard limit, before it reads it: all processes of it inherit that."""
+    assert proxy.process is not None
+    resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, (count, count))
+
+
 @contextlib.contextmanager
 def many_descriptors(count: int) -> Iterator[None]:
     """This process may open so many."""
@@ -205,13 +211,19 @@ def many_descriptors(count: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.parametrize("descriptors", [0, 1024])
 def test_connections_that_drip_keep_no_place(
-    start_provider: Callable[..., Provider], start_proxy: Callable[..., Proxy]
+    start_provider: Callable[..., Provider],
+    start_proxy: Callable[..., Proxy],
+    descriptors: int,
 ) -> None:
-    """More than there are places: who asks is served, who drips is hung up."""
+    """More than there are places, or descriptors: who asks is served, who drips is hung up."""
     provider = start_provider("one")
     provider.add_channel("News")
-    proxy = start_proxy((provider, 1), MAX_CLIENTS="50")
+    proxy = start_proxy((provider, 1), MAX_CLIENTS="50", wait=False)
+    if descriptors:
+        limit_descriptors(proxy, descriptors)
+    proxy.wait_until_ready()
     with contextlib.ExitStack() as opened, many_descriptors(3000):
         for _ in range(1300):
             connection = opened.enter_context(connect(proxy))
@@ -232,11 +244,8 @@ def test_where_descriptors_end_a_viewer_is_refused_at_once_and_health_answers(
     provider.add_channel("News")
     with contextlib.ExitStack() as watching:
         proxy = start_proxy((provider, 1), wait=False)
-        assert proxy.process is not None
-        resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, (200, 200))
+        limit_descriptors(proxy, 200)
         proxy.wait_until_ready()
-        limit = resource.prlimit(proxy.worker_pid, resource.RLIMIT_NOFILE, (200, 200))
-        assert limit
         statuses = []
         for _ in range(220):
             viewer = watching.enter_context(proxy.viewer("news"))

@@ -46,6 +46,16 @@ def test_where_nobody_is_silent_the_newcomer_is_refused() -> None:
     assert hall.hung_up == [11]
 
 
+def test_where_descriptors_are_scarce_a_newcomer_takes_the_place_of_a_silent_one() -> None:
+    hall = Hall()
+    _, second = hall.fill(2)
+    assert hall.door.enter(lambda: None, scarce=True) is not None
+    assert hall.hung_up == [0]
+    second.ask(vital=False)
+    hall.door.silent.popitem()[0].ask(vital=False)
+    assert hall.door.enter(lambda: None, scarce=True) is None
+
+
 def test_the_last_places_serve_vital_requests_only() -> None:
     hall = Hall()
     places = hall.fill()
