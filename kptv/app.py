@@ -102,6 +102,8 @@ def create_app(config: Config) -> Flask:
     def replace_catalog(catalog: Catalog) -> None:
         log_of_process.redactor.learn(catalog.secrets)
         lists.replace(catalog)
+        opener.forget()
+        hubs.files.forget()
 
     def imported() -> None:
         if catalog := lists.catalog:

@@ -101,6 +101,10 @@ class IsFile(KptvError):
         self.body = body
 
 
+class IsLive(KptvError):
+    """A body that is a live stream where a file was asked for; its connection is closed."""
+
+
 class Unavailable(KptvError):
     """A channel that cannot be played now: answer 503 and ``retry_after`` (seconds)."""
 

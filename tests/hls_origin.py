@@ -89,6 +89,7 @@ class HlsOrigin:
     late: float = 0.0  # seconds in which a segment that is listed is not there yet
     late_status: int = 404  # what it answers then
     batch: int = 1  # segments that are listed at once
+    closed: set[str] = field(default_factory=set)  # tokens whose playlists are 404
     two_servers: bool = False  # in turn, the second one window behind
     segment_seconds: float = 0.0  # that a segment's body takes
     unsized: bool = False  # chunked bodies
@@ -161,6 +162,10 @@ class HlsOrigin:
             self._next_at = time.monotonic()
             self.frozen = False
 
+    def close_tokens(self) -> None:
+        """The playlists behind the tokens given so far are gone; their segments are there."""
+        self.closed |= self._tokens.keys()
+
     def splice(self) -> None:
         """The next segment is tagged as a discontinuity."""
         self._mark = True
@@ -211,9 +216,8 @@ class HlsOrigin:
             if name == "/channel.m3u8":
                 return self._list()
             if match := re.fullmatch(r"/t/(\w+)(/.*)", name):
-                over = self._tokens.get(match[1], 0.0) < time.monotonic()
-                if over and (self.token_of == "all" or name.endswith(".ts")):
-                    return 403, {}, b"token"
+                if status := self._refusal(match[1], is_segment=name.endswith(".ts")):
+                    return status, {}, b"token"
                 name = match[2]
             if name.split("/")[1] in self.dead_variants:
                 return 404, {}, b"dead"
@@ -226,6 +230,13 @@ class HlsOrigin:
             if match := re.fullmatch(r"/(\w*)/(\d+)-(\d+)\.ts", name):
                 return self._segment(match[1], int(match[2]), int(match[3]))
             return 404, {}, b"no"
+
+    def _refusal(self, token: str, *, is_segment: bool) -> int:
+        """What a request with this token is refused with; 0: it is not."""
+        over = self._tokens.get(token, 0.0) < time.monotonic()
+        if over and (self.token_of == "all" or is_segment):
+            return 403
+        return 404 if token in self.closed and not is_segment else 0
 
     def _list(self) -> tuple[int, dict[str, str], bytes]:
         prefix = ""

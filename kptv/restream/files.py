@@ -18,7 +18,7 @@ from gevent.hub import get_hub
 from kptv.channels.failover import Failover
 from kptv.channels.model import Channel, Stream
 from kptv.config import Config
-from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
+from kptv.errors import FileBody, IsLive, Reason, Unavailable, UpstreamError
 from kptv.metrics import STOPPED, ChannelCounters, Metrics
 from kptv.restream.attempts import next_attempt
 from kptv.restream.feed import settling
@@ -29,8 +29,12 @@ log = logging.getLogger(__name__)
 _REMEMBERED = 10_000  # channels
 
 
+class NotAFile(Unavailable):
+    """What was known as a film is live: whoever asks again gets it as such."""
+
+
 class OpenFileCall(Protocol):
-    """Opens a file, or one range of it; raises UpstreamError."""
+    """Opens a file, or one range of it; raises UpstreamError, IsLive."""
 
     def __call__(self, stream: Stream, byte_range: str | None) -> FileBody: ...
 
@@ -124,7 +128,10 @@ class Files:
     def open(
         self, channel: Channel, byte_range: str | None, departed: Callable[[], bool]
     ) -> OpenFile:
-        """A film or recording, or one range of it, on a slot of its own. Raises Unavailable."""
+        """A film or recording, or one range of it, on a slot of its own.
+
+        Raises Unavailable; NotAFile, which blames no stream, where it is live by now.
+        """
         me = gevent.getcurrent()
         self._asking[me] = departed
         try:
@@ -150,6 +157,10 @@ class Files:
             # What its first bytes said, not what the provider does.
             file.headers = {**file.headers, "Content-Type": known["Content-Type"]}
         return file
+
+    def forget(self) -> None:
+        """Of every channel it must be found out anew whether it is a film."""
+        self._known.clear()
 
     def look_after(self) -> None:
         """Called twice a second: who has left is let go, though nothing can be sent to show it."""
@@ -178,6 +189,10 @@ class Files:
                         body = self._open_file(attempt.stream, byte_range)
                     failover.started(monotonic())
                     return self.keep(channel, body, attempt.slot.transfer())
+                except IsLive:
+                    self._known.pop(channel.slug, None)
+                    counters.ended(source.number, STOPPED)
+                    raise NotAFile("a film that is live by now", 1.0) from None
                 except UpstreamError as error:
                     outcome = error.reason
                     if error.reason is Reason.NOT_MEDIA:

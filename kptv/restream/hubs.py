@@ -18,7 +18,7 @@ from kptv.errors import Unavailable
 from kptv.metrics import Metrics
 from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.feed import OpenStream
-from kptv.restream.files import Files, OpenFile, OpenFileCall
+from kptv.restream.files import Files, NotAFile, OpenFile, OpenFileCall
 from kptv.restream.hub import Hub
 from kptv.restream.journal import Journal, Kind
 from kptv.restream.limits import ConnectionLimits
@@ -116,7 +116,10 @@ class Hubs:
         without waiting whether the viewer has hung up. Raises Unavailable.
         """
         if self.files.headers(channel) is not None:
-            return self.files.open(channel, byte_range, departed)
+            try:
+                return self.files.open(channel, byte_range, departed)
+            except NotAFile as why:
+                log.info("%s: %s", channel.slug, why)
         hub = self._hub_of(channel)
         warm = hub.output.playable
         subscriber = Subscriber(hub, departed, client)

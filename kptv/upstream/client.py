@@ -8,9 +8,10 @@ import socket
 import ssl
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import requests
 import urllib3
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 10  # real chains (load balancer, token, edge) have two or three
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
+# Of an answer to a cookie of a session that is over (431: they have become too many).
+SESSION_OVER = frozenset((401, 403, 410, 431))
 LONGEST_RETRY_AFTER = 86400.0  # seconds; more is nonsense
 
 
@@ -56,6 +59,7 @@ class Client:
         self._sessions: dict[int, _Session] = {}
         self._logins = Logins()
         self._odd: set[int] = set()  # numbers of sources whose heads have lines that are no field
+        self._parent: Client | None = None  # whose cookies it began with
 
     def alone(self, source: Source) -> Client:
         """A client for one stream that asks often: send ``Connection: keep-alive`` with it.
@@ -64,6 +68,7 @@ class Client:
         and keeps those of two hosts at most. Close it with the stream.
         """
         client = Client(self._config, self.roads)
+        client._parent = self
         session = client._sessions[source.number] = _Session()
         session.cookies.update(self._session(source).cookies)
         client._logins = self._logins
@@ -81,37 +86,68 @@ class Client:
         headers: Mapping[str, str],
         timeout: tuple[float, float],
         also: frozenset[int] = frozenset(),
+        again: bool = True,
     ) -> requests.Response:
         """The open answer, its body unread; the caller hangs up.
 
         ``timeout`` is (connect, between two reads), in seconds. Each hop of a redirect is
         closed before the next is opened, so that no more than one connection is ever open.
+        Who is refused with cookies asks once more without (``again``): the session may be over.
         Raises UpstreamError for no connection and for what is neither a success with a whole
         body nor has a status of ``also``.
         """
         # Bytes: http.client refuses what is not Latin-1 in a str.
         sent = {name: value.encode() for name, value in self.headers(headers).items()}
+        cookies: set[str] = set()
+        response = self._follow(source, url, sent, timeout, cookies)
+        if again and response.status_code in SESSION_OVER and cookies:
+            hang_up(response)
+            response = self._follow(source, url, sent, timeout, set(), frozenset(cookies))
+            if response.status_code not in SESSION_OVER:
+                self._forget(source, cookies)
+        if not answers_whole(response) and response.status_code not in also:
+            hang_up(response)
+            raise _refusal(response, time.time())
+        self._tell_of_skipped(source, response)
+        return response
+
+    def _follow(
+        self,
+        source: Source,
+        url: str,
+        headers: dict[str, bytes],
+        timeout: tuple[float, float],
+        cookies: set[str],
+        without: frozenset[str] = frozenset(),
+    ) -> requests.Response:
+        """The answer behind all redirects; ``cookies`` are told which were sent on the way."""
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._request(source, url, sent, timeout)
+            response = self._request(source, url, headers, timeout, without)
+            cookie = response.request.headers.get("Cookie")
+            if isinstance(cookie, str):  # from the jar; a stream's own is in bytes
+                cookies.update(cookie.split("; "))
             if response.status_code not in REDIRECTS or "location" not in response.headers:
-                break
+                return response
             hang_up(response)
             with mapped_errors():
                 # http.client reads headers as Latin-1; what is in them is mostly UTF-8.
                 location = response.headers["location"].encode("latin-1")
                 moved = keeping_login(url, resolve(url, location.decode("utf-8", "replace")))
                 if not same_server(url, moved):  # an entry's own is for its own server too
-                    sent = {n: value for n, value in sent.items() if n.lower() != "authorization"}
+                    headers = {n: v for n, v in headers.items() if n.lower() != "authorization"}
                 if not same_host(url, moved):
-                    sent = travelling(sent)
+                    headers = travelling(headers)
                 url = moved
-        else:
-            raise UpstreamError(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects")
-        if not answers_whole(response) and response.status_code not in also:
-            hang_up(response)
-            raise _refusal(response, time.time())
-        self._tell_of_skipped(source, response)
-        return response
+        raise UpstreamError(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects")
+
+    def _forget(self, source: Source, cookies: Collection[str]) -> None:
+        """Send these (``name=value``) no more: they were what was refused."""
+        jar = self._session(source).cookies
+        for cookie in list[Any](jar):
+            if f"{cookie.name}={cookie.value}" in cookies:
+                jar.clear(cookie.domain, cookie.path, cookie.name)
+        if self._parent is not None:
+            self._parent._forget(source, cookies)
 
     def cookies(self, source: Source, url: str) -> tuple[str, ...]:
         """``name=value`` of each cookie that a request of ``url`` sends (RFC 6265, 5.4)."""
@@ -129,19 +165,29 @@ class Client:
         self._sessions.clear()
 
     def _request(
-        self, source: Source, url: str, headers: dict[str, bytes], timeout: tuple[float, float]
+        self,
+        source: Source,
+        url: str,
+        headers: dict[str, bytes],
+        timeout: tuple[float, float],
+        without: frozenset[str],
     ) -> requests.Response:
         """The answer, or that to a second or third request, if a digest was asked for."""
-        response = self._send(source, url, headers, timeout)
+        response = self._send(source, url, headers, timeout, without)
         for again in (False, True):
             if not self._logins.challenged(url, response, again=again):
                 break
             hang_up(response)
-            response = self._send(source, url, headers, timeout)
+            response = self._send(source, url, headers, timeout, without)
         return response
 
     def _send(
-        self, source: Source, url: str, headers: dict[str, bytes], timeout: tuple[float, float]
+        self,
+        source: Source,
+        url: str,
+        headers: dict[str, bytes],
+        timeout: tuple[float, float],
+        without: frozenset[str],
     ) -> requests.Response:
         if scheme_of(url) not in ("http", "https"):
             raise UpstreamError(Reason.BAD_URL, "not an http or https address")
@@ -149,14 +195,13 @@ class Client:
             raise UpstreamError(Reason.BAD_URL, OWN_LINK)
         with mapped_errors():
             try:
-                return self._session(source).get(
-                    url,
-                    headers=headers,
-                    auth=self._logins.of(url),
-                    stream=True,
-                    timeout=timeout,
-                    allow_redirects=False,
-                )
+                session = self._session(source)
+                auth = self._logins.of(url)
+                asked = requests.Request("GET", url, headers, auth=auth)
+                request = session.prepare_request(asked)
+                _leave_out(request, without)
+                settings = session.merge_environment_settings(request.url, {}, True, None, None)
+                return session.send(request, timeout=timeout, allow_redirects=False, **settings)
             except BaseException as error:
                 # Killed while it connects or shakes hands, urllib3 leaves the socket open, and
                 # the error, which somebody may keep, holds it.
@@ -195,6 +240,16 @@ class Client:
             headers = {k: v for k, v in headers.items() if k.lower() != name.lower()}
             headers[name] = value
         return {name: value for name, value in headers.items() if value}
+
+
+def _leave_out(request: requests.PreparedRequest, cookies: Collection[str]) -> None:
+    """Take these (``name=value``) out of those that a session adds to its requests."""
+    cookie = request.headers.get("Cookie")
+    if cookies and isinstance(cookie, str):  # a stream's own is in bytes
+        left = [pair for pair in cookie.split("; ") if pair not in cookies]
+        request.headers["Cookie"] = "; ".join(left)
+        if not left:
+            del request.headers["Cookie"]
 
 
 def hang_up(response: requests.Response) -> None:

@@ -27,6 +27,7 @@ from kptv.channels.model import Source
 from kptv.channels.packing import number_mark, pack
 from kptv.errors import ImportFailed, UpstreamError
 from kptv.formats import gzipped
+from kptv.formats.addresses import resolve
 from kptv.formats.gzipped import PIECE
 from kptv.formats.m3u import Entry, ListParser
 from kptv.formats.text import Lines
@@ -115,14 +116,10 @@ def _open_url(
     client: ListClient, source: Source, known: Version
 ) -> Iterator[tuple[Version, Iterator[bytes]] | None]:
     # Takes no slot of the source: providers count streams, and lists are requests to their panel.
-    with _request_errors():
-        response = client.get(
-            source,
-            source.url,
-            headers={"Accept-Encoding": "gzip", **known.conditions()},
-            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-            also=frozenset((304,)),
-        )
+    response = _ask(client, source, known)
+    if response.status_code == 304 and resolve(response.url, "x") != resolve(known.base, "x"):
+        response.close()  # behind another redirect, so its relative links lead elsewhere
+        response = _ask(client, source, Version())
     with closing(response):
         if response.status_code == 304:
             yield None
@@ -137,6 +134,17 @@ def _open_url(
         )
         # read1 gives what is there, and tells of a body shorter than its Content-Length.
         yield version, _pieces(_request_errors, lambda: response.raw.read1(PIECE))
+
+
+def _ask(client: ListClient, source: Source, known: Version) -> requests.Response:
+    with _request_errors():
+        return client.get(
+            source,
+            source.url,
+            headers={"Accept-Encoding": "gzip", **known.conditions()},
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            also=frozenset((304,)),
+        )
 
 
 def _pieces(

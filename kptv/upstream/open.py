@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from itertools import chain
@@ -12,7 +13,7 @@ import requests
 from kptv.channels.model import Stream
 from kptv.channels.reach import headers_for
 from kptv.config import Config
-from kptv.errors import FileBody, IsFile, Reason, UpstreamError
+from kptv.errors import FileBody, IsFile, IsLive, Reason, UpstreamError
 from kptv.formats import gzipped
 from kptv.formats.addresses import scheme_of
 from kptv.formats.files import file_type
@@ -24,9 +25,12 @@ from kptv.upstream.answers import answers_whole
 from kptv.upstream.client import Client, hang_up, mapped_errors
 from kptv.upstream.hls.play import HlsUpstream
 from kptv.upstream.hls.request import Answer, read_all
+from kptv.upstream.hls.way import Outdated
 from kptv.upstream.packets import whole_packets
 from kptv.upstream.progressive import read_body
 from kptv.upstream.remux import ONLY_BY_REMUX, Input, remux
+
+log = logging.getLogger(__name__)
 
 _A_PART = frozenset((206,))  # of a live stream is as good as any
 _OF_A_RANGE = frozenset((206, 416))
@@ -61,9 +65,16 @@ class Opener:
         UpstreamError when the upstream cannot go on, IsFile when it is no live stream.
         """
         if self._hls.knows(stream):
-            yield from self._hls.play(stream, None)
-        else:
-            yield from self._open(stream, stream.url)
+            try:
+                yield from self._hls.recall(stream)
+                return
+            except Outdated as outdated:
+                log.info("%s: %s: from the list's URL again", stream.source.tag, outdated)
+        yield from self._open(stream, stream.url)
+
+    def forget(self) -> None:
+        """Find out of each stream anew what it is."""
+        self._hls.forget()
 
     def _open(self, stream: Stream, url: str, *, is_entry: bool = False) -> Iterator[bytes]:
         """What is at ``url``; ``is_entry``: of a channel list that the stream turned out to be."""
@@ -116,7 +127,8 @@ class Opener:
     def open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
         """The open answer to a request of a file, or of one ``Range`` of it (RFC 9110, 14.2).
 
-        Raises UpstreamError, also where a whole body is no file: an error page with status 200.
+        Raises IsLive, and UpstreamError, also where a whole body is no file: an error page with
+        status 200.
         """
         response = self._get(stream, {"Range": byte_range} if byte_range else {})
         if response.status_code == 206 and is_packed(response):
@@ -129,7 +141,7 @@ class Opener:
             head = _read_head(read_body(response, config.stream_timeout, config.stall_timeout))
             content_type = file_type(head)
             if content_type is None:
-                raise UpstreamError(Reason.NOT_MEDIA, what_is(head))
+                raise IsLive if is_live(head) else UpstreamError(Reason.NOT_MEDIA, what_is(head))
         except BaseException:  # a deadline of the caller's too
             hang_up(response)
             raise
@@ -189,6 +201,13 @@ def _unpacked(body: Iterator[bytes]) -> Iterator[bytes]:
         yield from gzipped.unpacked(body)
     except gzipped.BadGzip as error:
         raise UpstreamError(Reason.NOT_MEDIA, str(error)) from None
+
+
+def is_live(head: bytes) -> bool:
+    """True for the start of what is played as a stream: packets, a playlist, a manifest."""
+    final = len(head) < PROBE_SIZE
+    is_playlist = what_playlist(head) is not Kind.OTHER
+    return is_playlist or is_dash(head) or bool(sniff(head, final=final))
 
 
 def is_dash(head: bytes) -> bool:

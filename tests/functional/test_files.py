@@ -226,16 +226,16 @@ def test_a_file_waits_for_the_slot_of_a_channel_being_watched(stage: Stage) -> N
             assert bytes(viewer.body) == MP4
 
 
-def test_what_was_a_file_and_is_live_now_is_found_out(stage: Stage) -> None:
+def test_what_was_a_file_and_is_live_now_is_played_at_once_and_not_blamed(stage: Stage) -> None:
     stage.get("turning")
     live = Reply(302, {"Location": stage.news.url})
     stage.films["turning"].fail_with(live)
     with stage.proxy.viewer("turning") as viewer:
-        assert viewer.wait_for_status() == 503
-    with stage.proxy.viewer("turning") as viewer:
         viewer.wait_for_source("one")
         assert viewer.headers["Content-Type"] == "video/mp2t"
     stage.one.wait(lambda: stage.one.connections == 0)
+    assert stage.proxy.metrics().value("iptv_proxy_stream_errors", channel="turning") == 0
+    assert stage.one.max_connections_seen == 1
 
 
 def test_a_file_comes_from_the_second_source_where_the_first_fails(

@@ -111,6 +111,7 @@ scenario("data keys", keys_rotate=2, data_keys=True)
 scenario("nested variants", nested=True, variants={"none!": 1, "low": 800_000})
 scenario("variables", defined=True, nested=True, variants={"low": 800_000}, token_life=2.5)
 scenario("no number", sequence="?")
+scenario("edge gone", 9.0, after(1.5, lambda o: o.close_tokens()), token_life=60.0, edge=True)
 scenario("two servers", 7.0, two_servers=True)
 scenario("reset", 6.0, after(2.5, lambda origin: origin.reset()))
 scenario("splice", 5.0, after(0.5, lambda origin: origin.splice()))
@@ -221,6 +222,15 @@ def test_a_segment_that_broke_in_the_middle_is_resumed_where_it_broke(results: R
 
 def test_a_segment_that_goes_silent_is_asked_for_again(results: Results) -> None:
     results("hang").assert_whole(5)
+
+
+def test_a_playlist_that_is_gone_behind_its_redirect_is_asked_of_the_lists_url(
+    results: Results,
+) -> None:
+    gone = results("edge gone")
+    assert gone.played.reason == ""
+    gone.assert_whole(8)
+    assert len(gone.origin.requests(r"^/channel\.m3u8")) == 2
 
 
 def test_headers_and_cookies_go_with_every_request(results: Results) -> None:

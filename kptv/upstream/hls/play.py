@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -22,7 +23,7 @@ from kptv.upstream.hls.pipe import Piece, Pipe
 from kptv.upstream.hls.playlists import Place, Reader
 from kptv.upstream.hls.request import Answer, Requests
 from kptv.upstream.hls.segments import NeedsRemux
-from kptv.upstream.hls.way import Media
+from kptv.upstream.hls.way import Media, Outdated
 from kptv.upstream.packets import started, whole_packets
 from kptv.upstream.remux import Input, remux
 
@@ -60,28 +61,55 @@ class HlsUpstream:
         self._places: TTLCache[tuple[int, str], Place] = TTLCache(_PLACES, _PLACE_KEPT)
 
     def knows(self, stream: Stream) -> bool:
-        """True where ``play`` needs no answer of the stream's URL."""
+        """True where ``recall`` has something to go by."""
         return stream.key in self._memory
 
-    def play(self, stream: Stream, opening: Answer | None) -> Iterator[bytes]:
+    def forget(self) -> None:
+        """Of every stream it must be found out anew what it is; places stay."""
+        self._memory.clear()
+
+    def play(self, stream: Stream, opening: Answer) -> Iterator[bytes]:
         """Whole transport stream packets, as they play.
 
-        ``opening`` is the playlist that the stream's URL gave, its connection closed; None: ask.
+        ``opening`` is the playlist that the stream's URL gave, its connection closed.
         An empty piece, a Seam, says what lies between two segments.
         Ends by itself only after a film; raises UpstreamError when the upstream cannot go on.
         A stream that failed, and is played again, goes on behind what came of it before.
         Has one connection at a time open, to each of two hosts at most, and no greenlet or
         connection left when it is closed.
         """
-        learned = None if opening else self._memory.get(stream.key)
-        if learned is None or not learned.remux:
+        try:
+            yield from self._read(stream, opening, None)
+        except _Remux as needed:
+            self._remember(stream, needed.learned)
+            yield from self._remux(stream, needed.learned)
+
+    def recall(self, stream: Stream) -> Iterator[bytes]:
+        """As ``play``, from what is remembered and without an answer of the stream's URL.
+
+        Raises Outdated, before anything is given, where that leads nowhere any more: tokens end,
+        and a stream may be of another kind by now.
+        """
+        learned = self._memory[stream.key]
+        if not learned.remux:
             try:
-                yield from self._read(stream, opening, learned)
+                yield from self._read(stream, None, learned)
                 return
             except _Remux as needed:
                 learned = needed.learned
-        self._remember(stream, learned)
-        yield from self._remux(stream, learned)
+                self._remember(stream, learned)
+        with closing(self._remux(stream, learned)) as pieces:
+            try:
+                first = next(pieces, None)
+            except UpstreamError as error:
+                if error.reason in (Reason.UNSUPPORTED, Reason.STALLED):
+                    raise
+                raise Outdated(str(error)) from None
+            if first is None:  # a film that ended before it began
+                self._memory.pop(stream.key, None)
+                raise Outdated("nothing came")
+            yield first
+            yield from pieces
 
     def _read(
         self,
@@ -89,6 +117,7 @@ class HlsUpstream:
         opening: Answer | None,
         learned: Learned | None,
     ) -> Iterator[bytes]:
+        """From ``opening``, or else from where ``learned`` says. Raises _Remux, Outdated."""
         pipe = Pipe()
         with Requests(self._config, self._client, stream) as http:
             place = self._places.pop(stream.key, None)
@@ -102,7 +131,7 @@ class HlsUpstream:
                 yield from started(packets, self._config.min_data_size)
             except NeedsRemux as needed:
                 raise _Remux(_learned(reader.media, http, str(needed))) from None
-            except UpstreamError:
+            except (UpstreamError, Outdated):
                 self._memory.pop(stream.key, None)
                 raise
             finally:
@@ -130,7 +159,7 @@ class HlsUpstream:
                 return
             yield from parts.feed(bytes(piece.data), piece.seam)
 
-    def _remux(self, stream: Stream, learned: Learned) -> Iterator[bytes]:
+    def _remux(self, stream: Stream, learned: Learned) -> Generator[bytes]:
         name = f"{stream.name or 'stream'}: {stream.source.tag}"
         log.info("%s: %s: put into a transport stream by ffmpeg", name, learned.remux)
         source = Input(

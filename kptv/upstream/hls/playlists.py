@@ -71,6 +71,7 @@ class Reader:
         self._media: Media | None = None
         self._place = place
         self._tracker = place.tracker if place else LiveTracker(config.stall_timeout)
+        self._stale = False  # the last playlist was older than what was played
         self._lost = 0  # segments in a row
         self._since_renewal = 0  # segments handed on
         self.counts = Counts()
@@ -92,12 +93,16 @@ class Reader:
     def place(self) -> Place | None:
         """How far it was read; None: not at all, to the end of a film, or it cannot be told.
 
+        None too where it went on from a place for which all that came was too old: either that
+        place is of another numbering, or nothing will come for long.
+
         The tracker in it is not to be used by two at a time.
         """
         tracker = self._tracker
         over = tracker.finished and tracker.is_vod
         begun = self._segments.any_media or self._place
-        if not begun or over or not tracker.has_place:
+        outlived = self._stale and not self._segments.any_media
+        if not begun or over or outlived or not tracker.has_place:
             return None
         if self._segments.partial == tracker.position:
             tracker.next_due()  # put back, but its beginning was played
@@ -130,8 +135,9 @@ class Reader:
     def _run(
         self, opening: Answer | None, remembered: str | None, variables: Mapping[str, str]
     ) -> None:
-        self._media = self._way.recall(remembered, variables) if remembered else None
-        if self._media is None:
+        if remembered:
+            self._media = self._way.recall(remembered, variables)
+        else:
             self._media = self._way.enter(opening or self._http.read(self._stream.url, MAX_BYTES))
         self._compare_variant(self._media.variant)
         while True:
@@ -262,13 +268,16 @@ class Reader:
                 raise Expired(error) from None
             tracker.failed(asked_at, monotonic())
             if monotonic() >= tracker.fails_at and self._pipe.empty:
-                raise
+                if self._way.forks:
+                    raise
+                raise Expired(error) from None  # the list's URL may lead elsewhere by now
             return
         self._update(playlist, asked_at)
 
     def _update(self, playlist: MediaPlaylist, asked_at: float) -> None:
         tracker, now = self._tracker, monotonic()
         update = tracker.update(playlist, asked_at, now)
+        self._stale = update.stale
         self.counts.skipped += update.skipped
         self.counts.resets += update.reset
         if update.reset or update.skipped:

@@ -48,7 +48,7 @@ def ask(http: Requests, url: str, start: int, silence: float) -> Word:
     if not url:
         return Word.NONE
     try:
-        response = http.get(url, start=start, end=start + 1, silence=silence)
+        response = http.get(url, start=start, end=start + 1, silence=silence, again=False)
     except UpstreamError as error:
         if error.status in REFUSED:
             return Word.OVER

@@ -54,11 +54,13 @@ class Requests:
         start: int = 0,
         end: int | None = None,
         silence: float = math.inf,
+        again: bool = True,
     ) -> requests.Response:
         """The open answer to a request of ``url``, or of its bytes ``start`` to ``end``.
 
         It may be silent for ``silence`` seconds, and no longer than STALL_TIMEOUT. A server
-        may answer a range with the whole (RFC 9110, 14.2). Raises UpstreamError.
+        may answer a range with the whole (RFC 9110, 14.2). ``again``: see Client.get. Raises
+        UpstreamError.
         """
         headers = {"Connection": "keep-alive", **headers_for(self._stream, url)}
         if start or end is not None:
@@ -69,17 +71,21 @@ class Requests:
             headers=headers,
             timeout=(self._config.stream_timeout, min(self._config.stall_timeout, silence)),
             also=frozenset((206,)) if "Range" in headers else frozenset(),
+            again=again,
         )
 
-    def read(self, url: str, limit: int) -> Answer:
-        """The whole body of ``url``, unpacked. Raises UpstreamError, also above ``limit`` bytes."""
+    def read(self, url: str, limit: int, patience: float = 1.0) -> Answer:
+        """The whole body of ``url``, unpacked. Raises UpstreamError, also above ``limit`` bytes.
+
+        ``patience``: the part of STREAM_TIMEOUT that it may take.
+        """
         asked_at = monotonic()
         if is_data(url):
             data = data_of(url)
             if data is None or len(data) > limit:
                 raise UpstreamError(Reason.BAD_URL, "a data: address that cannot be read")
             return Answer(data, url, asked_at)
-        timeout = self._config.stream_timeout
+        timeout = self._config.stream_timeout * patience
         late = UpstreamError(Reason.TIMEOUT, f"an answer not there within {timeout:g} s")
         with gevent.Timeout(timeout, late):
             response = self.get(url)

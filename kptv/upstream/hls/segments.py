@@ -78,7 +78,7 @@ class SegmentFetcher:
     def __init__(self, http: Requests, pipe: Pipe) -> None:
         self._http = http
         self._pipe = pipe
-        self._keys: LRUCache[str, bytes] = LRUCache(_KEYS)
+        self._keys: LRUCache[str | None, bytes] = LRUCache(_KEYS)
         self._maps = Maps(http)
         self._job: _Job | None = None
         self._had = -1  # the number of the last segment that came whole
@@ -172,17 +172,21 @@ class SegmentFetcher:
         start = (part.start if part else 0) + job.taken
         end = part.start + part.length if part else None
         silence = max(_SILENT * target_duration, 1.0)
-        response = self._http.get(segment.uri, start=start, end=end, silence=silence)
+        # Once media came with its cookies, a refusal is of the address: a token that is over.
+        again = not self.any_media
+        response = self._http.get(segment.uri, start=start, end=end, silence=silence, again=again)
         try:
             size = length_of(response, start, end)
             total = None if size is None else size + job.taken
             return self._hand_on(
                 job, body_of(response, start, end, _LONGEST * target_duration), total
             )
-        except BaseException:
+        except BaseException as error:
             hang_up(response)
             if not job.sniffed:  # nothing of it was handed on
                 job.taken, job.decryptor, job.gunzip = 0, None, Gunzip()
+                if segment.key and getattr(error, "reason", None) is Reason.NOT_MEDIA:
+                    self._keys.pop(segment.key.uri, None)  # another may be there by now
             raise
 
     def _hand_on(self, job: _Job, body: Iterator[bytes], total: int | None) -> float | None:

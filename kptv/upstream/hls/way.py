@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gevent.hub import get_hub
 
 from kptv.config import Config
-from kptv.errors import Reason, UpstreamError
+from kptv.errors import KptvError, Reason, UpstreamError
 from kptv.formats.hls.playlist import (
     BadPlaylist,
     Kind,
@@ -24,6 +24,11 @@ from kptv.upstream.hls.request import Answer, Requests
 log = logging.getLogger(__name__)
 
 _LARGE = 64 * 1024  # bytes of a playlist whose parsing would hold up other streams
+_RECALL = 0.4  # of STREAM_TIMEOUT, for an address remembered: another one must have its turn
+
+
+class Outdated(KptvError):
+    """What was remembered of a stream leads nowhere any more; nothing was played."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +66,15 @@ class Way:
         """True where another variant is left."""
         return bool(self._left)
 
-    def recall(self, url: str, variables: Mapping[str, str]) -> Media | None:
-        """What is at an address remembered; None: nothing that can be played."""
+    def recall(self, url: str, variables: Mapping[str, str]) -> Media:
+        """The media playlist at an address remembered. Raises Outdated."""
         try:
-            answer = self._http.read(url, MAX_BYTES)
+            answer = self._http.read(url, MAX_BYTES, _RECALL)
             playlist = parsed(answer, variables)
-        except UpstreamError:
-            return None  # a token that is over, most likely: from the list's URL again
-        if not isinstance(playlist, MediaPlaylist):
-            return None
+        except UpstreamError as error:  # a token that is over, most likely
+            raise Outdated(str(error)) from None
+        if not isinstance(playlist, MediaPlaylist) or (playlist.ended and not playlist.is_vod):
+            raise Outdated("another playlist, or one that has ended")
         return Media(playlist, answer.asked_at, variables=variables)
 
     def enter(self, answer: Answer, like: Variant | None = None) -> Media:
