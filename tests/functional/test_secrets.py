@@ -27,7 +27,8 @@ def test_attributes_that_hold_the_account_are_not_served(
         catchup_source=one.url(f"/timeshift/{account}/60/${{start}}/1.ts"),
         tvg_rec=f"{account}",
     )
-    one.list.entries += (one.url(f"/live/{account}/99.ts"),)  # no #EXTINF: named after its address
+    nameless = one.url(f"/live/{account}/99.ts")  # no #EXTINF: named after its address
+    one.list.entries = (nameless, *one.list.entries)
     proxy = start_proxy((one, 1), DEBUG="true")
     served = proxy.get("/playlist.m3u8").text
     assert 'tvg-id="news.1"' in served
