@@ -33,7 +33,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def config() -> Config:
-    return Config(sources=(Source(1, "http://unused/", 1),))
+    return Config(sources=(Source(1, "http://127.0.0.1/unused", 1),))
 
 
 @pytest.fixture
