@@ -1,0 +1,47 @@
+"""How much of this machine a child may take: so much memory, and no core for long."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from collections import deque
+from pathlib import Path
+
+MEMORY = 1024**3  # bytes of its own; an ffmpeg that copies takes a tenth
+SHARE, WITHIN = 0.5, 30.0  # of a core, over so many seconds: copying 50 Mbit/s takes 0.05
+_LOOK_EVERY = 1.0  # seconds
+_TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc/PID/stat
+
+
+class Appetite:
+    """What a child takes of a core. Pure: told its seconds of CPU and the time."""
+
+    def __init__(self) -> None:
+        self._taken: deque[tuple[float, float]] = deque()  # when, seconds of CPU so far
+
+    def is_too_large(self, cpu: float, now: float) -> bool:
+        """True where it took more than SHARE of a core over WITHIN seconds."""
+        taken = self._taken
+        if taken and now - taken[-1][0] < _LOOK_EVERY:
+            return False
+        taken.append((now, cpu))
+        while len(taken) > 2 and taken[1][0] <= now - WITHIN:
+            taken.popleft()
+        then, before = taken[0]
+        return now - then >= WITHIN and cpu - before > SHARE * (now - then)
+
+
+def limit_memory(pid: int) -> None:
+    """Let a child have MEMORY at most; where the system cannot, it has what it takes."""
+    with contextlib.suppress(OSError, AttributeError):  # it has ended, or this is not Linux
+        resource.prlimit(pid, resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of CPU that a process has taken; 0 where that cannot be told (proc(5))."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+    except (OSError, ValueError, IndexError):
+        return 0.0
