@@ -16,6 +16,7 @@ from prometheus_flask_exporter import PrometheusMetrics
 from werkzeug.exceptions import HTTPException
 
 from kptv.channels.catalog import Catalog
+from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.logs import Log, set_up_logging
 from kptv.metrics import Metrics
@@ -87,13 +88,14 @@ def create_app(config: Config) -> Flask:
         log.warning("%s", warning)
     metrics = Metrics()
     vitals = Vitals(metrics, to_stderr(config.log_format))
+    rhythms = Rhythms(config.stall_timeout)
     roads = Roads(config.allow_private_upstreams, config.port)
     client = Client(config, roads)
-    opener = Opener(config, client)
+    opener = Opener(config, client, rhythms)
     clients = Clients(config.trusted_proxies)
     if address := public_address():
         clients.tell_exposed(address, f"This machine has a public address, {address}")
-    hubs = Hubs(config, metrics, opener.open_stream, opener.open_file)
+    hubs = Hubs(config, metrics, opener.open_stream, opener.open_file, rhythms)
     lists = ServedLists(config)
 
     def current_catalog() -> Catalog | None:

@@ -20,7 +20,7 @@ class Reason(StrEnum):
     EMPTY = "empty"  # a body that ended before MIN_DATA_SIZE
     ENDED = "ended"  # end of body in mid-stream
     RESET = "reset"  # connection broken in mid-stream
-    STALLED = "stalled"  # open but silent for STALL_TIMEOUT
+    STALLED = "stalled"  # open but silent, longer than its rhythm explains
     UNSUPPORTED = "unsupported"  # encryption or a container that cannot be played here
     DRIP = "drip"  # the media clock advances less than 0.7 s a second
     NO_MEDIA = "no_media"  # packets, but no picture or sound in them

@@ -13,7 +13,7 @@ after the last one tried. A channel that has not yet shown anything (a cold star
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kptv.channels.model import Key, Source, Stream
@@ -23,11 +23,14 @@ from kptv.errors import Reason, UpstreamError
 COLD_START = 20.0  # seconds until a viewer who has seen nothing is told 503
 SHORTEST_TIMEOUT = 5.0  # that a candidate has of these, however many; slow panels need 3
 SLOT_WAIT = 10.0  # seconds that a viewer waits for a slot of a full source
-TRUSTED_AFTER = 30.0  # seconds of good media that wipe out earlier failures
+TRUSTED_AFTER = 10.0  # seconds of good media: its end is no failure in a row, nor those before
 REOPEN_DELAY = 1.0  # seconds from one opening to the next of a stream that gives media
 LONGEST_RETRY_DELAY = 60.0
 FIRST_BLOCK, LONGEST_BLOCK = 60.0, 1800.0  # cool-down of a blocked stream, doubling
 FORGET_AFTER = 3600.0  # a failure this old is no longer remembered
+
+# How what plays ends, if it is no rubbish: better than nothing, where there is nothing else.
+_BREAKS = frozenset((Reason.STALLED, Reason.ENDED, Reason.RESET, Reason.DRIP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +190,13 @@ class Health:
         """
         self._rests.let_in(offer)
 
-    def fail(self, stream: Stream, now: float) -> bool:
+    def fail(self, stream: Stream, now: float, *, may_block: bool = True) -> bool:
         """Count a failure; True if the stream is blocked from now on."""
         health = self._streams.setdefault(stream.key, _StreamHealth())
         health.failures += 1
         health.failed_at = now
         health.name = stream.name
-        if health.failures < self._policy.max_failures_before_block:
+        if health.failures < self._policy.max_failures_before_block or not may_block:
             return False
         health.blocked_until = now + min(FIRST_BLOCK * (1 << health.blocks), LONGEST_BLOCK)
         health.blocks = min(health.blocks + 1, 16)
@@ -247,6 +250,7 @@ class _Run:
     stream: Stream
     opened_at: float
     started_at: float | None = None  # first media
+    trusted: bool = False  # it gave enough of it
 
 
 class Failover:
@@ -349,6 +353,7 @@ class Failover:
             if last_media - run.started_at >= TRUSTED_AFTER:
                 self._health.trust(run.stream)
                 self._attempts.clear()
+                run = replace(run, trusted=True)
         return self._blame(run, error, now, busy)
 
     def spare(self, now: float, full: Collection[int]) -> Stream | None:
@@ -375,7 +380,16 @@ class Failover:
         if run.started_at is not None:
             delay, attempts.failures = min(self._policy.retry_delay, REOPEN_DELAY), 0
         attempts.not_before = run.opened_at + min(delay, LONGEST_RETRY_DELAY) * self._jitter()
-        return "stream blocked" if self._health.fail(run.stream, now) else ""
+        if run.trusted:
+            return ""
+        breaks = run.started_at is not None and error.reason in _BREAKS
+        may_block = not breaks or self._has_other(run.stream, now)
+        return "stream blocked" if self._health.fail(run.stream, now, may_block=may_block) else ""
+
+    def _has_other(self, stream: Stream, now: float) -> bool:
+        """Whether a candidate is left if this one is blocked."""
+        others = (other for other in self._streams if other.key != stream.key)
+        return any(self._health.standing(s, now)[0] is not Standing.BLOCKED for s in others)
 
     def stopped(self, now: float) -> None:
         """What was opened is given up although it works (no viewer is left)."""

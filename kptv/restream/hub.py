@@ -44,6 +44,7 @@ SMALL_AUDIENCE, SMALL_TICK, LARGE_TICK = 50, 0.015, 0.04
 PUBLISH_AT = 256 * 1024  # bytes that are published without gathering more
 BURST_TICK = 0.001  # then: long enough for others to run, 256 MB/s
 SUSPECT_AFTER = 2.0  # seconds of silence, after which the next candidate is opened beside
+LATE = 1.0  # seconds beyond the longest known pause: until then it is one more of them
 # Seconds of bytes without a programme in them, after which a stream is no stream: the splicer
 # itself waits 10 for a keyframe.
 PROGRAMME_WAIT = 12.0
@@ -313,7 +314,6 @@ class Hub:
                         opened = now
                 elif self.output.feed(data, now):
                     self._started(feed.stream)
-                self._lookout.dismiss()  # it speaks
                 self._check(now, opened)
                 gevent.sleep(self._tick(len(data)))
             self._finished = True
@@ -322,16 +322,27 @@ class Hub:
             self.output.close(monotonic(), clean=self._finished)
 
     def look_ahead(self, now: float) -> None:
-        """Called twice a second: while the stream is silent, open the next one beside it."""
+        """Called twice a second: while the stream is silent, open the next one beside it.
+
+        Hang that up when the stream speaks again. Who says something because it ends does not.
+        """
+        if self.state is not State.PLAYING or not self._interruptible:
+            return  # it is being left: what it still flushes says nothing
         silence = now - self.output.media_at
-        suspect = max(SUSPECT_AFTER, 2 * self.output.longest_gap)  # HLS pauses between segments
-        if self.state is State.PLAYING and silence >= suspect:
+        if silence >= max(SUSPECT_AFTER, self.output.expected_pause(now) + LATE):
             self._lookout.look(now)
+            if self._lookout.found:
+                self._take_over()
+        elif self.output.alive_at == self.output.media_at:
+            self._lookout.dismiss()
 
     def _take_over(self) -> None:
-        """What was opened beside has media: leave the silent stream for it."""
-        silence = monotonic() - self.output.media_at
-        self._interrupt(UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s"), self._feed)
+        """What was opened beside has media: leave the silent stream for it, if it still is."""
+        now = monotonic()
+        silence = now - self.output.media_at
+        if silence >= max(SUSPECT_AFTER, self.output.expected_pause(now)):
+            why = UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s")
+            self._interrupt(why, self._feed)
 
     def _check(self, now: float, opened: float) -> None:
         """Raises UpstreamError where what comes is of no use."""
@@ -354,9 +365,9 @@ class Hub:
         self.state = State.PLAYING
 
     def _failed(self, error: UpstreamError, stream: Stream) -> None:
-        media_at, busy = self.output.media_at, self._limits.in_use(stream.source) > 1
-        outcome = self._failover.failed(error, monotonic(), media_at, busy)
-        self.chronicle.lost(stream, error, media_at)
+        alive_at, busy = self.output.alive_at, self._limits.in_use(stream.source) > 1
+        outcome = self._failover.failed(error, monotonic(), alive_at, busy)
+        self.chronicle.lost(stream, error, alive_at)
         self.chronicle.failed(error, stream, outcome)
         self._recover()
 

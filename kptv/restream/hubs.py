@@ -13,6 +13,7 @@ from gevent.greenlet import Greenlet
 from kptv.channels.failover import Failover, Health, Policy
 from kptv.channels.grouping import slug_of
 from kptv.channels.model import Channel
+from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.errors import Unavailable
 from kptv.metrics import Metrics
@@ -34,8 +35,14 @@ class Hubs:
     """The hubs by channel, and what they share: limits, memory, health."""
 
     def __init__(
-        self, config: Config, metrics: Metrics, open_stream: OpenStream, open_file: OpenFileCall
+        self,
+        config: Config,
+        metrics: Metrics,
+        open_stream: OpenStream,
+        open_file: OpenFileCall,
+        rhythms: Rhythms | None = None,
     ) -> None:
+        """``rhythms``: shared with what opens the streams, which waits as long as they say."""
         self._config = config
         self._metrics = metrics
         self._open_stream = open_stream
@@ -47,6 +54,7 @@ class Hubs:
             give_up=config.stream_give_up,
         )
         self.health = Health(self._policy)
+        self.rhythms = rhythms or Rhythms(config.stall_timeout)
         self.limits = ConnectionLimits(config.sources)
         self.limits.reclaim = self._reclaim
         self.files = Files(config, metrics, self.limits, self._failover, open_file)
@@ -192,7 +200,7 @@ class Hubs:
 
     def _new_output(self, wake: Callable[[], None]) -> Output:
         buffer = ChunkBuffer(self._config.buffer_size_per_stream, self.budget)
-        return Output(buffer, self._slate_clip, monotonic(), wake)
+        return Output(buffer, self._slate_clip, monotonic(), wake, self.rhythms.of)
 
     def _failover(self, channel: Channel) -> Failover:
         return Failover(

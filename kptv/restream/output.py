@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kptv.channels.model import Stream
+from kptv.channels.rhythm import Pulse, Rest, Rhythm
 from kptv.formats.mpegts.joining import Chunk
 from kptv.formats.mpegts.meter import Stats
 from kptv.formats.mpegts.seam import Seam
@@ -26,13 +27,24 @@ class Output:
     """Splices upstreams into a buffer; ``wake`` is called when there is more in it."""
 
     def __init__(
-        self, buffer: ChunkBuffer, slate_clip: bytes, now: float, wake: Callable[[], None]
+        self,
+        buffer: ChunkBuffer,
+        slate_clip: bytes,
+        now: float,
+        wake: Callable[[], None],
+        rhythm_of: Callable[[Stream, float], Rhythm] = lambda stream, now: Rhythm(0.0),
     ) -> None:
-        """``slate_clip``: a transport stream to be shown while nothing works; empty: none."""
+        """``slate_clip``: a transport stream to be shown while nothing works; empty: none.
+
+        ``rhythm_of`` gives what is known of a stream's pauses, to be added to.
+        """
         self.buffer = buffer
         self.playable = False  # a viewer can start
         self.media_at = now  # when media last came
-        self.longest_gap = 0.0  # seconds between two pieces of media of this upstream
+        self._rhythm_of = rhythm_of
+        self._rhythm = Rhythm(0.0)  # of the stream that is, or was last, open
+        self._pulse = Pulse(self._rhythm, now)
+        self._clock = 0.0  # seconds of media made for viewers
         self._sent_at = now  # when anything last went to viewers
         self._splicer = Splicer()
         self._stream: Stream | None = None  # the last that was spliced in
@@ -61,22 +73,42 @@ class Output:
         """Viewers get the slate."""
         return self._slate is not None
 
+    @property
+    def alive_at(self) -> float:
+        """When an upstream last gave media and then went on; what is flushed at an end is none."""
+        return self._pulse.alive_at
+
+    @property
+    def longest_gap(self) -> float:
+        """Seconds between two pieces of media of this stream, at most, as far as is known."""
+        return max(self._rhythm.pause, self._pulse.doubtful)
+
+    def expected_pause(self, now: float) -> float:
+        """Seconds without media that are nothing unusual for this stream."""
+        return max(self._rhythm.expected(now), self._pulse.doubtful)
+
     def open(self, stream: Stream, now: float) -> None:
         """``stream`` feeds the programme from now on."""
         self._end_slate(now)
-        self._splicer.open(now, same_stream=stream == self._stream, program=stream.program)
+        same = stream == self._stream
+        self._splicer.open(now, same_stream=same, program=stream.program)
+        self._rhythm = self._rhythm_of(stream, now)
+        self._pulse = self._pulse.resumed(self._rhythm, now) if same else Pulse(self._rhythm, now)
         self._stream = stream
         self._is_open, self._begun = True, False
-        self.longest_gap = 0.0
 
     def feed(self, data: bytes, now: float) -> bool:
         """Bytes of the upstream; True once, when they bring its first media."""
+        if isinstance(data, Rest):
+            self._pulse.over()
         chunk = self._splicer.feed(data, now)
         if not chunk:
             return False
         begins = bool(chunk.entries) and not self._begun
-        if self._begun:
-            self.longest_gap = max(self.longest_gap, now - self.media_at)
+        before = max(self._clock, self._splicer.began)
+        self._clock = max(before, chunk.clock)
+        if begins or self._begun:
+            self._pulse.beat(now, before, self._clock)
         if begins:
             self._begun = self.playable = True
         self.media_at = now
@@ -108,6 +140,8 @@ class Output:
 
     def tick(self, now: float) -> None:
         """Called twice a second: keep those who wait."""
+        if self._is_open:
+            self._pulse.look(now)
         if not self.playable:
             return
         if not self._is_open and now - self.media_at >= SLATE_AFTER and self._slate is None:

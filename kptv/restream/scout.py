@@ -31,6 +31,7 @@ class Scout:
     def __init__(self, feed: Feed, on_done: Callable[[Scout], None]) -> None:
         self.feed = feed
         self.error: UpstreamError | None = None
+        self.found = False  # it has media
         self._on_done = on_done
         self._greenlet: Greenlet = gevent.spawn(self._run)
 
@@ -48,6 +49,7 @@ class Scout:
     def _run(self) -> None:
         try:
             self.feed.start()
+            self.found = True
         except IsFile as found:
             found.body.close()
             self.error = UpstreamError(Reason.NOT_MEDIA, "a file")
@@ -87,6 +89,11 @@ class Lookout:
 
     def __repr__(self) -> str:
         return f"<Lookout {self._scout!r}>"
+
+    @property
+    def found(self) -> bool:
+        """There is a feed with media to ``take``."""
+        return self._scout is not None and self._scout.found
 
     def look(self, now: float) -> None:
         """Open another stream than the one that plays, unless one is being opened already."""

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from itertools import chain
 from time import monotonic
 
+import gevent
 import requests
 
 from kptv.channels.model import Stream
 from kptv.channels.reach import headers_for
+from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.errors import FileBody, IsFile, IsLive, Reason, UpstreamError
 from kptv.formats import gzipped
@@ -21,6 +23,7 @@ from kptv.formats.hls.playlist import Kind
 from kptv.formats.hls.reader import MAX_BYTES, first_link
 from kptv.formats.hls.reader import what_is as what_playlist
 from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
+from kptv.formats.patience import LONGEST_PATIENCE
 from kptv.upstream.answers import answers_whole
 from kptv.upstream.client import Client, hang_up, mapped_errors
 from kptv.upstream.hls.play import HlsUpstream
@@ -52,10 +55,12 @@ _MANIFEST = re.compile(
 class Opener:
     """Opens streams by what their bytes are; remembers of each only whether it is HLS."""
 
-    def __init__(self, config: Config, client: Client) -> None:
+    def __init__(self, config: Config, client: Client, rhythms: Rhythms | None = None) -> None:
+        """``rhythms``: what is known of the streams' pauses, learned by who plays them."""
         self._config = config
         self._client = client
-        self._hls = HlsUpstream(config, client)
+        self._rhythms = rhythms or Rhythms(config.stall_timeout)
+        self._hls = HlsUpstream(config, client, self._rhythms)
 
     def open_stream(self, stream: Stream) -> Iterator[bytes]:
         """Whole transport stream packets, as they come, without an end.
@@ -82,9 +87,9 @@ class Opener:
             yield from self._remux(stream, url)
             return
         asked_at = monotonic()
-        response = self._get(stream, {}, url)
+        response = self._get_patiently(stream, url)
         try:
-            body = read_body(response, self._config.stream_timeout, self._config.stall_timeout)
+            body = self._read_body(response, stream)
             head = _read_head(body)
             packed = head.startswith(gzipped.MAGIC)  # and nobody said so
             start = gzipped.start(head)
@@ -159,19 +164,46 @@ class Opener:
         )
         name = f"{stream.name or 'stream'}: {stream.source.tag}"
         silence = max(self._config.stall_timeout, self._config.stream_timeout)
-        body = remux(self._config.ffmpeg, source, name, silence)
+        rhythm = self._rhythms.of(stream, monotonic())
+        rhythm.least = silence
+        body = remux(
+            self._config.ffmpeg, source, name, silence, lambda: rhythm.patience(monotonic())
+        )
         try:
             yield from whole_packets(body, self._config)
         except UpstreamError as error:
             if not (is_film and error.reason is Reason.ENDED):
                 raise
+        finally:
+            rhythm.least = 0.0
+
+    def _get_patiently(self, stream: Stream, url: str) -> requests.Response:
+        """The answer, whose body may pause for as long as anybody would wait for it."""
+        seconds = max(self._config.stream_timeout, self._config.stall_timeout)
+        late = UpstreamError(Reason.TIMEOUT, "no answer in time")
+        with gevent.Timeout(seconds, late):
+            return self._get(stream, {}, url, silence=LONGEST_PATIENCE + 1.0)
+
+    def _read_body(self, response: requests.Response, stream: Stream) -> Iterator[bytes]:
+        config, rhythm = self._config, self._rhythms.of(stream, monotonic())
+        return read_body(
+            response,
+            config.stream_timeout,
+            config.stall_timeout,
+            lambda: rhythm.patience(monotonic()),
+        )
 
     def _get(
-        self, stream: Stream, headers: dict[str, str], url: str | None = None
+        self,
+        stream: Stream,
+        headers: dict[str, str],
+        url: str | None = None,
+        silence: float = 0.0,
     ) -> requests.Response:
         config = self._config
         # Between two reads the body's own deadline (STALL_TIMEOUT) is the stricter one.
-        timeout = (config.stream_timeout, max(config.stream_timeout, config.stall_timeout))
+        silence = max(config.stream_timeout, config.stall_timeout, silence)
+        timeout = (config.stream_timeout, silence)
         return self._client.get(
             stream.source,
             url or stream.url,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from time import monotonic
 
+from kptv.channels.rhythm import Rest
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.mpegts.aligner import Aligner
@@ -47,21 +48,23 @@ def _aligned(body: Iterator[bytes], patience: float) -> Iterator[bytes]:
 
     Raises UpstreamError NOT_MEDIA where other bytes go on in their place: for ``patience``
     seconds, or for more bytes than any disturbance lasts (a fast body of them never waits,
-    so that nothing else would get a turn).
+    so that nothing else would get a turn). A pause before them is no part of these seconds.
     """
     aligner = Aligner()
-    good_at, dropped = monotonic(), 0
+    bad_since, dropped = 0.0, 0  # 0: what came last was good
     while True:
         try:
             data = next(body)
         except (StopIteration, UpstreamError) as end:
             if rest := aligner.flush():
-                yield rest  # the last packet waited for the byte after it
+                yield Rest(rest)  # the last packet waited for the byte after it
             if isinstance(end, StopIteration):
                 return
             raise
         if packets := aligner.feed(data):
             yield packets
-            good_at, dropped = monotonic(), aligner.bytes_dropped
-        elif aligner.bytes_dropped - dropped > GARBAGE_LIMIT or monotonic() - good_at > patience:
+            bad_since, dropped = 0.0, aligner.bytes_dropped
+            continue
+        bad_since = bad_since or monotonic()
+        if aligner.bytes_dropped - dropped > GARBAGE_LIMIT or monotonic() - bad_since > patience:
             raise UpstreamError(Reason.NOT_MEDIA, "no transport stream in it any more")

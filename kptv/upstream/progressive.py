@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gevent
 import requests
@@ -18,21 +18,24 @@ _poll = get_original("select", "poll")  # asks the kernel only; gevent's own wou
 
 
 def read_body(
-    response: requests.Response, start_timeout: float, stall_timeout: float
+    response: requests.Response,
+    start_timeout: float,
+    stall_timeout: float,
+    patience: Callable[[], float] = lambda: 0.0,
 ) -> Iterator[bytes]:
     """What has gathered at each call, up to READ_SIZE; waits only where nothing has.
 
     Raises UpstreamError: ENDED at the end of the body, RESET where it breaks, TIMEOUT where it
-    does not begin within ``start_timeout`` seconds, STALLED after ``stall_timeout`` of silence.
+    does not begin within ``start_timeout`` seconds, STALLED after ``stall_timeout`` of silence, or
+    after what ``patience`` says when it begins, if that is more.
     """
     late = UpstreamError(Reason.TIMEOUT, f"no body within {start_timeout:g} s")
-    stalled = UpstreamError(Reason.STALLED, f"silent for {stall_timeout:g} s")
-    wait: tuple[float, UpstreamError] = (start_timeout, late)
+    wait = (start_timeout, late)
     readable = _poll()
     readable.register(response.raw.fileno(), select.POLLIN)
     while True:
         parts = [_read(response, *wait)]
-        wait = (stall_timeout, stalled)
+        wait = _stalled_after(stall_timeout)
         size = len(parts[0])
         ended = None if size else UpstreamError(Reason.ENDED, "end of body")
         # read1 hands out one chunk of a chunked body, one record of TLS: take them all,
@@ -50,6 +53,11 @@ def read_body(
             yield parts[0] if len(parts) == 1 else b"".join(parts)
         if ended is not None:
             raise ended
+        wait = _stalled_after(max(stall_timeout, patience()))  # it knows by now what came
+
+
+def _stalled_after(seconds: float) -> tuple[float, UpstreamError]:
+    return seconds, UpstreamError(Reason.STALLED, f"silent for {seconds:.3g} s")
 
 
 def _read(response: requests.Response, seconds: float, otherwise: UpstreamError) -> bytes:

@@ -10,7 +10,7 @@ import re
 import shutil
 import signal
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -65,35 +65,46 @@ class Input:
     program: int = 0  # the number of the programme wanted; 0: any
 
 
-def remux(program: str, source: Input, name: str, silence: float) -> Iterator[bytes]:
+def remux(
+    program: str,
+    source: Input,
+    name: str,
+    silence: float,
+    patience: Callable[[], float] = lambda: 0.0,
+) -> Iterator[bytes]:
     """The input as a transport stream, as it comes; ``name`` is for the log.
 
     Raises UpstreamError: UNSUPPORTED where there is no ffmpeg, STALLED after ``silence`` seconds
-    without a byte, ENDED when the child ended. It is gone when the iterator is closed.
+    without a byte (more where ``patience`` says so when it begins), ENDED when the child ended.
+    It is gone when the iterator is closed.
     """
     path = shutil.which(program) if program else None
     if path is None:
         raise UpstreamError(
             Reason.UNSUPPORTED, "needs ffmpeg, which is not there: install it, or set FFMPEG"
         )
+
+    def waits() -> float:
+        return max(silence, patience())
+
     if source.program:
         begun = False
         try:
-            for data in _read(path, source, name, silence):
+            for data in _read(path, source, name, waits):
                 begun = True
                 yield data
         except UpstreamError as error:
             if begun or error.reason is not Reason.ENDED:
                 raise
         log.info("%s: no programme %d in it: any", name, source.program)
-    yield from _read(path, replace(source, program=0), name, silence)
+    yield from _read(path, replace(source, program=0), name, waits)
 
 
-def _read(path: str, source: Input, name: str, silence: float) -> Iterator[bytes]:
+def _read(path: str, source: Input, name: str, waits: Callable[[], float]) -> Iterator[bytes]:
     """What one child makes of it; raises as ``remux`` does."""
     child = _Child(path, command(source, picky=source.is_hls and _is_picky(path)))
     try:
-        while data := child.read(silence):
+        while data := child.read(waits()):
             yield data
         complaint = child.complaints[-1] if child.complaints else "said nothing"
         raise UpstreamError(Reason.ENDED, f"ffmpeg: {complaint}")
@@ -204,7 +215,7 @@ class _Child:
 
     def read(self, silence: float) -> bytes:
         """What it has written; empty when it has ended."""
-        stalled = UpstreamError(Reason.STALLED, f"silent for {silence:g} s")
+        stalled = UpstreamError(Reason.STALLED, f"silent for {silence:.3g} s")
         while True:
             try:
                 return os.read(self._out, _READ_SIZE)

@@ -83,6 +83,7 @@ _SCHEMAS: Json = {
         },
         until=_TIME_OR_NULL,
         failures=_WHOLE,
+        patience={"type": "number", "description": "seconds of silence that are a failure"},
         reason=_TEXT,
         detail=_TEXT,
         failed_at=_TIME_OR_NULL,

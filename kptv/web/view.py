@@ -259,6 +259,7 @@ class View:
             "standing": str(candidate.standing),
             "until": _unix(candidate.until, now),
             "failures": candidate.failures,
+            "patience": round(self.hubs.rhythms.patience(candidate.stream, now), 1),
             "reason": str(error.reason) if error else "",
             "detail": self._public(error.detail) if error else "",
             "failed_at": _unix(candidate.failed_at, now),

@@ -189,6 +189,53 @@ def test_thirty_seconds_of_good_media_wipe_out_earlier_failures() -> None:
         assert play.fail() == ""
 
 
+def test_a_connection_that_gave_media_for_ten_seconds_is_no_failure_in_a_row() -> None:
+    play = Play(A, B, policy=Policy(max_failures_before_block=1))
+    for _ in range(5):
+        play.play(10)
+        assert play.fail() == ""
+    assert play.health.failures(A) == play.health.failures(B) == 0
+    play.play(9)
+    assert play.fail() == "stream blocked"
+
+
+def test_silence_before_a_stream_is_given_up_is_no_media() -> None:
+    play = Play(A, B, policy=Policy(max_failures_before_block=1))
+    play.play(6)
+    last_media, play.now = play.now, play.now + 5
+    stalled = UpstreamError(Reason.STALLED)
+    assert play.failover.failed(stalled, play.now, last_media, False) == "stream blocked"
+
+
+@pytest.mark.parametrize("reason", [Reason.STALLED, Reason.ENDED, Reason.RESET, Reason.DRIP])
+def test_the_only_stream_is_not_blocked_for_breaking_after_it_gave_media(reason: Reason) -> None:
+    play = Play(A, policy=Policy(max_failures_before_block=2))
+    for _ in range(6):
+        play.play(5)
+        assert play.fail(UpstreamError(reason)) == ""
+    assert play.health.failures(A) == 6
+    assert play.open() == A
+
+
+def test_nor_is_the_last_that_is_not_blocked() -> None:
+    play = Play(A, B, policy=Policy(max_failures_before_block=2))
+    said = []
+    for _ in range(8):
+        play.play(5)
+        said.append(play.fail(UpstreamError(Reason.STALLED)))
+    assert said.count("stream blocked") == 1
+    assert play.health.blocked(play.now) == 1
+
+
+@pytest.mark.parametrize("reason", [Reason.LOOP, Reason.SCRAMBLED, Reason.NOT_MEDIA])
+def test_the_only_stream_is_blocked_for_rubbish(reason: Reason) -> None:
+    play = Play(A, policy=Policy(max_failures_before_block=2))
+    play.play(5)
+    play.fail(UpstreamError(reason))
+    play.play(5)
+    assert play.fail(UpstreamError(reason)) == "stream blocked"
+
+
 def test_failures_in_a_row_block_a_stream_for_a_minute_then_longer() -> None:
     health = Health(Policy(max_failures_before_block=2))
     blocked = []

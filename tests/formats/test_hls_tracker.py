@@ -515,6 +515,44 @@ def test_with_short_segments_the_stall_timeout_is_what_counts() -> None:
     assert tracker.fails_at == pytest.approx(5.1)
 
 
+def test_an_origin_that_lists_five_segments_at_once_may_wait_until_they_have_passed() -> None:
+    tracker = LiveTracker(STALL)
+    tracker.update(playlist(0, 5, target=2, duration=2), 0.0, 0.1)
+    assert tracker.fails_at == pytest.approx(5.1), "nothing is known yet"
+    tracker.update(playlist(5, 5, target=2, duration=2), 4.0, 4.1)
+    assert tracker.fails_at == pytest.approx(4.1 + 15.0)
+
+
+def test_patience_follows_the_longest_wait_for_news_to_fifteen_seconds() -> None:
+    tracker, first, now = LiveTracker(STALL), 0, 0.0
+    tracker.update(playlist(first, 5, target=1), now, now)
+    patience = []
+    for wait in (4.0, 8.0, 30.0):
+        news_at = now + wait
+        while tracker.reload_at < news_at:
+            now = tracker.reload_at
+            tracker.update(playlist(first, 5, target=1), now, now)
+        first, now = first + 1, news_at
+        tracker.update(playlist(first, 5, target=1), now, now)
+        patience.append(tracker.patience)
+    assert patience == [pytest.approx(6.0, abs=0.5), pytest.approx(12.0, abs=0.5), 15.0]
+
+
+def test_what_was_missed_while_a_stream_was_closed_is_no_rhythm() -> None:
+    tracker = LiveTracker(STALL)
+    tracker.update(playlist(0, 5, target=1, duration=1), 0.0, 0.1)
+    tracker.pause()
+    tracker.update(playlist(3, 5, target=1, duration=1), 30.0, 30.1)
+    assert tracker.patience == pytest.approx(5.0)
+
+
+def test_another_variant_has_the_rhythm_of_the_one_before() -> None:
+    first = LiveTracker(STALL)
+    first.update(playlist(0, 5, target=2, duration=2), 0.0, 0.1)
+    first.update(playlist(5, 5, target=2, duration=2), 4.0, 4.1)
+    assert LiveTracker(STALL, after=first).patience == 15.0
+
+
 def test_time_in_which_nobody_asked_is_no_silence_of_the_origin() -> None:
     tracker = started()  # to be asked again at 6
     tracker.update(playlist(100, 6), 36.0, 36.1)

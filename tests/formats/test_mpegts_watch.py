@@ -57,6 +57,59 @@ def test_segments_are_no_trouble(length: float) -> None:
     assert troubles(segments(length), 60) == []
 
 
+def bursts(
+    period: float, before: Callable[[Maker], bytes] = lambda maker: b""
+) -> Callable[[float], bytes]:
+    """The media of ``period`` seconds within half a second, then a pause; ``before`` comes first"""
+    maker, last = Maker(gop=25), [0]
+
+    def read(time: float) -> bytes:
+        number, into = divmod(time, period)
+        if number > last[0]:
+            last[0] = int(number)
+            return before(maker)
+        wanted = number * period + min(into * 2, 1.0) * period
+        return maker.pictures(max(0, int(wanted * 25) - maker.count))
+
+    return read
+
+
+@pytest.mark.parametrize("period", [3.0, 6.0, 10.0, 12.0, 15.0])
+def test_bursts_are_no_trouble_however_long_the_pauses_between_them(period: float) -> None:
+    assert troubles(bursts(period), 100) == []
+
+
+@pytest.mark.parametrize("period", [6.0, 15.0])
+def test_tables_that_come_first_behind_a_pause_are_no_lack_of_media(period: float) -> None:
+    assert troubles(bursts(period, Maker.tables), 60) == []
+    assert troubles(bursts(period, lambda maker: maker.nulls(3)), 60) == []
+
+
+def test_scrambled_packets_that_come_first_behind_a_pause_are_no_scrambled_stream() -> None:
+    scrambled = Maker(audio=None, scrambled=True)
+    assert troubles(bursts(8.0, lambda maker: scrambled.pictures(1)[-188:]), 60) == []
+
+
+def test_tables_now_and_then_are_no_media() -> None:
+    maker = Maker()
+
+    def read(time: float) -> bytes:
+        if time < 1:
+            return maker.pictures(2)
+        return maker.tables() if round(time * 10) % 30 == 0 else b""
+
+    ((when, trouble),) = troubles(read, 20)
+    assert trouble is Trouble.NO_MEDIA
+    assert when <= 12
+
+
+def test_bursts_that_bring_too_little_are_a_drip() -> None:
+    slow = bursts(12.0)
+    ((when, trouble),) = troubles(lambda time: slow(time / 2), 150)  # 12 s of media each 24 s
+    assert trouble is Trouble.DRIP
+    assert when <= 100
+
+
 def test_a_drip_is_noticed_after_ten_seconds() -> None:
     ((when, trouble),) = troubles(paced(Maker(), 0.5), 30)
     assert trouble is Trouble.DRIP

@@ -232,7 +232,10 @@ class Connection(asyncio.Protocol):
         source = stream.source(next(self.provider.serials), begun)
         while True:
             now = time.monotonic()
-            await self._body(source.due(now - begun, now))
+            elapsed = now - begun
+            if stream.period:
+                elapsed += stream.period - elapsed % stream.period
+            await self._body(source.due(elapsed, now))
             await asyncio.sleep(TICK)
 
     def _send_computed(self, request: Request, resource: Computed) -> None:

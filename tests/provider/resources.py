@@ -129,6 +129,7 @@ class Stream(Resource):
         self.pid = pid
         self.bitrate = provider.bitrate
         self.burst = 0.0  # seconds of media sent at once at the start
+        self.period = 0.0  # seconds whose media is sent at once, at their beginning; 0: it flows
         self.junk = b""  # sent before the first packet
         self.content_length: int | None = None
         self.content_encoding = ""  # the header …

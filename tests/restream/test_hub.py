@@ -13,6 +13,7 @@ from gevent.queue import Queue
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
 from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
+from kptv.formats.mpegts.packets import NULL_PACKET
 from kptv.metrics import Metrics
 from kptv.restream.files import OpenFile
 from kptv.restream.hub import SMALL_TICK, Hub
@@ -37,6 +38,7 @@ class FakeUpstreams:
         self.most_open = 0
         self.feeds: dict[str, Queue[bytes | UpstreamError | Over]] = {}
         self.opening: Callable[[Stream], None] = lambda stream: None
+        self.rests = 0  # frames that wait for the next one, as in an aligner, until the end
 
     def feed(self, stream: Stream, *items: bytes | UpstreamError | Over) -> None:
         for item in items:
@@ -50,9 +52,15 @@ class FakeUpstreams:
             self.opening(stream)
             radio = Radio()
             while True:
-                item = self._feed_of(stream).get()
-                if isinstance(item, UpstreamError):
-                    raise item
+                try:
+                    item = self._feed_of(stream).get()
+                    if isinstance(item, UpstreamError):
+                        raise item
+                except UpstreamError:  # thrown in, too
+                    for _ in range(self.rests):
+                        yield radio.frame(b"rest")
+                        gevent.sleep(0.01)
+                    raise
                 if isinstance(item, Over):
                     return
                 yield radio.frame(item)
@@ -732,6 +740,112 @@ def test_a_film_that_was_played_to_its_end_ends_its_viewers(rig: Rig) -> None:
     assert rig.upstreams.opened == [ONE.url]
     assert not rig.metrics.open("News").errors
     until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
+
+
+# --- what is flushed at an end is no sign of life ---
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """A rig that suspects, and looks after its hubs, twenty times as fast."""
+    monkeypatch.setattr("kptv.restream.hub.SUSPECT_AFTER", 0.1)
+    monkeypatch.setattr("kptv.restream.hub.LATE", 0.05)
+    monkeypatch.setattr("kptv.restream.hubs.TICK", 0.025)
+    monkeypatch.setattr("kptv.channels.rhythm.PAUSE", 0.05)
+    monkeypatch.setattr("kptv.channels.rhythm.SURE", 0.2)
+    monkeypatch.setattr("kptv.channels.failover.REOPEN_DELAY", 0.0)
+    rig = Rig(max_failures_before_block=1000)
+    rig.upstreams.rests = 2
+    return rig
+
+
+def test_each_of_twenty_stalls_in_a_row_opens_the_other_source_once(quick: Rig) -> None:
+    quick.upstreams.feed(ONE, b"0")
+    viewer = quick.viewer(NEWS)
+    expected = [ONE.url]
+    for n in range(1, 21):
+        silent, other = (ONE, TWO) if n % 2 else (TWO, ONE)
+        assert viewer.next() == b"%d" % (n - 1)
+        until(lambda other=other: quick.upstreams.open_now == 2)  # type: ignore[misc]
+        quick.upstreams.feed(other, b"%d" % n)
+        expected.append(other.url)
+        until(lambda: quick.upstreams.open_now == 1)
+        assert quick.upstreams.opened == expected, f"after stall {n} of {silent}"
+        seen = viewer.next()
+        while seen == b"rest":
+            seen = viewer.next()
+        assert seen == b"%d" % n
+        viewer.received.put(seen)  # to be looked at in the next round
+    assert quick.upstreams.most_open == 2
+    assert quick.metrics.open("News").errors == {Reason.STALLED: 20}
+
+
+@pytest.mark.parametrize("reason", [Reason.ENDED, Reason.RESET, Reason.STALLED])
+def test_a_silent_stream_that_flushes_as_it_ends_does_not_cost_what_is_opened_beside(
+    quick: Rig, reason: Reason
+) -> None:
+    quick.upstreams.feed(ONE, b"a")
+    viewer = quick.viewer(NEWS)
+    assert viewer.next() == b"a"
+    until(lambda: quick.upstreams.open_now == 2)
+    quick.upstreams.feed(ONE, UpstreamError(reason))
+    until(lambda: quick.upstreams.open_now == 1)
+    quick.upstreams.feed(TWO, b"b")
+    while (seen := viewer.next()) == b"rest":
+        pass
+    assert seen == b"b"
+    assert quick.upstreams.opened == [ONE.url, TWO.url]
+    assert quick.hubs.rhythms.of(ONE, monotonic()).pause == 0.0, "no pause that media followed"
+
+
+def test_tables_and_null_packets_do_not_send_away_what_is_opened_beside(quick: Rig) -> None:
+    def nulls(stream: Stream) -> Iterator[bytes]:
+        body = quick.upstreams.open_stream(stream)
+        yield next(body)
+        while stream == ONE:
+            yield NULL_PACKET * 7
+            gevent.sleep(0.01)
+        yield from body
+
+    quick.hubs._open_stream = nulls
+    quick.upstreams.feed(ONE, b"a")
+    viewer = quick.viewer(NEWS)
+    assert viewer.next() == b"a"
+    until(lambda: TWO.url in quick.upstreams.opened)
+    gevent.sleep(0.3)
+    quick.upstreams.feed(TWO, b"b")
+    assert viewer.next() == b"b"
+    assert quick.upstreams.opened == [ONE.url, TWO.url]
+
+
+# --- a source has its own rhythm ---
+
+
+def test_what_is_opened_beside_waits_for_the_longest_known_pause(quick: Rig) -> None:
+    quick.hubs.rhythms.of(ONE, monotonic()).paused(1.0, monotonic())
+    quick.upstreams.feed(ONE, b"a")
+    viewer = quick.viewer(NEWS)
+    assert viewer.next() == b"a"
+    silent_since = monotonic()
+    quick.upstreams.feed(TWO, b"b")
+    while viewer.next() != b"b":
+        pass
+    assert monotonic() - silent_since >= 1.0
+    assert quick.upstreams.opened == [ONE.url, TWO.url]
+
+
+def test_what_is_opened_beside_and_ready_goes_when_the_stream_plays_on(quick: Rig) -> None:
+    quick.upstreams.feed(ONE, b"a")
+    viewer = quick.viewer(NEWS)
+    assert viewer.next() == b"a"
+    until(lambda: quick.upstreams.open_now == 2)
+    for n in range(20):
+        quick.upstreams.feed(ONE, b"%d" % n)
+        assert viewer.next() == b"%d" % n
+        gevent.sleep(0.01)
+    until(lambda: quick.upstreams.open_now == 1)
+    assert not quick.metrics.open("News").errors
+    assert quick.hubs.rhythms.of(ONE, monotonic()).pause > 0.09
 
 
 # --- endings that cross each other ---

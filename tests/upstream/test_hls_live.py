@@ -120,6 +120,7 @@ scenario("faults", 7.0, faults={106: [404], 107: ["short"], 108: [503]})
 scenario("lost", 8.0, faults={108: [404] * 9})
 scenario("three lost", 10.0, faults={n: [404] * 9 for n in range(107, 120)})
 scenario("hang", 9.0, faults={107: ["hang"]}, set_stall_timeout=1.0)
+scenario("batches", 14.0, batch=5, window=5, set_stall_timeout=1.0)
 scenario("playlist faults", 6.0, after(1.5, lambda o: o.playlist_faults.extend([500, 503])))
 scenario("frozen", 15.0, after(1.0, lambda origin: setattr(origin, "frozen", True)))
 scenario(
@@ -202,6 +203,7 @@ def test_each_segment_is_fetched_once(results: Results, name: str) -> None:
         ("two servers", 4),
         ("slow", 4),
         ("faults", 6),
+        ("batches", 10),
         ("playlist faults", 6),
     ],
 )

@@ -55,6 +55,7 @@ def test_a_channel_that_plays_is_shown_with_its_viewer_and_its_candidates(
     (hub,) = status(client)["hubs"]
     assert (hub["id"], hub["state"], hub["source"], hub["viewers"]) == ("news", "playing", 1, 1)
     assert [(c["source"], c["standing"]) for c in hub["candidates"]] == [(1, "open"), (2, "ready")]
+    assert {c["patience"] for c in hub["candidates"]} == {5.0}, "STALL_TIMEOUT: no rhythm known"
     (viewer,) = hub["watching"]
     assert (viewer["address"], viewer["app"], viewer["skips"]) == ("192.0.2.7", "VLC 3.0.18", 0)
     (one, two) = status(client)["sources"]

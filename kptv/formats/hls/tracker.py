@@ -17,6 +17,7 @@ from kptv.formats.hls.honesty import Honesty
 from kptv.formats.hls.names import COMPARED, Names
 from kptv.formats.hls.playlist import MediaPlaylist, Segment
 from kptv.formats.hls.uncounted import Uncounted
+from kptv.formats.patience import LONGEST_PATIENCE, patience_of
 
 LIVE_EDGE = 3  # target durations from the end; RFC 8216, 6.3.3
 STALLED_AFTER = 2.5  # target durations without a new segment
@@ -72,6 +73,8 @@ class LiveTracker:
         self._behind: int | None = None  # where the first answer of another line ended
         self._lost_line = False
         self._last_new = 0.0
+        # Seconds that one answer with new segments lasted at most: until the next, or as media.
+        self.rhythm: float = 0.0 if after is None else after.rhythm
         self.target_duration = 0.0  # as told; where that is not true, of the media
         self.ended = False
         self.is_vod = False
@@ -90,7 +93,7 @@ class LiveTracker:
     def patience(self) -> float:
         """Seconds without a new segment after which the stream has failed."""
         longest = max(self.target_duration, self._told_target)
-        return max(self._stall_timeout, STALLED_AFTER * longest)
+        return patience_of(self.rhythm, max(self._stall_timeout, STALLED_AFTER * longest))
 
     @property
     def finished(self) -> bool:
@@ -150,6 +153,8 @@ class LiveTracker:
         self._judge()
         update = self._take(playlist) if playlist.segments else self._take_empty(playlist)
         self._note_line(playlist, update)
+        if update.new:
+            self._note_rhythm(playlist, update, now)
         if update.new or not self.reload_at:
             self._last_new = now
         delay = self._reload_delay(playlist, changed=update.new > 0)
@@ -253,6 +258,14 @@ class LiveTracker:
         if went_back or renamed or playlist.media_sequence > self._next + _LARGEST_SKIP:
             return self._reset(playlist)
         return self._advance(playlist)
+
+    def _note_rhythm(self, playlist: MediaPlaylist, update: Update, now: float) -> None:
+        """An origin that lists five segments at once lists the next when those have passed."""
+        if self.reload_at and not update.reset:
+            news = sum(segment.duration for segment in playlist.segments[-update.new :])
+            news *= self._honesty.scale
+            lasted = max(now - self._last_new, news)
+            self.rhythm = max(self.rhythm, min(lasted, LONGEST_PATIENCE))
 
     def _note_line(self, playlist: MediaPlaylist, update: Update) -> None:
         """Whether answers are behind, and go on there."""

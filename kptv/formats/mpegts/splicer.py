@@ -88,6 +88,11 @@ class Splicer:
         return self._sender is not None
 
     @property
+    def began(self) -> float:
+        """Media time, as in chunks, at which the last upstream was let in."""
+        return self._timeline.began
+
+    @property
     def radio(self) -> Nature | None:
         """What the sound of a channel without pictures is; None: it has pictures."""
         lead = self._programme.lead

@@ -124,6 +124,11 @@ class Timeline:
         self.pcr = pcr
         return pcr
 
+    @property
+    def began(self) -> float:
+        """Media time of the upstream's first unit."""
+        return self.seconds(self._begins) if self.origin is not None else 0.0
+
     def seconds(self, ticks: int) -> float:
         """Media time since the first entry."""
         return (ticks - (self.origin or 0)) / TICKS

@@ -14,6 +14,7 @@ from kptv.formats.mpegts.programs import Program
 DRIP_WINDOW = 10.0  # seconds
 DRIP_RATE = 0.7  # seconds of media a second: less is a drip
 PAUSE = 2.0  # seconds without media: what has such pauses comes in segments
+PAUSES = 1.5  # of the longest, in what is looked at then
 NO_MEDIA_AFTER = 5.0  # seconds of bytes without media
 SCRAMBLED_AFTER = 5.0  # seconds of scrambled packets without one picture in the clear
 RECENT = 2.0  # seconds: what grew within them is going on
@@ -21,6 +22,7 @@ LOOP_KEYS = 64  # keyframes that are remembered: a loop of up to half a minute o
 LOOP_ROUNDS = 3  # times that one keyframe with one time comes before it is a loop
 NEWS = TICKS  # media that goes on so far beyond all before is no loop
 _STEP = 0.25  # seconds between two samples
+_LONGEST_PAUSE = 20.0  # seconds; more is no rhythm
 _LONGEST_ADVANCE = 60 * TICKS  # of the clock between two looks; more is a jump
 
 
@@ -84,6 +86,10 @@ class Watch:
         self._clock: int | None = None
         self._media = 0.0
         self._paused_at = now  # when the last pause ended
+        self._pause = 0.0  # seconds of the longest
+        self._heard = 0, 0, now  # bytes, media packets, and when the bytes last grew
+        self._fed = True  # when they did, media came too
+        self._asleep = 0.0  # seconds of pauses behind media
         self._looked_at = now
         self._advanced_at = now
         self._grew: dict[str, tuple[int, float]] = {}  # (count, when it last grew)
@@ -111,17 +117,18 @@ class Watch:
         To be asked on every read, and once a second or so while none comes.
         """
         self._follow(now, inspector.clock)
-        bytes_at = self._last_growth("bytes", received, now)
-        media_at = self._last_growth("media", inspector.media, now)
-        scrambled_at = self._last_growth("scrambled", inspector.scrambled, now)
-        clear_at = self._last_growth("units", inspector.lead_units, now)
+        awake = now - self._slept(now, received, inspector.media)
+        bytes_at = self._last_growth("bytes", received, awake)
+        media_at = self._last_growth("media", inspector.media, awake)
+        scrambled_at = self._last_growth("scrambled", inspector.scrambled, awake)
+        clear_at = self._last_growth("units", inspector.lead_units, awake)
         if (
-            now - clear_at >= SCRAMBLED_AFTER
+            awake - clear_at >= SCRAMBLED_AFTER
             and inspector.scrambled
-            and now - scrambled_at < RECENT
+            and awake - scrambled_at < RECENT
         ):
             return Trouble.SCRAMBLED
-        if now - media_at >= NO_MEDIA_AFTER and now - bytes_at < RECENT:
+        if awake - media_at >= NO_MEDIA_AFTER and awake - bytes_at < RECENT:
             return Trouble.NO_MEDIA
         if self._loops:
             return Trouble.LOOP
@@ -132,6 +139,19 @@ class Watch:
         watch = Watch(now)
         watch._past = self._past
         return watch
+
+    def _slept(self, now: float, received: int, media: int) -> float:
+        """Seconds of pauses so far: what comes first behind one need not be media.
+
+        Only of those that media went before: where tables alone come now and then, none counts.
+        """
+        received_before, media_before, heard_at = self._heard
+        if received != received_before:
+            if self._fed and now - heard_at > PAUSE:
+                self._asleep += now - heard_at
+            self._fed = media != media_before
+            self._heard = received, media, now
+        return self._asleep
 
     def _last_growth(self, name: str, count: int, now: float) -> float:
         """When the count last grew."""
@@ -147,12 +167,12 @@ class Watch:
         if clock is None or before is None or not 0 < clock - before < _LONGEST_ADVANCE:
             return
         if now - self._advanced_at > PAUSE:
-            self._paused_at = now
+            self._paused_at, self._pause = now, max(self._pause, now - self._advanced_at)
         self._advanced_at = now
         self._media += (clock - before) / TICKS
         if now - self._samples[-1][0] >= _STEP:
             self._samples.append((now, self._media))
-        while len(self._samples) > 1 and self._samples[1][0] <= now - 2 * DRIP_WINDOW:
+        while len(self._samples) > 1 and self._samples[1][0] <= now - 2 * self._window:
             self._samples.popleft()
 
     def _drips(self, now: float) -> bool:
@@ -167,8 +187,14 @@ class Watch:
 
     def _falls_behind(self, now: float) -> bool:
         """The same of what comes in segments: how far ahead of time it gets is compared."""
-        late = [media - at for at, media in self._samples if at > now - DRIP_WINDOW]
-        early = [media - at for at, media in self._samples if at <= now - DRIP_WINDOW]
-        if now - self._began < 2 * DRIP_WINDOW or not late or not early:
+        window = self._window
+        late = [media - at for at, media in self._samples if at > now - window]
+        early = [media - at for at, media in self._samples if at <= now - window]
+        if now - self._began < 2 * window or not late or not early:
             return False
-        return max(early) - max(late) > (1 - DRIP_RATE) * DRIP_WINDOW
+        return max(early) - max(late) > (1 - DRIP_RATE) * window
+
+    @property
+    def _window(self) -> float:
+        """Seconds that are looked at: a whole segment must be in them, its beginning is not one."""
+        return max(DRIP_WINDOW, PAUSES * min(self._pause, _LONGEST_PAUSE))

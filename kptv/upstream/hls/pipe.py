@@ -94,6 +94,11 @@ class Pipe:
         self._changed.set()
 
     @property
+    def failed(self) -> bool:
+        """True where no more than what is in it will come, and that because of an error."""
+        return isinstance(self._over, Exception)
+
+    @property
     def empty(self) -> bool:
         """True where all has been taken."""
         return not self._bytes

@@ -13,11 +13,13 @@ import gevent
 from cachetools import TTLCache
 
 from kptv.channels.model import Stream
+from kptv.channels.rhythm import Rest, Rhythms
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
 from kptv.formats.hls.pacing import Pacer
 from kptv.formats.hls.tracker import LIVE_EDGE
 from kptv.formats.mpegts.seam import Parts
+from kptv.formats.patience import LONGEST_PATIENCE
 from kptv.upstream.client import Client
 from kptv.upstream.hls.pipe import Piece, Pipe
 from kptv.upstream.hls.playlists import Place, Reader
@@ -52,9 +54,10 @@ class Learned:
 class HlsUpstream:
     """Plays HLS streams; remembers for CACHE_DURATION what each turned out to be."""
 
-    def __init__(self, config: Config, client: Client) -> None:
+    def __init__(self, config: Config, client: Client, rhythms: Rhythms | None = None) -> None:
         self._config = config
         self._client = client
+        self._rhythms = rhythms or Rhythms(config.stall_timeout)
         self._memory: TTLCache[tuple[int, str], Learned] = TTLCache(
             _REMEMBERED, config.cache_duration
         )
@@ -121,7 +124,8 @@ class HlsUpstream:
         pipe = Pipe()
         with Requests(self._config, self._client, stream) as http:
             place = self._places.pop(stream.key, None)
-            reader = Reader(http, self._config, stream, pipe, place)
+            rhythm = self._rhythms.of(stream, monotonic())
+            reader = Reader(http, self._config, stream, pipe, place, rhythm)
             remembered = (learned.url, learned.variables) if learned else (None, None)
             greenlet = gevent.spawn(reader.run, opening, *remembered)
             try:
@@ -136,6 +140,7 @@ class HlsUpstream:
                 raise
             finally:
                 greenlet.kill()
+                rhythm.least = 0.0
                 # All that was read was played. Else a viewer left, and the next one wants to
                 # see something at once.
                 if pipe.empty and (place := reader.place()):
@@ -152,12 +157,13 @@ class HlsUpstream:
             try:
                 piece = next(pieces, None)
             except UpstreamError:
-                yield from parts.flush()  # the last packet waited for the byte after it
+                yield from map(_rest, parts.flush())  # the last packet waited for the byte after it
                 raise
             if piece is None:
                 yield from parts.flush()
                 return
-            yield from parts.feed(bytes(piece.data), piece.seam)
+            packets = parts.feed(bytes(piece.data), piece.seam)
+            yield from map(_rest, packets) if pipe.failed else packets
 
     def _remux(self, stream: Stream, learned: Learned) -> Generator[bytes]:
         name = f"{stream.name or 'stream'}: {stream.source.tag}"
@@ -171,14 +177,24 @@ class HlsUpstream:
             paced=learned.is_vod,
         )
         silence = max(learned.patience, self._config.stream_timeout)
+        rhythm = self._rhythms.of(stream, monotonic())
+        rhythm.least = silence
         try:
-            body = remux(self._config.ffmpeg, source, name, silence)
+            body = remux(
+                self._config.ffmpeg, source, name, silence, lambda: rhythm.patience(monotonic())
+            )
             yield from whole_packets(body, self._config)
         except UpstreamError as error:
             self._memory.pop(stream.key, None)
             if error.reason is Reason.ENDED and learned.is_vod:
                 return
             raise
+        finally:
+            rhythm.least = 0.0
+
+
+def _rest(piece: bytes) -> bytes:
+    return Rest(piece) if piece else piece  # a seam stays one
 
 
 class _Remux(KptvError):
@@ -191,7 +207,9 @@ class _Remux(KptvError):
 
 def _learned(media: Media, http: Requests, remux: str = "") -> Learned:
     playlist = media.playlist
-    patience = LIVE_EDGE * playlist.target_duration
+    # An origin may list new segments as seldom as its window is long.
+    window = sum(segment.duration for segment in playlist.segments)
+    patience = max(LIVE_EDGE * playlist.target_duration, min(window, LONGEST_PATIENCE))
     return Learned(
         playlist.url,
         media.audio,
@@ -209,6 +227,7 @@ def _paced(pipe: Pipe, reader: Reader, piece: Piece | None) -> Iterator[Piece]:
     pacer = Pacer(target, monotonic())
     pacer.expect(_usual(pipe, reader, piece.seconds if piece else 0.0))
     while piece is not None:
+        pacer.expect(reader.tracker.rhythm + target)  # nor where each brings five
         pacer.written(piece.seconds)
         yield piece
         if target != reader.tracker.target_duration:  # the playlist changed, or was not true

@@ -14,11 +14,13 @@ from time import monotonic
 import gevent
 
 from kptv.channels.model import Stream
+from kptv.channels.rhythm import Rhythm
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
 from kptv.formats.hls.playlist import MediaPlaylist, MultivariantPlaylist, Variant
 from kptv.formats.hls.reader import MAX_BYTES
-from kptv.formats.hls.tracker import Due, LiveTracker
+from kptv.formats.hls.tracker import Due, LiveTracker, Update
+from kptv.formats.patience import LONGEST_PATIENCE
 from kptv.upstream.hls.pipe import Pipe
 from kptv.upstream.hls.refusals import REFUSED
 from kptv.upstream.hls.request import Answer, Requests
@@ -61,7 +63,9 @@ class Reader:
         stream: Stream,
         pipe: Pipe,
         place: Place | None = None,
+        rhythm: Rhythm | None = None,
     ) -> None:
+        """``rhythm``: how the stream pauses, as far as is known; what is seen is added."""
         self._http = http
         self._config = config
         self._stream = stream
@@ -70,8 +74,11 @@ class Reader:
         self._way = Way(http, config, self._name)
         self._media: Media | None = None
         self._place = place
+        self._rhythm = rhythm or Rhythm(config.stall_timeout)
         self._tracker = place.tracker if place else LiveTracker(config.stall_timeout)
         self._stale = False  # the last playlist was older than what was played
+        self._tracker.rhythm = max(self._tracker.rhythm, self._rhythm.news)
+        self._waits_until: float | None = None  # for the first news, however rare they are
         self._lost = 0  # segments in a row
         self._since_renewal = 0  # segments handed on
         self.counts = Counts()
@@ -283,9 +290,26 @@ class Reader:
         if update.reset or update.skipped:
             what = "numbering starts afresh" if update.reset else "fell behind"
             log.info("%s: %s, %d segments skipped", self._name, what, update.skipped)
-        if not update.new and not tracker.backlog and now >= tracker.fails_at:
+        fails_at = max(tracker.fails_at, self._note_rhythm(playlist, update, now))
+        if not update.new and not tracker.backlog and now >= fails_at:
             silence = now - tracker.fails_at + tracker.patience
             raise UpstreamError(Reason.STALLED, f"no new segment for {silence:.0f} s")
+
+    def _note_rhythm(self, playlist: MediaPlaylist, update: Update, now: float) -> float:
+        """Until when the first new segments are waited for.
+
+        How often the origin lists something new is known once it has: its window is not shorter.
+        """
+        tracker, rhythm = self._tracker, self._rhythm
+        if self._waits_until is None:
+            window = 0.0 if tracker.rhythm else sum(s.duration for s in playlist.segments)
+            self._waits_until = now + min(window, LONGEST_PATIENCE)
+        elif update.new:
+            self._waits_until = now
+        if tracker.rhythm > rhythm.news:
+            rhythm.news, rhythm.noted_at = tracker.rhythm, now
+        rhythm.least = max(tracker.patience, self._waits_until - now)
+        return self._waits_until
 
     @property
     def _name(self) -> str:

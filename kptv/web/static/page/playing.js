@@ -151,7 +151,8 @@ function candidateRow(hub, context) {
       put(name, sourceName(next.source));
       const left = next.until ? next.until - context.now() : 0;
       const until = left > 0 ? ` for ${span(Math.ceil(left))}` : "";
-      put(text, `${STANDINGS[next.standing] ?? next.standing}${until}`);
+      const patience = next.standing === "open" ? `, silent for ${span(next.patience)} at most` : "";
+      put(text, `${STANDINGS[next.standing] ?? next.standing}${until}${patience}`);
       put(reason, next.reason
         ? `${why(next.reason, next.detail)}, ${clock(next.failed_at)}` : "");
       use.hidden = !mayAct() || next.standing === "open";
