@@ -110,6 +110,20 @@ def test_bursts_that_bring_too_little_are_a_drip() -> None:
     assert when <= 100
 
 
+@pytest.mark.parametrize("pause", [4.0, 8.0, 14.0])
+@pytest.mark.parametrize("rest", [0.0, 2.5], ids=["flows", "comes in segments"])
+def test_a_stream_that_paused_once_and_lost_that_time_is_no_drip(pause: float, rest: float) -> None:
+    maker = Maker(gop=25)
+
+    def read(time: float) -> bytes:
+        media = min(time, 4) + max(0, time - 4 - pause)
+        if rest:
+            media = media // rest * rest
+        return maker.pictures(max(0, int(media * 25) - maker.count))
+
+    assert troubles(read, 80) == []
+
+
 def test_a_drip_is_noticed_after_ten_seconds() -> None:
     ((when, trouble),) = troubles(paced(Maker(), 0.5), 30)
     assert trouble is Trouble.DRIP

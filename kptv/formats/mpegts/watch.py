@@ -14,13 +14,14 @@ from kptv.formats.mpegts.programs import Program
 DRIP_WINDOW = 10.0  # seconds
 DRIP_RATE = 0.7  # seconds of media a second: less is a drip
 PAUSE = 2.0  # seconds without media: what has such pauses comes in segments
-PAUSES = 1.5  # of the longest, in what is looked at then
+PAUSES = 1.25  # of the longest, in what is looked at then
 NO_MEDIA_AFTER = 5.0  # seconds of bytes without media
 SCRAMBLED_AFTER = 5.0  # seconds of scrambled packets without one picture in the clear
 RECENT = 2.0  # seconds: what grew within them is going on
 LOOP_KEYS = 64  # keyframes that are remembered: a loop of up to half a minute or so is noticed
 LOOP_ROUNDS = 3  # times that one keyframe with one time comes before it is a loop
 NEWS = TICKS  # media that goes on so far beyond all before is no loop
+_WINDOWS = 3  # of what comes in segments
 _STEP = 0.25  # seconds between two samples
 _LONGEST_PAUSE = 20.0  # seconds; more is no rhythm
 _LONGEST_ADVANCE = 60 * TICKS  # of the clock between two looks; more is a jump
@@ -172,7 +173,7 @@ class Watch:
         self._media += (clock - before) / TICKS
         if now - self._samples[-1][0] >= _STEP:
             self._samples.append((now, self._media))
-        while len(self._samples) > 1 and self._samples[1][0] <= now - 2 * self._window:
+        while len(self._samples) > 1 and self._samples[1][0] <= now - _WINDOWS * self._window:
             self._samples.popleft()
 
     def _drips(self, now: float) -> bool:
@@ -186,13 +187,21 @@ class Watch:
         return self._media - media < DRIP_RATE * (now - then)
 
     def _falls_behind(self, now: float) -> bool:
-        """The same of what comes in segments: how far ahead of time it gets is compared."""
+        """The same of what comes in segments: how far ahead of time it gets is compared.
+
+        Twice: who pauses once and then goes on at its pace is behind from then on, and no drip.
+        """
         window = self._window
-        late = [media - at for at, media in self._samples if at > now - window]
-        early = [media - at for at, media in self._samples if at <= now - window]
-        if now - self._began < 2 * window or not late or not early:
+        if now - self._began < _WINDOWS * window:
             return False
-        return max(early) - max(late) > (1 - DRIP_RATE) * window
+        ahead: list[list[float]] = [[] for _ in range(_WINDOWS)]
+        for at, media in self._samples:
+            if now - at < _WINDOWS * window:
+                ahead[int((now - at) / window)].append(media - at)
+        if not all(ahead):
+            return False
+        late, before, early = map(max, ahead)
+        return min(before - late, early - before) > (1 - DRIP_RATE) * window
 
     @property
     def _window(self) -> float:
