@@ -83,11 +83,14 @@ class ListParser:
         self._options: list[str] = []
         self._options_size = 0  # letters
         # What holds for a further address of the entry before: its #EXTINF, its option lines.
-        self._last: tuple[Info, list[str]] | None = None
+        self._last: Info | None = None
+        self._last_options: list[str] = []
+        self._host = "\n"  # the start of the last usual address; most are of one host
 
     def feed(self, lines: Iterable[str]) -> list[Entry]:
         """The entries that ``lines`` complete, one for each address."""
         entries = []
+        host = self._host
         for text in lines:
             line = text.strip()
             if not line:
@@ -100,15 +103,21 @@ class ListParser:
                 if self._info:
                     self._drop()
                 self._info, self.is_list = line, True
-            elif line[:1] == "#":
+                continue
+            if line[:1] == "#":
                 self._directive(line)
-            elif starts_as_usual(line) and " " not in line and '"' not in line and "|" not in line:
+                continue
+            is_usual = line.startswith(host)
+            if not is_usual and (start := starts_as_usual(line)):
+                host, is_usual = start[0], True
+            if is_usual and " " not in line and '"' not in line and "|" not in line:
                 if len(line) > LONGEST_URL:
                     self._too_long()
                     continue
                 entries.append(self._entry(line, line, {}))
             else:
                 entries += self._other_line(line)
+        self._host = host
         return entries
 
     def finish(self) -> None:
@@ -217,10 +226,10 @@ class ListParser:
             self._info, self._breaks, self._is_counted = "", 0, False
             if not info[0]:
                 info = (_other_name(unquoted(info[1]), line, url), *info[1:])
-            self._last = info, options
+            self._last, self._last_options = info, options
         elif self._last:  # a further address of the entry before; its own options first
-            info, earlier = self._last
-            options = [*options, *earlier][:_MOST_OPTIONS]
+            info = self._last
+            options = [*options, *self._last_options][:_MOST_OPTIONS]
         else:
             info = _other_name({}, line, url), "", "", False
         name, text, group, asks = info

@@ -13,10 +13,10 @@ from urllib.parse import unquote, urlsplit
 from kptv.formats.addresses import resolve
 from kptv.formats.visible import visible
 
-# Nearly every address starts so, and is one if it has neither blanks nor quotes nor options. It is
-# the dearest question of an import: so few steps, and none for what follows the host.
+# How nearly every address starts: it is one if neither blanks nor quotes nor options follow. It is
+# the dearest question of an import, so it is asked in few steps, and once for each host.
 starts_as_usual = re.compile(
-    r"https?://[a-zA-Z0-9-]++\.(?<!//0\.)(?<!//127\.)(?!invalid\b)", re.ASCII
+    r"https?://[a-zA-Z0-9-]++\.(?<!//0\.)(?<!//127\.)(?!invalid\b)[a-zA-Z0-9.-]++[:/]"
 ).match
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:(?://|(?!\d))")  # not host:port
