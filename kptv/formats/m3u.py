@@ -110,10 +110,13 @@ class ListParser:
             is_usual = line.startswith(host)
             if not is_usual and (start := starts_as_usual(line)):
                 host, is_usual = start[0], True
-            if is_usual and " " not in line and '"' not in line and "|" not in line:
-                if len(line) > LONGEST_URL:
-                    self._too_long()
-                    continue
+            if (
+                is_usual
+                and " " not in line
+                and '"' not in line
+                and "|" not in line
+                and len(line) <= LONGEST_URL
+            ):
                 entries.append(self._entry(line, line, {}))
             else:
                 entries += self._other_line(line)
