@@ -10,8 +10,9 @@ from time import monotonic
 import gevent
 from gevent.greenlet import Greenlet
 
-from kptv.channels.failover import Failover, Health, Policy
+from kptv.channels.failover import Failover
 from kptv.channels.grouping import slug_of
+from kptv.channels.health import Health, Policy
 from kptv.channels.model import Channel
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config

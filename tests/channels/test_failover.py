@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kptv.channels.failover import Failover, GiveUp, Health, Policy, Step, Try, Wait
+from kptv.channels.failover import Failover, GiveUp, Step, Try, Wait
+from kptv.channels.health import Health, Policy
 from kptv.channels.model import Source, Stream
 from kptv.errors import Reason, UpstreamError
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kptv.channels.failover import GiveUp, Health, Policy, Standing, Try, Wait
+from kptv.channels.failover import GiveUp, Try, Wait
+from kptv.channels.health import Health, Policy, Standing
 from kptv.channels.model import Source, Stream
 from kptv.errors import Reason, UpstreamError
 from tests.channels.test_failover import Play
