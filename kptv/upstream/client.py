@@ -43,6 +43,14 @@ SESSION_OVER = frozenset((401, 403, 410, 431))
 LONGEST_RETRY_AFTER = 86400.0  # seconds; more is nonsense
 
 
+class OtherScheme(UpstreamError):
+    """An address, or where it led, that is not to be asked by HTTP: ``url``."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(Reason.BAD_URL, "not an http or https address")
+        self.url = url
+
+
 class _Session(requests.Session):
     """Leaves redirects alone: requests would read their bodies to the end, however long."""
 
@@ -94,7 +102,7 @@ class Client:
         closed before the next is opened, so that no more than one connection is ever open.
         Who is refused with cookies asks once more without (``again``): the session may be over.
         Raises UpstreamError for no connection and for what is neither a success with a whole
-        body nor has a status of ``also``.
+        body nor has a status of ``also``; OtherScheme for ``rtsp:`` and the like.
         """
         # Bytes: http.client refuses what is not Latin-1 in a str.
         sent = {name: value.encode() for name, value in self.headers(headers).items()}
@@ -190,7 +198,7 @@ class Client:
         without: frozenset[str],
     ) -> requests.Response:
         if scheme_of(url) not in ("http", "https"):
-            raise UpstreamError(Reason.BAD_URL, "not an http or https address")
+            raise OtherScheme(url)
         if is_below(url, self._config.base_url):
             raise UpstreamError(Reason.BAD_URL, OWN_LINK)
         with mapped_errors():
@@ -239,7 +247,12 @@ class Client:
         for name, value in extra.items():
             headers = {k: v for k, v in headers.items() if k.lower() != name.lower()}
             headers[name] = value
-        return {name: value for name, value in headers.items() if value}
+        return {
+            name: value
+            for name, value in headers.items()
+            # Titles between the bytes are not asked for, though an entry may say so.
+            if value and name.lower() != "icy-metadata"
+        }
 
 
 def _leave_out(request: requests.PreparedRequest, cookies: Collection[str]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from time import monotonic
 
 import gevent
@@ -18,20 +19,22 @@ from kptv.config import Config
 from kptv.errors import FileBody, IsFile, IsLive, Reason, UpstreamError
 from kptv.formats import gzipped
 from kptv.formats.addresses import scheme_of
-from kptv.formats.files import file_type
+from kptv.formats.dash import is_dash_film
 from kptv.formats.hls.playlist import Kind
 from kptv.formats.hls.reader import MAX_BYTES, first_link
 from kptv.formats.hls.reader import what_is as what_playlist
-from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
+from kptv.formats.icy import METADATA_INTERVAL, metadata_interval, without_metadata
+from kptv.formats.identify import ENOUGH, FILE_TYPES, SOUND, Found, What, identify
+from kptv.formats.mpegts.aligner import PROBE_SIZE
 from kptv.formats.patience import LONGEST_PATIENCE
 from kptv.upstream.answers import answers_whole
-from kptv.upstream.client import Client, hang_up, mapped_errors
+from kptv.upstream.client import Client, OtherScheme, hang_up, mapped_errors
 from kptv.upstream.hls.play import HlsUpstream
-from kptv.upstream.hls.request import Answer, read_all
+from kptv.upstream.hls.request import Answer
 from kptv.upstream.hls.way import Outdated
 from kptv.upstream.packets import whole_packets
-from kptv.upstream.progressive import read_body
-from kptv.upstream.remux import ONLY_BY_REMUX, Input, remux
+from kptv.upstream.progressive import END_OF_BODY, read_body
+from kptv.upstream.remux import DEMUXERS, ONLY_BY_REMUX, Input, remux
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +48,43 @@ _ENTITY_HEADERS = ("Content-Type", "Last-Modified")
 _BYTES_HEADERS = ("Content-Range", "Accept-Ranges", "ETag")
 _MEDIA_TYPE = re.compile(r"(?:video|audio)/|multipart/byteranges|application/octet-stream", re.I)
 
-_MANIFEST_START = 16 * 1024  # bytes in which the tag of a manifest must be found
-# What stands before the tag, each piece taken once: there is no way back to search anew.
-_MANIFEST = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:<\?xml[^>]*+>|(?><!--.*?-->)|\s++)*+<MPD(?=[\s>])[^>]*+", re.DOTALL
-)
+_LIVE = frozenset((What.TRANSPORT_STREAM, What.HLS, What.CHANNEL_LIST, What.DASH))
+_LOOK_AGAIN = 1.25  # times as many bytes; to look at each is what a slow body would cost
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """An open answer, what its first bytes are, and those and the rest as they come."""
+
+    response: requests.Response
+    found: Found
+    head: bytes
+    rest: Iterator[bytes]
+    packed: bool  # and nobody said so
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.head
+        yield from self.rest
+
+    @property
+    def has_end(self) -> bool:
+        """The answer says how long it is, or that parts of it may be asked for."""
+        told = self.response.headers
+        is_file = told.get("Accept-Ranges", "").strip().lower() == "bytes"
+        is_radio = any(name in told for name in ("icy-name", "icy-br", METADATA_INTERVAL))
+        length = told.get("Content-Length")
+        return (length is not None or is_file or "Content-Range" in told) and not is_radio
+
+    @property
+    def is_film(self) -> bool:
+        """It is sent as it is: a file, or what ffmpeg could make nothing of."""
+        lasts = self.found.endless and not self.has_end and not self.found.foreign_picture
+        return self.found.what in FILE_TYPES and not lasts
+
+    @property
+    def is_read(self) -> bool:
+        """All that was announced has come."""
+        return self.has_end and not self.response.raw.length_remaining
 
 
 class Opener:
@@ -69,6 +104,20 @@ class Opener:
         The first piece comes when MIN_DATA_SIZE bytes of media are there. Raises
         UpstreamError when the upstream cannot go on, IsFile when it is no live stream.
         """
+        given = False
+        try:
+            with closing(self._by_http(stream)) as pieces:
+                for piece in pieces:
+                    given = True
+                    yield piece
+            return
+        except OtherScheme as moved:
+            if given or scheme_of(moved.url) not in ONLY_BY_REMUX:
+                raise
+            url = moved.url
+        yield from self._remux(stream, url)
+
+    def _by_http(self, stream: Stream) -> Generator[bytes, None, None]:
         if self._hls.knows(stream):
             try:
                 yield from self._hls.recall(stream)
@@ -83,36 +132,29 @@ class Opener:
 
     def _open(self, stream: Stream, url: str, *, is_entry: bool = False) -> Iterator[bytes]:
         """What is at ``url``; ``is_entry``: of a channel list that the stream turned out to be."""
-        if scheme_of(url) in ONLY_BY_REMUX:
-            yield from self._remux(stream, url)
-            return
         asked_at = monotonic()
         response = self._get_patiently(stream, url)
         try:
-            body = self._read_body(response, stream)
-            head = _read_head(body)
-            packed = head.startswith(gzipped.MAGIC)  # and nobody said so
-            start = gzipped.start(head)
-            if what_playlist(start) is not Kind.OTHER:
-                playlist = head + read_all(response, MAX_BYTES - len(head))
+            body = self._identified(response, self._read_body(response, stream))
+            what = body.found.what
+            if what in (What.HLS, What.CHANNEL_LIST):
+                playlist = _whole(body)
                 hang_up(response)  # before the next one opens
-                answer = Answer(gzipped.whole(playlist, MAX_BYTES), response.url, asked_at)
+                answer = Answer(playlist, response.url, asked_at)
                 yield from self._follow(stream, answer, is_entry=is_entry)
-                return
-            if is_dash(head):
+            elif what is What.DASH:
                 hang_up(response)
                 # Live too: ffmpeg's reader would ask at the live edge hundreds of times a second.
-                yield from self._remux(stream, url, paced=True, is_film=is_dash_film(head))
-                return
-            if packed and sniff(start, final=len(start) < PROBE_SIZE):
-                yield from whole_packets(_unpacked(chain((head,), body)), self._config)
-                return
-            if not sniff(head, final=len(head) < PROBE_SIZE):
-                content_type = file_type(head)
-                if content_type and not is_entry:  # its ranges would be asked of the list
-                    raise IsFile(_File(response, content_type, head))
-                raise UpstreamError(Reason.NOT_MEDIA, what_is(head))
-            yield from whole_packets(chain((head,), body), self._config)
+                yield from self._remux(stream, url, paced=True, is_film=is_dash_film(body.head))
+            elif what is What.TRANSPORT_STREAM:
+                yield from whole_packets(iter(body), self._config)
+            elif body.is_film and not is_entry:  # its ranges would be asked of the list
+                raise IsFile(_File(response, FILE_TYPES[what], body.head))
+            elif what in DEMUXERS and not body.is_film:
+                yield from self._feed(stream, body)
+            else:
+                raise UpstreamError(Reason.NOT_MEDIA, str(what))
+            hang_up(response)
         except IsFile:
             raise  # the connection now belongs to who catches this
         except BaseException:  # GeneratorExit too: an endless body ends in no other way
@@ -129,6 +171,14 @@ class Opener:
             raise UpstreamError(Reason.NOT_MEDIA, "a channel list that leads nowhere")
         yield from self._open(stream, link, is_entry=True)
 
+    def _identified(self, response: requests.Response, pieces: Iterator[bytes]) -> _Body:
+        if interval := metadata_interval(response.headers.get(METADATA_INTERVAL)):
+            pieces = without_metadata(pieces, interval)  # nobody asked for it
+        layer = gzipped.Gunzip()
+        pieces = _unpacked(pieces, layer)
+        head, found = _read_head(pieces)
+        return _Body(response, found, head, pieces, packed=layer.packed)
+
     def open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
         """The open answer to a request of a file, or of one ``Range`` of it (RFC 9110, 14.2).
 
@@ -143,14 +193,35 @@ class Opener:
             return _File(response)  # from its middle a file cannot be told from anything else
         try:
             config = self._config
-            head = _read_head(read_body(response, config.stream_timeout, config.stall_timeout))
-            content_type = file_type(head)
-            if content_type is None:
-                raise IsLive if is_live(head) else UpstreamError(Reason.NOT_MEDIA, what_is(head))
+            pieces = read_body(response, config.stream_timeout, config.stall_timeout)
+            body = self._identified(response, pieces)
+            what = body.found.what
+            if not body.is_film:
+                is_live = what in _LIVE or what in DEMUXERS
+                raise IsLive if is_live else UpstreamError(Reason.NOT_MEDIA, str(what))
         except BaseException:  # a deadline of the caller's too
             hang_up(response)
             raise
-        return _File(response, content_type, head)
+        return _File(response, FILE_TYPES[body.found.what], body.head)
+
+    def _feed(self, stream: Stream, body: _Body) -> Iterator[bytes]:
+        """What ffmpeg makes of the very answer that was looked at."""
+        found = body.found
+        if found.foreign_picture:
+            raise UpstreamError(
+                Reason.UNSUPPORTED, f"{found.what}: a picture that no transport stream can hold"
+            )
+        source = Input(
+            demuxer=DEMUXERS[found.what],
+            only_sound=found.what in SOUND,
+            encode_sound=found.foreign_sound,
+            paced=body.has_end,
+        )
+        try:
+            yield from self._remuxed(stream, source, iter(body))
+        except UpstreamError as error:
+            if not (error.reason is Reason.ENDED and body.is_read):
+                raise
 
     def _remux(
         self, stream: Stream, url: str, *, paced: bool = False, is_film: bool = False
@@ -162,20 +233,11 @@ class Opener:
             paced=paced,
             program=stream.program,
         )
-        name = f"{stream.name or 'stream'}: {stream.source.tag}"
-        silence = max(self._config.stall_timeout, self._config.stream_timeout)
-        rhythm = self._rhythms.of(stream, monotonic())
-        rhythm.least = silence
-        body = remux(
-            self._config.ffmpeg, source, name, silence, lambda: rhythm.patience(monotonic())
-        )
         try:
-            yield from whole_packets(body, self._config)
+            yield from self._remuxed(stream, source)
         except UpstreamError as error:
             if not (is_film and error.reason is Reason.ENDED):
                 raise
-        finally:
-            rhythm.least = 0.0
 
     def _get_patiently(self, stream: Stream, url: str) -> requests.Response:
         """The answer, whose body may pause for as long as anybody would wait for it."""
@@ -192,6 +254,22 @@ class Opener:
             config.stall_timeout,
             lambda: rhythm.patience(monotonic()),
         )
+
+    def _remuxed(
+        self, stream: Stream, source: Input, body: Iterator[bytes] | None = None
+    ) -> Iterator[bytes]:
+        name = f"{stream.name or 'stream'}: {stream.source.tag}"
+        silence = max(self._config.stall_timeout, self._config.stream_timeout)
+        rhythm = self._rhythms.of(stream, monotonic())
+        rhythm.least = silence
+        remuxed = remux(
+            self._config.ffmpeg, source, name, silence, lambda: rhythm.patience(monotonic()), body
+        )
+        try:
+            with closing(remuxed):
+                yield from whole_packets(remuxed, self._config)
+        finally:
+            rhythm.least = 0.0
 
     def _get(
         self,
@@ -213,56 +291,48 @@ class Opener:
         )
 
 
-def _read_head(body: Iterator[bytes]) -> bytes:
-    """As much of the body as tells what it is."""
+def _read_head(body: Iterator[bytes]) -> tuple[bytes, Found]:
+    """As much of the body as tells what it is, and what that is."""
     head = b""
-    while len(head) < PROBE_SIZE and sniff(head) is None:
+    looked_at = 0.0
+    while True:
         try:
             head += next(body)
         except UpstreamError as error:
-            if error.reason is Reason.ENDED and head:
-                break  # a short body: what there is must do
-            if error.reason is Reason.ENDED:
+            if error.reason is not Reason.ENDED:
+                raise
+            if not head:
                 raise UpstreamError(Reason.EMPTY, "empty body") from None
-            raise
-    return head
+            found = identify(head, final=True)  # a short body: what there is must do
+            assert found is not None
+            return head, found
+        if len(head) < looked_at * _LOOK_AGAIN and len(head) < ENOUGH:
+            continue
+        if found := identify(head):
+            return head, found
+        looked_at = len(head) if len(head) >= PROBE_SIZE else 0.0
 
 
-def _unpacked(body: Iterator[bytes]) -> Iterator[bytes]:
+def _whole(body: _Body) -> bytes:
+    """All of a playlist. Raises UpstreamError where it breaks, or is longer than any."""
+    parts = [body.head]
     try:
-        yield from gzipped.unpacked(body)
+        for data in body.rest:
+            parts.append(data)
+            if sum(map(len, parts)) > MAX_BYTES:
+                raise UpstreamError(Reason.NOT_MEDIA, f"a playlist of more than {MAX_BYTES} bytes")
+    except UpstreamError as error:
+        if error.detail != END_OF_BODY:
+            raise
+    return b"".join(parts)
+
+
+def _unpacked(body: Iterator[bytes], layer: gzipped.Gunzip) -> Iterator[bytes]:
+    try:
+        for data in body:
+            yield from layer.feed(data)
     except gzipped.BadGzip as error:
         raise UpstreamError(Reason.NOT_MEDIA, str(error)) from None
-
-
-def is_live(head: bytes) -> bool:
-    """True for the start of what is played as a stream: packets, a playlist, a manifest."""
-    final = len(head) < PROBE_SIZE
-    is_playlist = what_playlist(head) is not Kind.OTHER
-    return is_playlist or is_dash(head) or bool(sniff(head, final=final))
-
-
-def is_dash(head: bytes) -> bool:
-    """True for the start of a DASH manifest (ISO/IEC 23009-1, 5.2.1)."""
-    return _MANIFEST.match(head[:_MANIFEST_START]) is not None
-
-
-def is_dash_film(head: bytes) -> bool:
-    """True for a manifest of what is complete: ``type`` is ``static`` or left out (5.3.1.2)."""
-    manifest = _MANIFEST.match(head[:_MANIFEST_START])
-    return manifest is None or re.search(rb"\stype\s*+=\s*+[\"']dynamic", manifest[0]) is None
-
-
-def what_is(head: bytes) -> str:
-    """A word for the log on a body that is no transport stream."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
-    if start.startswith(b"#extm3u"):
-        return "a playlist"
-    if start.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
-        return "an HTML page"
-    if start.startswith((b"{", b"[")):
-        return "JSON"
-    return "no transport stream in it"
 
 
 def is_packed(response: requests.Response) -> bool:

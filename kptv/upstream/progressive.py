@@ -12,6 +12,7 @@ from gevent.monkey import get_original
 from kptv.errors import Reason, UpstreamError
 from kptv.upstream.client import mapped_errors
 
+END_OF_BODY = "end of body"
 READ_SIZE = 256 * 1024  # bytes; what is published at once at most
 _MOST_PIECES = 2000  # read at once; of chunks of a packet, 370 KB in 0.03 s
 _poll = get_original("select", "poll")  # asks the kernel only; gevent's own would switch
@@ -37,7 +38,7 @@ def read_body(
         parts = [_read(response, *wait)]
         wait = _stalled_after(stall_timeout)
         size = len(parts[0])
-        ended = None if size else UpstreamError(Reason.ENDED, "end of body")
+        ended = None if size else UpstreamError(Reason.ENDED, END_OF_BODY)
         # read1 hands out one chunk of a chunked body, one record of TLS: take them all,
         # or a fast upstream is throttled to one a tick.
         while ended is None and size < READ_SIZE and len(parts) < _MOST_PIECES and readable.poll(0):
@@ -48,7 +49,7 @@ def read_body(
                 break
             size += len(parts[-1])
             if not parts[-1]:
-                ended = UpstreamError(Reason.ENDED, "end of body")
+                ended = UpstreamError(Reason.ENDED, END_OF_BODY)
         if size:
             yield parts[0] if len(parts) == 1 else b"".join(parts)
         if ended is not None:

@@ -10,17 +10,19 @@ import re
 import shutil
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import gevent
 from gevent.hub import get_hub
-from gevent.socket import wait_read
+from gevent.socket import wait_read, wait_write
 
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.addresses import scheme_of
+from kptv.formats.identify import What
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,28 @@ _PROTOCOLS = {
     "rtp": "rtp,udp",
 }
 ONLY_BY_REMUX = frozenset(_PROTOCOLS) - {"http", "https"}
+# What it may be fed with, and the name that it has for that: told, it takes it for nothing else.
+DEMUXERS = {
+    What.MPEG_AUDIO: "mp3",
+    What.ADTS: "aac",
+    What.LOAS: "loas",
+    What.AC3: "ac3",
+    What.EAC3: "eac3",
+    What.OGG: "ogg",
+    What.FLAC: "flac",
+    What.WAV: "wav",
+    What.FLV: "flv",
+    What.MPEG_PS: "mpeg",
+    What.MATROSKA: "matroska",
+    What.WEBM: "matroska",
+    What.MP4: "mov",
+    What.H264: "h264",
+    What.H265: "hevc",
+    What.MPEG_VIDEO: "mpegvideo",
+    What.MPEG4_VIDEO: "m4v",
+}
+# Enough to know what is in it; the default waits for five seconds of media.
+_PROBE = ("-probesize", "2000000", "-analyzeduration", "2000000")
 _READ_SIZE = 256 * 1024  # bytes
 _PIPE_SIZE = 1024 * 1024  # bytes; Linux gives so much to anyone
 _ASKED_FOR = 5.0  # seconds in which a program says what it can do
@@ -54,15 +78,21 @@ _ADDRESS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What ffmpeg reads. ``audio`` is where its sound is, if apart; ``headers`` are for HTTP."""
+    """What ffmpeg reads. ``audio`` is where its sound is, if apart; ``headers`` are for HTTP.
 
-    url: str = field(repr=False)
+    With a ``demuxer`` it has no address, and is fed with a body of that kind.
+    """
+
+    url: str = field(default="", repr=False)
     audio: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     cookies: tuple[str, ...] = field(default=(), repr=False)  # name=value, for the host of ``url``
     is_hls: bool = False
     paced: bool = False  # to be read no faster than it plays
     program: int = 0  # the number of the programme wanted; 0: any
+    demuxer: str = ""
+    only_sound: bool = False  # a picture in it is a cover
+    encode_sound: bool = False  # no transport stream can hold it as it is
 
 
 def remux(
@@ -71,12 +101,14 @@ def remux(
     name: str,
     silence: float,
     patience: Callable[[], float] = lambda: 0.0,
-) -> Iterator[bytes]:
+    body: Iterator[bytes] | None = None,
+) -> Generator[bytes, None, None]:
     """The input as a transport stream, as it comes; ``name`` is for the log.
 
-    Raises UpstreamError: UNSUPPORTED where there is no ffmpeg, STALLED after ``silence`` seconds
-    without a byte (more where ``patience`` says so when it begins), ENDED when the child ended.
-    It is gone when the iterator is closed.
+    ``body`` is what it is fed with, if it has no address. Raises UpstreamError: UNSUPPORTED where
+    there is no ffmpeg, STALLED after ``silence`` seconds without a byte (more where ``patience``
+    says so when it begins), ENDED when the child ended, and what ``body`` raises. The child is
+    gone, and ``body`` is read no more, when the iterator is closed.
     """
     path = shutil.which(program) if program else None
     if path is None:
@@ -90,22 +122,30 @@ def remux(
     if source.program:
         begun = False
         try:
-            for data in _read(path, source, name, waits):
+            for data in _read(path, source, name, waits, body):
                 begun = True
                 yield data
         except UpstreamError as error:
             if begun or error.reason is not Reason.ENDED:
                 raise
         log.info("%s: no programme %d in it: any", name, source.program)
-    yield from _read(path, replace(source, program=0), name, waits)
+    yield from _read(path, replace(source, program=0), name, waits, body)
 
 
-def _read(path: str, source: Input, name: str, waits: Callable[[], float]) -> Iterator[bytes]:
+def _read(
+    path: str,
+    source: Input,
+    name: str,
+    waits: Callable[[], float],
+    body: Iterator[bytes] | None,
+) -> Iterator[bytes]:
     """What one child makes of it; raises as ``remux`` does."""
-    child = _Child(path, command(source, picky=source.is_hls and _is_picky(path)))
+    child = _Child(path, command(source, picky=source.is_hls and _is_picky(path)), body)
     try:
         while data := child.read(waits()):
             yield data
+        if child.starved:
+            raise child.starved
         complaint = child.complaints[-1] if child.complaints else "said nothing"
         raise UpstreamError(Reason.ENDED, f"ffmpeg: {complaint}")
     finally:
@@ -136,16 +176,29 @@ def command(source: Input, *, picky: bool = False) -> list[str]:
     Raises UpstreamError for an address that it must not open.
     """
     arguments = ["-hide_banner", "-nostdin", "-loglevel", "error"]
+    if source.demuxer:
+        return [*arguments, *_fed_options(source), *_output_options(source)]
     urls = [source.url] if source.audio is None else [source.url, source.audio]
     for url in urls:
         if picky:  # what may be opened is said by protocol, and what it is by its bytes
             arguments += ["-extension_picky", "0"]
         arguments += [*_input_options(url, source), "-i", url]
+    return [*arguments, *_output_options(source)]
+
+
+def _output_options(source: Input) -> list[str]:
+    """Without the subtitles and data that a transport stream has no place for."""
     of = f"0:p:{source.program}" if source.program and source.audio is None else "0"
-    sound = f"{of}:a?" if source.audio is None else "1:a:0"
-    # Without the subtitles and data that a transport stream has no place for.
-    arguments += ["-map", f"{of}:v:0?", "-map", sound, "-c", "copy"]
-    return [*arguments, "-f", "mpegts", "-flush_packets", "1", "pipe:1"]
+    picture = [] if source.only_sound else ["-map", f"{of}:v:0?"]
+    sound = ["-map", f"{of}:a?" if source.audio is None else "1:a:0"]
+    copied = ["-c", "copy", *(["-c:a", "aac", "-ac", "2"] if source.encode_sound else [])]
+    return [*picture, *sound, *copied, "-f", "mpegts", "-flush_packets", "1", "pipe:1"]
+
+
+def _fed_options(source: Input) -> list[str]:
+    # Bare pictures have no times, which ffmpeg makes then.
+    options = ["-protocol_whitelist", "pipe", *_PROBE, "-fflags", "+genpts"]
+    return [*options, *(["-re"] if source.paced else []), "-f", source.demuxer, "-i", "pipe:0"]
 
 
 def _input_options(url: str, source: Input) -> list[str]:
@@ -153,8 +206,7 @@ def _input_options(url: str, source: Input) -> list[str]:
     if scheme not in _PROTOCOLS:
         raise UpstreamError(Reason.BAD_URL, "not an address that may be given to ffmpeg")
     options = ["-protocol_whitelist", _PROTOCOLS[scheme]]
-    # Enough to know what is in it; the default waits for five seconds of media.
-    options += ["-probesize", "2000000", "-analyzeduration", "2000000"]
+    options += _PROBE
     if scheme in ("rtsp", "rtsps"):
         options += ["-rtsp_transport", "tcp"]
     if scheme in ("http", "https"):
@@ -185,7 +237,11 @@ def without_addresses(text: str) -> str:
 class _Child:
     """A running ffmpeg. No shell, no fork: posix_spawn copies none of this process's memory."""
 
-    def __init__(self, path: str, arguments: Sequence[str]) -> None:
+    def __init__(
+        self, path: str, arguments: Sequence[str], body: Iterator[bytes] | None = None
+    ) -> None:
+        """``body`` is what it reads at its standard input, as fast as it does; None: nothing."""
+        self.starved: UpstreamError | None = None  # why there is no more of the body
         self.complaints: deque[str] = deque(maxlen=20)
         # Else the first child of all, if it ends at once, does so unheard: a wait without end.
         get_hub().loop.install_sigchld()
@@ -193,6 +249,7 @@ class _Child:
             try:
                 self._out, out = _pipe(ours, its)
                 self._err, err = _pipe(ours, its)
+                inlet = _inlet(ours, its) if body is not None else None
                 with contextlib.suppress(OSError, AttributeError):  # no more: more wake-ups
                     fcntl.fcntl(self._out, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
                 self._pid: int | None = os.posix_spawn(
@@ -200,7 +257,9 @@ class _Child:
                     [path, *arguments],
                     {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
                     file_actions=[
-                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+                        if inlet is None
+                        else (os.POSIX_SPAWN_DUP2, inlet[1], 0),
                         (os.POSIX_SPAWN_DUP2, out, 1),
                         (os.POSIX_SPAWN_DUP2, err, 2),
                     ],
@@ -212,6 +271,9 @@ class _Child:
                 raise UpstreamError(Reason.BAD_URL, "an address that cannot be given") from None
             self._files = ours.pop_all()
         self._listener = gevent.spawn(self._listen)
+        self._feeder = None
+        if body is not None and inlet is not None:
+            self._feeder = gevent.spawn(self._feed, body, inlet[0])
 
     def read(self, silence: float) -> bytes:
         """What it has written; empty when it has ended."""
@@ -240,6 +302,8 @@ class _Child:
 
     def _end(self, pid: int) -> None:
         try:
+            if self._feeder:
+                self._feeder.kill()
             if os.waitpid(pid, os.WNOHANG)[0] == 0:
                 with contextlib.suppress(ProcessLookupError):  # it is over just now
                     os.kill(pid, signal.SIGKILL)  # nothing to save; TERM would wait for its network
@@ -249,6 +313,16 @@ class _Child:
         finally:
             self._listener.kill()
             self._files.close()
+
+    def _feed(self, body: Iterator[bytes], file: BinaryIO) -> None:
+        try:
+            with file:  # closed, it says that no more will come
+                for data in body:
+                    _write(file.fileno(), data)
+        except UpstreamError as error:
+            self.starved = error
+        except BrokenPipeError:
+            pass  # it has ended first, and says why
 
     def _listen(self) -> None:
         rest = b""
@@ -264,6 +338,23 @@ class _Child:
             )
             if not data:
                 return
+
+
+def _write(file: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[os.write(file, left) :]
+        except BlockingIOError:
+            wait_write(file)
+
+
+def _inlet(ours: contextlib.ExitStack, its: contextlib.ExitStack) -> tuple[BinaryIO, int]:
+    """What to write to without waiting, and the end for a child."""
+    reading, writing = os.pipe()
+    its.callback(os.close, reading)
+    os.set_blocking(writing, False)
+    return ours.enter_context(os.fdopen(writing, "wb", buffering=0)), reading
 
 
 def _pipe(ours: contextlib.ExitStack, its: contextlib.ExitStack) -> tuple[int, int]:

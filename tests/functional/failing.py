@@ -24,12 +24,13 @@ class RawServer:
     """
 
     def __init__(self, answer: bytes, *, hold: bool = False, then: bytes = b"") -> None:
+        requests = self.requests = list[bytes]()  # the heads, as they came
         closed = self.closed = threading.Semaphore(0)  # one for each connection that is over
 
         class Answering(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 with contextlib.suppress(OSError):
-                    _receive_request(self.request)
+                    requests.append(_receive_request(self.request))
                     self.request.sendall(answer)
                     while then:
                         self.request.sendall(then)
@@ -59,10 +60,11 @@ class RawServer:
         self._server.server_close()
 
 
-def _receive_request(connection: socket.socket) -> None:
+def _receive_request(connection: socket.socket) -> bytes:
     received = b""
     while b"\r\n\r\n" not in received and (data := connection.recv(65536)):
         received += data
+    return received
 
 
 def assert_nothing_leaked(proxy: Proxy, *providers: Provider) -> None:

@@ -18,8 +18,9 @@ import requests
 from kptv.channels.model import Source, Stream
 from kptv.config import Config
 from kptv.errors import IsFile, Reason, UpstreamError
+from kptv.formats.dash import is_dash, is_dash_film
 from kptv.upstream.client import Client, parse_retry_after
-from kptv.upstream.open import Opener, is_dash, is_dash_film, length_of
+from kptv.upstream.open import Opener, length_of
 from tests.provider import Bad, How, Provider, Reply
 from tests.provider import Stream as Served
 

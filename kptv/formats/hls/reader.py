@@ -88,7 +88,7 @@ def _multivariant(data: State, url: str, variables: Variables) -> MultivariantPl
 
 
 def _variant(item: State, url: str) -> Variant | None:
-    uri = _resolved(url, item["uri"])
+    uri = _resolved(url, item["uri"], schemes=())
     info: dict[str, str] = item["stream_info"]
     if uri is None:
         return None
