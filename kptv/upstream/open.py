@@ -185,7 +185,12 @@ class Opener:
         Raises IsLive, and UpstreamError, also where a whole body is no file: an error page with
         status 200.
         """
-        response = self._get(stream, {"Range": byte_range} if byte_range else {})
+        try:
+            response = self._get(stream, {"Range": byte_range} if byte_range else {})
+        except OtherScheme as moved:
+            if scheme_of(moved.url) in ONLY_BY_REMUX:
+                raise IsLive from None
+            raise
         if response.status_code == 206 and is_packed(response):
             hang_up(response)  # a part of what is packed cannot be unpacked: all of it
             response = self._get(stream, {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic
@@ -16,7 +16,7 @@ from gevent.hub import get_hub
 
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
-from kptv.errors import Unavailable, UpstreamError
+from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.logs import set_up_logging
 from kptv.metrics import Metrics
 from kptv.restream.hubs import Hubs
@@ -58,17 +58,27 @@ def spawned(act: Callable[[], object]) -> Callable[[], Greenlet]:
 # --- An upstream by itself ------------------------------------------------------------------
 
 
-def child(script: str, end: Callable[[Greenlet], None]) -> int:
-    """Reads what a child writes that stands in for ffmpeg, to its end."""
+def child(script: str, end: Callable[[Greenlet], None], pieces: int = 0) -> int:
+    """Reads what a child writes that stands in for ffmpeg, to its end; it is fed with pieces."""
     program = FOLDER / "ffmpeg"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o700)
 
     def read() -> None:
-        for _ in remux(str(program), Input("udp://h:1"), "a stream", 5.0):
+        source = Input(demuxer="mp3") if pieces else Input("udp://h:1")
+        body = fed(pieces) if pieces else None
+        for _ in remux(str(program), source, "a stream", 5.0, body):
             pass
 
     return at_each_turn(spawned(read), end)
+
+
+def fed(pieces: int) -> Iterator[bytes]:
+    """More than a pipe holds, then a failure."""
+    for _ in range(pieces):
+        gevent.sleep(0)
+        yield bytes(50_000)
+    raise UpstreamError(Reason.RESET)
 
 
 def upstream(path: str, end: Callable[[Greenlet], None], pieces: int = 2) -> int:
@@ -219,6 +229,10 @@ SCENES: dict[str, Callable[[], int]] = {
     "a child that ends": lambda: child("echo media; echo no >&2", kill),
     "a child, killed twice": lambda: child("echo media", kill_twice),
     "a child, timed out": lambda: child("echo media", time_out),
+    "a child that is fed": lambda: child("cat", kill, 3),
+    "a child that is fed, killed twice": lambda: child("cat", kill_twice, 3),
+    "a child that is fed, timed out": lambda: child("cat", time_out, 3),
+    "a child that is fed and ends before": lambda: child("echo media", kill, 9),
     "a live stream": lambda: upstream("live", kill, 4),
     "a live stream behind redirects, timed out": lambda: upstream("moved/live", time_out, 4),
     "HLS": lambda: upstream("moved/master", kill, 1),

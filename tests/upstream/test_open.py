@@ -17,10 +17,11 @@ import requests
 
 from kptv.channels.model import Source, Stream
 from kptv.config import Config
-from kptv.errors import IsFile, Reason, UpstreamError
+from kptv.errors import IsFile, IsLive, Reason, UpstreamError
 from kptv.formats.dash import is_dash, is_dash_film
 from kptv.upstream.client import Client, parse_retry_after
 from kptv.upstream.open import Opener, length_of
+from tests.functional.failing import RawServer
 from tests.provider import Bad, How, Provider, Reply
 from tests.provider import Stream as Served
 
@@ -40,7 +41,7 @@ def served(provider: Provider) -> Served:
 
 @pytest.fixture
 def opener() -> Iterator[Opener]:
-    config = Config(sources=(SOURCE,), user_agent="Test/1", req_referrer="http://ref/")
+    config = Config(sources=(SOURCE,), user_agent="Test/1", req_referrer="http://ref/", ffmpeg="")
     client = Client(config)
     yield Opener(config, client)
     client.close()
@@ -232,6 +233,50 @@ def test_a_film_is_found_to_be_one_by_its_bytes(opener: Opener, provider: Provid
     assert b"".join(body) == data
     body.close()
     body.close()
+
+
+@pytest.mark.parametrize(
+    ("location", "error"),
+    [("rtsp://127.0.0.1:1/x", IsLive), ("file:///etc/passwd", UpstreamError)],
+)
+def test_a_film_that_has_moved_to_another_protocol_is_live_if_that_is_played(
+    opener: Opener, served: Served, location: str, error: type[Exception]
+) -> None:
+    served.redirect_to(location)
+    with pytest.raises(error):
+        opener.open_file(Stream(SOURCE, served.url), "bytes=5-9")
+
+
+# Matroska and MP4 as live encoders send them: without an end that is known.
+LIVE_MKV = b"\x1a\x45\xdf\xa3\x9f\x42\x82\x88matroska\x18\x53\x80\x67\x01" + b"\xff" * 7
+LIVE_MP4 = b"\0\0\0\x18ftypmp42\0\0\2\0moov mvex"
+
+
+@pytest.mark.parametrize("head", [LIVE_MKV, LIVE_MP4, LIVE_MKV + b"V_VP8"])
+@pytest.mark.parametrize("told", ["length", "ranges", "part", "nothing"])
+def test_what_has_an_end_or_a_picture_for_files_only_is_a_film_and_all_else_is_live(
+    opener: Opener, served: Served, head: bytes, told: str
+) -> None:
+    body = head + bytes(5000)
+    status, headers = 200, b"Content-Length: %d\r\n" % len(body)
+    if told == "ranges":
+        headers = b"Accept-Ranges: bytes\r\n"
+    elif told == "part":
+        status, headers = 206, b"Content-Range: bytes 0-%d/%d\r\n" % (len(body) - 1, len(body))
+    elif told == "nothing":
+        headers = b"Content-Type: video/mp4\r\n"
+    answer = b"HTTP/1.1 %d OK\r\n%b\r\n%b" % (status, headers, body)
+    is_film = told != "nothing" or b"V_VP8" in head
+    with RawServer(answer) as server:
+        with pytest.raises(IsFile if is_film else UpstreamError) as caught:
+            read(opener, server.url())
+        assert len(server.requests) == 1
+    if isinstance(caught.value, IsFile):
+        with closing(caught.value.body) as film:
+            assert b"".join(film) == body
+    else:
+        assert isinstance(caught.value, UpstreamError)
+        assert caught.value.reason is Reason.UNSUPPORTED  # there is no ffmpeg here
 
 
 def test_a_range_of_a_film_is_asked_for_and_answered(opener: Opener, provider: Provider) -> None:
