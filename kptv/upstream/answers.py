@@ -75,6 +75,8 @@ def _final_head(file: Any) -> Head:
                 break
         if not lines:
             raise http.client.RemoteDisconnected("closed without an answer")
+        if not line:
+            raise http.client.HTTPException("a head that broke off")
         head = read_head(lines[0], lines[1:])
         if head is None:
             raise http.client.BadStatusLine("not an HTTP answer")

@@ -110,6 +110,7 @@ def test_a_channel_list_in_an_odd_answer_is_read_whole(client: Client, name: str
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n", "HTTP 101"),
         (b"HELLO 200 OK\r\n\r\n", "not an HTTP answer"),
         (b"\r\n\r\n", "not an HTTP answer"),
+        (OK + b"X: ", "not an HTTP answer"),
         (OK + b"X: y\r\n" * 6000 + b"\r\n", "not an HTTP answer"),
         (OK + b"X: " + b"y" * 400_000 + b"\r\n\r\n", "not an HTTP answer"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000, "not an HTTP answer"),
