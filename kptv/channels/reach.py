@@ -8,16 +8,28 @@ Pure: told the address that is connected to, looks nothing up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from kptv.channels.hosts import host_of
 from kptv.channels.model import Stream
 
 Address = IPv4Address | IPv6Address
 T = TypeVar("T")
+
+MOST_SERVERS = 32  # that one stream's media may lie on, as far as they are looked at
+_LONGEST_MANIFEST = 1024**2  # bytes
+# Where a DASH manifest names addresses (ISO/IEC 23009-1, 5.6, 5.3.9): not those of its schemas.
+_ADDRESS = re.compile(
+    rb"(?:<(?:BaseURL|Location)(?:\s[^>]{0,500}+)?>"
+    rb"|\b(?:media|initialization|sourceURL|index|href)\s{0,9}+=\s{0,9}+[\"'])"
+    rb"\s{0,99}+([a-z][a-z0-9+.-]{1,15}+://[^\s\"'<>]{1,2000}+)",
+    re.IGNORECASE,
+)
 
 # Reachable from this network only (RFC 6890, 1918, 6598, 4193, 4291), or by nobody else.
 _PRIVATE = tuple(
@@ -113,11 +125,28 @@ def travelling(headers: Mapping[str, T]) -> dict[str, T]:
     }
 
 
-def headers_for(stream: Stream, url: str) -> Mapping[str, str]:
-    """The headers of a stream's entry that go with a request of ``url``."""
-    if host_name(stream.url) == host_name(url):
+def headers_for(stream: Stream, *urls: str) -> Mapping[str, str]:
+    """The headers of a stream's entry that go with requests of ``urls``."""
+    home = host_name(stream.url)
+    if all(host_name(url) == home for url in urls):
         return stream.headers
     return travelling(stream.headers)
+
+
+def one_a_server(urls: Iterable[str]) -> list[str]:
+    """The first of ``urls`` on each server, MOST_SERVERS at most."""
+    found: dict[str, str] = {}
+    for url in urls:
+        found.setdefault(host_of(url), url)
+        if len(found) >= MOST_SERVERS:
+            break
+    return list(found.values())
+
+
+def addresses_in(manifest: bytes) -> list[str]:
+    """Absolute addresses that a DASH manifest names, one a server."""
+    found = _ADDRESS.finditer(manifest[:_LONGEST_MANIFEST])
+    return one_a_server(match[1].decode("latin-1") for match in found)
 
 
 def host_name(url: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 MEMORY = 1024**3  # bytes of its own; an ffmpeg that copies takes a tenth
@@ -15,16 +16,19 @@ _TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc/PID/stat
 
 
 class Appetite:
-    """What a child takes of a core. Pure: told its seconds of CPU and the time."""
+    """What a child takes of a core."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken_by: Callable[[int], float] | None = None) -> None:
+        """``taken_by`` tells a process's seconds of CPU so far."""
+        self._taken_by = taken_by or cpu_seconds
         self._taken: deque[tuple[float, float]] = deque()  # when, seconds of CPU so far
 
-    def is_too_large(self, cpu: float, now: float) -> bool:
-        """True where it took more than SHARE of a core over WITHIN seconds."""
+    def is_too_large(self, pid: int, now: float) -> bool:
+        """True where the child took more than SHARE of a core over WITHIN seconds."""
         taken = self._taken
         if taken and now - taken[-1][0] < _LOOK_EVERY:
             return False
+        cpu = self._taken_by(pid)
         taken.append((now, cpu))
         while len(taken) > 2 and taken[1][0] <= now - WITHIN:
             taken.popleft()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
@@ -13,7 +13,7 @@ import gevent
 import requests
 
 from kptv.channels.model import Stream
-from kptv.channels.reach import headers_for
+from kptv.channels.reach import addresses_in, headers_for
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.errors import FileBody, IsFile, IsLive, Reason, UpstreamError
@@ -143,9 +143,13 @@ class Opener:
                 answer = Answer(playlist, response.url, asked_at)
                 yield from self._follow(stream, answer, is_entry=is_entry)
             elif what is What.DASH:
+                manifest = _whole(body)
                 hang_up(response)
+                leads_to = addresses_in(manifest)
                 # Live too: ffmpeg's reader would ask at the live edge hundreds of times a second.
-                yield from self._remux(stream, url, paced=True, is_film=is_dash_film(body.head))
+                yield from self._remux(
+                    stream, url, leads_to, paced=True, is_film=is_dash_film(body.head)
+                )
             elif what is What.TRANSPORT_STREAM:
                 yield from whole_packets(iter(body), self._config)
             elif body.is_film and not is_entry:  # its ranges would be asked of the list
@@ -229,11 +233,19 @@ class Opener:
                 raise
 
     def _remux(
-        self, stream: Stream, url: str, *, paced: bool = False, is_film: bool = False
+        self,
+        stream: Stream,
+        url: str,
+        leads_to: Sequence[str] = (),
+        *,
+        paced: bool = False,
+        is_film: bool = False,
     ) -> Iterator[bytes]:
+        """What ffmpeg makes of ``url``, which ``leads_to`` other addresses."""
+        self._client.roads.to(stream.source).check(url, *leads_to)
         source = Input(
             url,
-            headers=self._client.headers(stream.headers),
+            headers=self._client.headers(headers_for(stream, url, *leads_to)),
             cookies=self._client.cookies(stream.source, url),
             paced=paced,
             program=stream.program,

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from time import monotonic
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from gevent.socket import wait_read, wait_write
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.addresses import scheme_of
 from kptv.formats.identify import What
+from kptv.upstream.appetite import Appetite, limit_memory
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +146,7 @@ def _read(
     try:
         while data := child.read(waits()):
             yield data
+            child.check()
         if child.starved:
             raise child.starved
         complaint = child.complaints[-1] if child.complaints else "said nothing"
@@ -270,6 +273,8 @@ class _Child:
             except ValueError:  # a null in it
                 raise UpstreamError(Reason.BAD_URL, "an address that cannot be given") from None
             self._files = ours.pop_all()
+        limit_memory(self._pid)
+        self._appetite = Appetite()
         self._listener = gevent.spawn(self._listen)
         self._feeder = None
         if body is not None and inlet is not None:
@@ -283,6 +288,11 @@ class _Child:
                 return os.read(self._out, _READ_SIZE)
             except BlockingIOError:
                 wait_read(self._out, timeout=silence, timeout_exc=stalled)
+
+    def check(self) -> None:
+        """Raises UpstreamError where it takes more of a core than copying needs."""
+        if self._pid is not None and self._appetite.is_too_large(self._pid, monotonic()):
+            raise UpstreamError(Reason.UNSUPPORTED, "ffmpeg took more than half a core for long")
 
     def end(self) -> None:
         """Kill it, wait until it is gone, close what is open; may come twice.

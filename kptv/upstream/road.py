@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import urllib3.exceptions
 
 from kptv.channels.model import Source
-from kptv.channels.reach import Address, Private, is_private, refusal
+from kptv.channels.reach import Address, Private, is_private, one_a_server, refusal
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.addresses import scheme_of
 from kptv.upstream.names import LOOKUP_TIMEOUT, Names, Place
@@ -60,15 +60,26 @@ class Road:
             raise UpstreamError(Reason.BAD_URL, refusals[0])
         return [place for place, refused in zip(places, refusals, strict=True) if not refused]
 
-    def check(self, host: str, port: int | None) -> None:
-        """Raises UpstreamError unless every address of ``host`` may be connected to.
+    def check(self, *urls: str) -> None:
+        """Raises UpstreamError unless every address behind ``urls`` may be connected to.
 
-        For a program that looks the name up itself, and may take any of them.
+        For a program that looks names up itself, and may take any of their addresses. A name
+        without an address is left to it.
         """
+        for url in one_a_server(urls):
+            try:
+                parts = urlsplit(url)
+                host, port = parts.hostname, parts.port
+            except ValueError:
+                raise UpstreamError(Reason.BAD_URL, "an address that cannot be read") from None
+            if host:  # `udp://@:1234` listens
+                self._check(host, port)
+
+    def _check(self, host: str, port: int | None) -> None:
         try:
             places = self._names.look_up(self._source, host, LOOKUP_TIMEOUT)
         except OSError:
-            raise UpstreamError(Reason.REFUSED, "no such host") from None
+            return
         for place in places:
             if refused := self._refusal(place.address):
                 raise UpstreamError(Reason.BAD_URL, refused)

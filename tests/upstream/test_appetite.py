@@ -14,9 +14,10 @@ from kptv.upstream.appetite import Appetite, cpu_seconds, limit_memory
 
 def first_complaint(share: float, seconds: float = 120.0, step: float = 0.5) -> float:
     """When a child that takes ``share`` of a core is found to take too much."""
-    appetite, now = Appetite(), 1000.0
+    now = 1000.0
+    appetite = Appetite(lambda pid: (now - 1000) * share)
     while now < 1000 + seconds:
-        if appetite.is_too_large((now - 1000) * share, now):
+        if appetite.is_too_large(7, now):
             return now - 1000
         now += step
     return nan
@@ -33,10 +34,10 @@ def test_less_is_not_however_long() -> None:
 
 
 def test_a_burst_is_forgiven() -> None:
-    appetite = Appetite()
+    second = 0
+    appetite = Appetite(lambda pid: min(second, 12) + 0.05 * second)
     for second in range(200):
-        cpu = min(second, 12) + 0.05 * second
-        assert not appetite.is_too_large(cpu, float(second))
+        assert not appetite.is_too_large(7, float(second))
 
 
 def test_what_a_process_takes_is_read() -> None:

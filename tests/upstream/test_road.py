@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from kptv.channels.model import Source, Stream
-from kptv.channels.reach import Private, headers_for
+from kptv.channels.reach import Private, addresses_in, headers_for
 from kptv.config import Config
 from kptv.errors import UpstreamError
 from kptv.formats.addresses import is_below
@@ -181,3 +181,61 @@ def test_what_goes_with_a_segment_is_said_by_its_host() -> None:
         "user-agent": "Kodi",
         "ORIGIN": "http://page.example",
     }
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("rtsp://router.example/stream", "private"),
+        ("rtmp://192.168.1.1:1935/live", "private"),
+        ("http://169.254.169.254/latest", "metadata"),
+        ("udp://0.0.0.0:1234", "private"),
+        ("udp://@239.1.1.1:1234", ""),
+        ("udp://@:1234", ""),
+        ("rtp://[ff3e::1]:1234", ""),
+        ("rtsp://public.example/stream", ""),
+        ("rtsp://unknown.example/stream", ""),
+        ("rtsp://[bad/", "cannot be read"),
+    ],
+)
+def test_what_ffmpeg_would_open_is_checked_before(
+    client_of: Callable[..., Client], url: str, refused: str
+) -> None:
+    road = client_of().roads.to(PUBLIC)
+    if not refused:
+        road.check("http://public.example/", url)
+        return
+    with pytest.raises(UpstreamError, match=refused):
+        road.check("http://public.example/", url)
+
+
+MANIFEST = b"""<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" xmlns:xlink="http://www.w3.org/1999/xlink"
+ xsi:schemaLocation="urn:mpeg:dash http://standards.iso.org/DASH-MPD.xsd" type="dynamic">
+<Location>http://one.example/live.mpd</Location>
+<BaseURL serviceLocation="a">https://two.example:8443/x/</BaseURL><BaseURL>relative/</BaseURL>
+<SegmentTemplate media = "http://192.168.1.1/$Number$.m4s" initialization='HTTP://four.example/i'/>
+<Period xlink:href="http://five.example/p"/><BaseURL>http://two.example:8443/y/</BaseURL></MPD>"""
+
+
+def test_the_addresses_of_a_manifest_are_those_of_its_media() -> None:
+    assert addresses_in(MANIFEST) == [
+        "http://one.example/live.mpd",
+        "https://two.example:8443/x/",
+        "http://192.168.1.1/$Number$.m4s",
+        "HTTP://four.example/i",
+        "http://five.example/p",
+    ]
+    assert len(addresses_in(b"".join(b'media="http://h%d/"' % n for n in range(5000)))) == 32
+
+
+@pytest.mark.parametrize("unit", [b"<BaseURL ", b"media=", b"media = '", b"<Location>", b"a://"])
+def test_a_manifest_made_to_be_slow_is_read_at_once(unit: bytes) -> None:
+    with gevent.Timeout(5):
+        addresses_in(unit * (1024**2 // len(unit)))
+
+
+def test_headers_go_to_ffmpeg_only_where_all_it_opens_is_at_home() -> None:
+    stream = Stream(FILE, "http://edge.example/1.mpd", headers={"X-Token": "s3cret", "Accept": "*"})
+    assert headers_for(stream, "http://edge.example/1.mpd", "http://edge.example:8080/s")["X-Token"]
+    assert headers_for(stream, stream.url, "http://other.example/s") == {"Accept": "*"}

@@ -13,10 +13,12 @@ import gevent
 from cachetools import TTLCache
 
 from kptv.channels.model import Stream
+from kptv.channels.reach import headers_for, one_a_server
 from kptv.channels.rhythm import Rest, Rhythms
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
 from kptv.formats.hls.pacing import Pacer
+from kptv.formats.hls.playlist import MediaPlaylist
 from kptv.formats.hls.tracker import LIVE_EDGE
 from kptv.formats.mpegts.seam import Parts
 from kptv.formats.patience import LONGEST_PATIENCE
@@ -49,6 +51,7 @@ class Learned:
     remux: str = ""  # why, if it must be
     is_vod: bool = False
     patience: float = 0.0  # seconds
+    places: tuple[str, ...] = field(default=(), repr=False)  # URLs of its media, one a server
 
 
 class HlsUpstream:
@@ -168,10 +171,12 @@ class HlsUpstream:
     def _remux(self, stream: Stream, learned: Learned) -> Generator[bytes]:
         name = f"{stream.name or 'stream'}: {stream.source.tag}"
         log.info("%s: %s: put into a transport stream by ffmpeg", name, learned.remux)
+        urls = (learned.url, learned.audio or learned.url, *learned.places)
+        self._client.roads.to(stream.source).check(*urls)
         source = Input(
             learned.url,
             learned.audio,
-            headers=self._client.headers(stream.headers),
+            headers=self._client.headers(headers_for(stream, *urls)),
             cookies=learned.cookies,
             is_hls=True,
             paced=learned.is_vod,
@@ -218,7 +223,17 @@ def _learned(media: Media, http: Requests, remux: str = "") -> Learned:
         remux,
         is_vod=playlist.is_vod,
         patience=patience,
+        places=tuple(one_a_server(_uris(playlist))),
     )
+
+
+def _uris(playlist: MediaPlaylist) -> Iterator[str]:
+    for segment in playlist.segments:
+        yield segment.uri
+        if segment.key and segment.key.uri:
+            yield segment.key.uri
+        if segment.map:
+            yield segment.map.uri
 
 
 def _paced(pipe: Pipe, reader: Reader, piece: Piece | None) -> Iterator[Piece]:
