@@ -5,7 +5,7 @@ BIN := .venv/bin
 # With other wheels than PyPI's (piwheels on a Raspberry Pi): REQUIREMENTS=requirements.in
 REQUIREMENTS ?= requirements.txt
 
-.PHONY: run test format bench soak image-check requirements audit clean
+.PHONY: run test format bench soak fuzz image-check requirements audit clean
 
 run: .venv/run
 	$(BIN)/python -m kptv.demo.run
@@ -27,6 +27,16 @@ SEEDS ?= 5
 SECONDS ?= 60
 soak: .venv/dev
 	$(BIN)/python -m tests.chaos.run $(SEED) $(SEEDS) $(SECONDS)
+
+# Lists, playlists, transport streams made at random: make fuzz SECONDS=3600 TARGETS=lists
+TARGETS ?= lists playlists streams
+fuzz: .venv/fuzz
+	PYTHONPATH=.venv/fuzz $(BIN)/python -m tests.fuzz.run $(SECONDS) $(TARGETS)
+
+.venv/fuzz: requirements-fuzz.in .venv/dev  # a folder of its own; where it stays empty: see run.py
+	mkdir -p $@
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $@ -r $<
+	touch $@
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks
