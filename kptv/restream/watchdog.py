@@ -66,10 +66,11 @@ class Watchdog:
             frame = sys._current_frames().get(self._watched) if late > LATE else None
             if frame is None:
                 continue
-            self._seen = (late, where(frame))
+            stack = where(frame)
+            self._seen = (late, stack)
             if late > DESPERATE and not self._shouted:
                 self._shouted = True
-                self._shout(f"the event loop stands still for {late:.0f} s at {self._seen[1]}")
+                self._shout(f"the event loop stands still for {late:.0f} s at {stack}")
 
 
 def where(frame: FrameType | None) -> str:

@@ -9,12 +9,13 @@ import ssl
 import time
 import traceback
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 import urllib3
+from requests.adapters import BaseAdapter
 from requests.cookies import get_cookie_header
 
 from kptv.channels.model import Source
@@ -54,8 +55,22 @@ class OtherScheme(UpstreamError):
 class _Session(requests.Session):
     """Leaves redirects alone: requests would read their bodies to the end, however long."""
 
+    to_list: tuple[str, ClosingAdapter] | None = None  # the list's address as it is sent, its way
+
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None for every answer: ``Client.get`` follows them."""
+
+    def get_adapter(self, url: str) -> BaseAdapter:
+        """That of the list for the list alone: a mount would be for all that begins like it."""
+        if self.to_list is not None and url == self.to_list[0]:
+            return self.to_list[1]
+        return super().get_adapter(url)
+
+    def close(self) -> None:
+        """Close what idles in the pools."""
+        super().close()
+        if self.to_list is not None:
+            self.to_list[1].close()
 
 
 class Client:
@@ -223,7 +238,8 @@ class Client:
             for scheme in ("http://", "https://"):
                 session.mount(scheme, ClosingAdapter(self.roads.to(source)))
             if scheme_of(source.url) in ("http", "https"):
-                session.mount(source.url, ClosingAdapter(self.roads.to(source, to_list=True)))
+                way = ClosingAdapter(self.roads.to(source, to_list=True))
+                session.to_list = _as_sent(source.url), way
         return session
 
     def _tell_of_skipped(self, source: Source, response: requests.Response) -> None:
@@ -253,6 +269,13 @@ class Client:
             # Titles between the bytes are not asked for, though an entry may say so.
             if value and name.lower() != "icy-metadata"
         }
+
+
+def _as_sent(url: str) -> str:
+    """``url`` as requests asks for it; as it is where that cannot be asked for."""
+    with suppress(requests.RequestException, ValueError):
+        return requests.Request("GET", url).prepare().url or url
+    return url
 
 
 def _leave_out(request: requests.PreparedRequest, cookies: Collection[str]) -> None:

@@ -89,7 +89,7 @@ class Importer:
         self._store = Store(config.data_dir)
         self._sources = [_SourceImport(ImportState(source)) for source in config.sources]
         self._workers = BoundedSemaphore(config.worker_threads)
-        self._jobs = Group()  # imports, and who waits for late ones
+        self._jobs = Group()  # imports, waits for late ones, listings that are taken apart
         self._publishing = BoundedSemaphore(1)
         self._catalog: Catalog | None = None
         self._changed = False  # since the catalog was built
@@ -256,7 +256,7 @@ class Importer:
                 item.state.entries,
             )
         if old is not None:
-            gevent.spawn(drive, old.take_apart())
+            self._jobs.spawn(drive, old.take_apart())
 
     def _succeeded(self, item: _SourceImport) -> None:
         if item.state.failures:

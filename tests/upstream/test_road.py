@@ -239,3 +239,14 @@ def test_headers_go_to_ffmpeg_only_where_all_it_opens_is_at_home() -> None:
     stream = Stream(FILE, "http://edge.example/1.mpd", headers={"X-Token": "s3cret", "Accept": "*"})
     assert headers_for(stream, "http://edge.example/1.mpd", "http://edge.example:8080/s")["X-Token"]
     assert headers_for(stream, stream.url, "http://other.example/s") == {"Accept": "*"}
+
+
+def test_only_the_list_itself_may_be_anywhere_not_what_begins_as_its_address_does(
+    provider: Provider, client_of: Callable[..., Client]
+) -> None:
+    url = f"http://home.example:{provider.port}{provider.list.path}"
+    source = Source(1, url[:-1], 1)
+    assert "private" in ask_for(client_of(Private.NEVER), source, url)
+    source = Source(1, "http://router.exam", 1)
+    url = f"http://router.example:{provider.port}{provider.list.path}"
+    assert "private" in ask_for(client_of(), source, url)
