@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 10  # real chains (load balancer, token, edge) have two or three
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
-# Of an answer to a cookie of a session that is over (431: they have become too many).
+# Statuses that answer a cookie of a session that is over (431: they have become too many).
 SESSION_OVER = frozenset((401, 403, 410, 431))
 LONGEST_RETRY_AFTER = 86400.0  # seconds; more is nonsense
 
@@ -73,6 +74,17 @@ class _Session(requests.Session):
             self.to_list[1].close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A request that may have to be sent more than once."""
+
+    source: Source
+    url: str = field(repr=False)
+    headers: Mapping[str, bytes] = field(repr=False)
+    timeout: tuple[float, float]
+    without: frozenset[str] = field(default=frozenset(), repr=False)  # cookies, ``name=value``
+
+
 class Client:
     """One pooled session a source; requests stream, redirects are followed one by one."""
 
@@ -87,8 +99,8 @@ class Client:
     def alone(self, source: Source) -> Client:
         """A client for one stream that asks often: send ``Connection: keep-alive`` with it.
 
-        It has the cookies set so far. Who asks for one thing at a time has one connection a host
-        and keeps those of two hosts at most. Close it with the stream.
+        It has the cookies set so far. While one thing is asked for at a time it has one connection
+        per host, and keeps those of two hosts at most. Close it with the stream.
         """
         client = Client(self._config, self.roads)
         client._parent = self
@@ -115,17 +127,19 @@ class Client:
 
         ``timeout`` is (connect, between two reads), in seconds. Each hop of a redirect is
         closed before the next is opened, so that no more than one connection is ever open.
-        Who is refused with cookies asks once more without (``again``): the session may be over.
+        A request with cookies that is refused is sent once more without (``again``): the session
+        may be over.
         Raises UpstreamError for no connection and for what is neither a success with a whole
         body nor has a status of ``also``; OtherScheme for ``rtsp:`` and the like.
         """
         # Bytes: http.client refuses what is not Latin-1 in a str.
         sent = {name: value.encode() for name, value in self.headers(headers).items()}
+        question = _Question(source, url, sent, timeout)
         cookies: set[str] = set()
-        response = self._follow(source, url, sent, timeout, cookies)
+        response = self._follow(question, cookies)
         if again and response.status_code in SESSION_OVER and cookies:
             hang_up(response)
-            response = self._follow(source, url, sent, timeout, set(), frozenset(cookies))
+            response = self._follow(replace(question, without=frozenset(cookies)), set())
             if response.status_code not in SESSION_OVER:
                 self._forget(source, cookies)
         if not answers_whole(response) and response.status_code not in also:
@@ -134,18 +148,10 @@ class Client:
         self._tell_of_skipped(source, response)
         return response
 
-    def _follow(
-        self,
-        source: Source,
-        url: str,
-        headers: dict[str, bytes],
-        timeout: tuple[float, float],
-        cookies: set[str],
-        without: frozenset[str] = frozenset(),
-    ) -> requests.Response:
+    def _follow(self, question: _Question, cookies: set[str]) -> requests.Response:
         """The answer behind all redirects; ``cookies`` are told which were sent on the way."""
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._request(source, url, headers, timeout, without)
+            response = self._request(question)
             cookie = response.request.headers.get("Cookie")
             if isinstance(cookie, str):  # from the jar; a stream's own is in bytes
                 cookies.update(cookie.split("; "))
@@ -153,14 +159,7 @@ class Client:
                 return response
             hang_up(response)
             with mapped_errors():
-                # http.client reads headers as Latin-1; what is in them is mostly UTF-8.
-                location = response.headers["location"].encode("latin-1")
-                moved = keeping_login(url, resolve(url, location.decode("utf-8", "replace")))
-                if not same_server(url, moved):  # an entry's own is for its own server too
-                    headers = {n: v for n, v in headers.items() if n.lower() != "authorization"}
-                if not same_host(url, moved):
-                    headers = travelling(headers)
-                url = moved
+                question = _moved(question, response.headers["location"])
         raise UpstreamError(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects")
 
     def _forget(self, source: Source, cookies: Collection[str]) -> None:
@@ -187,44 +186,33 @@ class Client:
             session.close()
         self._sessions.clear()
 
-    def _request(
-        self,
-        source: Source,
-        url: str,
-        headers: dict[str, bytes],
-        timeout: tuple[float, float],
-        without: frozenset[str],
-    ) -> requests.Response:
+    def _request(self, question: _Question) -> requests.Response:
         """The answer, or that to a second or third request, if a digest was asked for."""
-        response = self._send(source, url, headers, timeout, without)
+        response = self._send(question)
         for again in (False, True):
-            if not self._logins.challenged(url, response, again=again):
+            if not self._logins.challenged(question.url, response, again=again):
                 break
             hang_up(response)
-            response = self._send(source, url, headers, timeout, without)
+            response = self._send(question)
         return response
 
-    def _send(
-        self,
-        source: Source,
-        url: str,
-        headers: dict[str, bytes],
-        timeout: tuple[float, float],
-        without: frozenset[str],
-    ) -> requests.Response:
+    def _send(self, question: _Question) -> requests.Response:
+        url = question.url
         if scheme_of(url) not in ("http", "https"):
             raise OtherScheme(url)
         if is_below(url, self._config.base_url):
             raise UpstreamError(Reason.BAD_URL, OWN_LINK)
         with mapped_errors():
             try:
-                session = self._session(source)
+                session = self._session(question.source)
                 auth = self._logins.of(url)
-                asked = requests.Request("GET", url, headers, auth=auth)
+                asked = requests.Request("GET", url, question.headers, auth=auth)
                 request = session.prepare_request(asked)
-                _leave_out(request, without)
+                _leave_out(request, question.without)
                 settings = session.merge_environment_settings(request.url, {}, True, None, None)
-                return session.send(request, timeout=timeout, allow_redirects=False, **settings)
+                return session.send(
+                    request, timeout=question.timeout, allow_redirects=False, **settings
+                )
             except BaseException as error:
                 # Killed while it connects or shakes hands, urllib3 leaves the socket open, and
                 # the error, which somebody may keep, holds it.
@@ -269,6 +257,19 @@ class Client:
             # Titles between the bytes are not asked for, though an entry may say so.
             if value and name.lower() != "icy-metadata"
         }
+
+
+def _moved(question: _Question, location: str) -> _Question:
+    """The same question at the address that an answer's Location names."""
+    # http.client reads headers as Latin-1; what is in them is mostly UTF-8.
+    there = location.encode("latin-1").decode("utf-8", "replace")
+    url = keeping_login(question.url, resolve(question.url, there))
+    headers = question.headers
+    if not same_server(question.url, url):  # an entry's own is for its own server too
+        headers = {n: v for n, v in headers.items() if n.lower() != "authorization"}
+    if not same_host(question.url, url):
+        headers = travelling(headers)
+    return replace(question, url=url, headers=headers)
 
 
 def _as_sent(url: str) -> str:
