@@ -67,7 +67,7 @@ def child(script: str, end: Callable[[Greenlet], None], pieces: int = 0) -> int:
     def read() -> None:
         source = Input(demuxer="mp3") if pieces else Input("udp://h:1")
         body = fed(pieces) if pieces else None
-        for _ in remux(str(program), source, "a stream", 5.0, body):
+        for _ in remux(str(program), source, "a stream", 5.0, body=body):
             pass
 
     return at_each_turn(spawned(read), end)

@@ -43,7 +43,8 @@ def guided(name: str, seconds: int) -> int:
         path.write_bytes(seed[:longest])
     print(f"{name}: {seconds} s", flush=True)
     command = [sys.executable, "-m", "tests.fuzz.guided", name, str(learned)]
-    options = f"-max_total_time={seconds} -max_len={longest} -timeout={_SLOW} -verbosity=0 -print_final_stats=1"
+    options = f"-max_total_time={seconds} -max_len={longest} -timeout={_SLOW} -verbosity=0"
+    options += " -print_final_stats=1"
     found = FOLDER / f"found-{name}-"
     run = subprocess.run([*command, *options.split(), f"-artifact_prefix={found}"], check=False)
     if run.returncode:

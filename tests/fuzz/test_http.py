@@ -16,12 +16,13 @@ from kptv.formats.addresses import is_below, keeping_login, resolve, scheme_of
 from kptv.formats.charsets import SAMPLE, guess_encoding
 from kptv.formats.data_url import data_of, is_data
 from kptv.formats.digest import authorization, read_challenge
-from kptv.formats.files import file_type
 from kptv.formats.gzipped import PIECE, BadGzip, Gunzip, start, unpacked, whole
 from kptv.formats.hls.aes import BadCipher, SegmentDecryptor
 from kptv.formats.hls.container import JUNK_LIMIT, foreign_container, tag_is_there, ts_behind_junk
 from kptv.formats.hls.pacing import Pacer, retry_delay
 from kptv.formats.http import MAX_HEAD, chunk_size, is_whole, read_head
+from kptv.formats.icy import without_metadata
+from kptv.formats.identify import ENOUGH, identify
 from kptv.formats.text import Lines
 from kptv.upstream.answers import LenientAnswer
 from tests.fuzz.inputs import CUTS, NUMBER, URL, WORD, cut, examples
@@ -215,12 +216,22 @@ def test_any_encrypted_body_is_decrypted_the_same_however_it_is_cut_or_refused(
 @given(st.one_of(st.binary(max_size=80), st.binary(max_size=12).map(b"ID3\4\0\0".__add__)))
 def test_any_head_of_a_segment_is_of_a_known_container_or_none(head: bytes) -> None:
     foreign_container(head)
-    file_type(head)
+    assert identify(head, final=True) is not None
+    assert identify(head.ljust(ENOUGH, b"\0")) is not None
     for final in (False, True):
         at = ts_behind_junk(head, final=final)
         assert at is None or 0 <= at < len(head)
         tag_is_there(head, final=final)
     assert tag_is_there(head.ljust(JUNK_LIMIT + 700, b"\0"), final=False)
+
+
+@examples(100)
+@given(st.binary(max_size=2000), st.integers(256, 500), CUTS)
+def test_however_a_station_is_cut_the_same_is_left_of_it(
+    data: bytes, interval: int, some: Sequence[int]
+) -> None:
+    whole_at_once = b"".join(without_metadata((data,), interval))
+    assert b"".join(without_metadata(cut(data, some), interval)) == whole_at_once
 
 
 _SECONDS = st.floats(0, 1e6)
