@@ -1,4 +1,5 @@
-"""The image itself, built and run: `make image-check`. Needs root, buildah and debootstrap.
+"""The image itself, built and run: `make image-check`. Needs root, buildah and debootstrap
+(`apt install buildah debootstrap`, with what they recommend).
 
 No engine and no registry: buildah builds and runs with chroot, and a debootstrap stands in for the
 Dockerfile's base unless ``BASE`` names an image (``BASE=docker.io/library/python:3.13-slim``).
@@ -30,8 +31,11 @@ pytestmark = pytest.mark.timeout(1800)  # a slow mirror is no fault of the image
 SUITES = {"python:3.11-slim": "bookworm", "python:3.13-slim": "trixie"}  # with that Python in it
 IMAGE = "localhost/kptv-proxy:check"
 USER = 1000
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What this machine needs to reach package registries: there while the image is built, not in it.
 LENT = ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
+# Below what buildahs set by themselves: in a chroot they may lower a limit, not raise it.
+LIMITS = ["--ulimit=nproc=8192:8192", "--ulimit=nofile=8192:8192"]
 
 
 def run(*command: str) -> str:
@@ -46,23 +50,22 @@ def stand_in(suite: str) -> str:
     if run("buildah", "images", "--quiet", "--filter", f"reference={name}"):
         return name
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        packages = "--include=ca-certificates,python3,python3-pip,python-is-python3"
         mirror = os.environ.get("MIRROR", "http://deb.debian.org/debian")
+        packages = "--include=ca-certificates,python3,python3-venv"
         run("debootstrap", "--variant=minbase", packages, suite, folder, mirror)
+        run("chroot", folder, "python3", "-m", "venv", "/usr/local")  # with nothing but pip in it
+        run("chroot", folder, "apt-get", "clean")
         settings = Path(folder, "etc/apt/apt.conf.d/docker-clean")  # the official one's, in short
         settings.write_text('APT::Keep-Downloaded-Packages "false"; Dir::Cache::pkgcache "";\n')
-        run("chroot", folder, "apt-get", "clean")
-        for marker in Path(folder).glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
-            marker.unlink()  # Debian's pip would refuse; the official image's does not
         container = run("buildah", "from", "scratch")
         run("buildah", "add", container, folder, "/")
-        run("buildah", "config", "--env", f"PATH={os.environ['PATH']}", container)
+        run("buildah", "config", "--env", f"PATH={PATH}", container)
         run("buildah", "commit", "--rm", container, name)
     return name
 
 
 def container_of(image: str) -> str:
-    return run("buildah", "from", "--pull=never", image)
+    return run("buildah", "from", "--pull=never", *LIMITS, image)
 
 
 def megabytes(container: str) -> int:
@@ -80,7 +83,8 @@ def container() -> Iterator[str]:
     if run("buildah", "images", "--quiet", "--filter", f"reference={IMAGE}"):
         run("buildah", "rmi", IMAGE)  # else it stays without a name
     begun = time.monotonic()
-    build = ["buildah", "bud", "--isolation=chroot", "--format=docker", f"--from={base}", *lent]
+    build = ["buildah", "bud", "--isolation=chroot", "--format=docker", f"--from={base}"]
+    build += [*LIMITS, *lent]
     run(*build, "--pull=never" if base.startswith("localhost/") else "--pull", "-t", IMAGE, ".")
     note(f"\nbuilt on {base} in {time.monotonic() - begun:.0f} s")
     made, empty = container_of(IMAGE), container_of(base)
