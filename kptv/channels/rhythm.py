@@ -5,7 +5,7 @@ tell the next pause: the longest one that media followed, and how far what came 
 of time. A ``Rhythm`` belongs to a stream and outlives its connections; a ``Pulse`` is one
 connection's, and believes that it lives again only when it goes on: what is flushed at an end (the
 last packet of an aligner, what a remuxer still had) comes after a silence too. Where it is known to
-be that, it is a ``Rest``.
+be that, it is a ``Leftover``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REMEMBERED = 4096  # streams
 _FORGET_AFTER = 3600.0  # seconds without anything new: as failover forgets failures
 
 
-class Rest(bytes):
+class Leftover(bytes):
     """What an upstream still has to give when it is known to be over: no sign of life."""
 
 
@@ -143,7 +143,7 @@ class Pulse:
         self._note_lead(now, before - now, clock - now)
 
     def over(self) -> None:
-        """What comes from now on is a Rest."""
+        """What comes from now on is a Leftover."""
         self._is_over = True
 
     def look(self, now: float) -> None:

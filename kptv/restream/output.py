@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kptv.channels.model import Stream
-from kptv.channels.rhythm import Pulse, Rest, Rhythm
+from kptv.channels.rhythm import Leftover, Pulse, Rhythm
 from kptv.formats.mpegts.joining import Chunk
 from kptv.formats.mpegts.meter import Stats
 from kptv.formats.mpegts.seam import Seam
@@ -99,7 +99,7 @@ class Output:
 
     def feed(self, data: bytes, now: float) -> bool:
         """Bytes of the upstream; True once, when they bring its first media."""
-        if isinstance(data, Rest):
+        if isinstance(data, Leftover):
             self._pulse.over()
         chunk = self._splicer.feed(data, now)
         if not chunk:

@@ -1,8 +1,6 @@
 """Connections that give the others a turn, however fast the other side sends.
 
-A read that finds data does not switch, so what is parsed line by line or chunk by chunk without an
-end (`100 Continue` again and again, trailers, chunks of a byte) would stop all streams, and no
-deadline would ever strike.
+`100 Continue` again and again, trailers and chunks of a byte have no end: see ``pace.Turns``.
 """
 
 from __future__ import annotations
@@ -10,13 +8,11 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import gevent
 import urllib3.connection
 
+from kptv.pace import Turns
 from kptv.upstream.answers import LenientAnswer
 from kptv.upstream.road import ByRoad
-
-TURN_AFTER = 64 * 1024  # bytes read since the last turn; lines of so many are parsed in 0.05 s
 
 
 class _Fair(io.RawIOBase):
@@ -24,17 +20,14 @@ class _Fair(io.RawIOBase):
 
     def __init__(self, raw: io.RawIOBase) -> None:
         self._raw = raw
-        self._since_turn = 0
+        self._turns = Turns()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
         size: int | None = self._raw.readinto(buffer)
-        self._since_turn += size or 0
-        if self._since_turn >= TURN_AFTER:
-            self._since_turn = 0
-            gevent.sleep(1e-6)  # not 0: see pace
+        self._turns.count(size or 0)
         return size
 
     def fileno(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from time import monotonic
 
-from kptv.channels.rhythm import Rest
+from kptv.channels.rhythm import Leftover
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.mpegts.aligner import Aligner
@@ -57,7 +57,7 @@ def _aligned(body: Iterator[bytes], patience: float) -> Iterator[bytes]:
             data = next(body)
         except (StopIteration, UpstreamError) as end:
             if rest := aligner.flush():
-                yield Rest(rest)  # the last packet waited for the byte after it
+                yield Leftover(rest)  # the last packet waited for the byte after it
             if isinstance(end, StopIteration):
                 return
             raise

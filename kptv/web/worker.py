@@ -19,6 +19,7 @@ from gunicorn import http, util
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
+from kptv.pace import Turns, give_turn
 from kptv.web.door import KEPT_FOR_OPERATORS, SPARE_PLACES, Door, Place
 from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of, most_clients
 
@@ -26,10 +27,8 @@ ACCEPTED_AT_ONCE = 8  # connections; far below sockets.CLIENTS_LEAVE
 MOST_REQUESTS = 1000  # of one connection, as nginx allows; then it is closed
 HEADER_TIMEOUT = 5.0  # seconds for a whole header: one lost packet costs 1 to 3
 BODY_TIMEOUT = 10.0  # seconds for a whole body
-_TURN_AFTER = 64 * 1024  # bytes read since others had a turn: they may all be there already
 _PARTING = 1.0  # seconds in which a client takes its answer, though it had more to send
 _PARTING_BYTES = 256 * 1024
-_SHORTEST_SLEEP = 1e-6  # not 0: see pace
 
 _VITAL = ("/healthz", "/readyz", "/metrics", "/page/", "/api/")
 
@@ -45,11 +44,11 @@ class BoundedReader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no ty
         super().__init__(connection)
         self.deadline = 0.0  # monotonic; of what is being read
         self.idle_until = 0.0  # the same, while nothing of it is there
-        self._since_turn = 0
+        self._turns = Turns()
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """The next bytes; empty at the end. Raises TooSlow."""
-        until = self.deadline if not self.idle_until else self.idle_until
+        until = self.idle_until or self.deadline
         before = self.sock.gettimeout()
         try:
             self.sock.settimeout(max(until - monotonic(), 0.001))
@@ -59,10 +58,7 @@ class BoundedReader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no ty
         finally:
             self.sock.settimeout(before)
         self.idle_until = 0.0
-        self._since_turn += len(data)
-        if self._since_turn >= _TURN_AFTER:
-            self._since_turn = 0
-            gevent.sleep(_SHORTEST_SLEEP)
+        self._turns.count(len(data))
         if monotonic() > self.deadline:  # what is there at once never waits for a time-out
             raise TooSlow
         return data
@@ -121,7 +117,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 self._serve(listener, request, client, addr, unread)
                 place.wait()
                 # Else a client that pipelines would be served as long as it likes.
-                gevent.sleep(_SHORTEST_SLEEP)
+                give_turn()
         except (StopIteration, http.errors.NoMoreData, TooSlow) as end:
             self.log.debug("Closing connection. %s", end)
         except OSError as error:  # its client's fault, or nobody's: it is gone
@@ -180,4 +176,4 @@ def _part(connection: Any) -> None:
             if not data:
                 return
             taken += len(data)
-            gevent.sleep(_SHORTEST_SLEEP)
+            give_turn()

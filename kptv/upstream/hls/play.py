@@ -14,7 +14,7 @@ from cachetools import TTLCache
 
 from kptv.channels.model import Stream
 from kptv.channels.reach import headers_for, one_a_server
-from kptv.channels.rhythm import Rest, Rhythms
+from kptv.channels.rhythm import Leftover, Rhythms
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
 from kptv.formats.hls.pacing import Pacer
@@ -160,13 +160,15 @@ class HlsUpstream:
             try:
                 piece = next(pieces, None)
             except UpstreamError:
-                yield from map(_rest, parts.flush())  # the last packet waited for the byte after it
+                yield from map(
+                    _left_over, parts.flush()
+                )  # the last packet waited for the byte after it
                 raise
             if piece is None:
                 yield from parts.flush()
                 return
             packets = parts.feed(bytes(piece.data), piece.seam)
-            yield from map(_rest, packets) if pipe.failed else packets
+            yield from map(_left_over, packets) if pipe.failed else packets
 
     def _remux(self, stream: Stream, learned: Learned) -> Generator[bytes]:
         name = f"{stream.name or 'stream'}: {stream.source.tag}"
@@ -198,8 +200,8 @@ class HlsUpstream:
             rhythm.least = 0.0
 
 
-def _rest(piece: bytes) -> bytes:
-    return Rest(piece) if piece else piece  # a seam stays one
+def _left_over(piece: bytes) -> bytes:
+    return Leftover(piece) if piece else piece  # a seam stays one
 
 
 class _Remux(KptvError):
