@@ -8,13 +8,26 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
 from gevent.monkey import get_original
 
-VIEWERS_LEAVE = 256  # descriptors for upstreams, files, logs and other clients
-CLIENTS_LEAVE = 64  # for what is open already to go on: upstreams of a failover, files, logs
 _Socket = get_original("socket", "socket")
+
+
+class Reserve(NamedTuple):
+    """Descriptors that are left free for others."""
+
+    descriptors: int
+    part: int  # where few are allowed: one of so many
+
+    def of(self, allowed: int) -> int:
+        """How many that are of ``allowed``."""
+        return min(self.descriptors, allowed // self.part)
+
+
+VIEWERS_LEAVE = Reserve(256, part=3)  # for upstreams, files, logs and other clients
+CLIENTS_LEAVE = Reserve(64, part=8)  # for what is open to go on: upstreams of a failover, logs
 
 
 def hang_up_of(connection: Any) -> Callable[[], None]:
@@ -45,18 +58,14 @@ def public_address() -> str:
 def most_clients() -> int:
     """How many sockets there may be beside what is open for ourselves."""
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return allowed - _left(CLIENTS_LEAVE, allowed)
+    return allowed - CLIENTS_LEAVE.of(allowed)
 
 
-def are_scarce(descriptor: int, leave: int) -> bool:
-    """True where fewer than ``leave`` descriptors are free; of a small allowance, fewer.
+def are_scarce(descriptor: int, reserve: Reserve) -> bool:
+    """True where no more than ``reserve`` is free.
 
     ``descriptor`` was opened just now: it is the lowest that was free (POSIX, open()), so all
     below it are in use.
     """
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return descriptor >= allowed - _left(leave, allowed)
-
-
-def _left(leave: int, allowed: int) -> int:
-    return min(leave, allowed // (3 if leave == VIEWERS_LEAVE else 8))
+    return descriptor >= allowed - reserve.of(allowed)

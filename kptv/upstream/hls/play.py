@@ -160,9 +160,8 @@ class HlsUpstream:
             try:
                 piece = next(pieces, None)
             except UpstreamError:
-                yield from map(
-                    _left_over, parts.flush()
-                )  # the last packet waited for the byte after it
+                # The last packet waited for the byte after it.
+                yield from map(_left_over, parts.flush())
                 raise
             if piece is None:
                 yield from parts.flush()
