@@ -12,7 +12,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from kptv.formats.m3u_addresses import anonymous, is_address, resolved, starts_as_usual, title
+from kptv.formats.m3u_addresses import (
+    anonymous,
+    is_address,
+    is_placeholder,
+    resolved,
+    starts_as_usual,
+    title,
+)
 from kptv.formats.m3u_attributes import INNER, quoted, unquoted
 from kptv.formats.m3u_bounds import (
     LONGEST_NAME,
@@ -185,7 +192,8 @@ class ListParser:
         if not info or self._info_said()[0] or not self._goes_on(line):
             self.skipped += not self._is_counted
             self._is_counted = bool(info)
-            self._last = None
+            if not is_placeholder(line):
+                self._last = None
         return ()
 
     def _too_long(self) -> tuple[Entry, ...]:
@@ -289,6 +297,7 @@ def _apply_options(
         assert option is not None  # or the line would not be kept
         word, rest = option[1].upper(), line[option.end() :]
         if word == "#EXTGRP":
+            rest = rest.lstrip("= ").strip('"')
             attributes["group-title"] = attributes.get("group-title") or rest
             group = f"{group};{rest}"
         else:

@@ -34,7 +34,8 @@ _PROSE = re.compile(r"https?://[^\s/?#]*+\s", re.I)
 _NO_LINK = re.compile(r"(?:about|blob|data|javascript|mailto|tel|view-source):", re.I)
 _NOTHING = (  # what people write where there is no stream
     r"n/?a|nan|nil|none|null|undefined|false|0|tb[ad]|blank|empty|dummy|placeholder|offline"
-    r"|disabled|unavailable|not[-_.]?available|no[-_.]?(?:public[-_.]?)?(?:stream|link|url|signal)s?"
+    r"|disabled|unavailable|coming[-_. ]?soon"
+    r"|not[-_. ]?available|no[-_. ]?(?:public[-_. ]?)?(?:stream|link|url|signal)s?(?: available)?"
     r"|(?:file:(?://)?+)?+/dev/(?:null|zero)"
 )
 _NOTHING_WORD = re.compile(rf"[^\w/]*+(?:{_NOTHING})\W*+", re.I)
@@ -48,6 +49,10 @@ _NO_HOST = re.compile(
       | (?: {_NOTHING} ) /?+ (?:\||$)
     )""",
     re.I | re.X,
+)
+# The same without its scheme; 0/1.ts is a path.
+_NOBODY = re.compile(
+    r"0++(?:\.0++){3}(?:[:/].*+)?+|(?:localhost|127(?:\.\d{1,3}){3}|\[[0:]*+1?+\])/?+", re.I
 )
 # Where nobody is connected to, no host means any address of this machine, but not any port.
 _NO_PORT = re.compile(
@@ -67,7 +72,7 @@ def is_address(line: str, *, expected: bool) -> bool:
     if _ABSOLUTE.match(line):
         return not (_PROSE.match(line) or _leads_nowhere(line))
     reference = _OPTIONS.split(line, 1)[0].rstrip()
-    if _NO_LINK.match(line) or _NOTHING_WORD.fullmatch(reference):
+    if _NO_LINK.match(line) or _stands_for_none(reference):
         return False
     if not expected:
         return "://" not in line and is_file(line)
@@ -80,6 +85,18 @@ def is_file(line: str) -> bool:
     """Whether a line is a path or a file's name, and could not be a word of something else."""
     start = _PATH_START.match(line)
     return start is not None and len(line.split()) == 1 and _PATH.search(start[0]) is not None
+
+
+def is_placeholder(line: str) -> bool:
+    """Whether ``line`` stands where there is no stream, as one of several addresses may."""
+    reference = _OPTIONS.split(line, 1)[0].rstrip()
+    if _ABSOLUTE.match(line):
+        return not _PROSE.match(line) and _leads_nowhere(line)
+    return _stands_for_none(reference)
+
+
+def _stands_for_none(reference: str) -> bool:
+    return (_NOTHING_WORD.fullmatch(reference) or _NOBODY.fullmatch(reference)) is not None
 
 
 def _leads_nowhere(url: str) -> bool:

@@ -21,9 +21,12 @@ _BARE = re.compile(r"#EXTINF:[-+ ]*+[\d.]*+ *+,(.*+)")  # a line without attribu
 _BETWEEN_QUOTES = re.compile(r'(#EXTINF:[-+ ]*+[\d.]*+)(?: *+[A-Za-z0-9_.:-]++=(?:"|$))++')
 _QUOTED_KEY = re.compile(r'([A-Za-z0-9_.:-]++)=(?:"|$)')
 # And the pieces of any other.
-_EXTINF_HEAD = re.compile(r"#EXTINF\s*+:?+\s*+[-+]?+[\d.]*+", re.I)
-_NO_EQUALS = r'[A-Za-z]\w*+-[\w-]*+(?="[^\s",])'  # tvg-logo"http…: a key that lost its "="
-_KEY = re.compile(rf"""[\s,]*+["'\s]*+(?:([^\s="',]++)\s*+=\s*+|({_NO_EQUALS}))""")
+_EXTINF_HEAD = re.compile(r"#EXTINF\s*+[:：]?+\s*+[-+]?+[\d.]*+", re.I)
+# A key that lost its "=": tvg-logo"http…; of a known kind also with a blank or a colon there.
+_NO_EQUALS = (
+    r'(?:[A-Za-z]\w*+-[\w-]*+(?="[^\s",])|(?:tvg|group|channel)-[\w-]++(?:\s*+:\s*+|\s++)(?="))'
+)
+_KEY = re.compile(rf"""[\s,;]*+["'\s]*+(?:([^\s="',]++)\s*+=\s*+|({_NO_EQUALS}))""")
 # A quote closes only before a comma, the end or the next key; stray quotes may stand between.
 _CLOSING = {
     quote: re.compile(
@@ -107,7 +110,7 @@ def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:
         key = None if _ends_here(text, position) else _KEY.match(text, position)
         if key:
             value, position = _value(text, key.end())
-            pairs.append((key[1] or key[2], value))
+            pairs.append((key[1] or key[2].rstrip(" :"), value))
             continue
         word = None if _ends_here(text, position) else _WORD_BETWEEN.match(text, position)
         if word is None:
@@ -115,7 +118,7 @@ def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:
         words.append(word[0].strip())
         position = word.end()
     _, comma, name = text[position:].partition(",")
-    return _first_of_each(pairs), name.strip(", ") if comma else " ".join(words)
+    return _first_of_each(pairs), name.strip(", ") if comma else " ".join(words).lstrip("， ")
 
 
 def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -21,7 +21,7 @@ _MOST_DECODINGS = 3
 _SUFFIX = re.compile(r"\.(?:ts|mpegts|m2ts|mp4|mkv)", re.I)  # a stream is told by it, or a film
 _PLAYLIST = re.compile(r"\.m3u8?", re.I)
 _APPENDED = re.compile(r"[?#|]|[&;][\w.-]+=")
-_LIST = re.compile(r"(.*/)playlist(?:\.m3u8?)?/*+(?:[?#|&;].*)?", re.I | re.S)
+_LIST = re.compile(r"(.*/)playlist(?:\.m3u8?)?[/\s]*+(?:[?#|&;].*)?", re.I | re.S)
 
 
 class Ambiguous(Exception):
@@ -91,7 +91,7 @@ def _readings(text: str) -> Iterator[list[str]]:
 def _changes_of(text: str) -> list[Callable[[str], str]]:
     """Those that change ``text``, or what the ones before them leave of it."""
     changes: list[Callable[[str], str]] = []
-    for change in (_decoded, _cut, _slashes, _without_suffix, _blanks, str.lower):
+    for change in _CHANGES:
         after = change(text)
         if after != text:
             changes.append(change)
@@ -114,7 +114,7 @@ def _cut(text: str) -> str:
 
 
 def _slashes(text: str) -> str:
-    return "/".join(filter(None, text.split("/")))
+    return "/".join(filter(None, text.strip().split("/"))).rstrip()
 
 
 def _without_suffix(text: str) -> str:
@@ -124,3 +124,7 @@ def _without_suffix(text: str) -> str:
 
 def _blanks(text: str) -> str:
     return text.replace("+", " ")
+
+
+# A suffix may be there twice: of the link that somebody copied, and of the application.
+_CHANGES = (_decoded, _cut, _slashes, _without_suffix, _without_suffix, _blanks, str.lower)

@@ -90,6 +90,15 @@ def test_an_entry_has_name_url_and_attributes() -> None:
         ('#EXTINF:-1 a="say "hi"" b="2",Quotes', {"a": 'say "hi"', "b": "2"}, "Quotes"),
         ('#EXTINF:-1 a="The "X-Men" hour" b="2",Q', {"a": 'The "X-Men" hour', "b": "2"}, "Q"),
         ("#EXTINF:-1 a=“x” b=“2”,Typographic", {"a": "x", "b": "2"}, "Typographic"),
+        (
+            '#EXTINF:-1 tvg-id="x" group-title "G" a="1",Blank',
+            {"tvg-id": "x", "group-title": "G", "a": "1"},
+            "Blank",
+        ),
+        ('#EXTINF:-1 tvg-id:"x" group-title : "G",C', {"tvg-id": "x", "group-title": "G"}, "C"),
+        ('#EXTINF:-1;a="x";b="2",Semicolons', {"a": "x", "b": "2"}, "Semicolons"),
+        ('#EXTINF：-1 a="x"，Wide', {"a": "x"}, "Wide"),
+        ("#EXTINF:-1，Wide", {}, "Wide"),
         ('#EXTINF:-1\ufeff tvg-\u200bid="x\u200e",B\ufeffB\u2060C\u200b', {"tvg-id": "x"}, "BBC"),
         ('#EXTINF:-1 a="x",شبکه\u200cنسیم', {"a": "x"}, "شبکه\u200cنسیم"),
     ],
@@ -111,7 +120,16 @@ def test_what_is_served_of_an_odd_line_is_read_by_those_who_know_only_plain_ones
 
 @pytest.mark.parametrize(
     "line",
-    ["#EXTGRP:#EXTGRP: X", "#extgrp: X", "#EXTGRP X", "#EXTGRP:#EXTGRP:#EXTGRP:X", "EXTGRP: X"],
+    [
+        *(
+            "#EXTGRP:#EXTGRP: X",
+            "#extgrp: X",
+            "#EXTGRP X",
+            "#EXTGRP:#EXTGRP:#EXTGRP:X",
+            "EXTGRP: X",
+        ),
+        *('#EXTGRP:"X"', "#EXTGRP=X"),
+    ],
 )
 def test_a_group_is_found_however_its_line_is_written(line: str) -> None:
     entry = one(f"#EXTINF:-1,A\n{line}")
@@ -299,6 +317,7 @@ NO_STREAMS = [
     *("http://", "https:///1.ts", "http://:8080/1.ts", "http://user:secret@/1.ts", "udp://@"),
     *("http://127.0.0.1", "http://localhost/", "http://[::1]", "http://[::]/1.ts", "udp://0.0.0.0"),
     *("about:blank", "N/A", "none", "null", "-", "(offline)", "no-stream", "/dev/null", "#", "..."),
+    *("0.0.0.0", "0.0.0.0:8080", "0.0.0.0/1.ts", "000.000.000.000", "127.0.0.1", "localhost"),
     *("http://none", "http://dummy/", "http://nostream.invalid/1.ts", "HTTP://0.0.0.0|Referer=x"),
 ]
 
@@ -329,6 +348,12 @@ def test_what_stands_where_there_is_no_stream_is_none(address: str) -> None:
 def test_what_may_be_a_stream_is_an_address(address: str) -> None:
     (entry,) = parse(f"#EXTM3U\n#EXTINF:-1,A\n{address}")
     assert entry.url.endswith(address)
+
+
+@pytest.mark.parametrize("none", ["[NO PUBLIC STREAM]", "http://0.0.0.0", "0.0.0.0", "no link"])
+def test_what_is_no_stream_ends_no_row_of_addresses(none: str) -> None:
+    text = f"#EXTM3U\n#EXTINF:-1,A\n{none}\nhttp://a/1\n{none}\nhttp://a/2"
+    assert [(e.name, e.url[-1]) for e in parse(text)] == [("A", "1"), ("A", "2")]
 
 
 def test_several_addresses_under_one_extinf_are_one_channels() -> None:
