@@ -14,7 +14,7 @@ from tests.every_metric import every_metric
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
-ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text() + (ROOT / "docs/decisions.md").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 
 
@@ -63,7 +63,9 @@ def test_the_readme_names_every_metric_with_its_labels_and_kinds() -> None:
     assert re.findall(r"`(\w+)`", kinds) == list(Reason)
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "ARCHITECTURE.md", "docs/decisions.md", "docs/security.md"]
+)
 def test_links_within_the_documents_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text()
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
@@ -72,7 +74,7 @@ def test_links_within_the_documents_lead_somewhere(document: str) -> None:
         if target.startswith("#"):
             assert target[1:] in anchors, target
         elif "://" not in target:
-            assert (ROOT / target).exists(), target
+            assert (ROOT / document).parent.joinpath(target).exists(), target
 
 
 def test_the_architecture_names_only_what_there_is() -> None:
