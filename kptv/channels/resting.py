@@ -17,12 +17,12 @@ from enum import StrEnum
 from kptv.channels.model import Key, Source, Stream
 from kptv.errors import RATE_LIMITS, Reason, UpstreamError
 
-FIRST_REST, LONGEST_REST = 5.0, 60.0  # seconds, doubling, for who names no time itself
+FIRST_REST, LONGEST_REST = 5.0, 60.0  # seconds, doubling, where no time is named
 LONGEST_STREAM_REST = 600.0
-LOOK_AFTER = 60.0  # seconds: a host or an account is asked again that named a longer time
+LOOK_AFTER = 60.0  # seconds until a host or an account is asked again, though it named more
 AMBIGUOUS = frozenset((403, 503))  # of this stream, or too many connections
-TOLD_BY, TOLD_WITHIN = 3, 10.0  # so many streams within these seconds speak for all
-_REMEMBERED = 4096  # who once rested; then those whose rest is over are forgotten
+TOLD_BY, TOLD_WITHIN = 3, 10.0  # streams, seconds: so many together speak for all
+_REMEMBERED = 4096  # parties; beyond, those whose rest is over are forgotten
 
 
 class Scope(StrEnum):
@@ -55,7 +55,7 @@ class Rest:
 
     @property
     def key(self) -> Key:
-        """What tells it from others: of a stream, its own. A secret."""
+        """Its source's number, and its host or URL (a secret): for a stream, the stream's key."""
         return self.party[1:]
 
     @property

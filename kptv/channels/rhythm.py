@@ -25,11 +25,11 @@ _FORGET_AFTER = 3600.0  # seconds without anything new: as failover forgets fail
 
 
 class Leftover(bytes):
-    """What an upstream still has to give when it is known to be over: no sign of life."""
+    """Bytes that an upstream still gives when it is known to be over: no sign of life."""
 
 
 class Rhythm:
-    """Of one stream, over its connections."""
+    """The pauses of one stream, over its connections."""
 
     def __init__(self, shortest: float) -> None:
         """``shortest``: seconds of silence that count as a failure where nothing is known."""
@@ -113,9 +113,9 @@ class Pulse:
         return f"<Pulse alive_at={self.alive_at:.1f} again_at={self._again_at}>"
 
     def resumed(self, rhythm: Rhythm, now: float) -> Pulse:
-        """That of the next connection to the same stream.
+        """The pulse of the next connection to the same stream.
 
-        One that was given up in a pause will make the same pause again: so it may last longer.
+        A stream that was given up in a pause will make the same pause again: it may last longer.
         """
         pulse = Pulse(rhythm, now)
         short = self._began_at is not None and self.alive_at - self._began_at < SHORT
@@ -143,7 +143,7 @@ class Pulse:
         self._note_lead(now, before - now, clock - now)
 
     def over(self) -> None:
-        """What comes from now on is a Leftover."""
+        """All that comes from now on is left over."""
         self._is_over = True
 
     def look(self, now: float) -> None:

@@ -46,7 +46,7 @@ _PUBLIC = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Of one URL, of a list, or of all sources. All are decoded, as a person would write them."""
+    """The secrets of one URL, a list, or all sources; decoded, as a person would write them."""
 
     words: frozenset[str] = field(default=frozenset(), repr=False)  # users, passwords, tokens
     logins: frozenset[Login] = field(default=frozenset(), repr=False)  # that stand side by side

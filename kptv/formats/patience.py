@@ -1,4 +1,4 @@
-"""How long who sends media may be silent, by the pauses that are known of it."""
+"""How long a sender of media may be silent, by the pauses that it is known to make."""
 
 from __future__ import annotations
 

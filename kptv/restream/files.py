@@ -159,7 +159,7 @@ class Files:
         return file
 
     def forget(self) -> None:
-        """Of every channel it must be found out anew whether it is a film."""
+        """Forget which channels are films: each is looked at anew."""
         self._known.clear()
 
     def look_after(self) -> None:

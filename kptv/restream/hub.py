@@ -324,7 +324,7 @@ class Hub:
     def look_ahead(self, now: float) -> None:
         """Called twice a second: while the stream is silent, open the next one beside it.
 
-        Hang that up when the stream speaks again. Who says something because it ends does not.
+        Hang that up when the stream speaks again, which it does not by what it flushes at its end.
         """
         if self.state is not State.PLAYING or not self._interruptible:
             return  # it is being left: what it still flushes says nothing

@@ -62,7 +62,7 @@ class _Session(requests.Session):
         """None for every answer: ``Client.get`` follows them."""
 
     def get_adapter(self, url: str) -> BaseAdapter:
-        """That of the list for the list alone: a mount would be for all that begins like it."""
+        """The list's own for the list alone: a mount would be for all that begins like it."""
         if self.to_list is not None and url == self.to_list[0]:
             return self.to_list[1]
         return super().get_adapter(url)

@@ -1,7 +1,7 @@
 """Looks names up without letting one source's hold up another's.
 
 The system's lookup blocks a thread, for half a minute where a name server is silent, and gevent's
-own has ten threads for all. Here each source has some of its own, whoever waits has a deadline, and
+own has ten threads for all. Here each source has some of its own, each wait has a deadline, and
 where no answer comes the last good one is taken: a provider's address changes more seldom than
 name servers fail.
 """

@@ -1,7 +1,7 @@
 """The way to a source's hosts: their names looked up, their addresses checked, then connected to.
 
-The one place where a socket to a provider is made. What is checked is the address that is
-connected to, not one that a name had a moment before (see channels.reach for what may be).
+The one place where a socket to a provider is made. The address that is checked is the one that is
+connected to, not one that a name had a moment before (see channels.reach for which may be).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Options = Sequence[tuple[int, int, int | bytes]]  # of setsockopt
 
 
 class Road:
-    """To the hosts of one source."""
+    """The way to the hosts of one source."""
 
     def __init__(
         self, source: Source, names: Names, policy: Private, own_port: int, *, to_list: bool = False

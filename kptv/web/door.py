@@ -1,8 +1,8 @@
 """How many connections are open, and who has to go where there are too many. Pure: no socket.
 
 Theory of operation. A connection is *silent* until its request is there, and again between two
-requests. Where all places are taken the one that has been silent longest is hung up: whoever has
-something to ask asks at once, so those are idle or drip. If nobody is silent the newcomer is
+requests. Where all places are taken the one that has been silent longest is hung up: a client
+with something to ask asks at once, so those are idle or drip. If nobody is silent the newcomer is
 refused. The last places serve only what an operator needs, so that `/healthz` and the page answer
 however many lists are being fetched.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 EXTRA_CONNECTIONS = 1000  # beside viewers: lists, pages, scrapes, connections that are kept open
 KEPT_FOR_OPERATORS = 100  # of them
-SPARE_PLACES = 200  # of gunicorn's pool: who is refused has one for a moment
+SPARE_PLACES = 200  # more in gunicorn's pool: a refused client holds one for a moment
 
 
 class Place:
@@ -24,7 +24,7 @@ class Place:
     def __init__(self, door: Door, hang_up: Callable[[], None]) -> None:
         self._door = door
         self.hang_up = hang_up
-        """Ends the connection under whoever waits for it; waits for nothing."""
+        """Ends the connection, though somebody waits for it; waits for nothing."""
 
     def wait(self) -> None:
         """It has nothing to ask at the moment: it may be hung up for another."""
@@ -76,7 +76,7 @@ class Door:
         return place
 
     def close(self) -> None:
-        """Hang up whoever is silent, and let nobody in any more; may come twice."""
+        """Hang up all that are silent, and let nobody in any more; may come twice."""
         self._closed = True
         while self._make_room():
             pass

@@ -71,7 +71,7 @@ class HlsUpstream:
         return stream.key in self._memory
 
     def forget(self) -> None:
-        """Of every stream it must be found out anew what it is; places stay."""
+        """Forget what each stream turned out to be; places stay."""
         self._memory.clear()
 
     def play(self, stream: Stream, opening: Answer) -> Iterator[bytes]:
