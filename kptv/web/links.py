@@ -1,8 +1,9 @@
 """Our links in the forms that applications make of them, read as they are meant: one rule for all.
 
-Theory of operation. An exact match is served: a channel may be named ``x.ts``. Else the fewest changes that lead to something: an application has appended ``.ts``, a slash or a query, put
-``+`` for a blank, encoded once too often, or written a slug in upper case. Where as few changes
-lead to different things, none is taken.
+Theory of operation. An exact match is served: a channel may be named ``x.ts``. Else the fewest
+changes that lead to something: an application has appended ``.ts``, a slash or a query, put ``+``
+for a blank, encoded once too often, or written a slug in upper case. Where as few changes lead to
+different things, none is taken.
 """
 
 from __future__ import annotations
