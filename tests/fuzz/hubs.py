@@ -29,6 +29,8 @@ STREAMS = {  # one of each source, and of the first two sources
     name: tuple(Stream(source, f"{source.url}{name}.ts") for source in SOURCES[:number])
     for name, number in zip(CHANNELS, (4, 3, 2), strict=True)
 }
+# Those that take their time to answer and to hang up.
+SLOW = {stream for streams in STREAMS.values() for stream in streams[1::2]}
 FRAME = 3 * 188  # bytes of a frame as viewers get it
 
 
@@ -55,6 +57,41 @@ class Over:
     """Told to an upstream: what it plays is at its end."""
 
 
+class Connection:
+    """An upstream that is connected from the first piece that is asked for until ``close``."""
+
+    def __init__(self, upstreams: Upstreams, stream: Stream) -> None:
+        self._upstreams, self._stream = upstreams, stream
+        self._name = stream.url.rpartition("/")[2]
+        self._pieces: Iterator[bytes] | None = None
+        self._counted = False
+
+    def __iter__(self) -> Connection:
+        return self
+
+    def __next__(self) -> bytes:
+        up, stream = self._upstreams, self._stream
+        if self._pieces is None:
+            self._counted, self._pieces = True, up.pieces(stream)
+            up.connected(stream, 1)
+            up.plays(self._name, 1)
+        piece = next(self._pieces)
+        if not piece:
+            self._counted = False
+            up.plays(self._name, -1)
+            up.connected(stream, -1)  # it is the film's connection from here on
+            raise IsFile(Film(up, stream))
+        return piece
+
+    def close(self) -> None:
+        if self._counted:
+            self._counted = False
+            self._upstreams.plays(self._name, -1)
+            if self._stream in SLOW:
+                gevent.sleep(0.003)  # as HLS, whose close waits for a greenlet
+            self._upstreams.connected(self._stream, -1)
+
+
 class Upstreams:
     """Upstreams that give what they are told to, and count who is connected."""
 
@@ -70,27 +107,7 @@ class Upstreams:
         self._queue(stream).put(item)
 
     def open_stream(self, stream: Stream) -> Iterator[bytes]:
-        self.connected(stream, 1)
-        name, film = stream.url.rpartition("/")[2], False
-        self.playing[name] += 1
-        if self.playing[name] > 2:
-            self.wrong.append(f"{self.playing[name]} connections play {name}")
-        try:
-            if refusal := self.refusals.get(stream.url):
-                raise refusal
-            if stream.url in self.films:
-                film = True
-                self.connected(stream, -1)  # it is the film's connection from here on
-                raise IsFile(Film(self, stream))
-            radio = Radio()
-            while not isinstance(item := self._queue(stream).get(), Over):
-                if isinstance(item, UpstreamError):
-                    raise item
-                yield radio.frame(item)
-        finally:
-            self.playing[name] -= 1
-            if not film:
-                self.connected(stream, -1)
+        return Connection(self, stream)
 
     def open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
         if refusal := self.refusals.get(stream.url):
@@ -99,11 +116,30 @@ class Upstreams:
             raise IsLive
         return Film(self, stream)
 
+    def plays(self, name: str, more: int) -> None:
+        self.playing[name] += more
+        if self.playing[name] > 2:  # the one that plays, and what is opened beside it
+            self.wrong.append(f"{self.playing[name]} connections play {name}")
+
     def connected(self, stream: Stream, more: int) -> None:
         source = stream.source
         self.open[source.number] += more
         if source.max_connections and self.open[source.number] > source.max_connections:
             self.wrong.append(f"{self.open[source.number]} connections to {source.tag}")
+
+    def pieces(self, stream: Stream) -> Iterator[bytes]:
+        """What comes after the connection is made."""
+        if stream in SLOW:
+            gevent.sleep(0.003)  # until the answer is there
+        if refusal := self.refusals.get(stream.url):
+            raise refusal
+        if stream.url in self.films:
+            yield b""
+        radio = Radio()
+        while not isinstance(item := self._queue(stream).get(), Over):
+            if isinstance(item, UpstreamError):
+                raise item
+            yield radio.frame(item)
 
     def _queue(self, stream: Stream) -> Queue[bytes | UpstreamError | Over]:
         return self._queues.setdefault(stream.url, Queue())

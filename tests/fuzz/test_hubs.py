@@ -121,6 +121,11 @@ class AnythingHappens(RuleBasedStateMachine):
             assert not source.max_connections or used <= source.max_connections, source
 
     @invariant()
+    def each_channel_is_played_once(self) -> None:
+        names = [hub.channel.slug for hub in self.world.hubs.all()]
+        assert len(set(names)) == len(names)
+
+    @invariant()
     def each_viewer_is_in_the_buffer_and_sees_nothing_twice(self) -> None:
         for hub in self.world.hubs.all():
             assert hub.buffer.first <= hub.buffer.end
