@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
 
 from kptv.channels.catalog import Catalog, Listing, build_catalog
 from kptv.channels.grouping import slug_of
 from kptv.channels.model import Source
 from kptv.channels.packing import pack
 from kptv.channels.served import render
+from kptv.formats.addresses import scheme_of
 from kptv.formats.hls.playlist import (
     BadPlaylist,
     MediaPlaylist,
@@ -148,7 +150,7 @@ def _check_multivariant(read: MultivariantPlaylist) -> None:
             id(v) for v in order(read, parse_selection("lowest"))
         )
     for variant in read.variants:
-        assert variant.uri.startswith(("http://", "https://"))
+        assert urlsplit(variant.uri).netloc  # of any scheme: not all is played by us
         assert variant.uri != read.url
         assert min(variant.bandwidth, variant.width, variant.height) >= 0
         separate_audio(read, variant)
@@ -161,7 +163,7 @@ def _check_media(read: MediaPlaylist) -> None:
     for number, segment in enumerate(read.segments, read.media_sequence):
         assert segment.media_sequence == number
         assert 0 < segment.duration <= MAX_DURATION
-        assert segment.gap or segment.uri.startswith(("http://", "https://"))
+        assert segment.gap or scheme_of(segment.uri) in ("http", "https")
         assert len(segment.iv) == 16
         if segment.key:
             assert segment.key.usable in (True, False)
