@@ -148,6 +148,31 @@ def test_segments_that_come_too_slowly_are_a_drip() -> None:
     assert when <= 35
 
 
+def test_a_clock_that_starts_anew_with_each_segment_is_no_drip_however_seldom_one_looks() -> None:
+    maker = Maker(gop=25)
+
+    def read(time: float) -> bytes:
+        data = b""
+        while maker.count < time * 25:
+            maker.time = 900_000 + maker.count % 25 * 3600
+            data += maker.pictures(1)
+        return data
+
+    assert troubles(read, 40, step=0.45) == []
+
+
+@pytest.mark.parametrize("jump", [-9_000, 90_000 * 600])
+def test_a_clock_that_jumps_now_and_then_hides_no_drip(jump: int) -> None:
+    maker = Maker(gop=25)
+
+    def read(time: float) -> bytes:
+        if maker.count % 50 == 49:
+            maker.time += jump
+        return maker.pictures(max(0, int(time * 0.5 * 25) - maker.count))
+
+    assert [trouble for _, trouble in troubles(read, 40)] == [Trouble.DRIP]
+
+
 def test_silence_is_not_its_business() -> None:
     maker = Maker()
     assert troubles(lambda time: maker.pictures(1) if time < 3 else b"", 30) == []

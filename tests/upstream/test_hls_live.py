@@ -543,6 +543,16 @@ def test_without_ffmpeg_it_says_what_to_install() -> None:
         assert not origin.requests(r"\.ts")
 
 
+@pytest.mark.parametrize("section", [b"", b"<!DOCTYPE html><p>Not found", b"\0" * 188])
+def test_a_map_that_holds_nothing_of_use_leaves_segments_to_tell_what_they_are(
+    section: bytes,
+) -> None:
+    with HlsOrigin(tags='#EXT-X-MAP:URI="/init"\n', files={"/init": section}) as origin:
+        played = play(origin.url, 3.0, ffmpeg="", **SETTINGS)
+        assert played.reason == ""
+        assert played.marks
+
+
 @pytest.mark.requires("ffmpeg", "ffprobe")
 @pytest.mark.parametrize("name", ["s{}", "s{}.php", "s{}.ts"])
 def test_what_is_remuxed_may_have_any_names(tmp_path: Path, name: str) -> None:

@@ -25,6 +25,7 @@ _WINDOWS = 3  # of what comes in segments
 _STEP = 0.25  # seconds between two samples
 _LONGEST_PAUSE = 20.0  # seconds; more is no rhythm
 _LONGEST_ADVANCE = 60 * TICKS  # of the clock between two looks; more is a jump
+_LONGEST_JUMP = 1.0  # seconds of media that a jump stands for at most
 
 
 class Trouble(StrEnum):
@@ -165,12 +166,17 @@ class Watch:
     def _follow(self, now: float, clock: int | None) -> None:
         """Add what the clock advanced to the media received."""
         before, self._clock = self._clock, clock
-        if clock is None or before is None or not 0 < clock - before < _LONGEST_ADVANCE:
+        if clock is None or before is None or clock == before:
             return
+        advanced = (clock - before) / TICKS
+        if not 0 < clock - before < _LONGEST_ADVANCE:
+            # What came with a jump has no measure: it counts as if it had come at its pace, or a
+            # clock that starts anew with each segment would lose media at each.
+            advanced = min(now - self._advanced_at, _LONGEST_JUMP)
         if now - self._advanced_at > PAUSE:
             self._paused_at, self._pause = now, max(self._pause, now - self._advanced_at)
         self._advanced_at = now
-        self._media += (clock - before) / TICKS
+        self._media += advanced
         if now - self._samples[-1][0] >= _STEP:
             self._samples.append((now, self._media))
         while len(self._samples) > 1 and self._samples[1][0] <= now - _WINDOWS * self._window:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from cachetools import LRUCache
 
 from kptv.errors import UpstreamError
+from kptv.formats.hls.container import foreign_container, ts_behind_junk
 from kptv.formats.hls.playlist import Map
 from kptv.formats.mpegts.programs import is_tables
 from kptv.upstream.client import hang_up
@@ -36,7 +37,7 @@ class Maps:
                 data = self._fetch(section)
             except UpstreamError:
                 return b""
-            self._known[section] = data if is_tables(data) else None
+            self._known[section] = _tables_of(data)
         return self._known[section]
 
     def _fetch(self, section: Map) -> bytes:
@@ -51,3 +52,11 @@ class Maps:
             hang_up(response)
             raise
         return body if response.status_code == 206 else body[part.start : end]
+
+
+def _tables_of(data: bytes) -> bytes | None:
+    """As ``Maps.tables``, of what was fetched: an empty body or a page is none that can be had."""
+    if is_tables(data):
+        return data
+    known = foreign_container(data) or ts_behind_junk(data, final=True) is not None
+    return None if known else b""
