@@ -89,6 +89,12 @@ class UpstreamError(KptvError):
         self.status = status
         self.retry_after = retry_after
 
+    def to_keep(self) -> UpstreamError:
+        """The same without its traceback, whose frames hold answers, pieces and children."""
+        return UpstreamError(
+            self.reason, self.detail, status=self.status, retry_after=self.retry_after
+        )
+
 
 class IsFile(KptvError):
     """A body that is a file, not a live stream: pass it on as it is.

@@ -209,7 +209,7 @@ class Failover:
         attempts = self._attempts.setdefault(run.stream.key, _Attempts())
         delay = self._policy.retry_delay * (1 << min(attempts.failures, 16))
         attempts.failures += 1
-        attempts.error, attempts.failed_at = error, now
+        attempts.error, attempts.failed_at = error.to_keep(), now
         if run.started_at is not None:
             delay, attempts.failures = min(self._policy.retry_delay, REOPEN_DELAY), 0
         attempts.not_before = run.opened_at + min(delay, LONGEST_RETRY_DELAY) * self._jitter()

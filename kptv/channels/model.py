@@ -46,6 +46,11 @@ class Stream:
         return self.source.number, self.url
 
     @property
+    def label(self) -> str:
+        """What the log calls it."""
+        return f"{self.name or 'stream'}: {self.source.tag}"
+
+    @property
     def other_host(self) -> str:
         """Its host, unless most links of its source lead there, or it is not known; then empty."""
         if self.source.host is None:

@@ -123,8 +123,7 @@ class Rests:
             look_at, asked = max(look_at, before.look_at), max(asked, before.until - now)
         if len(self._rests) >= _REMEMBERED:
             self._rests = {p: rest for p, rest in self._rests.items() if rest.until > now}
-        why = UpstreamError(error.reason, error.detail)  # without its traceback
-        rest = Rest(party, name, why, now, look_at, now + asked, times)
+        rest = Rest(party, name, error.to_keep(), now, look_at, now + asked, times)
         self._rests[party] = rest
         return rest
 

@@ -34,7 +34,8 @@ from kptv.upstream.hls.request import Answer
 from kptv.upstream.hls.way import Outdated
 from kptv.upstream.packets import whole_packets
 from kptv.upstream.progressive import END_OF_BODY, read_body
-from kptv.upstream.remux import DEMUXERS, ONLY_BY_REMUX, Input, remux
+from kptv.upstream.remux import DEMUXERS, ONLY_BY_REMUX, Input
+from kptv.upstream.remuxer import Remuxer
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,8 @@ class Opener:
         self._client = client
         self._rhythms = rhythms or Rhythms(config.stall_timeout)
         self._hls = HlsUpstream(config, client, self._rhythms)
+        self._remuxer = Remuxer(config, self._rhythms)
+        self._silence = max(config.stall_timeout, config.stream_timeout)
 
     def open_stream(self, stream: Stream) -> Iterator[bytes]:
         """Whole transport stream packets, as they come, without an end.
@@ -227,7 +230,7 @@ class Opener:
             paced=body.has_end,
         )
         try:
-            yield from self._remuxed(stream, source, iter(body))
+            yield from self._remuxer.packets(stream, source, self._silence, iter(body))
         except UpstreamError as error:
             if not (error.reason is Reason.ENDED and body.is_read):
                 raise
@@ -251,16 +254,15 @@ class Opener:
             program=stream.program,
         )
         try:
-            yield from self._remuxed(stream, source)
+            yield from self._remuxer.packets(stream, source, self._silence)
         except UpstreamError as error:
             if not (is_film and error.reason is Reason.ENDED):
                 raise
 
     def _get_patiently(self, stream: Stream, url: str) -> requests.Response:
         """The answer, whose body may pause for as long as anybody would wait for it."""
-        seconds = max(self._config.stream_timeout, self._config.stall_timeout)
         late = UpstreamError(Reason.TIMEOUT, "no answer in time")
-        with gevent.Timeout(seconds, late):
+        with gevent.Timeout(self._silence, late):
             return self._get(stream, {}, url, silence=LONGEST_PATIENCE + 1.0)
 
     def _read_body(self, response: requests.Response, stream: Stream) -> Iterator[bytes]:
@@ -271,22 +273,6 @@ class Opener:
             config.stall_timeout,
             lambda: rhythm.patience(monotonic()),
         )
-
-    def _remuxed(
-        self, stream: Stream, source: Input, body: Iterator[bytes] | None = None
-    ) -> Iterator[bytes]:
-        name = f"{stream.name or 'stream'}: {stream.source.tag}"
-        silence = max(self._config.stall_timeout, self._config.stream_timeout)
-        rhythm = self._rhythms.of(stream, monotonic())
-        rhythm.least = silence
-        remuxed = remux(
-            self._config.ffmpeg, source, name, silence, lambda: rhythm.patience(monotonic()), body
-        )
-        try:
-            with closing(remuxed):
-                yield from whole_packets(remuxed, self._config)
-        finally:
-            rhythm.least = 0.0
 
     def _get(
         self,

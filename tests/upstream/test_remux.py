@@ -10,8 +10,12 @@ from pathlib import Path
 import gevent
 import pytest
 
+from kptv.channels.model import Source, Stream
+from kptv.channels.rhythm import Rhythms
+from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.upstream.remux import ONLY_BY_REMUX, Input, command, remux, without_addresses
+from kptv.upstream.remuxer import Remuxer
 
 
 def test_it_may_open_no_protocol_but_those_of_its_input() -> None:
@@ -97,6 +101,21 @@ def test_who_is_killed_while_a_child_ends_leaves_no_descriptor_open(tmp_path: Pa
     assert not closing.dead
     closing.kill()
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_no_child_outlives_its_stream_though_the_error_that_ended_it_is_kept(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec cat /dev/zero\n")
+    program.chmod(0o755)
+    stream = Stream(Source(1, "file:///list.m3u", 1), "rtsp://h/")
+    remuxer = Remuxer(Config(sources=(), ffmpeg=str(program)), Rhythms(5.0))
+    with pytest.raises(UpstreamError) as kept:
+        list(remuxer.packets(stream, Input("rtsp://h/"), 5.0))
+    assert kept.value.reason is Reason.NOT_MEDIA
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 # A child has ended before gevent, which has not seen any before, looks for it.

@@ -28,8 +28,9 @@ from kptv.upstream.hls.playlists import Place, Reader
 from kptv.upstream.hls.request import Answer, Requests
 from kptv.upstream.hls.segments import NeedsRemux
 from kptv.upstream.hls.way import Media, Outdated
-from kptv.upstream.packets import started, whole_packets
-from kptv.upstream.remux import Input, remux
+from kptv.upstream.packets import started
+from kptv.upstream.remux import Input
+from kptv.upstream.remuxer import Remuxer
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class HlsUpstream:
         self._config = config
         self._client = client
         self._rhythms = rhythms or Rhythms(config.stall_timeout)
+        self._remuxer = Remuxer(config, self._rhythms)
         self._memory: TTLCache[tuple[int, str], Learned] = TTLCache(
             _REMEMBERED, config.cache_duration
         )
@@ -170,8 +172,7 @@ class HlsUpstream:
             yield from map(_left_over, packets) if pipe.failed else packets
 
     def _remux(self, stream: Stream, learned: Learned) -> Generator[bytes]:
-        name = f"{stream.name or 'stream'}: {stream.source.tag}"
-        log.info("%s: %s: put into a transport stream by ffmpeg", name, learned.remux)
+        log.info("%s: %s: put into a transport stream by ffmpeg", stream.label, learned.remux)
         urls = (learned.url, learned.audio or learned.url, *learned.places)
         self._client.roads.to(stream.source).check(*urls)
         source = Input(
@@ -183,20 +184,13 @@ class HlsUpstream:
             paced=learned.is_vod,
         )
         silence = max(learned.patience, self._config.stream_timeout)
-        rhythm = self._rhythms.of(stream, monotonic())
-        rhythm.least = silence
         try:
-            body = remux(
-                self._config.ffmpeg, source, name, silence, lambda: rhythm.patience(monotonic())
-            )
-            yield from whole_packets(body, self._config)
+            yield from self._remuxer.packets(stream, source, silence)
         except UpstreamError as error:
             self._memory.pop(stream.key, None)
             if error.reason is Reason.ENDED and learned.is_vod:
                 return
             raise
-        finally:
-            rhythm.least = 0.0
 
 
 def _left_over(piece: bytes) -> bytes:

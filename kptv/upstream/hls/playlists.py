@@ -313,4 +313,4 @@ class Reader:
 
     @property
     def _name(self) -> str:
-        return f"{self._stream.name or 'stream'}: {self._stream.source.tag}"
+        return self._stream.label
