@@ -144,14 +144,6 @@ def _pattern_of(secret: str) -> str:
     return rf"(?:(?<![^\W_])|(?<=%[0-9a-f]{{2}})){re.escape(secret)}(?![^\W_])"
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """gunicorn has one for each viewer whose machine is gone: here they are nothing special."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, OSError) and record.msg.startswith("Socket error"):
-        record.msg, record.args, record.exc_info = "a viewer is gone: %s", (error,), None
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class Log:
     """The log of this process, once it is set up."""
@@ -181,7 +173,6 @@ def set_up_logging(config: Config) -> Log:
     for name in ("gunicorn.error", "gunicorn.access"):  # they keep handlers of their own
         for its_handler in logging.getLogger(name).handlers:
             its_handler.setFormatter(formatter)
-    logging.getLogger("gunicorn.error").addFilter(_without_traceback)
     # It logs each request with host and path, and warns of what is normal here.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     return Log(redactor, recent, repeats)

@@ -8,6 +8,7 @@ registers this class under the name ``gevent``.
 
 from __future__ import annotations
 
+import errno
 import socket
 from contextlib import suppress
 from time import monotonic
@@ -31,6 +32,9 @@ _PARTING = 1.0  # seconds in which a client takes its answer, though it had more
 _PARTING_BYTES = 256 * 1024
 
 _VITAL = ("/healthz", "/readyz", "/metrics", "/page/", "/api/")
+
+
+_GOODBYES = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 
 
 class TooSlow(OSError):
@@ -120,8 +124,9 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 give_turn()
         except (StopIteration, http.errors.NoMoreData, TooSlow) as end:
             self.log.debug("Closing connection. %s", end)
-        except OSError as error:  # its client's fault, or nobody's: it is gone
-            self.log.debug("A connection is gone: %s", error)
+        except OSError as error:  # one that says goodbye is nothing special
+            tell = self.log.debug if error.errno in _GOODBYES else self.log.warning
+            tell("a viewer is gone: %s", error)
         except Exception as error:  # noqa: BLE001  # the top of a greenlet: answered and logged
             self.handle_error(request, client, addr, error)
 
