@@ -20,7 +20,10 @@ from kptv.log_handlers import RecentLines, RepeatFilter
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _HIDDEN = "…"
-_REMEMBERED_TEXTS = 4096
+# What was redacted once, for texts that come again and again: 4 MB at most.
+_REMEMBERED_TEXTS, _LONGEST_REMEMBERED = 2048, 512
+_LONGEST = 64 * 1024  # letters of a text that are shown; a traceback has a few thousand
+_LONGEST_SECRET = 128  # letters of one that are compared; what follows is hidden with it
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
@@ -54,8 +57,7 @@ class Redactor:
         self._of_lists = reduce(or_, of_lists, NOTHING)
         # Not the beginning of another host: tv.example is not tv.example.org.
         self._own_url = re.compile(rf"({re.escape(own_url)}(?![\w.:@-]))")
-        self.redact_again = lru_cache(_REMEMBERED_TEXTS)(self.redact)
-        """As ``redact``, for texts that come again and again."""
+        self._remembered = lru_cache(_REMEMBERED_TEXTS)(self.redact)
         self.learn(NOTHING)
 
     def learn(self, secrets: Secrets) -> None:
@@ -65,13 +67,19 @@ class Redactor:
         sides = (_beside(*login) for login in known.logins)
         words = map(_pattern_of, sorted(_forms(known), key=len, reverse=True))
         self._secrets = re.compile("|".join([*sides, *words]) or r"(?!)", re.IGNORECASE)
-        self.redact_again.cache_clear()
+        self._remembered.cache_clear()
 
     def redact(self, text: str) -> str:
         """``text`` without URLs (save this proxy's own) and without the sources' secrets."""
+        if len(text) > _LONGEST:
+            text = text[:_LONGEST] + _HIDDEN
         parts = self._own_url.split(text)
         parts[::2] = map(self._redact_part, parts[::2])
         return "".join(parts)
+
+    def redact_again(self, text: str) -> str:
+        """As ``redact``, for texts that come again and again."""
+        return self.redact(text) if len(text) > _LONGEST_REMEMBERED else self._remembered(text)
 
     def tells(self, url: str) -> bool:
         """Whether ``url`` holds a secret as served lists see it, or names the host of a source."""
@@ -138,6 +146,8 @@ def _beside(user: str, password: str) -> str:
 
 
 def _pattern_of(secret: str) -> str:
+    if len(secret) > _LONGEST_SECRET:
+        return re.escape(secret[:_LONGEST_SECRET]) + r"[^\s'\"<>]*+"
     if len(secret) >= LONG:
         return re.escape(secret)
     # Only where it stands alone: no "tv" out of "tvg-id".

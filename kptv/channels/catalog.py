@@ -19,6 +19,7 @@ from kptv.channels.indexes import GroupIndex, SlugIndex
 from kptv.channels.model import Channel, Source
 from kptv.channels.ordering import STEP, natural, sorted_in_steps
 from kptv.channels.packing import (
+    FIELD,
     attribute_mark,
     attribute_of,
     group_names,
@@ -32,8 +33,13 @@ from kptv.channels.secrets import NOTHING, Secrets, secrets_of_list
 from kptv.channels.shared_secrets import Links
 
 BLOCK = 512  # channels, or entries, that are freed at once: 50 µs
+_LONGEST_KEY = 256  # letters of a value that the list is ordered by
+_GROUPS_AT_ONCE = 50  # that were not seen before: 0.2 ms
 _SHARDS = 256  # dicts that share the names while grouping: to grow one with all blocks for 20 ms
 
+# Streams of one channel that one source offers: a thousandth of a list that calls all the same is
+# more than anybody tries, and each page would have to unpack them all.
+MOST_OF_ONE = 64
 _FEW = 8  # candidates that are compared one by one; a dict for each channel would take 40 MB
 
 # A channel: the records of its streams, first candidate first; mostly there is but one.
@@ -69,10 +75,12 @@ class Catalog:
         positions: SlugIndex | None = None,
         groups: dict[str, array[int]] | None = None,
         secrets: Secrets = NOTHING,
+        left_out: int = 0,
     ) -> None:
         """Use ``build_catalog``."""
         self.sources = {listing.source.number: listing.source for listing in listings}
         self.secrets = secrets  # of all sources
+        self.left_out = left_out  # entries, beyond MOST_OF_ONE
         self.list_headers = {listing.source.number: listing.headers for listing in listings}
         self._blocks = blocks or []
         self._slugs = slugs or []  # of one block each, a line each
@@ -188,11 +196,11 @@ def build_catalog(
     """Merges the listings; yields often, gives the catalog at the end.
 
     A channel's candidates stand in this order: sources of the lower limit first (0 last), then as
-    SOURCES lists them, then as their list does.
+    SOURCES lists them, then as their list does. MOST_OF_ONE of a source are kept.
     """
     listings = sorted(listings, key=lambda listing: _preference(listing.source))
     secrets = yield from _secrets(listings)
-    names, rows = yield from _grouped(listings)
+    names, rows, left_out = yield from _grouped(listings)
     order = yield from _ordered(names, rows, sort_field, descending)
     blocks: list[list[Row]] = []
     slugs: list[bytes] = []
@@ -203,14 +211,18 @@ def build_catalog(
         block = [_row(rows[number]) for number in numbers]
         block_slugs = [slug_of_normalised(names[number]) for number in numbers]
         yield
+        learned = groups.learned
         for position, (slug, row) in enumerate(zip(block_slugs, block, strict=True), start):
             positions.add(slug, position)
             groups.add(records_of(row), position)
+            if groups.learned > learned:  # the slug of a group costs as much as all else
+                learned = groups.learned + _GROUPS_AT_ONCE
+                yield
         blocks.append(block)
         slugs.append("\n".join(block_slugs).encode())
         yield
     yield from _free(names, rows, order)
-    return Catalog(listings, blocks, slugs, positions, groups.positions, secrets)
+    return Catalog(listings, blocks, slugs, positions, groups.positions, secrets, left_out)
 
 
 def _secrets(listings: Iterable[Listing]) -> Generator[None, None, Secrets]:
@@ -236,8 +248,9 @@ def _preference(source: Source) -> tuple[bool, int, int]:
 
 def _grouped(
     listings: Iterable[Listing],
-) -> Generator[None, None, tuple[list[str], list[bytes | list[bytes]]]]:
-    """Normalised names, and beside each its records in order of preference."""
+) -> Generator[None, None, tuple[list[str], list[bytes | list[bytes]], int]]:
+    """Normalised names, beside each its records in order of preference; how many were left out."""
+    left_out = 0
     names: list[str] = []
     rows: list[bytes | list[bytes]] = []  # bytes: the only record so far
     shards: list[dict[str, int]] = [{} for _ in range(_SHARDS)]
@@ -252,12 +265,12 @@ def _grouped(
                 names.append(name)
                 rows.append(record)
             else:
-                _add_candidate(rows, row, record, offers)
+                left_out += not _add_candidate(rows, row, record, offers)
         yield
     while shards:
         shards.pop()
         yield
-    return names, rows
+    return names, rows, left_out
 
 
 def _in_steps(listings: Iterable[Listing]) -> Iterator[list[bytes]]:
@@ -270,24 +283,33 @@ def _in_steps(listings: Iterable[Listing]) -> Iterator[list[bytes]]:
 
 def _add_candidate(
     rows: list[bytes | list[bytes]], row: int, record: bytes, offers: dict[int, dict[bytes, int]]
-) -> None:
-    """Append ``record`` to a row; if its source offers this URL there already, unite the two."""
+) -> bool:
+    """Append ``record`` to a row; if its source offers this URL there already, unite the two.
+
+    False: it was left out, for its source has enough there.
+    """
     records = rows[row]
     if isinstance(records, bytes):
         if offer_of(records) == offer_of(record):
             rows[row] = united(records, record)
-            return
+            return True
         records = rows[row] = [records]
     known = offers.get(row)
     if known is None:
         known = {offer_of(one): place for place, one in enumerate(records)}
         if len(records) > _FEW:
             offers[row] = known
-    place = known.setdefault(offer_of(record), len(records))
-    if place == len(records):
-        records.append(record)
-    else:
+    offer = offer_of(record)
+    place = known.get(offer)
+    if place is not None:
         records[place] = united(records[place], record)
+        return True
+    mark = offer[: offer.index(FIELD) + 1]
+    if len(records) >= MOST_OF_ONE and records[-MOST_OF_ONE].startswith(mark):
+        return False
+    known[offer] = len(records)
+    records.append(record)
+    return True
 
 
 def _ordered(
@@ -299,7 +321,7 @@ def _ordered(
     with_value: list[int] = []
     without: list[int] = []
     for row, (name, records) in enumerate(zip(names, rows, strict=True)):
-        key, value = natural(name), _value(records, mark)
+        key, value = natural(name), _value(records, mark)[:_LONGEST_KEY]
         (with_value if value or sort_field == "tvg-name" else without).append(row)
         if value and value.casefold() != name:
             keys.append(f"{natural(normalised(value))}\0{key}")

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from kptv.channels.grouping import slug_of
 from kptv.channels.packing import group_names, groups_of
 
+MOST_GROUPS = 10_000  # of a catalog; the longest real lists have some hundred
+_REMEMBERED = 20_000  # packed groups
+
 
 class SlugIndex:
     """Slug to position in 8 bytes a channel, where a dict would take 160.
@@ -36,10 +39,14 @@ class SlugIndex:
 
 
 class GroupIndex:
-    """Collects positions by the slug of each group that any of a channel's entries is in."""
+    """Collects positions by the slug of each group that any of a channel's entries is in.
+
+    The first MOST_GROUPS: people choose from these, and a page shows them all.
+    """
 
     def __init__(self) -> None:
         self.positions: dict[str, array[int]] = {}
+        self.learned = 0  # groups, packed ones, whose slugs were reckoned
         self._known: dict[bytes, list[array[int]]] = {}  # by packed groups, the same on many rows
 
     def add(self, records: Iterable[bytes], position: int) -> None:
@@ -47,6 +54,8 @@ class GroupIndex:
             packed = groups_of(record)
             members = self._known.get(packed)
             if members is None:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
                 members = self._known[packed] = self._members(packed)
             for group in members:
                 if not group or group[-1] != position:
@@ -54,4 +63,8 @@ class GroupIndex:
 
     def _members(self, packed: bytes) -> list[array[int]]:
         slugs = dict.fromkeys(map(slug_of, group_names(packed)))
-        return [self.positions.setdefault(slug, array("I")) for slug in slugs]
+        self.learned += len(slugs)
+        left = MOST_GROUPS - len(self.positions)
+        new = [slug for slug in slugs if slug not in self.positions][:left]
+        self.positions.update((slug, array("I")) for slug in new)
+        return [self.positions[slug] for slug in slugs if slug in self.positions]

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from urllib.parse import unquote
 
 from kptv.channels.accounts import Login, is_token, login_before, without_structure
@@ -35,6 +36,8 @@ _HARMLESS = frozenset(("true", "false", "none", "null", "web", "public", "defaul
 _FIELD = re.compile(r"[?&;]([^=&;?/]{1,64})=([^&;?]*)")
 _FIELD_IN_TEXT = re.compile(r"(?<![\w.-])([\w.-]{1,64})=([^&;?#\s]*)")
 _ANY_LOGIN = re.compile(r"://[^/?#\s@]*+@|[?&;](?:password|passwd|pwd)=[^&;\s]")
+_SLASH = re.compile("[/;]")
+_MOST_PARTS = 64  # of a URL's path, and of its fields, that are looked at
 _PORT = re.compile(r":\d*$")
 # Where paths are names that everybody may read.
 _PUBLIC = re.compile(
@@ -128,10 +131,14 @@ def split(url: str) -> tuple[list[str], str, list[str], list[tuple[str, str]]]:
     authority, _, path = base.partition("/")
     before, _, host = authority.rpartition("@")
     login = [decoded(part) for part in before.split(":", 1) if part]
-    parts = [decoded(part) for part in re.split("[/;]", path) if part]
-    fields = [*_FIELD.findall(f"?{query}"), *_FIELD.findall(f"/{path}".replace("/", "&"))]
+    parts = [decoded(part) for part in _SLASH.split(path, _MOST_PARTS)[:_MOST_PARTS] if part]
+    fields = [*_fields(f"?{query}"), *_fields(f"/{path}".replace("/", "&"))]
     host = _PORT.sub("", host).strip("[]").lower()
     return login, host, parts, [(name, decoded(value)) for name, value in fields]
+
+
+def _fields(text: str) -> list[tuple[str, str]]:
+    return [(match[1], match[2]) for match in islice(_FIELD.finditer(text), _MOST_PARTS)]
 
 
 def decoded(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 MAGIC = b"\x1f\x8b\x08"  # 2.3.1, and the one method that there is
 PIECE = 64 * 1024  # bytes that are unpacked at once, 0.3 ms
+MOST_MEMBERS = 10_000  # of one layer: those who pack in blocks make one of each 64 KB
 
 
 class BadGzip(ValueError):
@@ -21,6 +22,7 @@ class Gunzip:
         self._passes: bool | None = None  # None: not known yet
         self._over = False  # padding follows
         self._member = zlib.decompressobj(wbits=31)
+        self._members = 1
 
     @property
     def packed(self) -> bool:
@@ -53,6 +55,9 @@ class Gunzip:
                 if self._over:
                     return
                 self._member = zlib.decompressobj(wbits=31)
+                self._members += 1
+                if self._members > MOST_MEMBERS:
+                    raise BadGzip("the compressed data is in too many parts")
             try:
                 output = self._member.decompress(data, PIECE)  # bounded, however small it was
             except zlib.error:
@@ -88,7 +93,9 @@ def whole(body: bytes, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        for part in unpacked(iter((body,))):
+        # In pieces, for what is left of each is copied with each member in it.
+        pieces = (body[start : start + PIECE] for start in range(0, len(body), PIECE))
+        for part in unpacked(pieces):
             parts.append(part)
             size += len(part)
             if size > limit:

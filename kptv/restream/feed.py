@@ -28,7 +28,7 @@ class Feed:
         self.stream = attempt.stream
         self.slot = attempt.slot
         self.opened_at = monotonic()
-        self._timeout = attempt.timeout
+        self.timeout = attempt.timeout  # seconds, for the first media
         self._counters = counters
         self._chunks = open_stream(attempt.stream)
         self._first: bytes | None = None
@@ -42,8 +42,8 @@ class Feed:
         """Wait for the first piece; may come twice. Raises UpstreamError, IsFile."""
         if self._first is not None:
             return
-        late = UpstreamError(Reason.TIMEOUT, f"no media within {self._timeout:.1f} s")
-        with gevent.Timeout(self._timeout, late):
+        late = UpstreamError(Reason.TIMEOUT, f"no media within {self.timeout:.1f} s")
+        with gevent.Timeout(self.timeout, late):
             self._first = self._next()
         if self._first is None:
             raise UpstreamError(Reason.EMPTY, "ended before it began")

@@ -49,6 +49,11 @@ LATE = 1.0  # seconds beyond the longest known pause: until then it is one more 
 # itself waits 10 for a keyframe.
 PROGRAMME_WAIT = 12.0
 
+# Seconds beyond that in which a hub looks after itself; then housekeeping ends the upstream.
+GRACE = 3.0
+# Seconds without a byte of an upstream that played. Its reader knows sooner; HLS may pause longest.
+LONGEST_SILENCE = 180.0
+
 _numbers = count(1)
 
 
@@ -110,6 +115,7 @@ class Hub:
         self._finished = False  # a film was played to its end
         self._errors_seen = 0  # of the upstream that is open, continuity errors
         self._feed: Feed | None = None  # the one that plays
+        self._begins_by = 0.0  # monotonic; when it has media, or is given up
         self._interruptible = False  # a stream is open that somebody may switch away from
         self._hanging_up = False
         self._greenlet: Greenlet = Greenlet(self._run)
@@ -261,6 +267,7 @@ class Hub:
         """Play one stream until it ends, and tell failover how that was."""
         source = feed.stream.source
         self._feed = feed
+        self._begins_by = monotonic() + feed.timeout + PROGRAMME_WAIT + GRACE
         self.source_number = source.number
         self._failover.opened(feed.stream, feed.opened_at)
         outcome = STOPPED
@@ -302,6 +309,7 @@ class Hub:
         """Splice what comes into the programme, to the end of a film; else an exception ends it."""
         feed.start()
         opened = monotonic()
+        self._begins_by = opened + PROGRAMME_WAIT + GRACE
         self.output.open(feed.stream, opened)
         self._errors_seen = 0
         try:
@@ -312,6 +320,7 @@ class Hub:
                 if not data:  # between two HLS segments
                     if self.output.cross(data, now):
                         opened = now
+                        self._begins_by = opened + PROGRAMME_WAIT + GRACE
                 elif self.output.feed(data, now):
                     self._started(feed.stream)
                 self._check(now, opened)
@@ -335,6 +344,21 @@ class Hub:
                 self._take_over()
         elif self.output.alive_at == self.output.media_at:
             self._lookout.dismiss()
+
+    def bound(self, now: float) -> None:
+        """Called twice a second: end an upstream that neither begins nor fails, whatever it does.
+
+        Each reader has deadlines of its own; this is for what none of them has thought of.
+        """
+        if self.output.sending:
+            if now - self.output.media_at <= LONGEST_SILENCE:
+                return
+            error = UpstreamError(Reason.STALLED, f"silent for {LONGEST_SILENCE:.0f} s")
+        elif now <= self._begins_by:
+            return
+        else:
+            error = UpstreamError(Reason.NO_MEDIA, "nothing that can be played, and no failure")
+        get_hub().loop.run_callback(self._interrupt, error, self._feed)
 
     def _take_over(self) -> None:
         """What was opened beside has media: leave the silent stream for it, if it still is."""

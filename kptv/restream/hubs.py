@@ -262,6 +262,7 @@ class Hubs:
             return
         hub.output.tick(now)
         hub.look_ahead(now)
+        hub.bound(now)
         # Who is sent to shows by a failing send; who is not, or has no room, must be asked.
         silent = now - hub.output.media_at >= TICK
         asked = [v for v in hub.subscribers if silent or v.waiting is None]

@@ -24,7 +24,7 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from gevent.pool import Group
 
-from kptv.channels.catalog import Catalog, Listing, build_catalog
+from kptv.channels.catalog import MOST_OF_ONE, Catalog, Listing, build_catalog
 from kptv.channels.model import Source
 from kptv.config import Config
 from kptv.errors import ImportFailed
@@ -299,6 +299,12 @@ class Importer:
             raise
         old, self._catalog = self._catalog, catalog
         log.info("catalog: %d channels of %d sources", len(catalog), len(listings))
+        if catalog.left_out:
+            log.warning(
+                "catalog: %d entries left out: more than %d of one source have the same name",
+                catalog.left_out,
+                MOST_OF_ONE,
+            )
         self._on_catalog(catalog)
         if old is not None:
             drive(old.take_apart())

@@ -11,6 +11,7 @@ from flask import json as flask_json
 from werkzeug.exceptions import HTTPException
 
 from kptv.channels.model import Channel
+from kptv.pace import Pace
 from kptv.restream.hubs import Hubs
 from kptv.web.admin import COOKIE, SESSION_SECONDS, Admin, TooManyTries
 from kptv.web.clients import Clients
@@ -95,7 +96,7 @@ def _channels(view: View, directory: Directory) -> Response:
     if found is None:
         raise Refused(503, "No channel list has been imported yet.")
     playing = {hub.channel.slug for hub in view.hubs.all()}
-    items = []
+    items, pace = [], Pace()
     for position in found.positions[page * PAGE : (page + 1) * PAGE]:
         channel = found.catalog.channel(position)
         items.append(
@@ -106,6 +107,7 @@ def _channels(view: View, directory: Directory) -> Response:
                 "playing": channel.slug in playing,
             }
         )
+        pace()
     total = len(found.positions)
     return _answer({"total": total, "page": page, "size": PAGE, "channels": items})
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2s
 from heapq import nlargest
+from itertools import islice
 from secrets import token_bytes
 from time import monotonic, time
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from kptv.config import Config
 from kptv.log_handlers import Line
 from kptv.logs import Log
 from kptv.metrics import Metrics, SourceFigures, StateFigures
+from kptv.pace import Pace
 from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Event
@@ -27,6 +29,7 @@ from kptv.restream.vitals import Vitals
 from kptv.web.clients import Clients, app_of
 
 MOST_WATCHING = 100  # viewers that are shown of a channel: the furthest behind
+MOST_BLOCKED = 1000  # streams that are shown
 MOST_RESTING = 100  # that are shown: the newest
 _LINES, _EVENTS = 100, 60
 _SALT = token_bytes(16)  # an id must not tell whether somebody guessed a URL
@@ -79,6 +82,12 @@ class View:
         now = monotonic()
         catalog = self.current_catalog()
         journal = list(self.hubs.journal.events)[-_EVENTS:]
+        pace = Pace()  # a hub with many streams and viewers has much to tell
+
+        def paced(value: Json) -> Json:
+            pace()
+            return value
+
         return {
             "time": time(),
             "started": self.started,
@@ -90,8 +99,8 @@ class View:
             "channels": len(catalog) if catalog is not None else 0,
             "ready": catalog is not None,
             "totals": self.totals(),
-            "sources": [self._source(state, now) for state in self.imports()],
-            "hubs": [self.hub(hub, now) for hub in self.hubs.all()],
+            "sources": [paced(self._source(state, now)) for state in self.imports()],
+            "hubs": [paced(self.hub(hub, now)) for hub in self.hubs.all()],
             "blocked": [
                 {
                     "id": stream_id(key),
@@ -99,13 +108,13 @@ class View:
                     "source": key[0],
                     "until": _unix(until, now),
                 }
-                for key, name, until in self.hubs.health.blocks(now)
+                for key, name, until in islice(self.hubs.health.blocks(now), MOST_BLOCKED)
             ],
             "resting": [
-                self._rest(rest, now)
+                paced(self._rest(rest, now))
                 for rest in nlargest(MOST_RESTING, self.hubs.health.rests(now), key=_since)
             ],
-            "events": [self.event(event) for event in journal],
+            "events": [paced(self.event(event)) for event in journal],
             "log": [line_of(line) for line in list(self.log.recent.lines)[-_LINES:]],
         }
 

@@ -969,3 +969,41 @@ def test_a_switch_by_number_wins_over_what_was_opened_beside(silent: tuple[Rig, 
     rig.upstreams.feed(ONE, b"c")
     assert viewer.next() == b"c"
     until(lambda: rig.hubs.limits.in_use(SOURCES[1]) == 0)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kptv.restream.hub.PROGRAMME_WAIT", 0.2)
+    monkeypatch.setattr("kptv.restream.hub.GRACE", 0.2)
+    monkeypatch.setattr("kptv.restream.hub.LONGEST_SILENCE", 1.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_upstream_that_begins_and_never_goes_on_is_left_by_housekeeping(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one whose reader waits for what never comes, and knows of no deadline."""
+    plain = rig.upstreams.open_stream
+
+    def stuck(stream: Stream) -> Iterator[bytes]:
+        if stream is not ONE:
+            yield from plain(stream)
+            return
+        yield NULL_PACKET * 20
+        Event().wait()
+
+    monkeypatch.setattr(rig.hubs, "_open_stream", stuck)
+    rig.upstreams.feed(TWO, b"b")
+    assert rig.viewer(NEWS).next() == b"b"
+    assert hub_of(rig).source_number == 2
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_upstream_that_stops_and_never_fails_is_left_by_housekeeping(rig: Rig) -> None:
+    alone = Channel("news", "News", (ONE,))
+    rig.upstreams.feed(ONE, b"a")
+    viewer = rig.viewer(alone)
+    assert viewer.next() == b"a"
+    until(lambda: len(rig.upstreams.opened) > 1)
+    rig.upstreams.feed(ONE, b"b")
+    assert viewer.next() == b"b"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LONGEST_LEAD = 10.0  # seconds of media sent at once at the start; more chokes small players
+SHORTEST_LEAD = 0.5  # likewise: with less than is written at once, nothing would ever leave
 CATCH_UP = 1.25  # times the speed of play, while more waits than at the start
 _FIRST_RETRY = 0.5  # seconds; doubles
 RETRY_WINDOW = 1.5  # target durations in which a segment is asked for again
@@ -19,7 +20,7 @@ class Pacer:
     """
 
     def __init__(self, lead: float, now: float) -> None:
-        self._lead = min(lead, LONGEST_LEAD)
+        self._lead = _bounded(lead)
         self._credit = self._lead
         self._time = now
         self._usual = 0.0  # the most that waits when all is well, in seconds of media
@@ -30,7 +31,7 @@ class Pacer:
 
     def retime(self, lead: float, backlog: float) -> None:
         """Segments are shorter or longer than thought: what leaves at once, and what waits."""
-        before, self._lead = self._lead, min(lead, LONGEST_LEAD)
+        before, self._lead = self._lead, _bounded(lead)
         if self._lead < before:  # what has left has left: from now on as it plays, without a pause
             self._credit = min(self._credit, max(self._credit - (before - self._lead), 0.0))
         self._usual = backlog
@@ -45,6 +46,10 @@ class Pacer:
     def written(self, seconds: float) -> None:
         """So much media has left. The credit may fall below 0 by one piece."""
         self._credit -= seconds
+
+
+def _bounded(lead: float) -> float:
+    return min(max(lead, SHORTEST_LEAD), LONGEST_LEAD)
 
 
 def retry_delay(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+SHORTEST_TARGET = 0.5  # seconds of a target duration: all waits and deadlines are made of it
 IDENTITY = "identity"  # the KEYFORMAT of a plain key (RFC 8216, 4.3.2.4)
 
 

@@ -10,6 +10,7 @@ from kptv.formats.addresses import keeping_login, resolve
 from kptv.formats.data_url import is_data
 from kptv.formats.hls.playlist import (
     IDENTITY,
+    SHORTEST_TARGET,
     BadPlaylist,
     ByteRange,
     Key,
@@ -35,13 +36,17 @@ _MEDIA_TAGS = re.compile(
     re.MULTILINE,
 )
 _MULTIVARIANT_TAGS = re.compile(rb"^[ \t]*#EXT-X-(?:I-FRAME-)?STREAM-INF:", re.MULTILINE)
+_LOOKED_AT = 1024 * 1024  # bytes in which a tag must stand that tells the kind
+_LINK_WITHIN = 256 * 1024  # bytes of a channel list
+_BEFORE = 64 * 1024  # bytes in which it must begin
 _ASSUMED = 2.0  # seconds, where a playlist says 0 of all: until the media says more
 _PLAIN_NAME = re.compile(r"[^/?#:.][^/?#:]*")  # a file beside the playlist
 
 
 def what_is(body: bytes) -> Kind:
-    """What a body is, by its start; the more of it, the surer."""
-    start = _BEFORE_THE_START.match(body)
+    """What a body is, by its start; the more of it, the surer, to _LOOKED_AT bytes."""
+    body = body[:_LOOKED_AT]
+    start = _BEFORE_THE_START.match(body, 0, _BEFORE)
     if not start or not body.startswith(b"#EXTM3U", start.end()):
         return Kind.OTHER
     if _MULTIVARIANT_TAGS.search(body):
@@ -51,7 +56,7 @@ def what_is(body: bytes) -> Kind:
 
 def first_link(body: bytes, url: str) -> str | None:
     """The first address of a channel list that came from ``url``; None: there is none."""
-    for line in body.decode("utf-8", "replace").splitlines():
+    for line in body[:_LINK_WITHIN].decode("utf-8", "replace").splitlines():
         if (text := line.strip("\ufeff \t")) and not text.startswith("#"):
             return _resolved(url, text, schemes=())
     return None
@@ -119,7 +124,8 @@ def _rendition(item: dict[str, str], url: str) -> Rendition:
 
 def _media(data: State, url: str) -> MediaPlaylist:
     items = [item for item in data["segments"] if "uri" in item]  # the last may lack its URI
-    target = _target(data.get("targetduration"), [item.get("duration") for item in items])
+    told = _target(data.get("targetduration"), [item.get("duration") for item in items])
+    target = max(told, SHORTEST_TARGET)
     number = _whole(data["media_sequence"] or "0")
     first = (number or 0) + (_whole(data["skip"].get("SKIPPED-SEGMENTS", "0")) or 0)
     discontinuity = _whole(data.get("discontinuity_sequence") or "0") or 0
@@ -146,6 +152,7 @@ def _segments(
     """The segments; a bad one stays as a gap, or all that follow would be numbered wrong."""
     ends: dict[str, int] = {}  # where the last byte range of a resource ended
     keys: dict[int, Key] = {}  # one value for all segments that share a tag
+    maps: dict[int, Map | None] = {}  # likewise
     time: float | None = None
     for number, item in enumerate(items, start=first):
         uri = _resolved(url, item["uri"])
@@ -155,6 +162,9 @@ def _segments(
         key = item.get("key")
         if key is not None and id(key) not in keys:
             keys[id(key)] = _key(key, url)
+        section = item.get("init_section")
+        if section is not None and id(section) not in maps:
+            maps[id(section)] = _map(section, url)
         byte_range = _byte_range(item.get("byterange"), ends.get(uri or "", 0))
         if uri and byte_range:
             ends[uri] = byte_range.start + byte_range.length
@@ -167,7 +177,7 @@ def _segments(
             discontinuity=item["discontinuity"],
             byte_range=byte_range,
             key=keys[id(key)] if key is not None else None,
-            map=_map(item.get("init_section"), url),
+            map=maps[id(section)] if section is not None else None,
             gap=bool(item["gap_tag"]) or uri in (None, url) or empty,
             time=time,
         )
@@ -186,9 +196,9 @@ def _key(attributes: dict[str, str], url: str) -> Key:
     )
 
 
-def _map(attributes: dict[str, str] | None, url: str) -> Map | None:
-    uri = _resolved(url, attributes.get("URI", "")) if attributes else None
-    if not uri or not attributes:
+def _map(attributes: dict[str, str], url: str) -> Map | None:
+    uri = _resolved(url, attributes.get("URI", ""))
+    if not uri:
         return None
     return Map(uri, _byte_range(attributes.get("BYTERANGE"), 0))
 

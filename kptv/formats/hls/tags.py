@@ -14,9 +14,15 @@ from typing import Any
 import m3u8
 
 from kptv.formats.hls.playlist import IDENTITY, BadPlaylist
-from kptv.formats.hls.variables import DEFINE, Variables
+from kptv.formats.hls.variables import DEFINE, UNKNOWN, Variables
 
 MAX_SEGMENTS = 50_000
+MAX_LINES = 400_000  # MAX_SEGMENTS with eight lines each
+MAX_LINE = 64 * 1024  # characters; a longer one is not read
+MAX_VARIANTS = 500  # that are looked at, in their order; the longest playlists have a hundred
+MAX_RENDITIONS = 1000  # likewise
+_MOST_KEYS = 8  # that hold side by side, of one KEYFORMAT each
+_AT_ONCE = 64 * 1024  # characters: others run between two pieces, in a thread too
 MAX_DURATION = 86_400.0  # seconds, of a segment and of a target: more is nonsense
 # From a name's first letter on and without a way back: one of a megabyte is gone through once.
 _ATTRIBUTE = re.compile(r'(?<![A-Za-z0-9-])([A-Za-z0-9-]++)\s*+=\s*+("[^"]*"|[^,]*+)')
@@ -31,12 +37,24 @@ def read_tags(text: str, variables: Variables) -> State:
 
     Its own variables are in ``variables`` then. Raises BadPlaylist where there is too much of it.
     """
-    text = _FALSE_LINE_ENDS.sub(" ", text)
+    text = "".join(
+        _FALSE_LINE_ENDS.sub(" ", text[start : start + _AT_ONCE])
+        for start in range(0, len(text), _AT_ONCE)
+    )
+    if text.count("\n") + text.count("\r") > MAX_LINES:
+        raise BadPlaylist(f"more than {MAX_LINES} lines")
     lines = _lines(text)
     if DEFINE in text:
         lines = _with_variables(lines, variables)
-    data: State = m3u8.parse("\n".join(lines), custom_tags_parser=_read_tag)
+    data: State = m3u8.parse("\n".join(map(_short, lines)), custom_tags_parser=_read_tag)
     return data
+
+
+def _short(line: str) -> str:
+    """A line that can be read; of an address that is too long, one that cannot be known."""
+    if len(line) <= MAX_LINE:
+        return line
+    return "#" if line.startswith("#") else UNKNOWN
 
 
 def _with_variables(lines: Iterator[str], variables: Variables) -> Iterator[str]:
@@ -106,7 +124,7 @@ def _read_key(value: str, _data: State, state: State) -> None:
     held: dict[str, State] = state.get("held_keys", {})
     if attributes.get("METHOD", "").upper() in ("NONE", ""):
         held = {}
-    else:
+    elif len(held) < _MOST_KEYS:
         held = {**held, attributes.get("KEYFORMAT", IDENTITY).lower(): attributes}
     state["held_keys"] = held
     state["current_key"] = held.get(IDENTITY) or next(iter(held.values()), None)
@@ -116,13 +134,16 @@ def _read_map(value: str, _data: State, state: State) -> None:
     state["current_segment_map"] = attribute_list(value)
 
 
-def _read_stream_inf(value: str, _data: State, state: State) -> None:
+def _read_stream_inf(value: str, data: State, state: State) -> None:
+    if len(data["playlists"]) >= MAX_VARIANTS:
+        return  # nor is its URI read
     state["stream_info"] = attribute_list(value)
     state["expect_playlist"] = True
 
 
 def _read_media(value: str, data: State, _state: State) -> None:
-    data["media"].append(attribute_list(value))
+    if len(data["media"]) < MAX_RENDITIONS:
+        data["media"].append(attribute_list(value))
 
 
 def _kept(key: str, read: Callable[[str], Any]) -> Callable[[str, State, State], None]:

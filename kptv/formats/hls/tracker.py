@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 from kptv.formats.hls.honesty import Honesty
 from kptv.formats.hls.names import COMPARED, Names
-from kptv.formats.hls.playlist import MediaPlaylist, Segment
+from kptv.formats.hls.playlist import SHORTEST_TARGET, MediaPlaylist, Segment
 from kptv.formats.hls.uncounted import Uncounted
 from kptv.formats.patience import LONGEST_PATIENCE, patience_of
 
 LIVE_EDGE = 3  # target durations from the end; RFC 8216, 6.3.3
 STALLED_AFTER = 2.5  # target durations without a new segment
+MOST_BELIEVED = 150.0  # seconds of silence, whatever target duration is told
 GRACE = 2  # segments that left the window and are still tried; RFC 8216, 6.2.2 keeps them longer
 SHORTEST_RELOAD = 0.25  # seconds
 _FIRST_RETRY = 0.5  # seconds, of a playlist that failed; doubles
@@ -93,7 +94,8 @@ class LiveTracker:
     def patience(self) -> float:
         """Seconds without a new segment after which the stream has failed."""
         longest = max(self.target_duration, self._told_target)
-        return patience_of(self.rhythm, max(self._stall_timeout, STALLED_AFTER * longest))
+        shortest = min(max(self._stall_timeout, STALLED_AFTER * longest), MOST_BELIEVED)
+        return patience_of(self.rhythm, shortest)
 
     @property
     def finished(self) -> bool:
@@ -229,7 +231,8 @@ class LiveTracker:
     # --- Inside ---------------------------------------------------------------------------
 
     def _judge(self) -> None:
-        self.target_duration = self._honesty.target(self._told_target, self._longest_told)
+        target = self._honesty.target(self._told_target, self._longest_told)
+        self.target_duration = max(target, SHORTEST_TARGET)
 
     def _reload_delay(self, playlist: MediaPlaylist, *, changed: bool) -> float:
         """Seconds from one request to the next (RFC 8216, 6.3.4)."""

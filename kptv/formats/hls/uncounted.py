@@ -9,6 +9,7 @@ from kptv.formats.hls.names import COMPARED, Name, name_of, parameters_of
 from kptv.formats.hls.playlist import MediaPlaylist, Segment
 
 _MOST_PARAMETERS = 8  # of a query that are looked at
+_MOST_MOVED = 2000  # segments, the newest: with each answer they are all made anew
 
 
 class Uncounted:
@@ -75,16 +76,20 @@ def _named(
 
 
 def _moved_on(playlist: MediaPlaylist, count: int) -> MediaPlaylist:
-    """The playlist with higher numbers; what follows from the old ones (the IV) stays."""
+    """The playlist with higher numbers; what follows from the old ones (the IV) stays.
+
+    Of a very long window the newest segments.
+    """
+    kept = playlist.segments[-_MOST_MOVED:]
     return replace(
         playlist,
-        media_sequence=playlist.media_sequence + count,
+        media_sequence=playlist.end - len(kept) + count,
         segments=tuple(
             replace(
                 segment,
                 media_sequence=segment.media_sequence + count,
                 key=segment.key and replace(segment.key, iv=segment.iv),
             )
-            for segment in playlist.segments
+            for segment in kept
         ),
     )

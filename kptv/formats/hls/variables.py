@@ -11,6 +11,7 @@ from kptv.formats.hls.playlist import BadPlaylist
 DEFINE = "#EXT-X-DEFINE"
 UNKNOWN = "about:blank"  # stands for an address that names a variable which nobody defined
 _REFERENCE = re.compile(r"\{\$([A-Za-z0-9_-]{1,128}+)\}")
+_MOST_NAMES = 1000
 _MOST_ADDED = 5 * 1024**2  # characters that references put into one playlist
 
 
@@ -25,10 +26,14 @@ class Variables:
         self._imported = imported
         self._left = _MOST_ADDED
         self._missing = False
+        self._defined = 0
         self.values: dict[str, str] = {}
 
     def define(self, attributes: Mapping[str, str]) -> None:
         """Take in an EXT-X-DEFINE. One that defines nothing costs those who refer to it."""
+        self._defined += 1
+        if self._defined > _MOST_NAMES:
+            return
         if name := attributes.get("NAME"):
             self._set(name, attributes.get("VALUE", ""))
         elif name := attributes.get("IMPORT"):

@@ -51,7 +51,8 @@ def order(playlist: MultivariantPlaylist, selection: Selection) -> tuple[Variant
     """
     pictured = [variant for variant in playlist.variants if not is_audio_only(variant)]
     ranked = sorted(pictured or playlist.variants, key=lambda variant: _rank(variant, selection))
-    return tuple(sorted(ranked, key=lambda variant: separate_audio(playlist, variant) is not None))
+    sounds = _sounds(playlist)
+    return tuple(sorted(ranked, key=lambda variant: _apart(sounds, variant) is not None))
 
 
 def is_audio_only(variant: Variant) -> bool:
@@ -63,16 +64,36 @@ def is_audio_only(variant: Variant) -> bool:
 
 def separate_audio(playlist: MultivariantPlaylist, variant: Variant) -> Rendition | None:
     """The rendition that has the variant's sound; None: the variant has it itself."""
-    group = [
-        rendition
-        for rendition in playlist.renditions
-        if rendition.type == "AUDIO" and rendition.group == variant.audio
-    ]
-    if not variant.audio or not group or is_audio_only(variant):
+    return _apart(_sounds(playlist), variant)
+
+
+@dataclass(slots=True)
+class _Sound:
+    """The renditions of one group, gone through once for all its variants."""
+
+    first: Rendition  # that is the default, or else the first
+    uris: set[str | None]
+
+
+def _sounds(playlist: MultivariantPlaylist) -> dict[str, _Sound]:
+    """By group."""
+    sounds: dict[str, _Sound] = {}
+    for rendition in playlist.renditions:
+        if rendition.type == "AUDIO":
+            sound = sounds.setdefault(rendition.group, _Sound(rendition, set()))
+            sound.uris.add(rendition.uri)
+            if rendition.default and not sound.first.default:
+                sound.first = rendition
+    return sounds
+
+
+def _apart(sounds: dict[str, _Sound], variant: Variant) -> Rendition | None:
+    sound = sounds.get(variant.audio)
+    if not variant.audio or sound is None or is_audio_only(variant):
         return None
-    if any(rendition.uri in (None, variant.uri) for rendition in group):
+    if None in sound.uris or variant.uri in sound.uris:
         return None  # RFC 8216, 4.3.4.2.1: without a URI the media is in the variant
-    return next((rendition for rendition in group if rendition.default), group[0])
+    return sound.first
 
 
 def _rank(variant: Variant, selection: Selection) -> tuple[int, int, int]:

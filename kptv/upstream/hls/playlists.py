@@ -7,6 +7,7 @@ decides of playlists is LiveTracker's; here is what to do when an answer fails.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -29,6 +30,8 @@ from kptv.upstream.hls.way import Media, Way, alike, parsed
 
 log = logging.getLogger(__name__)
 
+# Segments in a row whose media, together, would have to be fetched faster than SHORTEST each.
+JUDGED, SHORTEST = 64, 0.05
 LOST_IN_A_ROW = 3  # segments; then the stream has failed
 RETRY_ENTRY = 0.5  # seconds until the list's URL is asked again; doubles
 LONGEST_ENTRY = 8.0  # seconds between two of these at most; then the stream has failed
@@ -81,6 +84,7 @@ class Reader:
         self._waits_until: float | None = None  # for the first news, however rare they are
         self._lost = 0  # segments in a row
         self._since_renewal = 0  # segments handed on
+        self._lengths: deque[float] = deque(maxlen=JUDGED)  # seconds, of the last ones
         self.counts = Counts()
 
     def __repr__(self) -> str:
@@ -248,9 +252,17 @@ class Reader:
         else:
             if seconds:
                 tracker.lasted(due.segment, seconds)
+            self._judge(seconds or due.segment.duration)
             self._lost = 0
             self._since_renewal += 1
             self.counts.segments += 1
+
+    def _judge(self, seconds: float) -> None:
+        """Raises UpstreamError where a segment, of ``seconds``, is one of far too many."""
+        self._lengths.append(seconds)
+        if len(self._lengths) == JUDGED and sum(self._lengths) < JUDGED * SHORTEST:
+            length = 1000 * sum(self._lengths) / JUDGED
+            raise UpstreamError(Reason.NOT_MEDIA, f"segments of {length:.0f} ms")
 
     def _lose(self, error: UpstreamError) -> None:
         self._tracker.lost()

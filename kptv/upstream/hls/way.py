@@ -23,7 +23,10 @@ from kptv.upstream.hls.request import Answer, Requests
 
 log = logging.getLogger(__name__)
 
-_LARGE = 64 * 1024  # bytes of a playlist whose parsing would hold up other streams
+MOST_TRIED = 16  # variants of one opening; the others would hold up the next source
+_MOST_TOLD = 8  # of them, in the log
+# Of a playlist whose parsing would hold up other streams: 5 ms.
+_LARGE, _MANY_LINES = 32 * 1024, 300
 _RECALL = 0.4  # of STREAM_TIMEOUT, for an address remembered: another one must have its turn
 
 
@@ -60,11 +63,12 @@ class Way:
         self._config = config
         self._name = name
         self._left: list[_Offer] = []  # not tried yet
+        self._tries = 0  # variants that were asked for, since it was entered
 
     @property
     def forks(self) -> bool:
         """True where another variant is left."""
-        return bool(self._left)
+        return bool(self._left) and self._tries < MOST_TRIED
 
     def recall(self, url: str, variables: Mapping[str, str]) -> Media:
         """The media playlist at an address remembered. Raises Outdated."""
@@ -85,10 +89,11 @@ class Way:
         if isinstance(playlist, MediaPlaylist):
             self._left = []
             return Media(playlist, answer.asked_at)
-        self._left = self._offers(playlist, like)
+        self._left, self._tries = self._offers(playlist, like), 0
         if like is None:
-            told = ", ".join(_told(offer.variant) for offer in self._left)
-            log.info("%s: %d variants: %s", self._name, len(self._left), told)
+            told = [_told(offer.variant) for offer in self._left[:_MOST_TOLD]]
+            more = ["…"] if len(self._left) > _MOST_TOLD else []
+            log.info("%s: %d variants: %s", self._name, len(self._left), ", ".join(told + more))
         return self.next_variant(UpstreamError(Reason.NOT_MEDIA, "no variant"), like)
 
     def _offers(
@@ -108,7 +113,8 @@ class Way:
 
     def next_variant(self, error: UpstreamError, like: Variant | None = None) -> Media:
         """The first variant left that can be had. Raises ``error``, or what the last one did."""
-        while self._left:
+        while self.forks:
+            self._tries += 1
             offer = self._left.pop(0)
             variant = offer.variant
             try:
@@ -136,7 +142,8 @@ def parsed(
     answer: Answer, variables: Mapping[str, str] | None = None
 ) -> MultivariantPlaylist | MediaPlaylist:
     try:
-        if len(answer.body) < _LARGE:
+        body = answer.body
+        if len(body) < _LARGE and body.count(b"\n") + body.count(b"\r") < _MANY_LINES:
             return parse(answer.body, answer.url, variables)
         # In a thread: it gives way to the event loop every few milliseconds.
         parsed: MultivariantPlaylist | MediaPlaylist = get_hub().threadpool.apply(
