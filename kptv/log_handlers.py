@@ -12,7 +12,9 @@ from time import monotonic
 TOLD_EVERY = 60.0  # seconds
 _REMEMBERED_LINES = 300
 _MOST_REPEATED = 1000  # different lines that are counted at a time
-_FIGURE = re.compile(r"\d+\.\d+|\b\d+ bytes")  # seconds, sizes: no two lines have the same
+_FIGURE = re.compile(
+    r"(?<!\d)\d++\.\d++|\b\d++ bytes"
+)  # seconds, sizes: no two lines have the same
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,3 +283,25 @@ def test_the_page_gets_no_secret_even_where_the_log_shows_them(log: io.StringIO)
     logging.getLogger("kptv.test").warning("at %s", LIST_URL)
     assert LIST_URL in log.getvalue()
     assert process_log.recent.lines[-1].text == "at …"
+
+
+def test_what_is_remembered_of_long_texts_is_nothing() -> None:
+    redactor = Redactor(SOURCES, BASE_URL)
+    for number in range(2100):
+        redactor.redact_again(f"{number}" + "x" * 600)
+        redactor.redact_again(f"{number} canary-user")
+    assert redactor._remembered.cache_info().currsize == 2048
+    assert redactor.redact_again("short canary-user") == "short …"
+    assert redactor.redact_again("long" * 200 + " canary-user") == "long" * 200 + " …"
+
+
+def test_a_text_without_an_end_is_shown_as_far_as_anybody_reads() -> None:
+    text = Redactor(SOURCES, BASE_URL).redact("x" * 1_000_000 + " canary-user")
+    assert text == "x" * 65_536 + "…"
+
+
+def test_a_secret_of_any_length_is_hidden_whole() -> None:
+    secret = "s3cret" * 500
+    redactor = Redactor([Source(1, f"http://a.example/get?password={secret}", 1)], BASE_URL)
+    assert redactor.redact(f"before {secret} after") == "before … after"
+    assert redactor.redact(f"before/{secret}/7.ts 'after'") == "before/… 'after'"

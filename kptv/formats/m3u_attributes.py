@@ -13,7 +13,7 @@ from operator import itemgetter
 
 INNER = "\x1f"  # a control character, of which no text of a list holds one
 _FIRST_KEYS = ("tvg-id", "tvg-name", "tvg-chno", "tvg-logo", "group-title")
-_PAIR = re.compile(r' ([^="]+)="([^"]*)"')
+_PAIR = re.compile(r' ([^=" ]++)="([^"]*)"')
 
 
 def quoted(attributes: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ _LONGEST_LAYOUT = 4096  # letters without the values; what is longer is odd
 _BARE = re.compile(r"#EXTINF:[-+ ]*+[\d.]*+ *+,(.*+)")  # a line without attributes
 # What stands between the quotes of a well-formed #EXTINF line: duration, then one key a value.
 _BETWEEN_QUOTES = re.compile(r'(#EXTINF:[-+ ]*+[\d.]*+)(?: *+[A-Za-z0-9_.:-]++=(?:"|$))++')
-_QUOTED_KEY = re.compile(r'([A-Za-z0-9_.:-]++)=(?:"|$)')
+_QUOTED_KEY = re.compile(r'(?<![A-Za-z0-9_.:-])([A-Za-z0-9_.:-]++)=(?:"|$)')
 # And the pieces of any other.
 _EXTINF_HEAD = re.compile(r"#EXTINF\s*+[:：]?+\s*+[-+]?+[\d.]*+", re.I)
 # A key that lost its "=": tvg-logo"http…; of a known kind also with a blank or a colon there.
@@ -90,7 +90,7 @@ def _layout(between: str) -> _Layout | None:
     match = _BETWEEN_QUOTES.fullmatch(between)
     if match is None or between.count("=") > MOST_ATTRIBUTES:
         return None
-    keys = [key.lower() for key in _QUOTED_KEY.findall(between, match.end(1))]
+    keys = [key.lower() for key in _QUOTED_KEY.findall(between[match.end(1) :])]
     canonical = match[1] + '"'.join([f" {key}=" for key in in_order(dict.fromkeys(keys))])
     return _Layout(
         keys,

@@ -70,10 +70,12 @@ _READ_SIZE = 256 * 1024  # bytes
 _PIPE_SIZE = 1024 * 1024  # bytes; Linux gives so much to anyone
 _ASKED_FOR = 5.0  # seconds in which a program says what it can do
 _DEATH = 5.0  # seconds that a killed child takes at most; more, where the machine is at fault
+_LONGEST_COMPLAINT = 2000  # letters that are looked at
 _COMPLAINTS_LOGGED = 5  # of one child
 _ENVIRONMENT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")  # not ours: it holds provider URLs
 _ADDRESS = re.compile(
-    r"[a-z][a-z0-9+.-]*://\S+|(?<![\w.])[\w-]+(?:\.[\w-]+)+(?::\d+)?\S*|\[[0-9a-f:]{3,}\]|'[^']*'",
+    r"[a-z][a-z0-9+.-]{0,20}://\S++|(?<![\w.-])[\w-]++(?:\.[\w-]++)++\S*+"
+    r"|\[[0-9a-f:]{3,}+\]|'[^']*+'",
     re.IGNORECASE,
 )
 
@@ -233,7 +235,7 @@ def _clean(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def without_addresses(text: str) -> str:
     """A complaint of ffmpeg's without URLs, hosts and names of files, fit for a terminal."""
-    plain = "".join(c if c.isprintable() else " " for c in text)
+    plain = "".join(c if c.isprintable() else " " for c in text[:_LONGEST_COMPLAINT])
     return _ADDRESS.sub("…", plain)[:200]
 
 

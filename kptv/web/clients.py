@@ -27,7 +27,10 @@ _KNOWN = (
     (re.compile(r"\bTizen ([\d.]+)"), "Samsung TV"),
     (re.compile(r"\bWeb0S"), "LG TV"),
     (re.compile(r"\b(?:Headless)?Chrome/([\d.]+)"), "Chrome"),
-    (re.compile(r"\bVersion/([\d.]+).*Safari/"), "Safari"),
+    (
+        re.compile(r"\bVersion/([\d.]++)(?:[^VS]++|V(?!ersion/)|S(?!afari/))*+Safari/"),
+        "Safari",
+    ),
     (re.compile(r"\bLavf/([\d.]+)"), "FFmpeg"),
 )
 _PRODUCT = re.compile(r"([^/(;,]{1,40})(?:/(\d[\w.]*))?")

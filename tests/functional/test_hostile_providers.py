@@ -24,17 +24,22 @@ class Hostile(Stage):
         self.good = good
 
     def imports(self, text: str, entries: int) -> None:
-        """The attacker's list from now on, imported."""
-        seen = self.proxy.log.count("source-2: ")
+        """The attacker's list from now on, which is another than before, imported."""
+        lines = self.proxy.log.count("\n")
         self.attacker.list.set(text)
-        eventually(
-            lambda: f"source-2: {entries} entries" in self._since(seen),
-            30,
-            "the list was not imported",
-        )
 
-    def _since(self, lines: int) -> str:
-        return "source-2: ".join(["", *self.proxy.log.split("source-2: ")[lines + 1 :]])
+        def imported() -> bool:
+            news = "\n".join(self.proxy.log.split("\n")[lines:])
+            _, _, behind = news.partition(f"source-2: {entries} entries")
+            return "catalog: " in behind
+
+        eventually(imported, 30, "the list was not imported")
+
+    def attacks(self, name: str, url: str) -> None:
+        """A channel of this name: the attacker's stream first, then one that works."""
+        self.good.add_channel(name)
+        eventually(lambda: name in self.proxy.playlist(), 30, "the list was not imported")
+        self.imports(f"#EXTM3U\n#EXTINF:-1,{name}\n{url}\n", 1)
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +49,15 @@ def stage(
     one, attacker, good = (share_provider(name) for name in ("one", "attacker", "good"))
     one.add_channel("News")
     attacker.list.set("#EXTM3U\n")
-    good.add_channel("Attacked")
+    good.add_channel("Good")
     # Those of a lower limit come first: the attacker before the one that works.
-    proxy = share_proxy(
-        (one, 1), (attacker, 1), (good, 2), IMPORT_REFRESH_INTERVAL="1s", RETRY_DELAY="100ms"
-    )
+    settings = {
+        "IMPORT_REFRESH_INTERVAL": "1s",
+        "RETRY_DELAY": "100ms",
+        "STREAM_TIMEOUT": "4s",
+        "STREAM_LINGER": "0s",
+    }
+    proxy = share_proxy((one, 1), (attacker, 1), (good, 9), **settings)
     with proxy.viewer("news") as viewer:
         viewer.wait_for_source("one")
         yield Hostile(proxy, viewer, attacker, good)
@@ -84,7 +93,8 @@ def test_names_of_40_kb_hold_up_nobody_who_looks_at_the_channels(stage: Hostile)
 )
 def test_a_line_that_is_made_to_be_slow_holds_up_nobody(stage: Hostile, line: str) -> None:
     with stage.unharmed():
-        stage.imports(f"#EXTM3U\n{line}\n" * 20 + "#EXTINF:-1,Last\nhttp://a.example/1\n", 1)
+        last = f"#EXTINF:-1,Last\nhttp://a.example/{len(line)}/{line[:3]}\n"
+        stage.imports(f"#EXTM3U\n{line}\n" * 20 + last.replace(" ", ""), 1)
 
 
 def test_a_million_candidates_of_one_channel_hold_up_nobody(stage: Hostile) -> None:
@@ -121,8 +131,8 @@ def test_variants_without_end_hold_up_nobody_and_the_next_source_plays(
 ) -> None:
     with Odd() as origin:
         origin.playlist = variants(count, renditions)
-        stage.imports(f"#EXTM3U\n#EXTINF:-1,Attacked\n{origin.url}#{count}\n", 1)
-        with stage.unharmed(), stage.proxy.viewer("Attacked") as viewer:
+        stage.attacks(f"Variants {count}", origin.url)
+        with stage.unharmed(), stage.proxy.viewer(f"Variants {count}") as viewer:
             viewer.wait_for_source("good", FIRST_MEDIA)
         assert 0 < len(origin.requests("/dead/")) <= 16
     assert max(map(len, stage.proxy.log.splitlines())) < 2000
@@ -132,8 +142,8 @@ def test_the_variants_of_an_honest_playlist_are_all_tried(stage: Hostile) -> Non
     with Odd(name="last") as origin:
         text = variants(9, 0).decode() + "#EXT-X-STREAM-INF:BANDWIDTH=99\n/live/media.m3u8\n"
         origin.playlist = text.encode()
-        stage.imports(f"#EXTM3U\n#EXTINF:-1,Attacked\n{origin.url}#ten\n", 1)
-        with stage.proxy.viewer("Attacked") as viewer:
+        stage.attacks("Ten variants", origin.url)
+        with stage.proxy.viewer("Ten variants") as viewer:
             viewer.wait_for_source("last", FIRST_MEDIA)
 
 
@@ -152,10 +162,10 @@ def test_the_variants_of_an_honest_playlist_are_all_tried(stage: Hostile) -> Non
 def test_hls_of_a_few_milliseconds_plays_or_gives_way(
     stage: Hostile, options: dict[str, object]
 ) -> None:
-    begun = time.monotonic()
+    name = f"Short {len(stage.good.list.entries)}"
     with HlsOrigin(name="short", **options) as origin:  # type: ignore[arg-type]
-        stage.imports(f"#EXTM3U\n#EXTINF:-1,Attacked\n{origin.url}#{begun}\n", 1)
-        with stage.unharmed(), stage.proxy.viewer("Attacked") as viewer:
+        stage.attacks(name, origin.url)
+        with stage.unharmed(), stage.proxy.viewer(name) as viewer:
             viewer.wait_for_bytes(188 * 200, FIRST_MEDIA)
             asked, since = len(origin.asked), time.monotonic()
             viewer.wait_for_bytes(188 * 200, FIRST_MEDIA)
