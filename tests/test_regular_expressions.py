@@ -42,17 +42,22 @@ FOREIGN = {
     "channels/accounts.py": "_PACKAGED _NUMBER _REGION _WORD_AND_NUMBER _TOKEN",
     "channels/grouping.py": "_READABLE",
     "channels/ordering.py": "_DIGITS",
+    "channels/reach.py": "_ADDRESS",
     "channels/secrets.py": "_LOGIN_FIELD _USER_FIELD _PASSWORD_FIELD _FIELD _FIELD_IN_TEXT"
     " _ANY_LOGIN _SLASH _PORT _PUBLIC _any_of",
     "channels/served.py": "_PICTURE _VALUE",
     "formats/charsets.py": "_HIGH_RUN _BESIDE_LETTER _NOT_RUSSIAN _WORD _PAIR _BESIDE_ASCII"
     " _INNER_FINAL _ODD _LABEL _NO_CHARSET",
+    "formats/dash.py": "_MANIFEST is_dash_film",
     "formats/digest.py": "_PIECE _schemes",
+    "formats/frames.py": "_SYNC",
     "formats/hls/reader.py": "_BEFORE_THE_START _MEDIA_TAGS _MULTIVARIANT_TAGS _PLAIN_NAME"
     " _variant _key _byte_range _whole",
     "formats/hls/tags.py": "_ATTRIBUTE _FALSE_LINE_ENDS decimal",
     "formats/hls/variables.py": "_REFERENCE",
     "formats/http.py": "_STATUS _NAME _LENGTH _CHUNK_SIZE _PART",
+    "formats/identify.py": "_ENDLESS_SEGMENT _FOREIGN_PICTURE _FOREIGN_SOUND _H264 _H265 _PACK"
+    " _START_CODE",
     "formats/m3u.py": "_HASHLESS _OPTION",
     "formats/m3u_addresses.py": "starts_as_usual _SCHEME _ABSOLUTE _HOST_AND_PORT _REFERENCE _WORD"
     " _OPTIONS _PATH_START _PATH _PROSE _NO_LINK _NOTHING_WORD _CONNECTED _NO_HOST _NO_PORT"
@@ -72,7 +77,7 @@ FOREIGN = {
     "upstream/hls/body.py": "length_of _offset",
     "upstream/hls/segments.py": "_method",
     "upstream/lists.py": "_CHARSET",
-    "upstream/open.py": "_MEDIA_TYPE _MANIFEST is_dash_film",
+    "upstream/open.py": "_MEDIA_TYPE",
     "upstream/remux.py": "_ADDRESS _clean",
     "web/api.py": "_page",
     "web/clients.py": "_KNOWN _PRODUCT _PORT",
