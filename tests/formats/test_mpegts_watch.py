@@ -9,7 +9,7 @@ import pytest
 
 from kptv.formats.mpegts.splicer import Splicer
 from kptv.formats.mpegts.watch import Trouble
-from tests.formats.ts_maker import Maker
+from tests.formats.ts_maker import AUD, P_SLICE, Maker
 
 
 def troubles(
@@ -228,6 +228,39 @@ def test_the_same_seconds_again_and_again_are_a_loop() -> None:
     ((when, trouble),) = troubles(read, 40)
     assert trouble is Trouble.LOOP
     assert 20 <= when <= 22
+
+
+@pytest.mark.parametrize("what", ["picture", "sound"])
+def test_segments_encoded_one_by_one_from_the_same_time_are_no_loop(what: str) -> None:
+    """All begin with the same headers at the same time; only what is in them differs."""
+    count = 0
+
+    def read(time: float) -> bytes:
+        nonlocal count
+        stream = b""
+        while count < time / 2:
+            count += 1
+            differs = b"number %d" % count
+            maker = Maker(other=AUD + P_SLICE + differs) if what == "picture" else Maker()
+            segment = maker.pictures(50)
+            if what == "sound":
+                segment = segment.replace(b"\xaa" * len(differs), differs)
+            stream += segment
+        return stream
+
+    assert troubles(read, 40) == []
+
+
+def test_segments_of_the_same_content_and_time_are_a_loop() -> None:
+    served = 0
+
+    def read(time: float) -> bytes:
+        nonlocal served
+        fresh = int(time / 2) + 1 - served
+        served += fresh
+        return Maker().pictures(50) * fresh
+
+    assert [trouble for _, trouble in troubles(read, 20)] == [Trouble.LOOP]
 
 
 def test_the_same_seconds_on_every_connection_are_a_loop() -> None:

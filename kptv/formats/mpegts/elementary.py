@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from kptv.formats.mpegts.nal import units
+from kptv.formats.mpegts.parameters import sets_in
 from kptv.formats.mpegts.psi import Stream, read_descriptors
 from kptv.formats.mpegts.sps import Size, h264_size, h264_slice_type, h265_size, mpeg2_size
 
@@ -109,72 +111,126 @@ def _kind_and_codec(stream: Stream) -> tuple[Kind, str]:
     return Kind.OTHER, f"0x{stream.stream_type:02x}"
 
 
-def judge(codec: str, head: bytes, *, random_access: bool) -> Verdict | None:
+def judge(codec: str, head: bytes, *, random_access: bool, known: bool = False) -> Verdict | None:
     """What an access unit is by its first bytes; None: more of them are needed.
 
-    The NAL units decide, and random_access_indicator where they leave it open: providers leave
-    it out, and some set it where no decoder can start. A key picture without its parameter sets
-    counts only if the indicator vouches for it.
+    Its units decide, and random_access_indicator where they leave it open: providers leave it
+    out, and some set it where no decoder can start. A key picture without its parameter sets
+    counts if they are ``known`` from before, or if the indicator vouches for it.
     """
-    if codec == "h264":
-        return _judge_h264(head, random_access)
-    if codec == "hevc":
-        return _judge_h265(head, random_access)
-    if codec in ("mpeg2video", "mpeg1video"):
-        return _judge_mpeg2(head, random_access)
-    return Verdict(Key.OPEN if random_access else Key.NONE)
+    rule = _RULES.get(codec)
+    if rule is None:
+        return Verdict(Key.OPEN if random_access else Key.NONE)
+    verdict = rule(head, random_access)
+    if verdict is None or not verdict.key or known or random_access or sets_in(codec, head):
+        return verdict
+    return Verdict(Key.NONE, verdict.size)
+
+
+def has_rule(codec: str) -> bool:
+    """Whether a keyframe is known by more than random_access_indicator."""
+    return codec in _RULES
 
 
 def _judge_h264(head: bytes, random_access: bool) -> Verdict | None:
-    """ITU-T H.264, 7.4.1: parameter sets and SEI come before the first slice."""
+    """ITU-T H.264, 7.4.1: parameter sets and SEI come before the first slice.
+
+    An intra picture that is no IDR is a place to start if its encoder says so: by parameter sets,
+    by a recovery point or by the indicator.
+    """
     size: Size | None = None
-    usable, recovery = random_access, False
+    marked, recovery = random_access, False
     for at, end in units(head):
         kind = head[at] & 0x1F
         if kind == 7:
-            size, usable = h264_size(head[at + 1 : end]), True
+            size, marked = h264_size(head[at + 1 : end]), True
         elif kind == 6:
             recovery = recovery or _has_recovery_point(head[at + 1 : end])
         elif kind == 5:
-            return Verdict(Key.CLOSED if usable else Key.NONE, size)
+            return Verdict(Key.CLOSED, size)
         elif kind in (1, 2):
             if end - at < 6:
                 return None
-            intra = h264_slice_type(head[at + 1 : end]) == 2
-            return Verdict(Key.OPEN if usable and (intra or recovery) else Key.NONE, size)
+            intra = marked and h264_slice_type(head[at + 1 : end]) == 2
+            return Verdict(Key.OPEN if intra or recovery else Key.NONE, size)
     return None
 
 
-def _judge_h265(head: bytes, random_access: bool) -> Verdict | None:
+def _judge_h265(head: bytes, _: bool) -> Verdict | None:
     """ITU-T H.265, 7.4.2.2: 16 to 23 are pictures for random access, 19 and 20 are IDR."""
     size: Size | None = None
-    usable = random_access
     for at, end in units(head):
         kind = head[at] >> 1 & 0x3F
         if kind == 33:
-            size, usable = h265_size(head[at + 2 : end]), True
+            size = h265_size(head[at + 2 : end])
         elif 16 <= kind <= 23:
-            key = Key.CLOSED if kind in (19, 20) else Key.OPEN
-            return Verdict(key if usable else Key.NONE, size)
+            return Verdict(Key.CLOSED if kind in (19, 20) else Key.OPEN, size)
         elif kind < 32:
             return Verdict(Key.NONE, size)
     return None
 
 
-def _judge_mpeg2(head: bytes, random_access: bool) -> Verdict | None:
+def _judge_h266(head: bytes, _: bool) -> Verdict | None:
+    """ITU-T H.266, 7.4.2.2: 7 and 8 are IDR, 9 is CRA; up to 11 are pictures."""
+    for at, end in units(head):
+        if end - at < 2:
+            return None
+        kind = head[at + 1] >> 3
+        if kind <= 11:
+            key = Key.CLOSED if kind in (7, 8) else Key.OPEN if kind == 9 else Key.NONE
+            return Verdict(key)
+    return None
+
+
+def _judge_mpeg2(head: bytes, _: bool) -> Verdict | None:
     """ISO/IEC 13818-2, 6.2: sequence header, group of pictures header, picture header."""
     size: Size | None = None
-    usable, closed = random_access, False
+    closed = False
     for at, end in units(head):
         if head[at] == 0xB3:
-            size, usable = mpeg2_size(head[at + 1 : end]), True
+            size = mpeg2_size(head[at + 1 : end])
         elif head[at] == 0xB8 and end - at >= 5:
             closed = bool(head[at + 4] & 0x40)
         elif head[at] == 0x00:
             if end - at < 3:
                 return None
-            intra = usable and head[at + 2] >> 3 & 7 == 1
+            intra = head[at + 2] >> 3 & 7 == 1
             return Verdict((Key.CLOSED if closed else Key.OPEN) if intra else Key.NONE, size)
+    return None
+
+
+def _judge_mpeg4(head: bytes, _: bool) -> Verdict | None:
+    """ISO/IEC 14496-2, 6.2: a group of VOPs (its closed_gov is bit 20), and the VOP's type."""
+    closed = False
+    for at, end in units(head):
+        if head[at] == 0xB3 and end - at >= 4:
+            closed = bool(head[at + 3] & 0x20)
+        elif head[at] == 0xB6:
+            if end - at < 2:
+                return None
+            intra = head[at + 1] >> 6 == 0
+            return Verdict((Key.CLOSED if closed else Key.OPEN) if intra else Key.NONE)
+    return None
+
+
+def _judge_vc1(head: bytes, _: bool) -> Verdict | None:
+    """SMPTE 421M, annex E: a decoder starts at an entry point header; bit 1 of it: closed."""
+    key = Key.NONE
+    for at, end in units(head):
+        if head[at] == 0x0E:
+            if end - at < 2:
+                return None
+            key = Key.CLOSED if head[at + 1] & 0x40 else Key.OPEN
+        elif head[at] == 0x0D:
+            return Verdict(key)
+    return None
+
+
+def _judge_avs(head: bytes, _: bool) -> Verdict | None:
+    """GB/T 20090.2, 7.1: 0xB3 starts an intra picture, 0xB6 any other."""
+    for at, _end in units(head):
+        if head[at] in (0xB3, 0xB6):
+            return Verdict(Key.OPEN if head[at] == 0xB3 else Key.NONE)
     return None
 
 
@@ -188,3 +244,17 @@ def _has_recovery_point(sei: bytes) -> bool:
             return False
         at += 2 + sei[at + 1]
     return False
+
+
+_RULES: dict[str, Callable[[bytes, bool], Verdict | None]] = {
+    "h264": _judge_h264,
+    "hevc": _judge_h265,
+    "vvc": _judge_h266,
+    "mpeg2video": _judge_mpeg2,
+    "mpeg1video": _judge_mpeg2,
+    "mpeg4": _judge_mpeg4,
+    "vc1": _judge_vc1,
+    "avs": _judge_avs,
+    "avs2": _judge_avs,
+    "avs3": _judge_avs,
+}

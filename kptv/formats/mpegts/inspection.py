@@ -40,6 +40,7 @@ class Unit:
     random_access: bool
     fingerprint: int  # CRC-32 of what the first packet holds of the elementary stream
     key: Key = Key.NONE
+    sets: bytes = b""  # parameter sets that a decoder needs to start here and that it lacks
     end: int | None = None  # number of the packet behind its last; None: not all there yet
     end_counter: int = 0
     left: int = UNBOUNDED  # payload bytes still to come

@@ -19,13 +19,13 @@ from kptv.formats.mpegts.clock import TICKS, read_pcr, read_timestamp, unwrap
 from kptv.formats.mpegts.continuity import ANYWHERE, Before, Place, Places, is_filled_up, judge_jump
 from kptv.formats.mpegts.elementary import CUES, Key, Kind, Nature, Verdict, judge
 from kptv.formats.mpegts.inspection import (
-    UNBOUNDED,
     UNIT_START,
     Inspection,
     Mark,
     MarkKind,
     Unit,
 )
+from kptv.formats.mpegts.parameters import ParameterSets, Sets, sets_in
 from kptv.formats.mpegts.programs import Program, ProgramFinder
 from kptv.formats.mpegts.sps import Size
 
@@ -35,7 +35,8 @@ _DAMAGED, _SCRAMBLED, _ADAPTATION, _PAYLOAD = 0x800000, 0xC0, 0x20, 0x10
 _LARGEST_ADAPTATION = 183
 _ONLY_PCR = 7  # the size of an adaptation field with a PCR and nothing else
 _NO_PREDICTION = -1
-_PES_START = b"\x00\x00\x01"
+_START_CODE = b"\x00\x00\x01"
+_PLAIN_UNITS = 2  # start codes before the slice data of most pictures: a delimiter, a slice
 _HEAD_PACKETS = 16  # of an access unit are looked at for its slice type
 # stream_ids whose PES packets have no header fields behind the length (2.4.3.7).
 _AV = (Kind.VIDEO, Kind.AUDIO)
@@ -65,10 +66,11 @@ class Inspector:
     """Blocks of whole packets of one upstream in, inspections out. Raises on no input.
 
     ``near`` is a time of the clock that the upstream is thought to go on with; ``wanted`` is the
-    number of the programme to be played, if it is there (0: any).
+    number of the programme to be played, if it is there (0: any); ``sets`` are what came of the
+    same stream before.
     """
 
-    def __init__(self, near: int = 0, wanted: int = 0) -> None:
+    def __init__(self, near: int = 0, wanted: int = 0, sets: ParameterSets | None = None) -> None:
         self.program: Program | None = None
         self._pcr: int | None = None  # the last one, unwrapped
         self.packets = self.nulls = self.damaged = 0
@@ -83,6 +85,7 @@ class Inspector:
         self._finder = ProgramFinder(wanted)
         self._listens = True  # nothing of the programme came yet: that of others is noted
         self._gone: dict[int, int] = {}  # last counters of the programme that was
+        self.sets = sets or ParameterSets()
         self._places = Places()
         self._lead: int | None = None
         self._block = b""
@@ -209,7 +212,7 @@ class Inspector:
         bounded = unit is None or not unit.unbounded
         steady = state.nature.kind in _AV
         before = Before(is_whole, bounded, steady, state.dts, state.step)
-        starts_unit = starts and payload.startswith(_PES_START)
+        starts_unit = starts and payload.startswith(_START_CODE)
         dts = self._times(payload)[1] if starts_unit else None
         found = judge_jump(place, before, starts=starts, dts=dts)
         self.continuity_errors += found.lost
@@ -241,7 +244,7 @@ class Inspector:
         self.media += 1
         if word & UNIT_START:
             self._end_unit(index, last, state)
-            if payload.startswith(_PES_START):
+            if payload.startswith(_START_CODE):
                 at = PACKET_SIZE - len(payload)
                 self._start_unit(index, word & 15, pid, state, payload, at, flags)
             else:
@@ -269,7 +272,7 @@ class Inspector:
             pts_at=at + 9 if pts is not None else 0,
             has_dts=dts is not None and pes[7] & 0xC0 == 0xC0,
             random_access=bool(flags & 0x40),
-            fingerprint=zlib.crc32(pes[content:]) if is_lead else 0,
+            fingerprint=zlib.crc32(pes[content:]) if state.nature.kind in _AV else 0,
         )
         if dts is not None and state.dts is not None and 0 < dts - state.dts < TICKS:
             state.step = max(state.step, dts - state.dts)
@@ -301,7 +304,7 @@ class Inspector:
     def _go_on(self, index: int, counter: int, unit: Unit, state: _Pid, payload: bytes) -> None:
         if unit.head is not None:
             self._judge(index, unit, state, payload)
-        if unit.left != UNBOUNDED:
+        if unit.left > 0:  # bounded, and not whole: what comes behind its end is not of it
             self._count_down(index, counter, unit, len(payload))
 
     def _count_down(self, index: int, counter: int, unit: Unit, size: int) -> None:
@@ -314,24 +317,32 @@ class Inspector:
         unit = state.unit
         if unit is None:
             return
-        if unit.head is not None:
-            self._settle(index, unit, Verdict(Key.OPEN if unit.random_access else Key.NONE))
+        if unit.head is not None:  # it had no picture in it
+            own = sets_in(state.nature.codec, unit.head, whole=True)
+            self._settle(index, unit, Verdict(Key.NONE), own)
         if unit.end is None:
             unit.end, unit.end_counter = self._first + index, last & 15
 
     def _judge(self, index: int, unit: Unit, state: _Pid, payload: bytes) -> None:
         unit.head = (unit.head or b"") + payload
-        verdict = judge(state.nature.codec, unit.head, random_access=unit.random_access)
+        verdict = judge(
+            state.nature.codec, unit.head, random_access=unit.random_access, known=True
+        )  # `_settle` knows
         if verdict is None and len(unit.head) > _HEAD_PACKETS * PACKET_SIZE:
-            verdict = Verdict(Key.OPEN if unit.random_access else Key.NONE)
+            verdict = Verdict(Key.OPEN if unit.random_access else Key.NONE)  # of odd syntax
         if verdict is not None:
-            self._settle(index, unit, verdict)
+            may_bring_sets = verdict.key or unit.head.count(_START_CODE) > _PLAIN_UNITS
+            own = sets_in(state.nature.codec, unit.head) if may_bring_sets else {}
+            self._settle(index, unit, verdict, own)
 
-    def _settle(self, index: int, unit: Unit, verdict: Verdict) -> None:
+    def _settle(self, index: int, unit: Unit, verdict: Verdict, own: Sets) -> None:
         unit.head = None
-        unit.key = verdict.key
+        if own:
+            self.sets.note(own)
+        unit.key = verdict.key if verdict.key and self.sets.known else Key.NONE
         self.size = verdict.size or self.size
-        if verdict.key:
+        if unit.key:
+            unit.sets = self.sets.missing(own)
             self._marks.append(Mark(index, MarkKind.KEY, unit.pid, unit))
 
     # Programme tables
@@ -365,9 +376,16 @@ class Inspector:
             for pid, nature in wanted.items()
             if pid not in self._finder.pids
         }
-        self._lead = program.lead_pid
+        self._follow(program)
         self._expected = _NO_PREDICTION
         self._marks.append(Mark(index, MarkKind.PROGRAM, program.pmt_pid, program=program))
+
+    def _follow(self, program: Program) -> None:
+        """Take the programme's lead, and forget the parameter sets of another."""
+        before, self._lead = self._lead, program.lead_pid
+        codec = program.natures[self._lead].codec if self._lead is not None else ""
+        if codec != self.sets.codec or before not in (None, self._lead):
+            self.sets = ParameterSets(codec)
 
     @property
     def clock(self) -> int | None:

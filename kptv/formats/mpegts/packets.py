@@ -58,6 +58,25 @@ def _adaptation(size: int, content: bytes) -> bytes:
     return (bytes((size - 1,)) + flags.ljust(size - 1, b"\xff"))[:size]
 
 
+def with_payload(packet: bytes, payload: bytes) -> bytes:
+    """A packet with more payload than it had, in as many packets as it takes.
+
+    The counters go on from that of the packet; the last one is filled up.
+    """
+    size = 5 + packet[4] if packet[3] & 0x20 else 4
+    counter, control = packet[3] & 15, packet[3] & 0xD0
+    out = [packet[:size], payload[: PACKET_SIZE - size]]
+    payload = payload[PACKET_SIZE - size :]
+    while payload:
+        counter += 1
+        room = PACKET_SIZE - 4
+        field = _adaptation(room - len(payload), b"") if len(payload) < room else b""
+        flags = (control & 0xC0) | (0x30 if field else 0x10) | counter & 15
+        part, payload = payload[: room - len(field)], payload[room - len(field) :]
+        out += [bytes((SYNC_BYTE, packet[1] & 0x1F, packet[2], flags)), field, part]
+    return b"".join(out)
+
+
 def payload_of(packet: bytes) -> bytes:
     """What is behind the header and the adaptation field."""
     if not packet[3] & 0x10:

@@ -11,7 +11,8 @@ from itertools import accumulate
 from kptv.formats.mpegts import PACKET_SIZE
 from kptv.formats.mpegts.clock import read_pcr, write_pcr, write_timestamp
 from kptv.formats.mpegts.inspection import Inspection, Unit
-from kptv.formats.mpegts.packets import HAS_OPCR, HAS_PCR, pid_of
+from kptv.formats.mpegts.packets import HAS_OPCR, HAS_PCR, payload_of, pid_of, with_payload
+from kptv.formats.mpegts.parameters import with_sets
 
 _CRA, _BLA_N_LP = 21, 18  # nal_unit_type of H.265
 DROP = 0  # in place of a header: no packet's header is 0
@@ -46,6 +47,7 @@ class Draft:
         self._headers = headers
         self._words: list[int] = []
         self._instead: dict[int, bytes] = {}
+        self._changes: dict[int, tuple[int, Callable[[bytes], bytes]]] = {}
         self._bytes = bytearray(scan.block[start * PACKET_SIZE :]) if rewrite else None
 
     def advance(self, index: int) -> int:
@@ -70,6 +72,20 @@ class Draft:
         self._instead[index] = packets
         self.made += len(packets) // PACKET_SIZE
         self._at = index + 1
+
+    def expand(self, index: int, change: Callable[[bytes], bytes]) -> int:
+        """Put the packets that ``change`` makes of one in its place, once it is rewritten.
+
+        How many these are, which must not depend on what is rewritten.
+        """
+        self.advance(index)
+        packet = self._scan.block[index * PACKET_SIZE : (index + 1) * PACKET_SIZE]
+        count = len(change(packet)) // PACKET_SIZE
+        self._changes[index] = self._headers[self._scan.words[index]], change
+        self._words.append(DROP)
+        self.made += count
+        self._at = index + 1
+        return count
 
     def packet(self, index: int) -> tuple[bytearray, int] | None:
         """Where the packet may be changed: a buffer and an offset; None: it goes out as it is."""
@@ -103,6 +119,10 @@ class Draft:
                 pieces.append(data[run * PACKET_SIZE : index * PACKET_SIZE])
             run = index + 1
             packets = self._instead.get(self._start + index)
+            if changed := self._changes.get(self._start + index):
+                header, change = changed
+                rest = data[index * PACKET_SIZE + 4 : (index + 1) * PACKET_SIZE]
+                packets = change(header.to_bytes(4, "big") + rest)
             if packets:
                 pieces.append(packets)
         pieces.append(data[run * PACKET_SIZE :])
@@ -128,6 +148,17 @@ def shift_opcr(data: bytearray, at: int, shift: int) -> None:
     place = at + (12 if flags & HAS_PCR else 6)
     if flags & HAS_OPCR and place + 6 <= at + 5 + data[at + 4]:
         write_pcr(data, place, read_pcr(data, place) + shift)
+
+
+def complete_unit(packet: bytes, codec: str, sets: bytes) -> bytes:
+    """The first packet of an access unit, with parameter sets in it: several, mostly."""
+    payload = payload_of(packet)
+    header = 9 + payload[8]
+    length = int.from_bytes(payload[4:6], "big")
+    if length:  # 0: not told, which is right for pictures only (2.4.3.7)
+        length = length + len(sets) if length + len(sets) <= 0xFFFF else 0
+    head = payload[:4] + length.to_bytes(2, "big") + payload[6:header]
+    return with_payload(packet, head + with_sets(codec, payload[header:], sets))
 
 
 def break_link(packets: bytes, pid: int) -> bytes:

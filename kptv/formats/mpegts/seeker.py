@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from kptv.formats.mpegts.clock import TICKS, WRAP
-from kptv.formats.mpegts.elementary import Key, Kind
+from kptv.formats.mpegts.elementary import Key, Kind, Nature, has_rule
 from kptv.formats.mpegts.inspection import Inspection, Mark, MarkKind, Unit
 from kptv.formats.mpegts.programs import Program
 
 KEY_WAIT = 10.0  # seconds without a keyframe, after which any access unit will do
+FLAG_WAIT = 2.0  # seconds, where only a flag tells, which many encoders never set
 CLOSED_WAIT = TICKS  # media that an IDR is waited for when there is another keyframe
 REPLAY_WAIT = 2.0  # seconds in which a reconnect has to catch up with what was sent
 AHEAD_WAIT = 3.0  # seconds that keyframes are passed over while media is ahead of time
@@ -37,6 +38,12 @@ class Memory:
         if unit.dts is None:
             return False
         return self._fingerprints.get(unit.dts % WRAP) == unit.fingerprint
+
+    def differs(self, unit: Unit) -> bool:
+        """Whether another unit of this time was sent."""
+        if unit.dts is None:
+            return False
+        return self._fingerprints.get(unit.dts % WRAP, unit.fingerprint) != unit.fingerprint
 
 
 class Seeker:
@@ -102,15 +109,18 @@ class Seeker:
             return None
         is_lead = unit.pid == self.program.lead_pid
         if mark.kind is MarkKind.UNIT:
-            return self._at_unit(unit, nature.kind, now, is_lead=is_lead)
+            return self._at_unit(unit, nature, now, is_lead=is_lead)
         if not is_lead:
             return None
         # Only of H.264 an open start is worth avoiding: its decoders count frames across it.
         closed = unit.key is Key.CLOSED or nature.codec != "h264"
         return self._at_key(unit, now, closed=closed, ahead=ahead)
 
-    def _at_unit(self, unit: Unit, kind: Kind, now: float, *, is_lead: bool) -> Unit | None:
-        late = now - self._opened >= KEY_WAIT
+    def _at_unit(self, unit: Unit, nature: Nature, now: float, *, is_lead: bool) -> Unit | None:
+        kind, waited = nature.kind, now - self._opened
+        late = waited >= KEY_WAIT
+        if is_lead and not has_rule(nature.codec):
+            late = waited >= FLAG_WAIT
         if not is_lead:
             self.blind = late and kind is Kind.AUDIO and self._candidate is None
             return unit if self.blind else None
@@ -142,6 +152,8 @@ class Seeker:
             return False
         if memory.holds(unit):
             self._catching_up = True
+        elif self._catching_up and memory.differs(unit):
+            self._memory, self._catching_up = None, False  # only its headers were the same
         if now - self._opened > REPLAY_WAIT:
             self._memory, self._catching_up = None, False
         return self._catching_up and unit.dts > memory.last_dts

@@ -36,6 +36,7 @@ from kptv.formats.mpegts.restamp import (
     Draft,
     HeaderMap,
     break_link,
+    complete_unit,
     shift_opcr,
     shift_unit,
 )
@@ -47,6 +48,7 @@ from kptv.formats.mpegts.tracks import Lane
 JUMP_BACK, JUMP_AHEAD = TICKS, 3 * TICKS  # a step of the clock that needs a splice
 STRAY = 5 * TICKS  # a unit this far from the programme's clock is not of this time base
 LONGEST_UNIT = 20_000  # packets (3.7 MB): longer PES packets are not waited for
+LONGEST_HEAD = 1000  # packets of all PIDs, in which a unit tells what it is
 LONGEST_CUE = 1000  # packets: a cue message that takes more of the stream is not waited for
 LATEST_UNIT = 7 * TICKS // 10  # nor is sound that takes longer than this to be whole
 _AV = (Kind.VIDEO, Kind.AUDIO)
@@ -59,7 +61,7 @@ class Sender:
     ``key`` is the unit to start from. Null packets and what is not of the programme are left out.
     ``opening`` is a picture to be shown one frame before it, or instead. Of the first upstream
     (``first``) nothing but the tables is rewritten. A ``replay`` goes on in the middle of a group
-    of pictures.
+    of pictures. A ``blind`` one is of a codec of whose keyframes nothing is known.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Sender:
         opening: Idr | None,
         first: bool,
         replay: bool,
+        blind: bool,
     ) -> None:
         self.position = key.number  # the upstream's packets before this one are dealt with
         self._inspector = inspector
@@ -84,6 +87,9 @@ class Sender:
         self._memory = memory
         self._key = key
         self._replay = replay
+        self._blind = blind
+        self._started: int | None = None  # DTS of the last entry of a blind start
+        self.awaits = False
         self._rewrite = not first
         self._gate_lead = not first and not replay
         self._lanes: dict[int, Lane] = {}
@@ -105,12 +111,16 @@ class Sender:
         if opening:
             self._add_opening(opening)
 
-    def send(self, scan: Inspection, start: int, limit: int | None) -> tuple[int, bool]:
+    def send(
+        self, scan: Inspection, start: int, limit: int | None, *, final: bool = False
+    ) -> tuple[int, bool]:
         """Deal with packets from ``start`` on.
 
         Where it stopped, and whether this sender ends there: the clock steps, the lead changes, or
-        comes to ``limit``, a time of the programme.
+        comes to ``limit``, a time of the programme. It also stops, and ``awaits`` more packets,
+        before a unit of which they tell what it is; not if ``final``.
         """
+        self.awaits = False
         draft = Draft(scan, start, self._headers, rewrite=self._rewrite)
         stop, over = scan.count, False
         adopt: Program | None = None
@@ -122,8 +132,8 @@ class Sender:
                 if torn := self._on_break(scan, draft, at, limit):
                     stop, over = mark.packet, mark.pid == self._key.pid
                     break
-            elif self._is_end(mark, limit):
-                stop, over = mark.packet, True
+            elif (over := self._is_end(mark, limit)) or (not final and self._is_open(mark)):
+                stop, self.awaits = mark.packet, not over
                 break
             elif mark.program is not None and mark.program is not self.program:
                 stop, adopt = mark.packet + 1, mark.program
@@ -178,7 +188,7 @@ class Sender:
 
     def cross(self) -> None:
         """What comes next was made apart, and what came ended where it should."""
-        self._border = self.position
+        self._border = self._inspector.packets
 
     def _stands_at_border(self, pid: int) -> bool:
         """Whether nothing of the PID came behind the last border."""
@@ -204,6 +214,13 @@ class Sender:
         if not self._is_end(after, limit):  # else the counters are those before the break
             self._renumber(draft, mark, lane, number)
         return None
+
+    def _is_open(self, mark: Mark) -> bool:
+        """Whether a unit of the lead starts of which it is not clear what it is."""
+        unit = mark.unit
+        if unit is None or unit.head is None or mark.kind is not MarkKind.UNIT:
+            return False
+        return unit.pid == self._key.pid and self._inspector.packets - unit.number < LONGEST_HEAD
 
     def _is_end(self, mark: Mark, limit: int | None) -> bool:
         """Whether this sender ends where the mark is."""
@@ -427,6 +444,7 @@ class Sender:
             self._open_start = lane.place if is_h265 else None
         if unit.pid == self._key.pid:
             self._note_start(lane, unit)
+            self._complete(draft, index, unit, lane)
 
     def _wants(self, lane: Lane, unit: Unit) -> bool:
         """Whether a unit goes out: not before its time, and not of another time base."""
@@ -451,16 +469,39 @@ class Sender:
         if unit.pid == self._key.pid:
             self._memory.note(unit)
 
+    def _complete(self, draft: Draft, index: int, unit: Unit, lane: Lane) -> None:
+        """Put the parameter sets into a unit of the lead that a decoder lacks."""
+        codec, sets = lane.track.nature.codec, unit.sets
+        if not sets:
+            return
+        draft.rewrite()
+        self._rewrite = True
+        change = partial(complete_unit, codec=codec, sets=sets)
+        more = draft.expand(index, change) - 1
+        lane.delta = lane.delta + more & 15
+        unit.counter = unit.counter - more & 15
+        self._headers.clear()
+
     def _note_start(self, lane: Lane, unit: Unit) -> None:
         """Remember where the unit starts if it is, or may turn out to be, an entry."""
         radio = lane.track.nature.kind is Kind.AUDIO
-        always = radio or (unit is self._key and not self._replay)
+        always = radio or (unit is self._key and not self._replay) or self._is_due(unit)
         if unit.head is None and not unit.key and not always:
             return
         if unit is self._key and self._opening:
             return  # it is the opening's second showing
         entry = self._entry((unit.dts or 0) + self._timeline.shift)
         self._hold.starts.append(Start(lane.place, unit, entry, always))
+
+    def _is_due(self, unit: Unit) -> bool:
+        """Whether the unit is an entry although none is known in this codec: one a second is."""
+        if not self._blind or unit.dts is None:
+            return False
+        self._blind = not unit.key  # its encoder marks them after all
+        if self._started is not None and 0 <= unit.dts - self._started < TICKS:
+            return False
+        self._started = unit.dts
+        return True
 
     def _entry(self, dts: int) -> Entry:
         """A place to start at, the next that is made."""

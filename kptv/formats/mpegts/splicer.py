@@ -15,10 +15,11 @@ beginning, a *number* those of the upstream, an *index* those of a block.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kptv.formats.mpegts.aligner import Aligner
-from kptv.formats.mpegts.elementary import Kind, Nature
+from kptv.formats.mpegts.elementary import Kind, Nature, has_rule
 from kptv.formats.mpegts.holding import Hold
 from kptv.formats.mpegts.idr import Idr, idr_of
 from kptv.formats.mpegts.inspection import Inspection, Unit, elementary_stream
@@ -26,6 +27,7 @@ from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.joining import Chunk
 from kptv.formats.mpegts.meter import Meter, Stats, stats_of
 from kptv.formats.mpegts.packets import NULL_PACKET
+from kptv.formats.mpegts.parameters import with_sets
 from kptv.formats.mpegts.programme import Programme
 from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.seeker import Memory, Seeker
@@ -67,6 +69,7 @@ class Splicer:
         self._watch = Watch(0.0)
         self._meter = Meter()
         self._received = 0  # bytes of the upstream
+        self._waiting: Sequence[tuple[Inspection, int]] = ()  # for what their first unit is
 
     def __repr__(self) -> str:
         state = "sending" if self._sender else "seeking" if self._seeker else "closed"
@@ -128,7 +131,8 @@ class Splicer:
         self._meter, self._received = Meter(), 0
         self._aligner = Aligner()
         near = self._memory.last_dts
-        self._inspector = Inspector(near=near if near is not None else 0, wanted=program)
+        sets = self._inspector.sets if same_stream else None
+        self._inspector = Inspector(near if near is not None else 0, program, sets)
         self._seeker = Seeker(now, splice=self.started, memory=memory)
 
     def feed(self, data: bytes, now: float) -> Chunk:
@@ -148,6 +152,8 @@ class Splicer:
         if packets:
             self._take(packets, now)
         self._inspector.cross()
+        if not whole:
+            self._deal(self._waiting, now, final=True)
         if self._sender and whole:
             self._sender.cross()
         elif self._sender:
@@ -165,6 +171,7 @@ class Splicer:
         packets = self._aligner.flush()
         if packets:
             self._take(packets, now)
+        self._deal(self._waiting, now, final=True)
         self._end(clean=clean)
         return self._release(now)
 
@@ -186,14 +193,22 @@ class Splicer:
         scanned = self._inspector.scan(packets)
         self._watch.note(scanned, self._inspector.program)
         self._meter.note(scanned, self._inspector.clock, now)
-        work: deque[tuple[Inspection, int]] = deque([(scanned, 0)])
+        self._deal([*self._waiting, (scanned, 0)], now, final=False)
+
+    def _deal(self, parts: Sequence[tuple[Inspection, int]], now: float, *, final: bool) -> None:
+        """Deal with packets that were looked at; ``final``: nothing more will tell of them."""
+        work = deque(parts)
+        self._waiting = ()
         while work:
             scan, start = work.popleft()
             if start >= scan.count:
                 continue
             if self._sender:
-                stop, over = self._sender.send(scan, start, self._timeline.limit(now))
+                stop, over = self._sender.send(scan, start, self._timeline.limit(now), final=final)
                 work.appendleft((scan, stop))
+                if self._sender.awaits:
+                    self._waiting = tuple(work)
+                    return
                 if over:
                     self.counts.jumps += 1
                     program, first = self._sender.program, scan.first + stop
@@ -213,7 +228,8 @@ class Splicer:
         found = seeker.take(key.number)
         opening = None
         if key is seeker.fallback:
-            opening = idr_of(elementary_stream(key, [scan for scan, _ in found]))
+            unit = elementary_stream(key, [scan for scan, _ in found])
+            opening = idr_of(with_sets("h264", unit, key.sets))  # of other codecs none is sought
         self._start(seeker, seeker.program, key, now, opening)
         return found
 
@@ -246,12 +262,14 @@ class Splicer:
             opening=opening,
             first=first,
             replay=seeker.replayed,
+            blind=seeker.blind and not has_rule(program.natures[key.pid].codec),
         )
 
     def _end(self, *, clean: bool) -> None:
         if self._sender:
             self._sender.end(clean=clean)
         self._sender = self._seeker = None
+        self._waiting = ()
 
     def _release(self, now: float) -> Chunk:
         boundary = self._sender.boundary if self._sender else self._hold.made

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from enum import StrEnum
 
 from kptv.formats.mpegts.clock import TICKS, WRAP
-from kptv.formats.mpegts.elementary import Kind
+from kptv.formats.mpegts.elementary import Kind, Nature
 from kptv.formats.mpegts.inspection import Inspection, MarkKind, Unit
 from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.programs import Program
@@ -18,10 +19,11 @@ PAUSES = 1.25  # of the longest, in what is looked at then
 NO_MEDIA_AFTER = 5.0  # seconds of bytes without media
 SCRAMBLED_AFTER = 5.0  # seconds of scrambled packets without one picture in the clear
 RECENT = 2.0  # seconds: what grew within them is going on
-LOOP_KEYS = 64  # keyframes that are remembered: a loop of up to half a minute or so is noticed
-LOOP_ROUNDS = 3  # times that one keyframe with one time comes before it is a loop
+LOOP_GROUPS = 64  # that are remembered: a loop of up to half a minute or so is noticed
+LOOP_ROUNDS = 3  # times that one group with one time comes before it is a loop
 NEWS = TICKS  # media that goes on so far beyond all before is no loop
 _WINDOWS = 3  # of what comes in segments
+_NOTHING = Nature(Kind.OTHER, "", 0)
 _STEP = 0.25  # seconds between two samples
 _LONGEST_PAUSE = 20.0  # seconds; more is no rhythm
 _LONGEST_ADVANCE = 60 * TICKS  # of the clock between two looks; more is a jump
@@ -38,45 +40,74 @@ class Trouble(StrEnum):
 
 
 class _Past:
-    """What came of a stream: units of its video; of radio, of its sound."""
+    """What came of a stream: groups of units, from one keyframe to the next; of radio, seconds."""
 
     def __init__(self) -> None:
-        self._keys: dict[tuple[int, int], int] = {}  # rounds since there was something new
+        self._groups: dict[tuple[int, int], int] = {}  # rounds since there was something new
         self._repeats = False  # one of them came again
         self._farthest: int | None = None  # DTS
-        self._second = -1  # of the last unit's DTS
 
-    def note_unit(self, unit: Unit) -> bool:
-        """Whether it is the first of a second: radio, which has no keyframes, is known by those."""
-        if unit.dts is None:
-            return False
-        if self._farthest is None or NEWS <= (unit.dts - self._farthest) % WRAP < WRAP // 2:
-            self._advance(unit.dts)
-        before, self._second = self._second, unit.dts % WRAP // TICKS
-        return before != self._second
+    def note_unit(self, dts: int) -> None:
+        """Of the lead."""
+        if self._farthest is None or NEWS <= (dts - self._farthest) % WRAP < WRAP // 2:
+            self._advance(dts)
 
-    def note_key(self, unit: Unit) -> int:
+    def note_group(self, dts: int, digest: int) -> int:
         """How often it has come while there was nothing new.
 
         A provider may repeat its last seconds to every connection: that is no loop while each
         brings more than the one before.
         """
-        if unit.dts is None:
-            return 0
-        key = unit.dts % WRAP, unit.fingerprint
-        rounds = self._keys.pop(key, 0)
+        key = dts % WRAP, digest
+        rounds = self._groups.pop(key, 0)
         if not rounds:
-            self._advance(unit.dts)  # also where its clock starts anew
+            self._advance(dts)  # also where its clock starts anew
         self._repeats = self._repeats or rounds > 0
-        self._keys[key] = rounds + 1
-        if len(self._keys) > LOOP_KEYS:
-            del self._keys[next(iter(self._keys))]
+        self._groups[key] = rounds + 1
+        if len(self._groups) > LOOP_GROUPS:
+            del self._groups[next(iter(self._groups))]
         return rounds + 1
 
     def _advance(self, dts: int) -> None:
         if self._repeats:
-            self._keys = dict.fromkeys(self._keys, 1)
+            self._groups = dict.fromkeys(self._groups, 1)
         self._farthest, self._repeats = dts, False
+
+
+class _Group:
+    """Units of picture and sound since a place where a decoder can start.
+
+    The time alone does not tell a group: segments that are encoded one by one may all start at
+    the same, with the same headers. What is in them does.
+    """
+
+    def __init__(self) -> None:
+        self._dts: int | None = None  # where it starts; None: nowhere yet
+        self._digest = 0
+        self._last: Unit | None = None  # of the lead: may start the next group
+        self._second = -1  # of that unit's DTS
+
+    def add(self, unit: Unit, *, leads: bool) -> None:
+        if not leads:
+            self._digest = zlib.crc32(unit.fingerprint.to_bytes(4, "big"), self._digest)
+            return
+        if last := self._last:
+            told = b"%d %d" % (last.fingerprint, (last.dts or 0) % WRAP)
+            self._digest = zlib.crc32(told, self._digest)
+        self._last = unit
+
+    def is_new_second(self, unit: Unit) -> bool:
+        """Radio, which has no keyframes, is taken by seconds."""
+        if unit.dts is None:
+            return False
+        before, self._second = self._second, unit.dts % WRAP // TICKS
+        return before != self._second
+
+    def end(self, unit: Unit) -> tuple[int, int] | None:
+        """The group's time and digest, where it had a beginning; the next begins with ``unit``."""
+        done = None if self._dts is None else (self._dts, self._digest)
+        self._dts, self._digest = unit.dts, 0
+        return done
 
 
 class Watch:
@@ -96,22 +127,27 @@ class Watch:
         self._advanced_at = now
         self._grew: dict[str, tuple[int, float]] = {}  # (count, when it last grew)
         self._past = _Past()
+        self._group = _Group()
         self._loops = False
 
     def note(self, scan: Inspection, program: Program | None) -> None:
-        """Is a keyframe here for the third time, and nothing new in between?"""
+        """Is a group here for the third time, and nothing new in between?"""
         lead = program.lead_pid if program else None
         if program is None or lead is None:
             return
         is_radio = program.natures[lead].kind is Kind.AUDIO
         for mark in scan.marks:
-            if mark.pid == lead and mark.unit is not None:
-                if mark.kind is MarkKind.UNIT:
-                    is_key = self._past.note_unit(mark.unit) and is_radio
-                else:
-                    is_key = mark.kind is MarkKind.KEY
-                if is_key and self._past.note_key(mark.unit) >= LOOP_ROUNDS:
-                    self._loops = True
+            unit = mark.unit
+            if unit is None or program.natures.get(mark.pid, _NOTHING).kind is Kind.OTHER:
+                continue
+            leads, ends = mark.pid == lead, mark.kind is MarkKind.KEY
+            if mark.kind is MarkKind.UNIT:
+                self._group.add(unit, leads=leads)
+                if leads and unit.dts is not None:
+                    self._past.note_unit(unit.dts)
+                    ends = is_radio and self._group.is_new_second(unit)
+            if leads and ends and (group := self._group.end(unit)):
+                self._loops = self._loops or self._past.note_group(*group) >= LOOP_ROUNDS
 
     def look(self, now: float, inspector: Inspector, received: int) -> Trouble | None:
         """What is wrong now, or None. ``received`` counts the upstream's bytes.
