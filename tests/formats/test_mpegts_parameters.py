@@ -244,3 +244,9 @@ def test_sets_go_behind_the_delimiter_and_before_all_else() -> None:
     assert with_sets("h264", AUD + b"\x00" + IDR, SPS) == AUD + SPS + b"\x00" + IDR
     assert with_sets("h264", IDR, SPS) == SPS + IDR
     assert with_sets("h264", b"", SPS) == SPS
+
+
+def test_the_flag_vouches_for_pictures_that_are_encrypted() -> None:
+    encrypted = AUD + b"\x00\x00\x01\x65KPTV"
+    assert len(play(Maker(key=encrypted).pictures(100)).entries) == 4
+    assert play(Maker(key=encrypted, random_access=False).pictures(100)).entries == ()

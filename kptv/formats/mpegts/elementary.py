@@ -33,6 +33,7 @@ class Verdict:
 
     key: Key
     size: Size | None = None  # where it brings its sequence header or SPS
+    opaque: bool = False  # no picture starts in it as the syntax has it: it may be encrypted
 
 
 # ISO/IEC 13818-1 table 2-34, ATSC A/53 and what is met in the field.
@@ -132,6 +133,9 @@ def has_rule(codec: str) -> bool:
     return codec in _RULES
 
 
+_FIRST = 0x80  # of H.264: first_mb_in_slice is 0; of H.265: first_slice_segment_in_pic_flag
+
+
 def _judge_h264(head: bytes, random_access: bool) -> Verdict | None:
     """ITU-T H.264, 7.4.1: parameter sets and SEI come before the first slice.
 
@@ -147,7 +151,9 @@ def _judge_h264(head: bytes, random_access: bool) -> Verdict | None:
         elif kind == 6:
             recovery = recovery or _has_recovery_point(head[at + 1 : end])
         elif kind == 5:
-            return Verdict(Key.CLOSED, size)
+            if end - at < 2:
+                return None
+            return Verdict(Key.CLOSED, size, opaque=not head[at + 1] & _FIRST)
         elif kind in (1, 2):
             if end - at < 6:
                 return None
@@ -164,7 +170,10 @@ def _judge_h265(head: bytes, _: bool) -> Verdict | None:
         if kind == 33:
             size = h265_size(head[at + 2 : end])
         elif 16 <= kind <= 23:
-            return Verdict(Key.CLOSED if kind in (19, 20) else Key.OPEN, size)
+            if end - at < 3:
+                return None
+            key = Key.CLOSED if kind in (19, 20) else Key.OPEN
+            return Verdict(key, size, opaque=not head[at + 2] & _FIRST)
         elif kind < 32:
             return Verdict(Key.NONE, size)
     return None

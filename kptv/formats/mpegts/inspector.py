@@ -339,7 +339,8 @@ class Inspector:
         unit.head = None
         if own:
             self.sets.note(own)
-        unit.key = verdict.key if verdict.key and self.sets.known else Key.NONE
+        vouched = verdict.opaque and unit.random_access  # for what nobody here can read
+        unit.key = verdict.key if verdict.key and (vouched or self.sets.known) else Key.NONE
         self.size = verdict.size or self.size
         if unit.key:
             unit.sets = self.sets.missing(own)
