@@ -1,8 +1,9 @@
 """The MPEG-2 transport stream (ISO/IEC 13818-1), as bytes in and bytes out.
 
-From bytes to packets: ``aligner``; of a stream that comes in parts ``seam``. What is in them: ``psi``
-(tables), ``programs`` (which one is played), ``clock``, ``continuity`` (counters), ``elementary``,
-``parameters`` and ``sps`` (keyframes, codecs, sizes), ``inspector`` (all of it in one pass). One programme of many upstreams: ``splicer``, made of ``seeker`` (where to start),
+From bytes to packets: ``aligner``; of a stream that comes in parts ``seam``. What is in them:
+``psi`` (tables), ``programs`` (which one is played), ``clock``, ``continuity`` (counters),
+``elementary``, ``parameters`` and ``sps`` (keyframes, codecs, sizes), ``inspector`` (all of it in
+one pass). One programme of many upstreams: ``splicer``, made of ``seeker`` (where to start),
 ``sender`` (on which PIDs and clock), ``tracks``, ``programme``, ``timeline``, ``restamp`` and
 ``holding``. What a hub does with it: ``joining`` (viewers), ``watch`` (troubles), ``meter``
 (figures) and ``slate``.

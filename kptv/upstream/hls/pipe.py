@@ -125,7 +125,7 @@ class Pipe:
             if piece is None:
                 self._drop_marks()
                 continue
-            if taken and (piece.seam or left <= 0):
+            if taken and (piece.seam is not None or left <= 0):  # a Seam is empty
                 break
             taken.append(self._pop(left))
             left -= taken[-1].seconds
