@@ -106,10 +106,14 @@ def attribute_of(record: bytes, mark: bytes) -> str:
 
     In a seventh of the time that unpacking takes.
     """
-    start = record.find(mark, record.rindex(FIELD)) + len(mark)
-    if start < len(mark):
-        return ""
-    return record[start : record.index(b'"', start)].decode().replace(INNER, '"')
+    at, inside = record.rindex(FIELD), 0
+    while (start := record.find(mark, at)) >= 0:
+        inside ^= record.count(b'"', at, start) & 1  # of a value that ends as a mark: a="b key="
+        if not inside:
+            start += len(mark)
+            return record[start : record.index(b'"', start)].decode().replace(INNER, '"')
+        at = start + 1
+    return ""
 
 
 def attribute_mark(key: str) -> bytes:

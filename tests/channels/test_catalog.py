@@ -174,6 +174,19 @@ def test_the_list_is_ordered_by_an_attribute_numbers_as_numbers_then_by_name(
     assert names(catalog(listing(text), **options)) == expected
 
 
+@pytest.mark.parametrize("field", ["tvg-name", "tvg-chno", "x"])
+def test_a_value_that_ends_as_an_attribute_begins_is_a_value(field: str) -> None:
+    lines = [
+        f'x-a="b {field}=",A',  # nothing behind it: once the end of every import
+        f'x-a="b {field}=" {field}="3",B',
+        f'x-a="b {field}=" x-b="c {field}=" x-z="1",C',
+        f'{field}="2" x-a=" {field}=",D',
+    ]
+    built = catalog(listing("\n".join(lines)), sort_field=field)
+    # Without a tvg-name the name stands in for it: 2 and 3 come before letters anyway.
+    assert names(built) == ["D", "B", "A", "C"]
+
+
 def test_an_attribute_that_the_first_candidate_lacks_orders_by_the_next_one() -> None:
     built = catalog(
         listing(',A\ntvg-chno="2",B'), listing('tvg-chno="3",A', number=2), sort_field="tvg-chno"

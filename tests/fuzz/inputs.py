@@ -62,8 +62,12 @@ _PAIR = st.builds(
     st.one_of(WORD, URL),
     st.sampled_from(['"', "'", ""]),
 )
+_PAIRS = st.lists(_PAIR, max_size=4).map("".join)
+_ITEM = st.builds("#EXTINF:-1{},{}\nhttp://a.example/{}".format, _PAIRS, WORD, WORD)
 _LIST_LINE = st.one_of(
-    st.builds("#EXTINF:{}{},{}".format, NUMBER, st.lists(_PAIR, max_size=4).map("".join), WORD),
+    _ITEM,
+    _ITEM,
+    st.builds("#EXTINF:{}{},{}".format, NUMBER, _PAIRS, WORD),
     URL,
     st.builds("{}|{}={}&{}".format, URL, WORD, WORD, WORD),
     st.builds("#EXTGRP:{};{}".format, WORD, WORD),
@@ -75,11 +79,11 @@ _LIST_LINE = st.one_of(
     WORD,
 )
 _ENCODED = st.tuples(
-    st.one_of(st.text(max_size=60), st.lists(_LIST_LINE, max_size=20).map("\n".join)),
+    st.one_of(st.text(max_size=60), st.lists(_LIST_LINE, min_size=1, max_size=20).map("\n".join)),
     st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "cp1251", "gb18030", "utf-16", "utf-16-be"]),
 ).map(lambda told: told[0].encode(told[1], "replace"))
 # Pieces of several texts, in several encodings, with rubbish between them.
-CHANNEL_LISTS = st.lists(
+_MIXED = st.lists(
     st.one_of(
         _ENCODED,
         _ENCODED,
@@ -88,6 +92,10 @@ CHANNEL_LISTS = st.lists(
     ),
     max_size=6,
 ).map(b"\n".join)
+
+
+_LINES = st.lists(_LIST_LINE, min_size=1, max_size=12).map("\n".join)
+CHANNEL_LISTS = st.one_of(_MIXED, _LINES.map(lambda text: text.encode("utf-8", "replace")))
 
 
 # --- HLS playlists ---
@@ -113,6 +121,7 @@ _PLAYLIST_LINE = st.one_of(
     ),
     st.builds("#EXTINF:{},\n{}".format, NUMBER, URL),
     st.builds("#EXTINF:2,\nseg{}.ts".format, st.integers(0, 12)),
+    st.builds("#EXTINF:{},\nseg{}.ts".format, NUMBER, st.integers(0, 12)),
     st.builds("#EXT-X-STREAM-INF:{}\n{}".format, _ATTRIBUTES, URL),
     st.builds("#EXT-X-PROGRAM-DATE-TIME:{}".format, st.one_of(_TIME, WORD)),
     st.builds("#EXT-X-BYTERANGE:{}@{}".format, NUMBER, NUMBER),
@@ -129,6 +138,7 @@ _PLAYLIST = st.builds(
     st.sampled_from(["", "\n", "\r\n"]),
 )
 PLAYLISTS = st.one_of(
+    _PLAYLIST.map(lambda text: text.encode("utf-8", "replace")),
     _PLAYLIST.map(lambda text: text.encode("utf-8", "replace")),
     st.builds(lambda text, junk: b"#EXTM3U\n" + text.encode() + junk, ODD, st.binary(max_size=50)),
     st.binary(max_size=60),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.fuzz import probes
@@ -13,6 +13,7 @@ from tests.fuzz.inputs import CHANNEL_LISTS, CUTS, PLAYLISTS, TRANSPORT_STREAMS,
 
 @examples(60)
 @given(CHANNEL_LISTS, CUTS)
+@example(b'#EXTINF:-1 tvg-id="\' tvg-name=",\nhttp://a.example/', [20])  # a mark in a value
 def test_any_list_is_read_within_its_bounds_and_served_as_it_reads_again(
     data: bytes, sizes: Sequence[int]
 ) -> None:

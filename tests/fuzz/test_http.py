@@ -39,7 +39,7 @@ _SAID = st.one_of(
     st.sampled_from([b"chunked", b"gzip, chunked", b"identity", b"close", b"bytes 0-9/10"]),
     NUMBER.map(lambda text: text.encode("utf-8", "replace")),
 )
-_FIELD = st.builds(
+_ODD_FIELD = st.builds(
     b"%b%b%b%b".__mod__,
     st.tuples(
         _NAME,
@@ -48,6 +48,11 @@ _FIELD = st.builds(
         st.sampled_from([b"\r\n", b"\n", b"\r\n "]),
     ),
 )
+_FRAMING = [
+    *(b"Content-Length: 5\r\n", b"content-length : 5, 5\n", b"Content-Length: 7\r\n"),
+    *(b"Transfer-Encoding: gzip, chunked\r\n", b"Content-Range: bytes 0-9/10\r\n"),
+]
+_FIELD = st.one_of(_ODD_FIELD, st.sampled_from(_FRAMING))
 _HEAD = st.builds(
     b"%b%b%b\r\n".__mod__,
     st.tuples(
