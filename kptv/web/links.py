@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -18,6 +18,7 @@ _T = TypeVar("_T")
 
 LONGEST = 1000  # letters; a longer text is read as it is
 _MOST_DECODINGS = 3
+_MOST_SIGNS = 4  # plus signs of which some may be blanks
 _SUFFIX = re.compile(r"\.(?:ts|mpegts|m2ts|mp4|mkv)", re.I)  # a stream is told by it, or a film
 _PLAYLIST = re.compile(r"\.m3u8?", re.I)
 _APPENDED = re.compile(r"[?#|]|[&;][\w.-]+=")
@@ -86,17 +87,32 @@ def _readings(text: str) -> Iterator[list[str]]:
                 known.add(reading)
                 readings.append(reading)
         yield readings
+    yield [other for reading in known for other in _some_blanks(reading)]
 
 
 def _changes_of(text: str) -> list[Callable[[str], str]]:
-    """Those that change ``text``, or what the ones before them leave of it."""
+    """Those that change ``text``, or what the ones before them leave of it, cut or not.
+
+    What looks like a fragment may be of the name: ``C#.ts``.
+    """
     changes: list[Callable[[str], str]] = []
+    uncut = text
     for change in _CHANGES:
-        after = change(text)
-        if after != text:
+        after, after_uncut = change(text), uncut if change is _cut else change(uncut)
+        if (after, after_uncut) != (text, uncut):
             changes.append(change)
-            text = after
+            text, uncut = after, after_uncut
     return changes
+
+
+def _some_blanks(text: str) -> Iterator[str]:
+    """Where a name has plus signs of its own: each way to read some of them as blanks."""
+    first, *parts = text.split("+")
+    if not 2 <= len(parts) <= _MOST_SIGNS:
+        return
+    for signs in product("+ ", repeat=len(parts)):
+        if len(set(signs)) > 1:
+            yield first + "".join(map("".join, zip(signs, parts, strict=True)))
 
 
 def _decoded(text: str) -> str:

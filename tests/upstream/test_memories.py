@@ -149,6 +149,25 @@ def test_a_refusal_without_cookies_and_one_of_a_cookie_from_the_list_are_not_ask
     assert origin.take() == [("/live", ""), ("/live", "from=list")]
 
 
+@pytest.mark.parametrize("status", [401, 403, 410])
+def test_segments_that_go_on_to_be_refused_behind_a_fresh_start_come_without_the_cookie(
+    opener: Opener, origin: Origin, status: int
+) -> None:
+    half = len(MEDIA) // 376 * 188
+    ended = []  # the session, behind the first segment
+
+    def answer(path: str, cookie: str) -> Answer:
+        if path.endswith(".ts"):
+            if ended and cookie:
+                return status, {}, b"over"
+            ended.append(path)
+            return 200, {}, MEDIA[half:] if path.endswith("1.ts") else MEDIA[:half]
+        return 200, {"Set-Cookie": "sid=old; Path=/"}, playlist("0.ts", "1.ts")
+
+    origin.answer = answer
+    assert len(marks(read(opener, f"{origin.url}/link"))) == 600
+
+
 def test_what_one_host_refused_is_still_sent_to_another(client: Client, origin: Origin) -> None:
     log_in(client, origin, cookie="sid=one")
     log_in(client, origin, origin.other_url, cookie="sid=two")

@@ -19,6 +19,7 @@ from kptv.pace import drive
 from kptv.web.links import Ambiguous, meant, meant_path, without_playlist
 
 NAMES = ["News", "Sky News HD", "BBC One +1", "x", "x.ts", "a+b", "Top/24", "100% Hits", "A B"]
+NAMES += ["Canal+ Sport HD", "Channel #1", "What?"]
 
 
 def catalog_of(*names: str) -> Catalog:
@@ -81,6 +82,13 @@ def name_of(text: str, catalog: Catalog = CATALOG) -> str:
         ("a+b", "a+b"),
         ("a+b.ts", "a+b"),
         ("a b", "A B"),
+        ("Canal++Sport+HD", "Canal+ Sport HD"),  # %2B, as the server decodes it
+        ("canal++sport+hd.ts", "Canal+ Sport HD"),
+        ("BBC+One++1.ts", "BBC One +1"),
+        ("Channel #1.ts", "Channel #1"),
+        ("Channel+#1.TS/", "Channel #1"),
+        ("What?.ts", "What?"),
+        ("What?.ts?a=b", ""),
         ("nothing.ts", ""),
         ("", ""),
         ("/", ""),

@@ -70,6 +70,7 @@ class _Job:
     tables: bytes = b""  # that its playlist has in a place of their own
     junk: int = 0  # bytes before its media
     sniffed: bool = False
+    fresh: bool = False  # its token is new
 
 
 class SegmentFetcher:
@@ -115,6 +116,7 @@ class SegmentFetcher:
         and UpstreamError for what can never be played.
         """
         job = self._resumed(segment)
+        job.fresh = fresh
         started = monotonic()
         attempt = 0
         while True:
@@ -172,8 +174,9 @@ class SegmentFetcher:
         start = (part.start if part else 0) + job.taken
         end = part.start + part.length if part else None
         silence = max(_SILENT * target_duration, 1.0)
-        # Once media came with its cookies, a refusal is of the address: a token that is over.
-        again = not self.any_media
+        # Once media came with its cookies, a refusal is of the address: a token that is over. Where
+        # a new one is refused as well, it is of the cookies after all.
+        again = job.fresh or not self.any_media
         response = self._http.get(segment.uri, start=start, end=end, silence=silence, again=again)
         try:
             size = length_of(response, start, end)
