@@ -37,7 +37,7 @@ _getaddrinfo = get_original("socket", "getaddrinfo")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """An address to connect to, as a socket wants it."""
 
     family: int
@@ -50,26 +50,26 @@ class Place:
         return f"{self.address}%{self.scope}" if self.scope else str(self.address)
 
 
-def ask_system(name: str) -> list[Place]:
+def ask_system(name: str) -> list[Endpoint]:
     """What the system says of a name; blocks its thread. Raises OSError."""
-    places = []
+    endpoints = []
     for family, _, _, _, where in _getaddrinfo(name, None, type=socket.SOCK_STREAM):
         host, _, scope = where[0].partition("%")
         address = parse_address(host)
         if address is not None:
-            places.append(Place(family, address, scope))
-    return places
+            endpoints.append(Endpoint(family, address, scope))
+    return endpoints
 
 
 class Names:
     """Addresses of names, for all sources of this process."""
 
-    def __init__(self, ask: Callable[[str], list[Place]] = ask_system) -> None:
+    def __init__(self, ask: Callable[[str], list[Endpoint]] = ask_system) -> None:
         """``ask`` is called in a thread of the system; it may block for long."""
         self._ask = ask
         self._pools: dict[int, tuple[ThreadPool, BoundedSemaphore]] = {}
         self._running: dict[tuple[int, str], Greenlet] = {}
-        self._known: TTLCache[str, tuple[Place, ...]] = TTLCache(MOST_KNOWN, KEPT_FOR)
+        self._known: TTLCache[str, tuple[Endpoint, ...]] = TTLCache(MOST_KNOWN, KEPT_FOR)
         self._troubled: set[int] = set()
         self.stale: Counter[int] = Counter()
         """By source: lookups that had no answer, so that an earlier one was taken."""
@@ -77,14 +77,14 @@ class Names:
     def __repr__(self) -> str:
         return f"<Names running={len(self._running)} known={len(self._known)}>"
 
-    def look_up(self, source: Source, name: str, timeout: float) -> tuple[Place, ...]:
+    def look_up(self, source: Source, name: str, timeout: float) -> tuple[Endpoint, ...]:
         """The addresses of a name, within ``timeout`` seconds; an address in figures is its own.
 
         Raises socket.gaierror where there is none, TimeoutError where none comes in time.
         """
         if (address := parse_address(name)) is not None:
             family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-            return (Place(family, address, name.strip("[]").partition("%")[2]),)
+            return (Endpoint(family, address, name.strip("[]").partition("%")[2]),)
         key = (source.number, name)
         asking = self._running.get(key)
         if asking is None:
@@ -109,7 +109,7 @@ class Names:
             pool.kill()
         self._pools.clear()
 
-    def _look_up(self, source: Source, name: str) -> tuple[Place, ...] | OSError:
+    def _look_up(self, source: Source, name: str) -> tuple[Endpoint, ...] | OSError:
         """Never raises: an error is a value, since perhaps nobody waits for it any more."""
         until = monotonic() + LOOKUP_TIMEOUT
         pool, places = self._of(source)
@@ -119,20 +119,20 @@ class Names:
             # The place is free again when the thread is, however long nobody has waited for it.
             thread = pool.spawn(self._answer, name)
             thread.rawlink(lambda _: places.release())
-            answer: tuple[Place, ...] | OSError = thread.get()
+            answer: tuple[Endpoint, ...] | OSError = thread.get()
             if isinstance(answer, tuple):
                 self._known[name] = answer
             return answer
         finally:
             self._running.pop((source.number, name), None)
 
-    def _answer(self, name: str) -> tuple[Place, ...] | OSError:
+    def _answer(self, name: str) -> tuple[Endpoint, ...] | OSError:
         """Runs in a thread."""
         try:
-            places = tuple(dict.fromkeys(self._ask(name)))[:_MOST_ADDRESSES]
+            endpoints = tuple(dict.fromkeys(self._ask(name)))[:_MOST_ADDRESSES]
         except (OSError, UnicodeError) as error:  # UnicodeError: no name at all
             return error if isinstance(error, OSError) else socket.gaierror(str(error))
-        return places or socket.gaierror("no address")
+        return endpoints or socket.gaierror("no address")
 
     def _of(self, source: Source) -> tuple[ThreadPool, BoundedSemaphore]:
         if source.number not in self._pools:

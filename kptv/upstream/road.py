@@ -19,7 +19,7 @@ from kptv.channels.model import Source
 from kptv.channels.reach import Address, Private, is_private, one_a_server, refusal
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.addresses import scheme_of
-from kptv.upstream.names import LOOKUP_TIMEOUT, Names, Place
+from kptv.upstream.names import LOOKUP_TIMEOUT, Endpoint, Names
 
 Options = Sequence[tuple[int, int, int | bytes]]  # of setsockopt
 
@@ -42,23 +42,25 @@ class Road:
     def connect(self, host: str, port: int, timeout: float, options: Options = ()) -> socket.socket:
         """A connected socket. Raises OSError, and UpstreamError for where it must not lead."""
         deadline = monotonic() + timeout
-        places = self.places(host, timeout)
+        endpoints = self._allowed(host, timeout)
         error: OSError = socket.gaierror("no address")
-        for tried, place in enumerate(places):
-            share = (deadline - monotonic()) / (len(places) - tried)
+        for tried, endpoint in enumerate(endpoints):
+            share = (deadline - monotonic()) / (len(endpoints) - tried)
             try:
-                return self._connect(place, port, max(share, 0.001), options)
+                return self._connect(endpoint, port, max(share, 0.001), options)
             except OSError as failed:
                 error = failed
         raise error
 
-    def places(self, host: str, timeout: float = LOOKUP_TIMEOUT) -> list[Place]:
+    def _allowed(self, host: str, timeout: float) -> list[Endpoint]:
         """Where ``host`` is, as far as it may be connected to. Raises as ``connect``."""
-        places = self._names.look_up(self._source, host, timeout)
-        refusals = [self._refusal(place.address) for place in places]
+        endpoints = self._names.look_up(self._source, host, timeout)
+        refusals = [self._refusal(endpoint.address) for endpoint in endpoints]
         if all(refusals):
             raise UpstreamError(Reason.BAD_URL, refusals[0])
-        return [place for place, refused in zip(places, refusals, strict=True) if not refused]
+        return [
+            endpoint for endpoint, refused in zip(endpoints, refusals, strict=True) if not refused
+        ]
 
     def check(self, *urls: str) -> None:
         """Raises UpstreamError unless every address behind ``urls`` may be connected to.
@@ -77,13 +79,13 @@ class Road:
 
     def _check(self, host: str, port: int | None) -> None:
         try:
-            places = self._names.look_up(self._source, host, LOOKUP_TIMEOUT)
+            endpoints = self._names.look_up(self._source, host, LOOKUP_TIMEOUT)
         except OSError:
             return
-        for place in places:
-            if refused := self._refusal(place.address):
+        for endpoint in endpoints:
+            if refused := self._refusal(endpoint.address):
                 raise UpstreamError(Reason.BAD_URL, refused)
-            if port == self._own_port and place.address.is_loopback:
+            if port == self._own_port and endpoint.address.is_loopback:
                 raise UpstreamError(Reason.BAD_URL, OWN_LINK)
 
     def _refusal(self, address: Address) -> str:
@@ -99,18 +101,20 @@ class Road:
             return True  # a file of the operator's
         try:
             host = urlsplit(self._source.url).hostname or ""
-            places = self._names.look_up(self._source, host, LOOKUP_TIMEOUT)
+            endpoints = self._names.look_up(self._source, host, LOOKUP_TIMEOUT)
         except (OSError, ValueError):
             return False
-        return any(is_private(place.address) for place in places)
+        return any(is_private(endpoint.address) for endpoint in endpoints)
 
-    def _connect(self, place: Place, port: int, timeout: float, options: Options) -> socket.socket:
-        connection = socket.socket(place.family, socket.SOCK_STREAM)
+    def _connect(
+        self, endpoint: Endpoint, port: int, timeout: float, options: Options
+    ) -> socket.socket:
+        connection = socket.socket(endpoint.family, socket.SOCK_STREAM)
         try:
             for option in options:
                 connection.setsockopt(*option)
             connection.settimeout(timeout)
-            connection.connect((place.host, port))
+            connection.connect((endpoint.host, port))
             if port == self._own_port and _is_own(connection):
                 raise UpstreamError(Reason.BAD_URL, OWN_LINK)
         except BaseException:  # a kill while it connects, too

@@ -13,10 +13,10 @@ from gevent.monkey import get_original
 
 from kptv.channels.model import Source
 from kptv.upstream import names as names_module
-from kptv.upstream.names import AT_A_TIME, Names, Place, ask_system
+from kptv.upstream.names import AT_A_TIME, Endpoint, Names, ask_system
 
 ONE, TWO = Source(1, "http://one.example/", 1), Source(2, "http://two.example/", 1)
-HOME = Place(socket.AF_INET, ip_address("192.0.2.7"))
+HOME = Endpoint(socket.AF_INET, ip_address("192.0.2.7"))
 
 
 class Server:
@@ -27,7 +27,7 @@ class Server:
         self.go_on = threading.Event()
         self.fails = False
 
-    def ask(self, name: str) -> list[Place]:
+    def ask(self, name: str) -> list[Endpoint]:
         self.asked.append(name)
         if name.startswith("hang"):
             self.go_on.wait(20)

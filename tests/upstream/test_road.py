@@ -15,7 +15,7 @@ from kptv.config import Config
 from kptv.errors import UpstreamError
 from kptv.formats.addresses import is_below
 from kptv.upstream.client import Client, hang_up
-from kptv.upstream.names import Names, Place
+from kptv.upstream.names import Endpoint, Names
 from kptv.upstream.road import Roads
 from tests.provider import Provider, Reply
 
@@ -30,10 +30,10 @@ HOME = Source(1, "http://home.example/list.m3u", 1)
 FILE = Source(1, "file:///srv/list.m3u", 1)
 
 
-def ask(name: str) -> list[Place]:
+def ask(name: str) -> list[Endpoint]:
     if name not in FOUND:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
-    return [Place(socket.AF_INET, ip_address(FOUND[name]))]
+    return [Endpoint(socket.AF_INET, ip_address(FOUND[name]))]
 
 
 @pytest.fixture
@@ -144,8 +144,8 @@ def test_a_name_with_a_dead_address_is_reached_by_its_next(
 ) -> None:
     client = client_of()
     places = [
-        Place(socket.AF_INET6, ip_address("::1")),  # the provider listens on IPv4 only
-        Place(socket.AF_INET, ip_address("127.0.0.1")),
+        Endpoint(socket.AF_INET6, ip_address("::1")),  # the provider listens on IPv4 only
+        Endpoint(socket.AF_INET, ip_address("127.0.0.1")),
     ]
     client.roads.names._ask = lambda name: places
     assert ask_for(client, HOME, f"http://two.example:{provider.port}{provider.list.path}") == "200"
