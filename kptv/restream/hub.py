@@ -308,9 +308,9 @@ class Hub:
     def _copy(self, feed: Feed) -> None:
         """Splice what comes into the programme, to the end of a film; else an exception ends it."""
         feed.start()
-        opened = monotonic()
-        self._begins_by = opened + PROGRAMME_WAIT + GRACE
-        self.output.open(feed.stream, opened)
+        sought = monotonic()  # since then there is no programme
+        self._begins_by = sought + PROGRAMME_WAIT + GRACE
+        self.output.open(feed.stream, sought)
         self._errors_seen = 0
         try:
             for data in feed:
@@ -319,11 +319,13 @@ class Hub:
                     return  # closed just now, and killed when this greenlet switches
                 if not data:  # between two HLS segments
                     if self.output.cross(data, now):
-                        opened = now
-                        self._begins_by = opened + PROGRAMME_WAIT + GRACE
+                        sought = now
                 elif self.output.feed(data, now):
                     self._started(feed.stream)
-                self._check(now, opened)
+                if self.output.sending:  # what breaks in mid-stream is sought from there on
+                    sought = now
+                self._begins_by = sought + PROGRAMME_WAIT + GRACE
+                self._check(now, sought)
                 gevent.sleep(self._tick(len(data)))
             self._finished = True
         finally:
@@ -368,11 +370,11 @@ class Hub:
             why = UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s")
             self._interrupt(why, self._feed)
 
-    def _check(self, now: float, opened: float) -> None:
+    def _check(self, now: float, sought: float) -> None:
         """Raises UpstreamError where what comes is of no use."""
         if trouble := self.output.trouble(now):
             raise UpstreamError(Reason(trouble))
-        if not self.output.sending and now - opened > PROGRAMME_WAIT:
+        if not self.output.sending and now - sought > PROGRAMME_WAIT:
             raise UpstreamError(Reason.NO_MEDIA, "no programme that can be played")
 
     def _tick(self, size: int) -> float:

@@ -14,6 +14,7 @@ from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
 from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
 from kptv.formats.mpegts.packets import NULL_PACKET
+from kptv.formats.mpegts.seam import BROKEN_OFF, TORN, Seam
 from kptv.metrics import Metrics
 from kptv.restream.files import OpenFile
 from kptv.restream.hub import SMALL_TICK, Hub
@@ -996,6 +997,32 @@ def test_an_upstream_that_begins_and_never_goes_on_is_left_by_housekeeping(
     rig.upstreams.feed(TWO, b"b")
     assert rig.viewer(NEWS).next() == b"b"
     assert hub_of(rig).source_number == 2
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("seam", [BROKEN_OFF, TORN])
+def test_what_breaks_off_after_it_has_played_for_long_is_waited_for_as_at_the_start(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, seam: Seam
+) -> None:
+    opened = []
+
+    def breaking(stream: Stream) -> Iterator[bytes]:
+        opened.append(stream.url)
+        radio = Radio()
+        began = monotonic()
+        while monotonic() - began < 0.5:  # longer than a programme may take to come
+            yield radio.frame(b"a")
+            gevent.sleep(0.02)
+        yield seam
+        yield NULL_PACKET * 20
+        yield radio.frame(b"b")
+        Event().wait()
+
+    monkeypatch.setattr(rig.hubs, "_open_stream", breaking)
+    viewer = rig.viewer(NEWS)
+    while viewer.next() == b"a":
+        pass
+    assert opened == [ONE.url]
 
 
 @pytest.mark.usefixtures("impatient")
