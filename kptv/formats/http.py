@@ -28,6 +28,7 @@ _PART = re.compile(
 _SINGLE = frozenset(
     ("content-range", "content-type", "etag", "last-modified", "location", "retry-after")
 )
+_MOST_COOKIES = 100  # of one answer
 _NO_BODY = frozenset((204, 205))  # RFC 9110, 15.3.5 and 15.3.6
 
 
@@ -130,8 +131,13 @@ def _canonical(
     fields: list[tuple[str, str]], codings: list[str], chunked: bool, length: int | None
 ) -> Iterable[tuple[str, str]]:
     seen: set[str] = set()
+    cookies = 0
     for name, value in fields:
         key = name.lower()
+        if key == "set-cookie":  # each is read for each request that it may go with
+            cookies += 1
+            if cookies > _MOST_COOKIES:
+                continue
         if key in ("transfer-encoding", "content-length") or (key in _SINGLE and key in seen):
             continue
         seen.add(key)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from enum import StrEnum
 from itertools import count
-from time import monotonic, time
+from time import monotonic, thread_time, time
 
 import gevent
 from gevent import GreenletExit
@@ -31,6 +31,7 @@ from kptv.restream.journal import Kind
 from kptv.restream.limits import ConnectionLimits, Slot
 from kptv.restream.meter import Meter
 from kptv.restream.output import Output
+from kptv.restream.portions import Portions
 from kptv.restream.scout import Lookout
 from kptv.restream.subscriber import Subscriber
 
@@ -115,6 +116,7 @@ class Hub:
         self._finished = False  # a film was played to its end
         self._errors_seen = 0  # of the upstream that is open, continuity errors
         self._feed: Feed | None = None  # the one that plays
+        self._portions = Portions()  # of what it sends
         self._begins_by = 0.0  # monotonic; when it has media, or is given up
         self._interruptible = False  # a stream is open that somebody may switch away from
         self._hanging_up = False
@@ -320,7 +322,7 @@ class Hub:
                 if not data:  # between two HLS segments
                     if self.output.cross(data, now):
                         sought = now
-                elif self.output.feed(data, now):
+                elif self._splice(data, now):
                     self._started(feed.stream)
                 if self.output.sending:  # what breaks in mid-stream is sought from there on
                     sought = now
@@ -331,6 +333,18 @@ class Hub:
         finally:
             self._count_errors()
             self.output.close(monotonic(), clean=self._finished)
+
+    def _splice(self, data: bytes, now: float) -> bool:
+        """Bytes of the upstream, with turns for others; True once, with its first media."""
+        begins, at = False, 0
+        while at < len(data) and not self.ended:
+            portion = data[at : at + self._portions.size]
+            at += len(portion)
+            before = thread_time()
+            begins = self.output.feed(portion, now) or begins
+            if self._portions.took(thread_time() - before) and at < len(data):
+                gevent.sleep(BURST_TICK)
+        return begins
 
     def look_ahead(self, now: float) -> None:
         """Called twice a second: while the stream is silent, open the next one beside it.

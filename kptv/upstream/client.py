@@ -32,12 +32,14 @@ from kptv.formats.addresses import (
     scheme_of,
 )
 from kptv.upstream.answers import answers_whole, skipped_lines
+from kptv.upstream.cookies import Jar
 from kptv.upstream.logins import Logins
 from kptv.upstream.pools import ClosingAdapter, KeepingAdapter
 from kptv.upstream.road import OWN_LINK, Roads
 
 log = logging.getLogger(__name__)
 
+MAX_URL = 16 * 1024  # characters, wherever an address comes from: servers take half of it
 MAX_REDIRECTS = 10  # real chains (load balancer, token, edge) have two or three
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 # Statuses that answer a cookie of a session that is over (431: they have become too many).
@@ -55,6 +57,10 @@ class OtherScheme(UpstreamError):
 
 class _Session(requests.Session):
     """Leaves redirects alone: requests would read their bodies to the end, however long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cookies = Jar()
 
     to_list: tuple[str, ClosingAdapter] | None = None  # the list's address as it is sent, its way
 
@@ -198,6 +204,8 @@ class Client:
 
     def _send(self, question: _Question) -> requests.Response:
         url = question.url
+        if len(url) > MAX_URL:
+            raise UpstreamError(Reason.BAD_URL, "an address that is too long")
         if scheme_of(url) not in ("http", "https"):
             raise OtherScheme(url)
         if is_below(url, self._config.base_url):

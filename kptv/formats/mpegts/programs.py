@@ -13,6 +13,7 @@ from kptv.formats.mpegts.psi import PMT_TABLE, Pat, Pmt, SectionReader, parse_pa
 
 _LAST_RESERVED = 0x1F  # PIDs up to here are for tables (2.4.3.3; ETSI EN 300 468)
 _UNITS_OF_OTHERS = 12  # half a second of pictures; then one's own would have come too
+_MOST_OF_A_PID = 256  # programmes whose PMTs have one PID; a PAT has room for 253
 _PATIENCE = 3  # repeats of a PAT for which the PMT of an earlier programme is waited for
 
 
@@ -73,7 +74,8 @@ class ProgramFinder:
         self._pat: tuple[Pat, bytes] | None = None
         self._pats = 0  # repeats of the PAT while a PMT is waited for
         self._waits = False
-        self._pmts: dict[int, dict[int, tuple[Pmt, bytes]]] = {}  # by PID and programme number
+        # By PID and programme number; beside each its section, and whether it has a picture.
+        self._pmts: dict[int, dict[int, tuple[Pmt, bytes, bool]]] = {}
         self._leads: dict[int, int] = {}  # programme numbers by the PID of their video, or sound
         self._heard: Counter[int] = Counter()  # units of each programme while none is played
         self._silent: frozenset[int] = frozenset()  # programmes that do not come
@@ -131,9 +133,11 @@ class ProgramFinder:
         known = self._pmts[pid].get(number)
         if known is not None and known[1] == section:
             return
+        if known is None and len(self._pmts[pid]) >= _MOST_OF_A_PID:
+            return
         pmt = parse_pmt(section)
         if pmt is not None:
-            self._pmts[pid][number] = pmt, section
+            self._pmts[pid][number] = pmt, section, _has_video(pmt)
             lead = lead_of(pmt, {stream.pid: nature_of(stream) for stream in pmt.streams})
             if lead is not None:
                 self._leads[lead] = number
@@ -157,9 +161,10 @@ class ProgramFinder:
                     self._waits = True
                     return
             elif number in numbers:
-                rank = 2 if number == asked else int(_has_video(entry[0]))
+                pmt, section, has_video = entry
+                rank = 2 if number == asked else int(has_video)
                 if best is None or rank > best[0]:
-                    best = rank, *entry, pid
+                    best = rank, pmt, section, pid
         if best is not None:
             self._take(pat, pat_section, *best[1:])
 

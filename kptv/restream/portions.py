@@ -1,0 +1,32 @@
+"""Media in portions that take little time to splice, where a stream is made to take much."""
+
+from __future__ import annotations
+
+from kptv.formats.mpegts import PACKET_SIZE
+
+LARGEST = 1024 * 1024 // PACKET_SIZE * PACKET_SIZE  # bytes: all that is ever there at once
+SMALLEST = 64 * PACKET_SIZE
+LONG, SHORT = 0.02, 0.005  # seconds; an 8 Mbit/s stream's whole second takes 0.004
+
+
+class Portions:
+    """Says how much to splice before others have a turn; told how long the last portion took.
+
+    A usual stream is never cut: what is published at once is sent at once. One whose tables change
+    with each packet takes half a second for 256 KB, once.
+    """
+
+    def __init__(self) -> None:
+        self.size = LARGEST  # bytes, a multiple of 188
+
+    def __repr__(self) -> str:
+        return f"<Portions size={self.size}>"
+
+    def took(self, seconds: float) -> bool:
+        """The last portion took so much of the processor; True: others must have a turn."""
+        if seconds > LONG:
+            halved = self.size // 2 // PACKET_SIZE * PACKET_SIZE
+            self.size = max(halved, SMALLEST)
+        elif seconds < SHORT:
+            self.size = min(self.size * 2, LARGEST)
+        return seconds > SHORT
