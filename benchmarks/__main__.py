@@ -20,6 +20,7 @@ MODULES = (
     "hls",
     "import_catalog",
     "transport_stream",
+    "hostile",
 )
 HEAD = ("what", "measured", "target")
 Row = tuple[str, str, str]
