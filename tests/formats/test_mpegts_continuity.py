@@ -133,6 +133,18 @@ def test_a_unit_that_broke_off_where_a_source_connected_once_more_is_left_out(cu
     assert len(report.dts[0x100]) > 100
 
 
+@pytest.mark.parametrize("counter", range(16))
+def test_sound_that_broke_off_is_left_out_even_where_its_counter_fits_by_chance(
+    counter: int,
+) -> None:
+    maker = Maker(gop=25)
+    stream = maker.pictures(25)[:-188]  # the sound of the last picture lacks its end
+    again = Maker(gop=25, time=900_000 + 25 * FRAME, counters={0: 6, 0x1000: 6, 0x101: counter})
+    hub = Hub().play(stream + again.pictures(50), 3.0)
+    assert check(hub.out).errors == []
+    assert errors(hub) >= 1
+
+
 @pytest.mark.parametrize("size", [70, 1500, 70_000])
 def test_junk_before_each_segment_costs_nothing(size: int) -> None:
     maker = Maker()

@@ -55,6 +55,11 @@ class _Pid:
     step: int = 0  # the longest from one unit to the next
     filled_at: int = -1  # the counter of the last packet that ends a PES packet by its stuffing
 
+    @property
+    def is_short(self) -> bool:
+        """Bytes of a PES packet of told length are still to come."""
+        return self.unit is not None and self.unit.left > 0
+
 
 @lru_cache(maxsize=512)
 def headers_of(count: int) -> struct.Struct:
@@ -169,7 +174,8 @@ class Inspector:
             step = self._step(state, word, flags, place)
             if step is not None:
                 payload = self._block[at:end]
-                if step:
+                short = place is not ANYWHERE and word & UNIT_START and state.is_short
+                if step or short:  # the counter may fit by chance
                     self._on_jump(index, word, pid, step, place, payload)
                 self._look_at_payload(index, word, last, pid, state, payload, flags)
             if filled:
