@@ -372,8 +372,18 @@ class _Handler(BaseHTTPRequestHandler):
         with self.origin._lock:
             self.origin.sockets += 1
             self.origin._open.add(self.connection)
-            still_there = sum(not is_closed(other) for other in self.origin._open)
+        # Those whose answers said so are closed by this side, and perhaps just now: a client that
+        # has read all of one need not wait for that.
+        for _ in range(10):
+            if (still_there := self._still_there()) == 1:
+                break
+            time.sleep(0.005)
+        with self.origin._lock:
             self.origin.most_sockets = max(self.origin.most_sockets, still_there)
+
+    def _still_there(self) -> int:
+        with self.origin._lock:
+            return sum(not is_closed(other) for other in self.origin._open)
 
     def finish(self) -> None:
         with self.origin._lock:
