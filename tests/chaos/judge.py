@@ -53,9 +53,10 @@ class Judge:
 
     def _silences(self, viewing: Viewing, who: str) -> Iterator[str]:
         times = [viewing.asked_at, *viewing.media_times(), viewing.left_at]
-        self.owed += self._is_owed(viewing, viewing.asked_at, viewing.asked_at + OWED) and (
-            viewing.left_at > viewing.asked_at + OWED
-        )
+        moments = int((viewing.left_at - viewing.asked_at - OWED) / _STEP)
+        for moment in range(moments):
+            since = viewing.asked_at + moment * _STEP
+            self.owed += self._is_owed(viewing, since, since + OWED)
         for before, after in pairwise(times):
             at = before + OWED
             while at < after:

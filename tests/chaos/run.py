@@ -37,7 +37,7 @@ class Outcome:
     seconds: float
     viewings: int = 0
     watched: int = 0  # of them, those that had media
-    owed: int = 0  # of them, those to whom media was owed after 10 s
+    owed: int = 0  # moments, two a second, at which media was owed
     bytes: int = 0
     faults: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Outcome:
     def __str__(self) -> str:
         return (
             f"seed {self.seed}: {self.faults} faults, {self.viewings} viewings, {self.watched}"
-            f" with media, {self.owed} owed it, {self.bytes / 1e6:.0f} MB; {len(self.wrong)} wrong"
+            f" with media, owed at {self.owed} moments, {self.bytes / 1e6:.0f} MB; {len(self.wrong)} wrong"
         )
 
 

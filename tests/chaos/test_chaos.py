@@ -24,7 +24,7 @@ def test_whatever_goes_wrong_limits_hold_and_who_is_owed_media_has_it(tmp_path: 
     print(outcome)  # noqa: T201  # the seed, beside a failure
     assert not outcome.wrong, "\n".join((str(outcome), *outcome.wrong[:20]))
     assert outcome.watched > 50  # they did see something
-    assert outcome.owed > 5
+    assert outcome.owed  # and the judge had something to judge
 
 
 def test_a_seed_draws_the_same_faults_each_time() -> None:
