@@ -46,7 +46,8 @@ class Outcome:
     def __str__(self) -> str:
         return (
             f"seed {self.seed}: {self.faults} faults, {self.viewings} viewings, {self.watched}"
-            f" with media, owed at {self.owed} moments, {self.bytes / 1e6:.0f} MB; {len(self.wrong)} wrong"
+            f" with media, owed at {self.owed} moments, {self.bytes / 1e6:.0f} MB;"
+            f" {len(self.wrong)} wrong"
         )
 
 
