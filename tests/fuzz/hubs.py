@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -255,7 +256,12 @@ class World:
 
     def __repr__(self) -> str:
         used = {source.tag: self.hubs.limits.in_use(source) for source in SOURCES}
-        return f"<World {used} open={dict(self.upstreams.open)} hubs={self.hubs.all()}>"
+        idle = [
+            f"{hub!r} idle since {self.now() - hub.idle_since:.1f} s" for hub in self.hubs.all()
+        ]
+        keeper = self.hubs._housekeeper
+        stack = "".join(traceback.format_stack(keeper.gr_frame)) if keeper.gr_frame else "ended"
+        return f"<World {used} open={dict(self.upstreams.open)} {idle} housekeeper: {stack}>"
 
     def end(self) -> None:
         self.hubs.close()
