@@ -20,6 +20,7 @@ from kptv.channels.model import Channel, Stream
 from kptv.config import Config
 from kptv.errors import FileBody, IsLive, Reason, Unavailable, UpstreamError
 from kptv.metrics import STOPPED, ChannelCounters, Metrics
+from kptv.pace import Pace
 from kptv.restream.attempts import next_attempt
 from kptv.restream.feed import settling
 from kptv.restream.limits import SETTLE, ConnectionLimits, Slot
@@ -66,8 +67,10 @@ class OpenFile:
 
     def __iter__(self) -> Iterator[bytes]:
         """The body; where it breaks it ends, and the player asks for the rest with a Range."""
+        pace = Pace()  # a fast body and a fast viewer never wait
         try:
             for data in self._body:
+                pace()
                 self._counters.bytes_sent += len(data)
                 yield data
         except UpstreamError as error:

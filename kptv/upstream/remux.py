@@ -24,6 +24,7 @@ from gevent.socket import wait_read, wait_write
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.addresses import scheme_of
 from kptv.formats.identify import What
+from kptv.pace import Pace
 from kptv.upstream.appetite import Appetite, limit_memory
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ _PIPE_SIZE = 1024 * 1024  # bytes; Linux gives so much to anyone
 _ASKED_FOR = 5.0  # seconds in which a program says what it can do
 _DEATH = 5.0  # seconds that a killed child takes at most; more, where the machine is at fault
 _LONGEST_COMPLAINT = 2000  # letters that are looked at
+_COMPLAINTS_KEPT = 20  # the last ones
 _COMPLAINTS_LOGGED = 5  # of one child
 _ENVIRONMENT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")  # not ours: it holds provider URLs
 _ADDRESS = re.compile(
@@ -247,7 +249,7 @@ class _Child:
     ) -> None:
         """``body`` is what it reads at its standard input, as fast as it does; None: nothing."""
         self.starved: UpstreamError | None = None  # why there is no more of the body
-        self.complaints: deque[str] = deque(maxlen=20)
+        self.complaints: deque[str] = deque(maxlen=_COMPLAINTS_KEPT)
         # Else the first child of all, if it ends at once, does so unheard: a wait without end.
         get_hub().loop.install_sigchld()
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as its:
@@ -338,7 +340,9 @@ class _Child:
 
     def _listen(self) -> None:
         rest = b""
+        pace = Pace()  # there may be no end of them
         while True:
+            pace()
             try:
                 data = os.read(self._err, 65536)
             except BlockingIOError:
@@ -346,7 +350,9 @@ class _Child:
                 continue
             *lines, rest = (rest + data)[-65536:].split(b"\n")
             self.complaints.extend(
-                without_addresses(line.decode("utf-8", "replace").strip()) for line in lines if line
+                without_addresses(line.decode("utf-8", "replace").strip())
+                for line in lines[-_COMPLAINTS_KEPT:]
+                if line
             )
             if not data:
                 return

@@ -835,6 +835,22 @@ def test_what_is_opened_beside_waits_for_the_longest_known_pause(quick: Rig) -> 
     assert quick.upstreams.opened == [ONE.url, TWO.url]
 
 
+def test_the_housekeeping_goes_on_after_it_has_left_a_stream_for_what_was_opened_beside(
+    quick: Rig,
+) -> None:
+    quick.hubs.rhythms.of(ONE, monotonic()).paused(1.0, monotonic())
+    quick.upstreams.feed(ONE, b"a")
+    quick.upstreams.feed(TWO, b"b")  # there long before the silence is one
+    gone = Event()
+    body = quick.hubs.play(NEWS, None, gone.is_set)
+    assert isinstance(body, Subscriber)
+    viewer = Viewer(body)
+    while viewer.next() != b"b":  # what the silent one flushes comes before
+        pass
+    gone.set()
+    assert viewer.next() is None, "seen to be gone"
+
+
 def test_what_is_opened_beside_and_ready_goes_when_the_stream_plays_on(quick: Rig) -> None:
     quick.upstreams.feed(ONE, b"a")
     viewer = quick.viewer(NEWS)

@@ -12,6 +12,7 @@ import requests
 from gevent.monkey import get_original
 
 from kptv.errors import Reason, UpstreamError
+from kptv.pace import Pace
 from kptv.upstream.client import hang_up, mapped_errors
 
 READ_SIZE = 256 * 1024  # bytes
@@ -70,9 +71,11 @@ def _gathered(response: requests.Response, longest: float) -> Iterator[bytes]:
     """What has gathered at each read. Its connection goes back to the pool at the end."""
     readable = _poll()
     readable.register(response.raw.fileno(), select.POLLIN)
+    pace = Pace()  # what is there at once is read without a wait
     spent = 0.0  # waiting for bytes; what waits for the pipe is not the provider's fault
     first = True
     while True:
+        pace()
         began = monotonic()
         if not first and not readable.poll(0):
             gevent.sleep(_GATHER)

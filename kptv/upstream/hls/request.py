@@ -16,6 +16,7 @@ from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.formats import gzipped
 from kptv.formats.data_url import data_of, is_data
+from kptv.pace import Pace
 from kptv.upstream.client import Client, hang_up, mapped_errors
 
 
@@ -109,7 +110,9 @@ def read_all(response: requests.Response, limit: int) -> bytes:
     """The rest of a body. Raises UpstreamError where it breaks or has more than ``limit`` bytes."""
     parts: list[bytes] = []
     size = 0
+    pace = Pace()  # in chunks of a byte, 5 MB that are there at once take a minute
     while True:
+        pace()
         with mapped_errors():
             data = response.raw.read1(64 * 1024, decode_content=True)
         if not data:
