@@ -1,0 +1,77 @@
+"""What is there at once is read without a wait: others have their turn all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gevent
+import pytest
+
+from kptv.channels.model import Source
+from kptv.errors import FileBody
+from kptv.metrics import Metrics
+from kptv.restream.files import OpenFile
+from kptv.restream.limits import ConnectionLimits
+from kptv.upstream.hls.request import read_all
+from kptv.upstream.lists import read_list
+
+CHUNKS = 60_000  # of a byte: 0.1 s of work
+
+
+class Body:
+    """A body in chunks of a byte that are all there."""
+
+    status = 200
+    headers = {"Content-Type": "video/mp4"}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self._left = CHUNKS
+        self.raw = self
+
+    def read1(self, _: int, **__: object) -> bytes:
+        self._left -= 1
+        return b"#" if self._left >= 0 else b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read1(1), b"")
+
+    def close(self) -> None:
+        pass
+
+
+def _playlist() -> None:
+    read_all(cast(Any, Body()), CHUNKS)
+
+
+def _list() -> None:
+    source = Source(1, "http://a.example/", 1)
+    read_list(source, source.url, iter((b"#EXTM3U", *Body())), lambda _: None)
+
+
+def _file() -> None:
+    source = Source(1, "http://a.example/", 0)
+    slot = ConnectionLimits([source]).try_acquire(source)
+    assert slot is not None
+    file = OpenFile(cast(FileBody, Body()), slot, Metrics().open("film"), on_close=lambda: None)
+    for _ in file:
+        pass
+    file.close()
+
+
+@pytest.mark.parametrize("read", [_playlist, _list, _file])
+def test_a_body_in_chunks_of_a_byte_gives_turns(read: Callable[[], None]) -> None:
+    turns = SimpleNamespace(count=0)
+
+    def others() -> None:
+        while True:
+            gevent.sleep(0.001)
+            turns.count += 1
+
+    greenlet = gevent.spawn(others)
+    gevent.sleep(0.01)
+    turns.count = 0
+    read()
+    greenlet.kill()
+    assert turns.count >= 5
