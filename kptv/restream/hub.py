@@ -171,9 +171,16 @@ class Hub:
         if number is not None:
             self._failover.prefer(number)
             self._lookout.dismiss(but_of=number)  # it would be taken before what is asked for
-        get_hub().loop.run_callback(self._interrupt, _Switch(), self._feed)
+        self._interrupt(_Switch())
 
-    def _interrupt(self, why: _Switch | UpstreamError, feed: Feed | None) -> None:
+    def _interrupt(self, why: _Switch | UpstreamError) -> None:
+        """Leave the stream that plays, at the next turn of the event loop.
+
+        Only from there: nothing switches back to a greenlet that has thrown into another.
+        """
+        get_hub().loop.run_callback(self._throw, why, self._feed)
+
+    def _throw(self, why: _Switch | UpstreamError, feed: Feed | None) -> None:
         # Another feed may play by now: of the very source that was asked for.
         if feed is self._feed and self._interruptible and not self.ended:
             self._interruptible = False
@@ -374,15 +381,14 @@ class Hub:
             return
         else:
             error = UpstreamError(Reason.NO_MEDIA, "nothing that can be played, and no failure")
-        get_hub().loop.run_callback(self._interrupt, error, self._feed)
+        self._interrupt(error)
 
     def _take_over(self) -> None:
         """What was opened beside has media: leave the silent stream for it, if it still is."""
         now = monotonic()
         silence = now - self.output.media_at
         if silence >= max(SUSPECT_AFTER, self.output.expected_pause(now)):
-            why = UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s")
-            self._interrupt(why, self._feed)
+            self._interrupt(UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s"))
 
     def _check(self, now: float, sought: float) -> None:
         """Raises UpstreamError where what comes is of no use."""
