@@ -838,13 +838,14 @@ def test_what_is_opened_beside_waits_for_the_longest_known_pause(quick: Rig) -> 
 def test_the_housekeeping_goes_on_after_it_has_left_a_stream_for_what_was_opened_beside(
     quick: Rig,
 ) -> None:
-    quick.hubs.rhythms.of(ONE, monotonic()).paused(1.0, monotonic())
-    quick.upstreams.feed(ONE, b"a")
-    quick.upstreams.feed(TWO, b"b")  # there long before the silence is one
     gone = Event()
+    quick.upstreams.feed(ONE, b"a")
     body = quick.hubs.play(NEWS, None, gone.is_set)
     assert isinstance(body, Subscriber)
     viewer = Viewer(body)
+    until(lambda: quick.upstreams.open_now == 2)
+    quick.upstreams.feed(ONE, b"c")  # once more, and silent again
+    quick.upstreams.feed(TWO, b"b")
     while viewer.next() != b"b":  # what the silent one flushes comes before
         pass
     gone.set()
