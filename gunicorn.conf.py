@@ -14,7 +14,7 @@ from kptv.config import load_config
 from kptv.errors import ConfigError
 from kptv.logs import JsonLines
 from kptv.web.door import EXTRA_CONNECTIONS, SPARE_PLACES
-from kptv.web.links import meant_path
+from kptv.web.players.links import meant_path
 
 try:
     _config = load_config()

@@ -146,15 +146,15 @@ def _import_when_told(folder: Path, provider_port: int) -> None:
 
     from kptv.channels.model import Source
     from kptv.config import Config
-    from kptv.upstream.client import Client
+    from kptv.upstream.client import HttpClient
     from kptv.upstream.importer import Importer
-    from kptv.web.playlist import ServedLists, playlist_blueprint
+    from kptv.web.players.lists import ServedLists, playlist_blueprint
 
     urls = [f"http://127.0.0.1:{provider_port}/list{number}.m3u" for number in (1, 2)]
     sources = tuple(Source(number, url, 1) for number, url in enumerate(urls, start=1))
     config = Config(sources=sources, data_dir=folder)
     lists = ServedLists(config)
-    importer = Importer(config, Client(config), lists.replace)
+    importer = Importer(config, HttpClient(config), lists.replace)
     app = Flask(__name__)
     app.register_blueprint(playlist_blueprint(lists))
     server = WSGIServer(("127.0.0.1", 0), app, log=None)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from kptv.formats.mpegts.aligner import Aligner
 from kptv.formats.mpegts.inspector import Inspector
-from kptv.formats.mpegts.psi import Pat, Pmt, Stream, packets_of
-from kptv.formats.mpegts.splicer import Splicer
+from kptv.formats.mpegts.psi import ElementaryStream, Pat, Pmt, packets_of
+from kptv.splice.splicer import Splicer
 
 READ = 50_000  # bytes: what gathers in 50 ms
 SECONDS = 10
@@ -22,7 +22,7 @@ _OTHER = bytes.fromhex("00000109f000000141c0000000000000")
 def channel(time_base: int, pid: int) -> bytes:
     """Ten seconds of a channel as they are sent: 25 pictures and 47 sound packets a second."""
     pat = Pat(1, 0, ((1, 0x1000),)).section
-    pmt = Pmt(1, 0, pid, (Stream(pid, 0x1B), Stream(pid + 1, 0x0F))).section
+    pmt = Pmt(1, 0, pid, (ElementaryStream(pid, 0x1B), ElementaryStream(pid + 1, 0x0F))).section
     counters = dict.fromkeys((0, 0x1000, pid, pid + 1), -1)
     out: list[bytes] = []
 

@@ -23,23 +23,23 @@ from kptv.metrics import Metrics
 from kptv.restream.hubs import Hubs
 from kptv.restream.vitals import Vitals
 from kptv.restream.watchdog import to_stderr
-from kptv.upstream.client import Client
+from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer
 from kptv.upstream.open import Opener
 from kptv.upstream.road import Roads
-from kptv.web.admin import Admin
-from kptv.web.api import api_blueprint, json_error
 from kptv.web.clients import Clients, bound_sends
-from kptv.web.directory import Directory
-from kptv.web.events import Feed
-from kptv.web.links import meant_path
+from kptv.web.lines import line
 from kptv.web.ops import index_blueprint, ops_blueprint
-from kptv.web.playlist import ServedLists, playlist_blueprint
+from kptv.web.page.admin import Admin
+from kptv.web.page.api import api_blueprint, json_error
+from kptv.web.page.directory import Directory
+from kptv.web.page.events import EventStream
+from kptv.web.page.status import status_blueprint
+from kptv.web.page.view import View
+from kptv.web.players.links import meant_path
+from kptv.web.players.lists import ServedLists, playlist_blueprint
+from kptv.web.players.ts import stream_blueprint
 from kptv.web.sockets import public_address
-from kptv.web.status import status_blueprint
-from kptv.web.stream import stream_blueprint
-from kptv.web.text import line
-from kptv.web.view import View
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +49,14 @@ TELL_REPEATS_EVERY = 5.0  # seconds between two looks for repeated trouble to te
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Background:
     """What runs in the background of the application (``app.extensions["kptv"]``)."""
 
     hubs: Hubs
     importer: Importer
-    client: Client
+    client: HttpClient
     vitals: Vitals
-    feed: Feed
+    feed: EventStream
     teller: Greenlet
 
     def stop_when(self, stopping: Callable[[], bool]) -> None:
@@ -90,7 +90,7 @@ def create_app(config: Config) -> Flask:
     vitals = Vitals(metrics, to_stderr(config.log_format))
     rhythms = Rhythms(config.stall_timeout)
     roads = Roads(config.allow_private_upstreams, config.port)
-    client = Client(config, roads)
+    client = HttpClient(config, roads)
     opener = Opener(config, client, rhythms)
     clients = Clients(config.trusted_proxies)
     if address := public_address():
@@ -125,12 +125,12 @@ def create_app(config: Config) -> Flask:
         started=time(),
     )
     metrics.read_state = view.state_figures
-    feed = Feed(view)
+    feed = EventStream(view)
     teller = gevent.spawn(_tell_repeats, log_of_process)
     app = Flask("kptv", static_folder=None)
     app.url_map.merge_slashes = False  # by a redirect, which would lead out of BASE_URL's path
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
-    app.extensions["kptv"] = Parts(hubs, importer, client, vitals, feed, teller)
+    app.extensions["kptv"] = Background(hubs, importer, client, vitals, feed, teller)
     app.register_blueprint(stream_blueprint(current_catalog, hubs, clients, config.max_clients))
     app.register_blueprint(playlist_blueprint(lists))
     alive = {

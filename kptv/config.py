@@ -20,9 +20,10 @@ from kptv.channels.model import Source
 from kptv.channels.reach import Private
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import LOWEST, Selection, parse_selection
-from kptv.formats.mpegts import DEFAULT_SLATE
 from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
 
+# A still card ("channel unavailable, reconnecting"), silent: H.264 and AAC; see make_slate.sh.
+DEFAULT_SLATE = Path(__file__).with_name("splice") / "slate.ts"
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"  # beside wsgi.py
 
 DEFAULT_PORT = 8080

@@ -18,7 +18,7 @@ from kptv.channels.model import Source, Stream  # noqa: E402
 from kptv.config import Config  # noqa: E402
 from kptv.errors import UpstreamError  # noqa: E402
 from kptv.formats.hls.variants import parse_selection  # noqa: E402
-from kptv.upstream.client import Client  # noqa: E402
+from kptv.upstream.client import HttpClient  # noqa: E402
 from kptv.upstream.open import Opener  # noqa: E402
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     if selection := job["settings"].pop("variant_selection", ""):
         job["settings"]["variant_selection"] = parse_selection(selection)
     config = Config(sources=(source,), **job["settings"])
-    client = Client(config)
+    client = HttpClient(config)
     opener = Opener(config, client)
     for _ in range(job["times"]):
         result = _play(opener, Stream(source, job["url"], name="Channel"), job["seconds"])

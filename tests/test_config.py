@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kptv.channels.reach import Private
-from kptv.config import LOOPBACK, VARIABLES, Config, load_config
+from kptv.config import DEFAULT_SLATE, LOOPBACK, VARIABLES, Config, load_config
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import By, Selection
-from kptv.formats.mpegts import DEFAULT_SLATE
 
 SOURCES = "http://provider.example/list.m3u|2"
 MB = 1024**2

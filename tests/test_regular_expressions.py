@@ -79,9 +79,9 @@ FOREIGN = {
     "upstream/lists.py": "_CHARSET",
     "upstream/open.py": "_MEDIA_TYPE",
     "upstream/remux.py": "_ADDRESS _clean",
-    "web/api.py": "_page",
+    "web/page/api.py": "_page",
     "web/clients.py": "_KNOWN _PRODUCT _PORT",
-    "web/links.py": "_SUFFIX _PLAYLIST _APPENDED _LIST",
+    "web/players/links.py": "_SUFFIX _PLAYLIST _APPENDED _LIST",
 }
 WORST: dict[str, tuple[str, ...]] = {  # each is repeated to 60 KB, behind what stands before "…"
     "formats/m3u_addresses.py _PATH_START": ("a.ts?",),

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from kptv.channels.health import Health, Policy, Standing
-from kptv.channels.model import Key, Stream
+from kptv.channels.model import Stream, StreamKey
 from kptv.errors import Reason, UpstreamError
 
 COLD_START = 20.0  # seconds until a viewer who has seen nothing is told 503
@@ -102,7 +102,7 @@ class Failover:
         self._health = health
         self._policy = policy
         self._jitter = jitter
-        self._attempts: dict[Key, _Attempts] = {}
+        self._attempts: dict[StreamKey, _Attempts] = {}
         self._last: Stream | None = None  # the circle goes on after it
         self._run: _Run | None = None
         self._deadline = now + COLD_START

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kptv.channels.model import Key, Source, Stream
+from kptv.channels.model import Source, Stream, StreamKey
 from kptv.channels.resting import Rest, Rests, Scope, account_of
 from kptv.errors import Reason, UpstreamError
 
@@ -65,7 +65,7 @@ class Health:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._streams: dict[Key, _StreamHealth] = {}
+        self._streams: dict[StreamKey, _StreamHealth] = {}
         self._rests = Rests()
 
     def ready_at(self, stream: Stream) -> float:
@@ -104,7 +104,7 @@ class Health:
         health = self._streams.get(stream.key)
         return health.failures if health else 0
 
-    def blocks(self, now: float) -> list[tuple[Key, str, float]]:
+    def blocks(self, now: float) -> list[tuple[StreamKey, str, float]]:
         """Key, name and end of the block, of each stream that is blocked."""
         return [
             (key, health.name, health.blocked_until)
@@ -112,11 +112,11 @@ class Health:
             if health.blocked_until > now
         ]
 
-    def known(self) -> list[Key]:
+    def known(self) -> list[StreamKey]:
         """The streams that something is remembered of."""
         return list({*self._streams, *self._rests.streams()})
 
-    def unblock(self, key: Key) -> bool:
+    def unblock(self, key: StreamKey) -> bool:
         """Let a stream be tried as if it had never failed; False if nothing was against it."""
         rested = self._rests.end(key)
         return self._streams.pop(key, None) is not None or rested

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kptv.channels.hosts import host_of
 
-Key = tuple[int, str]  # of a stream: source number, URL
+StreamKey = tuple[int, str]  # of a stream: source number, URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Stream:
     program: int = 0  # which of its programmes is played, by number; 0: any
 
     @property
-    def key(self) -> Key:
+    def key(self) -> StreamKey:
         """What it is known by, over re-imports: its source's number and its URL (a secret)."""
         return self.source.number, self.url
 

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kptv.channels.model import Key, Source, Stream
+from kptv.channels.model import Source, Stream, StreamKey
 from kptv.errors import RATE_LIMITS, Reason, UpstreamError
 
 FIRST_REST, LONGEST_REST = 5.0, 60.0  # seconds, doubling, where no time is named
@@ -54,7 +54,7 @@ class Rest:
         return self.party[0]
 
     @property
-    def key(self) -> Key:
+    def key(self) -> StreamKey:
         """Its source's number, and its host or URL (a secret): for a stream, the stream's key."""
         return self.party[1:]
 
@@ -88,7 +88,7 @@ class Rests:
         """Who is left alone now."""
         return [rest for rest in self._rests.values() if rest.look_at > now]
 
-    def streams(self) -> list[Key]:
+    def streams(self) -> list[StreamKey]:
         """Keys of the streams that rest by themselves."""
         return [(number, url) for scope, number, url in self._rests if scope is Scope.STREAM]
 
@@ -127,7 +127,7 @@ class Rests:
         self._rests[party] = rest
         return rest
 
-    def take_back(self, party: Party) -> list[Key]:
+    def take_back(self, party: Party) -> list[StreamKey]:
         """The streams that spoke for a host or account: they rest no longer by themselves."""
         told = self._told.get(party, {})
         if len(told) < TOLD_BY:
@@ -148,7 +148,7 @@ class Rests:
             self._rests.pop(party, None)
             self._told.pop(party, None)
 
-    def end(self, key: Key) -> bool:
+    def end(self, key: StreamKey) -> bool:
         """A stream rests no longer; False if it did not."""
         return self._rests.pop((Scope.STREAM, *key), None) is not None
 

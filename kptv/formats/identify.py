@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from kptv.formats.dash import is_dash
 from kptv.formats.frames import Frames, frames_in
-from kptv.formats.hls.playlist import Kind
+from kptv.formats.hls.playlist import PlaylistKind
 from kptv.formats.hls.reader import what_is as what_playlist
 from kptv.formats.mpegts.aligner import sniff
 
@@ -56,7 +56,7 @@ class What(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Identity:
     """What a body is.
 
     ``endless``: says itself that its end was not known when it began, as live streams do.
@@ -86,13 +86,13 @@ _BY_FRAMES = {
     Frames.EAC3: What.EAC3,
 }
 _PLAYLISTS = {
-    Kind.MULTIVARIANT: What.HLS,
-    Kind.MEDIA: What.HLS,
-    Kind.CHANNEL_LIST: What.CHANNEL_LIST,
+    PlaylistKind.MULTIVARIANT: What.HLS,
+    PlaylistKind.MEDIA: What.HLS,
+    PlaylistKind.CHANNEL_LIST: What.CHANNEL_LIST,
 }
 
 
-def identify(head: bytes, *, final: bool = False) -> Found | None:
+def identify(head: bytes, *, final: bool = False) -> Identity | None:
     """What a body is that begins with ``head``; None: too short to tell.
 
     Never None from ENOUGH bytes on, or when ``final`` (the body is no longer than this).
@@ -103,13 +103,13 @@ def identify(head: bytes, *, final: bool = False) -> Found | None:
     head = head[:ENOUGH]
     # Text first: a long one has four G's at equal steps sooner or later.
     if text := _PLAYLISTS.get(what_playlist(head)) or (What.DASH if is_dash(head) else None):
-        return Found(text)
+        return Identity(text)
     if is_transport_stream:
-        return Found(What.TRANSPORT_STREAM)
+        return Identity(What.TRANSPORT_STREAM)
     what = _by_signature(head) or _by_text(head) or _by_search(head)
     if what is None:
-        return Found(What.UNKNOWN) if final or len(head) >= ENOUGH else None
-    return Found(
+        return Identity(What.UNKNOWN) if final or len(head) >= ENOUGH else None
+    return Identity(
         what,
         endless=_is_endless(what, head),
         foreign_picture=_FOREIGN_PICTURE.search(head) is not None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from kptv.formats.mpegts.joining import Chunk, Entry, choose_entry
+from kptv.splice.joining import Chunk, StartPoint, choose_entry
 
 
 class Budget:
@@ -63,7 +63,7 @@ class ChunkBuffer:
         """The chunk with this sequence number: ``first <= number < end``."""
         return self._chunks[number - self.first]
 
-    def join(self, join_buffer: float) -> tuple[int, Entry] | None:
+    def join(self, join_buffer: float) -> tuple[int, StartPoint] | None:
         """Where a viewer starts: the chunk's number and the entry in it.
 
         The newest entry with ``join_buffer`` seconds of media behind it, else the oldest; None if

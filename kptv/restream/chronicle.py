@@ -12,13 +12,13 @@ from typing import Any
 from kptv.channels.model import Channel, Stream
 from kptv.errors import Unavailable, UpstreamError
 from kptv.metrics import SWITCHED, ChannelCounters
-from kptv.restream.journal import REMEMBERED_OF_HUB, Event, Kind
+from kptv.restream.journal import REMEMBERED_OF_HUB, Event, EventKind
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class _Lapse:
     """Why a stream that was open is not any more."""
 
     stream: Stream
@@ -36,13 +36,13 @@ class Chronicle:
         self.on_event: Callable[[Event], object] = lambda event: None
         self._slug, self._name = channel.slug, channel.name
         self._counters = counters
-        self._trouble: _Trouble | None = None
+        self._trouble: _Lapse | None = None
         self._shown = False  # viewers have seen something
 
     def __repr__(self) -> str:
         return f"<Chronicle of {self._slug!r} trouble={self._trouble}>"
 
-    def note(self, kind: Kind, **fields: Any) -> None:
+    def note(self, kind: EventKind, **fields: Any) -> None:
         """Something happened that people want to know of."""
         event = Event(time(), kind, self._slug, self._name, **fields)
         self.history.append(event)
@@ -55,7 +55,7 @@ class Chronicle:
             self._recovered(trouble, stream, now)
         else:
             log.info("%s: %s plays", self._slug, stream.source.tag)
-            self.note(Kind.STARTED, source=stream.source.number)
+            self.note(EventKind.STARTED, source=stream.source.number)
         self._shown = True
 
     def failed(self, error: UpstreamError, stream: Stream, outcome: str) -> None:
@@ -64,28 +64,28 @@ class Chronicle:
         then = f"; {outcome}" if outcome else ""
         log.warning("%s: %s: %s%s", self._slug, stream.source.tag, error, then)
         self.note(
-            Kind.FAILED, source=stream.source.number, reason=error.reason, detail=error.detail
+            EventKind.FAILED, source=stream.source.number, reason=error.reason, detail=error.detail
         )
 
     def lost(self, stream: Stream, error: UpstreamError, media_at: float) -> None:
         """It was the one that played; ``media_at``: when media last came."""
-        self._begin(_Trouble(stream, error.reason, str(error), monotonic(), media_at))
+        self._begin(_Lapse(stream, error.reason, str(error), monotonic(), media_at))
 
     def switched(self, stream: Stream, media_at: float) -> None:
         """Somebody wanted another one."""
         log.info("%s: switched away from %s", self._slug, stream.source.tag)
-        self._begin(_Trouble(stream, SWITCHED, "switching", monotonic(), media_at))
-        self.note(Kind.SWITCHED, source=stream.source.number)
+        self._begin(_Lapse(stream, SWITCHED, "switching", monotonic(), media_at))
+        self.note(EventKind.SWITCHED, source=stream.source.number)
 
     def gave_up(self, why: Unavailable) -> None:
         """No stream works."""
-        self.note(Kind.GAVE_UP, detail=str(why))
+        self.note(EventKind.GAVE_UP, detail=str(why))
         log.warning("%s: given up: %s", self._slug, why)
 
-    def _begin(self, trouble: _Trouble) -> None:
+    def _begin(self, trouble: _Lapse) -> None:
         self._trouble = self._trouble or trouble  # what it began with is what is told
 
-    def _recovered(self, trouble: _Trouble, stream: Stream, now: float) -> None:
+    def _recovered(self, trouble: _Lapse, stream: Stream, now: float) -> None:
         silence = now - trouble.silent_since
         same = trouble.stream == stream
         had, has = trouble.stream.source.tag, stream.source.tag
@@ -99,7 +99,7 @@ class Chronicle:
         if self._shown:
             self._counters.recovered(trouble.reason, silence, same=same)
         self.note(
-            Kind.STARTED,
+            EventKind.STARTED,
             source=stream.source.number,
             reason=trouble.reason,
             silence=round(silence, 2) if self._shown else None,

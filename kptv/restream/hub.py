@@ -27,7 +27,7 @@ from kptv.restream.audience import Audience
 from kptv.restream.chronicle import Chronicle
 from kptv.restream.feed import Feed, OpenStream
 from kptv.restream.files import OpenFile
-from kptv.restream.journal import Kind
+from kptv.restream.journal import EventKind
 from kptv.restream.limits import ConnectionLimits, Slot
 from kptv.restream.meter import Meter
 from kptv.restream.output import Output
@@ -141,7 +141,7 @@ class Hub:
 
     def start(self) -> None:
         """Begin to play, in a greenlet of its own."""
-        self.chronicle.note(Kind.OPENED)
+        self.chronicle.note(EventKind.OPENED)
         self._greenlet.start()
 
     def close(self) -> None:
@@ -430,7 +430,7 @@ class Hub:
             return
         self.state = State.ENDED
         self._lookout.dismiss()
-        self.chronicle.note(Kind.CLOSED)
+        self.chronicle.note(EventKind.CLOSED)
         self.audience.wake()
         self._release_if_over()
         self._on_end(self)

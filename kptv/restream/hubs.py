@@ -22,7 +22,7 @@ from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.feed import OpenStream
 from kptv.restream.files import Files, NotAFile, OpenFile, OpenFileCall
 from kptv.restream.hub import Hub
-from kptv.restream.journal import Journal, Kind
+from kptv.restream.journal import EventKind, Journal
 from kptv.restream.limits import ConnectionLimits
 from kptv.restream.output import Output
 from kptv.restream.subscriber import Client, Subscriber
@@ -94,7 +94,7 @@ class Hubs:
         hubs = [hub for hub in self._hubs.values() if hub.channel.slug == slug]
         for hub in hubs:
             log.info("%s: stopped", slug)
-            hub.chronicle.note(Kind.STOPPED)
+            hub.chronicle.note(EventKind.STOPPED)
             hub.close()
         return bool(hubs)
 

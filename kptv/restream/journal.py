@@ -11,7 +11,7 @@ REMEMBERED = 200  # events of all channels
 REMEMBERED_OF_HUB = 40
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What an event is about."""
 
     OPENED = "opened"  # a channel begins to play
@@ -28,7 +28,7 @@ class Event:
     """A change of state; ``detail`` holds no URL, host or credential."""
 
     time: float  # Unix
-    kind: Kind
+    kind: EventKind
     channel: str  # slug
     name: str  # of the channel
     source: int | None = None

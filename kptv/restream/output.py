@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 from kptv.channels.model import Stream
 from kptv.channels.rhythm import Leftover, Pulse, Rhythm
-from kptv.formats.mpegts.joining import Chunk
-from kptv.formats.mpegts.meter import Stats
 from kptv.formats.mpegts.seam import Seam
-from kptv.formats.mpegts.slate import Slate, sound_of
-from kptv.formats.mpegts.splicer import Splicer
-from kptv.formats.mpegts.watch import Trouble
 from kptv.restream.buffer import ChunkBuffer
+from kptv.splice.joining import Chunk
+from kptv.splice.slate import Slate, sound_of
+from kptv.splice.splicer import Splicer
+from kptv.splice.stats import Stats
+from kptv.splice.watch import Trouble
 
 FILLER_AFTER = 1.0  # seconds; then again with every tick
 SLATE_AFTER = 5.0  # seconds

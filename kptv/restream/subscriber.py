@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from kptv.errors import Unavailable
-from kptv.formats.mpegts.joining import ViewerPatch
+from kptv.splice.joining import ViewerPatch
 
 if TYPE_CHECKING:
     from kptv.restream.hub import Hub

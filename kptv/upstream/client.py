@@ -65,7 +65,7 @@ class _Session(requests.Session):
     to_list: tuple[str, ClosingAdapter] | None = None  # the list's address as it is sent, its way
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None for every answer: ``Client.get`` follows them."""
+        """None for every answer: ``HttpClient.get`` follows them."""
 
     def get_adapter(self, url: str) -> BaseAdapter:
         """The list's own for the list alone: a mount would be for all that begins like it."""
@@ -91,7 +91,7 @@ class _Question:
     without: frozenset[str] = field(default=frozenset(), repr=False)  # cookies, ``name=value``
 
 
-class Client:
+class HttpClient:
     """One pooled session a source; requests stream, redirects are followed one by one."""
 
     def __init__(self, config: Config, roads: Roads | None = None) -> None:
@@ -100,15 +100,15 @@ class Client:
         self._sessions: dict[int, _Session] = {}
         self._logins = Logins()
         self._odd: set[int] = set()  # numbers of sources whose heads have lines that are no field
-        self._parent: Client | None = None  # whose cookies it began with
+        self._parent: HttpClient | None = None  # whose cookies it began with
 
-    def alone(self, source: Source) -> Client:
+    def alone(self, source: Source) -> HttpClient:
         """A client for one stream that asks often: send ``Connection: keep-alive`` with it.
 
         It has the cookies set so far. While one thing is asked for at a time it has one connection
         per host, and keeps those of two hosts at most. Close it with the stream.
         """
-        client = Client(self._config, self.roads)
+        client = HttpClient(self._config, self.roads)
         client._parent = self
         session = client._sessions[source.number] = _Session()
         session.cookies.update(self._session(source).cookies)

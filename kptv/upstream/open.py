@@ -20,15 +20,15 @@ from kptv.errors import FileBody, IsFile, IsLive, Reason, UpstreamError
 from kptv.formats import gzipped
 from kptv.formats.addresses import scheme_of
 from kptv.formats.dash import is_dash_film
-from kptv.formats.hls.playlist import Kind
+from kptv.formats.hls.playlist import PlaylistKind
 from kptv.formats.hls.reader import MAX_BYTES, first_link
 from kptv.formats.hls.reader import what_is as what_playlist
 from kptv.formats.icy import METADATA_INTERVAL, metadata_interval, without_metadata
-from kptv.formats.identify import ENOUGH, FILE_TYPES, SOUND, Found, What, identify
+from kptv.formats.identify import ENOUGH, FILE_TYPES, SOUND, Identity, What, identify
 from kptv.formats.mpegts.aligner import PROBE_SIZE
 from kptv.formats.patience import LONGEST_PATIENCE
 from kptv.upstream.answers import answers_whole
-from kptv.upstream.client import Client, OtherScheme, hang_up, mapped_errors
+from kptv.upstream.client import HttpClient, OtherScheme, hang_up, mapped_errors
 from kptv.upstream.hls.play import HlsUpstream
 from kptv.upstream.hls.request import Answer
 from kptv.upstream.hls.way import Outdated
@@ -58,7 +58,7 @@ class _Body:
     """An open answer, what its first bytes are, and those and the rest as they come."""
 
     response: requests.Response
-    found: Found
+    found: Identity
     head: bytes
     rest: Iterator[bytes]
     packed: bool  # and nobody said so
@@ -91,7 +91,7 @@ class _Body:
 class Opener:
     """Opens streams by what their bytes are; remembers of each only whether it is HLS."""
 
-    def __init__(self, config: Config, client: Client, rhythms: Rhythms | None = None) -> None:
+    def __init__(self, config: Config, client: HttpClient, rhythms: Rhythms | None = None) -> None:
         """``rhythms``: what is known of the streams' pauses, learned by who plays them."""
         self._config = config
         self._client = client
@@ -170,7 +170,7 @@ class Opener:
 
     def _follow(self, stream: Stream, answer: Answer, *, is_entry: bool) -> Iterator[bytes]:
         """What a playlist, or a channel list, leads to."""
-        if what_playlist(answer.body) is not Kind.CHANNEL_LIST:
+        if what_playlist(answer.body) is not PlaylistKind.CHANNEL_LIST:
             yield from self._hls.play(stream, answer)
             return
         link = first_link(answer.body, answer.url)
@@ -294,7 +294,7 @@ class Opener:
         )
 
 
-def _read_head(body: Iterator[bytes]) -> tuple[bytes, Found]:
+def _read_head(body: Iterator[bytes]) -> tuple[bytes, Identity]:
     """As much of the body as tells what it is, and what that is."""
     head = b""
     looked_at = 0.0

@@ -19,7 +19,7 @@ from kptv.channels.model import Source
 from kptv.channels.reach import Address, Private, is_private, one_a_server, refusal
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.addresses import scheme_of
-from kptv.upstream.names import LOOKUP_TIMEOUT, Endpoint, Names
+from kptv.upstream.resolver import LOOKUP_TIMEOUT, Endpoint, Resolver
 
 Options = Sequence[tuple[int, int, int | bytes]]  # of setsockopt
 
@@ -28,7 +28,13 @@ class Road:
     """The way to the hosts of one source."""
 
     def __init__(
-        self, source: Source, names: Names, policy: Private, own_port: int, *, to_list: bool = False
+        self,
+        source: Source,
+        names: Resolver,
+        policy: Private,
+        own_port: int,
+        *,
+        to_list: bool = False,
     ) -> None:
         """``to_list``: to the list itself, whose address the operator has written down."""
         self._source = source
@@ -135,8 +141,8 @@ def _is_own(connection: socket.socket) -> bool:
 class Roads:
     """The ways to all sources."""
 
-    def __init__(self, policy: Private, own_port: int, names: Names | None = None) -> None:
-        self.names = names or Names()
+    def __init__(self, policy: Private, own_port: int, names: Resolver | None = None) -> None:
+        self.names = names or Resolver()
         self._policy = policy
         self._own_port = own_port
 

@@ -16,7 +16,7 @@ KEPT_FOR_OPERATORS = 100  # of them
 SPARE_PLACES = 200  # more in gunicorn's pool: a refused client holds one for a moment
 
 
-class Place:
+class Admission:
     """One connection's; give it back with ``leave`` (may come twice)."""
 
     __slots__ = ("_door", "hang_up")
@@ -50,8 +50,8 @@ class Door:
         """``limit`` places in all, of which ``kept`` are for vital requests only."""
         self.limit = limit
         self.kept = kept
-        self.places: set[Place] = set()
-        self.silent: dict[Place, None] = {}  # in the order in which they fell silent
+        self.places: set[Admission] = set()
+        self.silent: dict[Admission, None] = {}  # in the order in which they fell silent
         self._closed = False
 
     def __repr__(self) -> str:
@@ -62,7 +62,7 @@ class Door:
         """Connections that are being answered."""
         return len(self.places) - len(self.silent)
 
-    def enter(self, hang_up: Callable[[], None], *, scarce: bool = False) -> Place | None:
+    def enter(self, hang_up: Callable[[], None], *, scarce: bool = False) -> Admission | None:
         """A place for a new connection, which is silent yet; None: it is refused.
 
         ``scarce``: there is room for no more, however many places are free.
@@ -70,7 +70,7 @@ class Door:
         is_full = scarce or len(self.places) >= self.limit
         if self._closed or (is_full and not self._make_room()):
             return None
-        place = Place(self, hang_up)
+        place = Admission(self, hang_up)
         self.places.add(place)
         place.wait()
         return place

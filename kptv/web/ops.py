@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from kptv.channels.catalog import Catalog
 from kptv.restream.vitals import Vitals
-from kptv.web.text import line
+from kptv.web.lines import line
 
 WORST_LAG = 5.0  # seconds; a process that is this late does not serve
 

@@ -21,7 +21,7 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 from kptv.pace import Turns, give_turn
-from kptv.web.door import KEPT_FOR_OPERATORS, SPARE_PLACES, Door, Place
+from kptv.web.door import KEPT_FOR_OPERATORS, SPARE_PLACES, Admission, Door
 from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of, most_clients
 
 ACCEPTED_AT_ONCE = 8  # connections; far below sockets.CLIENTS_LEAVE
@@ -97,7 +97,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 place.leave()
             util.close(client)
 
-    def _serve_all(self, listener: Any, client: Any, addr: Any, place: Place) -> None:
+    def _serve_all(self, listener: Any, client: Any, addr: Any, place: Admission) -> None:
         request = None
         try:
             client.setblocking(1)

@@ -21,7 +21,7 @@ from kptv.logs import set_up_logging
 from kptv.metrics import Metrics
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Subscriber
-from kptv.upstream.client import Client
+from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer
 from kptv.upstream.open import Opener
 from kptv.upstream.remux import Input, remux
@@ -88,7 +88,7 @@ def upstream(path: str, end: Callable[[Greenlet], None], pieces: int = 2) -> int
 
     def read() -> None:
         config = Config(sources=(source,), min_data_size=188, cache_enabled=False)
-        with closing(Opener(config, Client(config)).open_stream(stream)) as body:  # type: ignore[type-var]
+        with closing(Opener(config, HttpClient(config)).open_stream(stream)) as body:  # type: ignore[type-var]
             for _ in range(pieces):
                 next(body)
 
@@ -106,7 +106,7 @@ def import_of_a_list(path: str, end: Callable[[Greenlet], None]) -> int:
     config = Config(sources=(Source(1, origin.url + path, 1),), data_dir=folder)
 
     def run() -> None:
-        importer = Importer(config, Client(config), on_catalog=lambda catalog: None)
+        importer = Importer(config, HttpClient(config), on_catalog=lambda catalog: None)
         importer.start()
         try:
             importer.import_now().wait(LIMIT)
@@ -147,7 +147,7 @@ class House:
         """Two viewers of the channel; the first leaves before the second."""
         self.departed = False
         self.metrics = Metrics()
-        opener = Opener(self.config, Client(self.config))
+        opener = Opener(self.config, HttpClient(self.config))
         hubs = self.hubs = Hubs(self.config, self.metrics, opener.open_stream, opener.open_file)
         other = gevent.spawn(self.watch, hubs, 2)
         try:

@@ -16,9 +16,9 @@ from kptv.formats.hls.pacing import Pacer, retry_delay
 from kptv.formats.hls.playlist import (
     BadPlaylist,
     ByteRange,
-    Kind,
     MediaPlaylist,
     MultivariantPlaylist,
+    PlaylistKind,
 )
 from kptv.formats.hls.reader import first_link, parse, what_is
 from kptv.formats.hls.tags import MAX_SEGMENTS
@@ -47,21 +47,27 @@ def multivariant(text: str, url: str = URL) -> MultivariantPlaylist:
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n", Kind.MEDIA),
-        (b"\xef\xbb\xbf\r\n  #EXTM3U\r\n#EXT-X-MEDIA-SEQUENCE:1\r\n", Kind.MEDIA),
-        (b"#EXTM3U\n#EXTINF:6,\na.ts\n#EXT-X-ENDLIST\n", Kind.MEDIA),
-        (b"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH=1\na\n", Kind.MULTIVARIANT),
-        (b'#EXTM3U x-tvg-url="a"\n#EXTINF:-1,One\nhttp://h/1\n', Kind.CHANNEL_LIST),
-        (b"#EXTM3U\n#EXT-X-TARGETDURATION:-1\n#EXTINF:-1,One\nhttp://h/1\n", Kind.CHANNEL_LIST),
-        (b"#EXTM3U\n# see #EXT-X-TARGETDURATION:6\nhttp://h/1\n", Kind.CHANNEL_LIST),
-        (b"# made by hand\n#\n#EXTM3U\n#EXT-X-ENDLIST\n", Kind.MEDIA),
-        (b"#EXTINF:6,\na.ts\n#EXTM3U\n#EXT-X-ENDLIST\n", Kind.OTHER),
-        (b"<html>#EXTM3U #EXT-X-TARGETDURATION:6</html>", Kind.OTHER),
-        (b"", Kind.OTHER),
-        (b"\x47" * 188, Kind.OTHER),
+        (b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n", PlaylistKind.MEDIA),
+        (b"\xef\xbb\xbf\r\n  #EXTM3U\r\n#EXT-X-MEDIA-SEQUENCE:1\r\n", PlaylistKind.MEDIA),
+        (b"#EXTM3U\n#EXTINF:6,\na.ts\n#EXT-X-ENDLIST\n", PlaylistKind.MEDIA),
+        (
+            b"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH=1\na\n",
+            PlaylistKind.MULTIVARIANT,
+        ),
+        (b'#EXTM3U x-tvg-url="a"\n#EXTINF:-1,One\nhttp://h/1\n', PlaylistKind.CHANNEL_LIST),
+        (
+            b"#EXTM3U\n#EXT-X-TARGETDURATION:-1\n#EXTINF:-1,One\nhttp://h/1\n",
+            PlaylistKind.CHANNEL_LIST,
+        ),
+        (b"#EXTM3U\n# see #EXT-X-TARGETDURATION:6\nhttp://h/1\n", PlaylistKind.CHANNEL_LIST),
+        (b"# made by hand\n#\n#EXTM3U\n#EXT-X-ENDLIST\n", PlaylistKind.MEDIA),
+        (b"#EXTINF:6,\na.ts\n#EXTM3U\n#EXT-X-ENDLIST\n", PlaylistKind.OTHER),
+        (b"<html>#EXTM3U #EXT-X-TARGETDURATION:6</html>", PlaylistKind.OTHER),
+        (b"", PlaylistKind.OTHER),
+        (b"\x47" * 188, PlaylistKind.OTHER),
     ],
 )
-def test_a_body_is_known_by_its_content(body: bytes, kind: Kind) -> None:
+def test_a_body_is_known_by_its_content(body: bytes, kind: PlaylistKind) -> None:
     assert what_is(body) is kind
 
 
@@ -401,7 +407,7 @@ def test_each_real_playlist_is_read_as_its_tags_say() -> None:
         lines = [line.strip() for line in body.decode().splitlines() if line.strip()]
         links = [line for line in lines if not line.startswith("#")]
         kind = what_is(body)
-        if kind in (Kind.OTHER, Kind.CHANNEL_LIST):
+        if kind in (PlaylistKind.OTHER, PlaylistKind.CHANNEL_LIST):
             assert not lines[0].startswith("#EXTM3U") or "negativeDuration" in file.name, file.name
             continue
         playlist = parse(body, URL)

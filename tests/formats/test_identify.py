@@ -9,7 +9,7 @@ from time import process_time
 import pytest
 
 from kptv.formats.icy import metadata_interval, without_metadata
-from kptv.formats.identify import ENOUGH, FILE_TYPES, Found, What, identify
+from kptv.formats.identify import ENOUGH, FILE_TYPES, Identity, What, identify
 from tests.numbered_ts import NumberedStream
 
 NOISE = random.Random(3).randbytes(20_000).replace(b"G", b"g").replace(b"\xff", b"\xfe")
@@ -48,41 +48,41 @@ ENDLESS, SIZED = (
     b"\x18\x53\x80\x67\x01" + bytes(5) + b"\x40\0",
 )
 SIGNED = {
-    "FLV": (b"FLV\1\5\0\0\0\x09", Found(What.FLV)),
-    "program stream": (b"\0\0\1\xba\x44\0\4\0\4", Found(What.MPEG_PS)),
-    "Opus": (b"OggS\0\2" + bytes(20) + b"\1\x13OpusHead", Found(What.OGG)),
+    "FLV": (b"FLV\1\5\0\0\0\x09", Identity(What.FLV)),
+    "program stream": (b"\0\0\1\xba\x44\0\4\0\4", Identity(What.MPEG_PS)),
+    "Opus": (b"OggS\0\2" + bytes(20) + b"\1\x13OpusHead", Identity(What.OGG)),
     "Vorbis": (
         b"OggS\0\2" + bytes(20) + b"\1\x1e\x01vorbis",
-        Found(What.OGG, foreign_sound=True),
+        Identity(What.OGG, foreign_sound=True),
     ),
     "Theora": (
         b"OggS\0\2" + bytes(20) + b"\1\x2a\x80theora",
-        Found(What.OGG, foreign_picture=True),
+        Identity(What.OGG, foreign_picture=True),
     ),
-    "FLAC": (b"fLaC\0\0\0\x22", Found(What.FLAC, foreign_sound=True)),
-    "WAV": (b"RIFF\xff\xff\xff\xffWAVEfmt ", Found(What.WAV, foreign_sound=True)),
-    "AVI": (b"RIFF\0\0\1\0AVI LIST", Found(What.AVI)),
-    "MP4": (b"\0\0\0\x18ftypmp42", Found(What.MP4)),
-    "live MP4": (b"\0\0\0\x18ftypmp42\0\0\2\0moov mvex avc1", Found(What.MP4, endless=True)),
-    "Matroska": (EBML + b"matroska" + SIZED, Found(What.MATROSKA)),
-    "live Matroska": (EBML + b"matroska" + ENDLESS, Found(What.MATROSKA, endless=True)),
+    "FLAC": (b"fLaC\0\0\0\x22", Identity(What.FLAC, foreign_sound=True)),
+    "WAV": (b"RIFF\xff\xff\xff\xffWAVEfmt ", Identity(What.WAV, foreign_sound=True)),
+    "AVI": (b"RIFF\0\0\1\0AVI LIST", Identity(What.AVI)),
+    "MP4": (b"\0\0\0\x18ftypmp42", Identity(What.MP4)),
+    "live MP4": (b"\0\0\0\x18ftypmp42\0\0\2\0moov mvex avc1", Identity(What.MP4, endless=True)),
+    "Matroska": (EBML + b"matroska" + SIZED, Identity(What.MATROSKA)),
+    "live Matroska": (EBML + b"matroska" + ENDLESS, Identity(What.MATROSKA, endless=True)),
     "live WebM": (
         EBML + b"webm" + ENDLESS + b"V_VP9A_VORBIS",
-        Found(What.WEBM, endless=True, foreign_picture=True, foreign_sound=True),
+        Identity(What.WEBM, endless=True, foreign_picture=True, foreign_sound=True),
     ),
-    "H.264": (b"\0\0\0\1\x09\xf0\0\0\0\1\x67\x42", Found(What.H264)),
-    "H.265": (b"\0\0\0\1\x46\1\x50\0\0\0\1\x40\1\x0c", Found(What.H265)),
-    "MPEG-2 video": (b"\0\0\1\xb3\x0a\0\x5a", Found(What.MPEG_VIDEO)),
-    "MPEG-4 video": (b"\0\0\1\xb0\1\0\0\1\xb5", Found(What.MPEG4_VIDEO)),
-    "tag without frames in sight": (b"ID3\4\0\0\0\x7f\x7f\x7f", Found(What.MPEG_AUDIO)),
-    "HLS": (b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n", Found(What.HLS)),
-    "variants": (b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nx\n", Found(What.HLS)),
-    "channel list": (b"#EXTM3U\n#EXTINF:-1,x\nudp://x\n", Found(What.CHANNEL_LIST)),
-    "DASH": (b'<?xml version="1.0"?><MPD type="dynamic">', Found(What.DASH)),
-    "HTML": (b"\r\n<!DOCTYPE html>", Found(What.HTML)),
-    "JSON": (b'{"error": 1}', Found(What.JSON)),
-    "nothing": (b"", Found(What.UNKNOWN)),
-    "too short": (b"\xff\xfb\x90", Found(What.UNKNOWN)),
+    "H.264": (b"\0\0\0\1\x09\xf0\0\0\0\1\x67\x42", Identity(What.H264)),
+    "H.265": (b"\0\0\0\1\x46\1\x50\0\0\0\1\x40\1\x0c", Identity(What.H265)),
+    "MPEG-2 video": (b"\0\0\1\xb3\x0a\0\x5a", Identity(What.MPEG_VIDEO)),
+    "MPEG-4 video": (b"\0\0\1\xb0\1\0\0\1\xb5", Identity(What.MPEG4_VIDEO)),
+    "tag without frames in sight": (b"ID3\4\0\0\0\x7f\x7f\x7f", Identity(What.MPEG_AUDIO)),
+    "HLS": (b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n", Identity(What.HLS)),
+    "variants": (b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nx\n", Identity(What.HLS)),
+    "channel list": (b"#EXTM3U\n#EXTINF:-1,x\nudp://x\n", Identity(What.CHANNEL_LIST)),
+    "DASH": (b'<?xml version="1.0"?><MPD type="dynamic">', Identity(What.DASH)),
+    "HTML": (b"\r\n<!DOCTYPE html>", Identity(What.HTML)),
+    "JSON": (b'{"error": 1}', Identity(What.JSON)),
+    "nothing": (b"", Identity(What.UNKNOWN)),
+    "too short": (b"\xff\xfb\x90", Identity(What.UNKNOWN)),
 }
 
 
@@ -98,32 +98,34 @@ def test_a_container_is_told_by_its_first_bytes(name: str) -> None:
 def test_frames_are_told_from_wherever_one_begins_to_listen(name: str, missed: int) -> None:
     data, what = FRAMES[name]
     data = (data * 4)[missed:]
-    assert identify(data[:ENOUGH]) == Found(what)
+    assert identify(data[:ENOUGH]) == Identity(what)
     title = b"ID3\4\0\0\0\0\2\0" + bytes(256)
-    assert identify((title + data)[:ENOUGH]) == Found(what)
+    assert identify((title + data)[:ENOUGH]) == Identity(what)
 
 
 def test_a_program_stream_is_told_from_its_middle_too() -> None:
     pack = b"\0\0\1\xba\x44\0\4\0\4\1" + NOISE[:2038]
-    assert identify((pack * 8)[700:]) == Found(What.MPEG_PS)
+    assert identify((pack * 8)[700:]) == Identity(What.MPEG_PS)
 
 
 def test_a_transport_stream_is_told_whatever_is_before_it_and_however_it_is_cut() -> None:
     packets = NumberedStream("one", "x", 1).packets(30, 0.0)
     for junk in (b"", b"\x89PNG" + NOISE[:500], b"\xff\xfb\x90\0" * 100, b"<html>"):
-        assert identify(junk + packets) == Found(What.TRANSPORT_STREAM)
+        assert identify(junk + packets) == Identity(What.TRANSPORT_STREAM)
     assert identify(packets[:200]) is None
-    assert identify(packets[:376], final=True) == Found(What.TRANSPORT_STREAM)
+    assert identify(packets[:376], final=True) == Identity(What.TRANSPORT_STREAM)
 
 
 def test_a_playlist_in_which_four_gs_stand_at_equal_steps_is_one() -> None:
     line = "#EXTINF:6,".ljust(186, "x") + "\nG"
-    assert identify(("#EXTM3U\n#EXT-X-TARGETDURATION:6\n" + line * 20).encode()) == Found(What.HLS)
+    assert identify(("#EXTM3U\n#EXT-X-TARGETDURATION:6\n" + line * 20).encode()) == Identity(
+        What.HLS
+    )
 
 
 def test_noise_is_nothing_once_there_is_enough_of_it() -> None:
     assert identify(NOISE[: ENOUGH - 1]) is None
-    assert identify(NOISE[:ENOUGH]) == Found(What.UNKNOWN)
+    assert identify(NOISE[:ENOUGH]) == Identity(What.UNKNOWN)
     for seed in range(50):
         noise = random.Random(seed).randbytes(ENOUGH)
         found = identify(noise)

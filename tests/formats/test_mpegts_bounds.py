@@ -7,12 +7,12 @@ import time
 import pytest
 
 from kptv.formats.mpegts.programs import ProgramFinder
-from kptv.formats.mpegts.psi import Pat, Pmt, Stream, packets_of
-from kptv.formats.mpegts.splicer import Splicer
+from kptv.formats.mpegts.psi import ElementaryStream, Pat, Pmt, packets_of
+from kptv.splice.splicer import Splicer
 
 COUNT = 256 * 1024 // 188  # packets: what is read at once
 PROGRAMS = tuple((number + 1, 32 + number) for number in range(250))
-STREAMS = tuple(Stream(0x200 + n, 0x1B if n == 0 else 0x0F) for n in range(150))
+STREAMS = tuple(ElementaryStream(0x200 + n, 0x1B if n == 0 else 0x0F) for n in range(150))
 PES = b"\0\0\1\xe0\0\0\x80\xc0\x0a\x31\0\1\0\1\x11\0\1\0\1" + b"\0\0\1\x65\x88" * 30
 
 
@@ -22,7 +22,7 @@ def packet(pid: int, counter: int, payload: bytes) -> bytes:
 
 
 def pmt(number: int, version: int = 0) -> bytes:
-    streams = tuple(Stream(s.pid + version * 7 % 5000, s.stream_type) for s in STREAMS)
+    streams = tuple(ElementaryStream(s.pid + version * 7 % 5000, s.stream_type) for s in STREAMS)
     return packets_of(Pmt(number, version % 32, 0x100, streams).section, 31 + number, 0)
 
 

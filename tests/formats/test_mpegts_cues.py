@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kptv.formats.mpegts.joining import merge
-from kptv.formats.mpegts.psi import SectionReader, Stream, crc32
-from kptv.formats.mpegts.splicer import Splicer
+from kptv.formats.mpegts.psi import ElementaryStream, SectionReader, crc32
+from kptv.splice.joining import merge
+from kptv.splice.splicer import Splicer
 from tests.formats.ts_checker import check
 from tests.formats.ts_maker import Maker
 
 CUES = 0x200
-LISTED = (Stream(CUES, 0x86),)
+LISTED = (ElementaryStream(CUES, 0x86),)
 
 
 def cue(size: int, adjustment: int = 0, fill: int = 0x01) -> bytes:

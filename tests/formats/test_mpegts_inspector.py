@@ -8,10 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptv.formats.mpegts.elementary import Key, Kind, judge, language_of, nature_of
+from kptv.formats.mpegts.elementary import (
+    ElementaryKind,
+    RandomAccess,
+    judge,
+    language_of,
+    nature_of,
+)
 from kptv.formats.mpegts.inspection import Inspection, MarkKind
 from kptv.formats.mpegts.inspector import Inspector
-from kptv.formats.mpegts.psi import Pat, Pmt, Stream, packets_of
+from kptv.formats.mpegts.psi import ElementaryStream, Pat, Pmt, packets_of
 from tests.formats.ts_clips import AAC, AC3, H264, H265, MP2, MPEG2, SHARED, clip, needs_ffmpeg
 from tests.formats.ts_maker import AUD, I_SLICE, IDR, P_SLICE, PPS, SPS, Maker
 
@@ -23,7 +29,7 @@ def look(stream: bytes) -> tuple[Inspector, Inspection]:
     return inspector, inspector.scan(stream)
 
 
-def keys(scan: Inspection) -> list[Key]:
+def keys(scan: Inspection) -> list[RandomAccess]:
     return [mark.unit.key for mark in scan.marks if mark.kind is MarkKind.KEY and mark.unit]
 
 
@@ -40,8 +46,8 @@ def test_programme_streams_and_clock_are_found() -> None:
     program = inspector.program
     assert program is not None
     assert [(n.kind, n.codec) for n in program.natures.values()] == [
-        (Kind.VIDEO, "h264"),
-        (Kind.AUDIO, "aac"),
+        (ElementaryKind.VIDEO, "h264"),
+        (ElementaryKind.AUDIO, "aac"),
     ]
     assert language_of(program.pmt.streams[1]) == "eng"
     assert program.pmt.pcr_pid == program.lead_pid == 0x100
@@ -52,9 +58,9 @@ def test_programme_streams_and_clock_are_found() -> None:
 
 def test_keyframes_are_found_without_random_access_indicator() -> None:
     for key, verdict in (
-        (AUD + SPS + PPS + IDR, Key.CLOSED),
-        (AUD + SPS + PPS + I_SLICE, Key.OPEN),
-        (AUD + SPS + PPS + RECOVERY_POINT + P_SLICE, Key.OPEN),
+        (AUD + SPS + PPS + IDR, RandomAccess.CLOSED),
+        (AUD + SPS + PPS + I_SLICE, RandomAccess.OPEN),
+        (AUD + SPS + PPS + RECOVERY_POINT + P_SLICE, RandomAccess.OPEN),
     ):
         _, scan = look(Maker(key=key, random_access=False).pictures(60))
         assert keys(scan) == [verdict] * 3
@@ -66,15 +72,15 @@ def test_an_indicator_where_no_decoder_can_start_is_not_believed() -> None:
 
 
 def test_a_key_picture_without_parameter_sets_counts_if_the_indicator_vouches_for_it() -> None:
-    assert judge("h264", AUD + IDR, random_access=False).key is Key.NONE  # type: ignore[union-attr]
-    assert judge("h264", AUD + IDR, random_access=True).key is Key.CLOSED  # type: ignore[union-attr]
+    assert judge("h264", AUD + IDR, random_access=False).key is RandomAccess.NONE  # type: ignore[union-attr]
+    assert judge("h264", AUD + IDR, random_access=True).key is RandomAccess.CLOSED  # type: ignore[union-attr]
 
 
 def test_a_slice_behind_long_headers_is_found_in_a_later_packet() -> None:
     sei = b"\x00\x00\x01\x06\x05\xff\xff\x10" + b"\x55" * 700 + b"\x80"
     maker = Maker(key=AUD + SPS + PPS + sei + IDR, random_access=False, size=2000)
     _, scan = look(maker.pictures(30))
-    assert keys(scan) == [Key.CLOSED] * 2
+    assert keys(scan) == [RandomAccess.CLOSED] * 2
 
 
 def test_of_several_programmes_the_first_with_video_is_taken() -> None:
@@ -136,18 +142,18 @@ def test_a_changed_programme_is_noticed_where_it_changes() -> None:
 @pytest.mark.parametrize(
     ("stream", "kind", "codec"),
     [
-        (Stream(1, 0x24), Kind.VIDEO, "hevc"),
-        (Stream(1, 0x81), Kind.AUDIO, "ac3"),
-        (Stream(1, 0x06, b"\x6a\x01\x00"), Kind.AUDIO, "ac3"),
-        (Stream(1, 0x06, b"\x05\x04Opus"), Kind.AUDIO, "opus"),
-        (Stream(1, 0x06, b"\x05\x04HEVC"), Kind.VIDEO, "hevc"),
-        (Stream(1, 0x06, b"\x56\x00"), Kind.OTHER, "teletext"),
-        (Stream(1, 0x06), Kind.OTHER, "0x06"),
-        (Stream(1, 0x86), Kind.OTHER, "scte35"),
+        (ElementaryStream(1, 0x24), ElementaryKind.VIDEO, "hevc"),
+        (ElementaryStream(1, 0x81), ElementaryKind.AUDIO, "ac3"),
+        (ElementaryStream(1, 0x06, b"\x6a\x01\x00"), ElementaryKind.AUDIO, "ac3"),
+        (ElementaryStream(1, 0x06, b"\x05\x04Opus"), ElementaryKind.AUDIO, "opus"),
+        (ElementaryStream(1, 0x06, b"\x05\x04HEVC"), ElementaryKind.VIDEO, "hevc"),
+        (ElementaryStream(1, 0x06, b"\x56\x00"), ElementaryKind.OTHER, "teletext"),
+        (ElementaryStream(1, 0x06), ElementaryKind.OTHER, "0x06"),
+        (ElementaryStream(1, 0x86), ElementaryKind.OTHER, "scte35"),
     ],
 )
 def test_a_stream_is_what_its_type_and_descriptors_say(
-    stream: Stream, kind: Kind, codec: str
+    stream: ElementaryStream, kind: ElementaryKind, codec: str
 ) -> None:
     assert (nature_of(stream).kind, nature_of(stream).codec) == (kind, codec)
 
@@ -156,17 +162,17 @@ def test_a_stream_is_what_its_type_and_descriptors_say(
 @pytest.mark.parametrize(
     ("video", "audio", "verdict"),
     [
-        (H264 + " -x264-params open-gop=0:keyint=25:scenecut=0", AAC, Key.CLOSED),
-        (H264 + " -x264-params open-gop=1:keyint=25:scenecut=0:b-adapt=0", AAC, Key.OPEN),
-        (H265 + "keyint=25:scenecut=0:open-gop=0", AC3, Key.CLOSED),
-        (H265 + "keyint=25:scenecut=0:open-gop=1", AC3, Key.OPEN),
-        (MPEG2 + " -g 25 -sc_threshold 1000000000 -flags +cgop", MP2, Key.CLOSED),
-        (MPEG2 + " -g 25 -sc_threshold 1000000000", MP2, Key.OPEN),
+        (H264 + " -x264-params open-gop=0:keyint=25:scenecut=0", AAC, RandomAccess.CLOSED),
+        (H264 + " -x264-params open-gop=1:keyint=25:scenecut=0:b-adapt=0", AAC, RandomAccess.OPEN),
+        (H265 + "keyint=25:scenecut=0:open-gop=0", AC3, RandomAccess.CLOSED),
+        (H265 + "keyint=25:scenecut=0:open-gop=1", AC3, RandomAccess.OPEN),
+        (MPEG2 + " -g 25 -sc_threshold 1000000000 -flags +cgop", MP2, RandomAccess.CLOSED),
+        (MPEG2 + " -g 25 -sc_threshold 1000000000", MP2, RandomAccess.OPEN),
     ],
     ids=["h264", "h264 open", "h265", "h265 open", "mpeg2", "mpeg2 open"],
 )
 def test_keyframes_of_real_encoders_are_found_by_their_nal_units(
-    video: str, audio: str, verdict: Key
+    video: str, audio: str, verdict: RandomAccess
 ) -> None:
     stream = clip(video, audio, size="176x144")
     inspector, scan = look(without_random_access(stream))
@@ -201,7 +207,7 @@ def test_streams_of_the_field_are_understood(
 
 @given(st.data())
 def test_damaged_packets_are_survived(data: st.DataObject) -> None:
-    stream = bytearray(Maker(more=(Stream(0x102, 0x86),)).pictures(12))
+    stream = bytearray(Maker(more=(ElementaryStream(0x102, 0x86),)).pictures(12))
     for _ in range(data.draw(st.integers(1, 30))):
         at = data.draw(st.integers(0, len(stream) - 1))
         stream[at] = data.draw(st.integers(0, 255))
@@ -222,7 +228,12 @@ def test_any_access_unit_is_survived(codec: str, head: bytes, random_access: boo
 
 def test_a_pmt_that_lists_a_table_pid_is_survived() -> None:
     maker = Maker()
-    bad = Pmt(1, 1, 0x100, (Stream(0, 27), Stream(0x1000, 15), Stream(0x100, 27)))
+    bad = Pmt(
+        1,
+        1,
+        0x100,
+        (ElementaryStream(0, 27), ElementaryStream(0x1000, 15), ElementaryStream(0x100, 27)),
+    )
     stream = maker.pictures(2) + packets_of(bad.section, 0x1000, 1) + maker.pictures(5)
     inspector, _ = look(stream)
     assert replace(inspector.program.pmt, version=1) == bad  # type: ignore[union-attr]

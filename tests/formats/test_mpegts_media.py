@@ -10,7 +10,7 @@ import pytest
 
 from kptv.demo.playout import Playout
 from kptv.demo.providers import clip as demo_clip
-from kptv.formats.mpegts.joining import ViewerPatch, merge
+from kptv.splice.joining import ViewerPatch, merge
 from tests.formats.ts_checker import check
 from tests.formats.ts_clips import (
     AAC,

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from kptv.formats.mpegts.elementary import Key, judge
-from kptv.formats.mpegts.joining import Chunk, ViewerPatch, merge
+from kptv.formats.mpegts.elementary import RandomAccess, judge
 from kptv.formats.mpegts.parameters import ParameterSets, sets_in, with_sets
-from kptv.formats.mpegts.psi import Stream
-from kptv.formats.mpegts.splicer import Splicer
+from kptv.formats.mpegts.psi import ElementaryStream
+from kptv.splice.joining import Chunk, ViewerPatch, merge
+from kptv.splice.splicer import Splicer
 from tests.formats.test_mpegts_inspector import keys, look, without_random_access
 from tests.formats.ts_checker import check
 from tests.formats.ts_clips import (
@@ -136,25 +136,37 @@ def test_sets_are_bounded() -> None:
         (
             "mpeg4",
             b"\x00\x00\x01\xb0\x01\x00\x00\x01\x20\x08\x86\x00\x00\x01\xb6\x10\x00",
-            Key.OPEN,
+            RandomAccess.OPEN,
         ),
         (
             "mpeg4",
             NAL + b"\x20\x08" + NAL + b"\xb3\x00\x10\x27" + NAL + b"\xb6\x10\x00",
-            Key.CLOSED,
+            RandomAccess.CLOSED,
         ),
-        ("mpeg4", NAL + b"\x20\x08" + NAL + b"\xb6\x50\x00", Key.NONE),
-        ("vc1", NAL + b"\x0f\xd0\x00" + NAL + b"\x0e\x48\x00" + NAL + b"\x0d\x80", Key.CLOSED),
-        ("vc1", NAL + b"\x0f\xd0\x00" + NAL + b"\x0e\x88\x00" + NAL + b"\x0d\x80", Key.OPEN),
-        ("vc1", NAL + b"\x0d\x80\x00", Key.NONE),
-        ("avs", NAL + b"\xb0\x20\x42" + NAL + b"\xb3\x00\x00", Key.OPEN),
-        ("avs2", NAL + b"\xb6\x00\x00", Key.NONE),
-        ("vvc", NAL + b"\x00\x79\x00" + NAL + b"\x00\x81" + NAL + b"\x00\x39\x80", Key.CLOSED),
-        ("vvc", NAL + b"\x00\x79\x00" + NAL + b"\x00\x49\x80", Key.OPEN),
-        ("vvc", NAL + b"\x00\x01\x80", Key.NONE),
+        ("mpeg4", NAL + b"\x20\x08" + NAL + b"\xb6\x50\x00", RandomAccess.NONE),
+        (
+            "vc1",
+            NAL + b"\x0f\xd0\x00" + NAL + b"\x0e\x48\x00" + NAL + b"\x0d\x80",
+            RandomAccess.CLOSED,
+        ),
+        (
+            "vc1",
+            NAL + b"\x0f\xd0\x00" + NAL + b"\x0e\x88\x00" + NAL + b"\x0d\x80",
+            RandomAccess.OPEN,
+        ),
+        ("vc1", NAL + b"\x0d\x80\x00", RandomAccess.NONE),
+        ("avs", NAL + b"\xb0\x20\x42" + NAL + b"\xb3\x00\x00", RandomAccess.OPEN),
+        ("avs2", NAL + b"\xb6\x00\x00", RandomAccess.NONE),
+        (
+            "vvc",
+            NAL + b"\x00\x79\x00" + NAL + b"\x00\x81" + NAL + b"\x00\x39\x80",
+            RandomAccess.CLOSED,
+        ),
+        ("vvc", NAL + b"\x00\x79\x00" + NAL + b"\x00\x49\x80", RandomAccess.OPEN),
+        ("vvc", NAL + b"\x00\x01\x80", RandomAccess.NONE),
     ],
 )
-def test_codecs_have_rules_of_their_own(codec: str, head: bytes, key: Key) -> None:
+def test_codecs_have_rules_of_their_own(codec: str, head: bytes, key: RandomAccess) -> None:
     for flag in (False, True):
         assert judge(codec, head, random_access=flag).key is key  # type: ignore[union-attr]
 
@@ -176,7 +188,7 @@ def test_they_start_at_once_without_a_flag(stream_type: int, key: bytes, other: 
 def test_of_a_codec_without_a_rule_a_flag_is_not_waited_for_long_and_later_viewers_start_too() -> (
     None
 ):
-    maker = Maker(video=None, audio=None, more=(Stream(0x100, 0x06, b"\x05\x04drac"),))
+    maker = Maker(video=None, audio=None, more=(ElementaryStream(0x100, 0x06, b"\x05\x04drac"),))
     splicer, chunks = Splicer(), []
     splicer.open(0.0, same_stream=False)
     maker.video, maker.random_access = 0x100, False

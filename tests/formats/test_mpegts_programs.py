@@ -7,7 +7,7 @@ import pytest
 from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.programs import is_tables
 from kptv.formats.mpegts.psi import Pat, packets_of
-from kptv.formats.mpegts.splicer import Splicer
+from kptv.splice.splicer import Splicer
 from tests.formats.ts_checker import check
 from tests.formats.ts_maker import Maker
 

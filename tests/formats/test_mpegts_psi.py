@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kptv.formats.mpegts.psi import (
+    ElementaryStream,
     Pat,
     Pmt,
     SectionReader,
-    Stream,
     Tables,
     crc32,
     packets_of,
@@ -61,7 +61,9 @@ def test_the_crc_is_that_of_the_standard(data: bytes) -> None:
     assert crc32(data) == bitwise_crc(data)
 
 
-STREAMS = st.builds(Stream, st.integers(16, 8190), st.integers(0, 255), st.binary(max_size=30))
+STREAMS = st.builds(
+    ElementaryStream, st.integers(16, 8190), st.integers(0, 255), st.binary(max_size=30)
+)
 
 
 @given(
@@ -72,7 +74,7 @@ STREAMS = st.builds(Stream, st.integers(16, 8190), st.integers(0, 255), st.binar
     st.binary(max_size=40),
 )
 def test_a_pmt_survives_packets(
-    number: int, version: int, pcr_pid: int, streams: list[Stream], descriptors: bytes
+    number: int, version: int, pcr_pid: int, streams: list[ElementaryStream], descriptors: bytes
 ) -> None:
     pmt = Pmt(number, version, pcr_pid, tuple(streams), descriptors)
     packets = packets_of(pmt.section, 0x123, 5)
@@ -108,7 +110,7 @@ def test_a_section_may_start_where_another_ends() -> None:
 
 
 def test_tables_carry_the_counters_they_are_given() -> None:
-    tables = Tables(PAT, Pmt(1, 0, 0x100, (Stream(0x100, 27),)).section, 0x1000)
+    tables = Tables(PAT, Pmt(1, 0, 0x100, (ElementaryStream(0x100, 27),)).section, 0x1000)
     packets = tables.packets(3, 9)
     assert (packets[3], packets[188 + 3]) == (0x13, 0x19)
     assert packets[188 + 1 : 188 + 3] == b"\x50\x00"

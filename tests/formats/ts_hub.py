@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kptv.formats.mpegts.joining import Chunk, merge
 from kptv.formats.mpegts.seam import Seam
-from kptv.formats.mpegts.splicer import Splicer
+from kptv.splice.joining import Chunk, merge
+from kptv.splice.splicer import Splicer
 
 
 class Hub:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kptv.formats.mpegts.psi import Pat, Pmt, Stream, packets_of
+from kptv.formats.mpegts.psi import ElementaryStream, Pat, Pmt, packets_of
 
 AUD, SPS, PPS = b"\x00\x00\x01\x09\xf0", b"\x00\x00\x01\x67\x42\x00\x1e", b"\x00\x00\x01\x68\xce"
 IDR = b"\x00\x00\x01\x65\xb8\x00\x00\x00\x00\x00"  # first_mb 0, slice_type 2 (I)
@@ -45,7 +45,7 @@ class Maker:
     program: int = 1
     language: bytes = b""
     scrambled: bool = False
-    more: tuple[Stream, ...] = ()
+    more: tuple[ElementaryStream, ...] = ()
     counters: dict[int, int] = field(default_factory=dict)
     count: int = 0  # pictures so far
 
@@ -86,10 +86,10 @@ class Maker:
     def tables(self) -> bytes:
         streams = []
         if self.video is not None:
-            streams.append(Stream(self.video, self.video_type))
+            streams.append(ElementaryStream(self.video, self.video_type))
         if self.audio is not None:
             language = b"\x0a\x04" + self.language + b"\x00" if self.language else b""
-            streams.append(Stream(self.audio, self.audio_type, language))
+            streams.append(ElementaryStream(self.audio, self.audio_type, language))
         clock = self.video if self.video is not None else self.audio
         pmt = Pmt(self.program, 0, clock or 0, (*streams, *self.more))
         out = b""

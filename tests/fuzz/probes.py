@@ -32,10 +32,10 @@ from kptv.formats.m3u_bounds import (
 )
 from kptv.formats.mpegts.aligner import Aligner, sniff
 from kptv.formats.mpegts.inspector import Inspector
-from kptv.formats.mpegts.joining import Chunk, ViewerPatch, merge
 from kptv.formats.mpegts.playtime import Playtime
-from kptv.formats.mpegts.splicer import Splicer
 from kptv.formats.text import Lines
+from kptv.splice.joining import Chunk, ViewerPatch, merge
+from kptv.splice.splicer import Splicer
 from tests.fuzz.inputs import cut
 
 BASE = "http://panel.example/get.php?username=alice&password=s3cret"

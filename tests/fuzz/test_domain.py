@@ -30,7 +30,7 @@ from kptv.channels.served import render
 from kptv.config import Config, load_config
 from kptv.errors import ConfigError, Reason, UpstreamError
 from kptv.formats.m3u import ListParser
-from kptv.web.links import LONGEST, Ambiguous, meant, meant_path, without_playlist
+from kptv.web.players.links import LONGEST, Ambiguous, meant, meant_path, without_playlist
 from tests.fuzz import probes
 from tests.fuzz.inputs import NUMBER, URL, WORD, examples
 

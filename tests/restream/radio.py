@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kptv.formats.mpegts.clock import write_timestamp
 from kptv.formats.mpegts.packets import NULL_PACKET
-from kptv.formats.mpegts.psi import Pat, Pmt, Stream, packets_of
+from kptv.formats.mpegts.psi import ElementaryStream, Pat, Pmt, packets_of
 
 PMT_PID, AUDIO_PID = 0x1000, 0x101
 FRAME_TICKS = 1920  # of an AAC frame at 48 kHz
@@ -22,7 +22,7 @@ class Radio:
         """PAT, PMT and an audio frame that says ``mark``: whole packets."""
         counter = self._frames & 15
         tables = packets_of(Pat(1, 0, ((1, PMT_PID),)).section, 0, counter)
-        pmt = Pmt(1, 0, AUDIO_PID, (Stream(AUDIO_PID, 0x0F),))
+        pmt = Pmt(1, 0, AUDIO_PID, (ElementaryStream(AUDIO_PID, 0x0F),))
         tables += packets_of(pmt.section, PMT_PID, counter)
         stamp = bytearray(b"\x21\x00\x01\x00\x01")
         write_timestamp(stamp, 0, self._time)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from kptv.formats.mpegts.joining import Chunk, Entry
 from kptv.restream.buffer import Budget, ChunkBuffer
+from kptv.splice.joining import Chunk, StartPoint
 
 SIZE = 188
 CHUNK = Chunk(bytes(SIZE))
 
 
 def keyframe(clock: float) -> Chunk:
-    entry = Entry(0, clock, b"", frozenset(), frozenset(), 0x100, None)
+    entry = StartPoint(0, clock, b"", frozenset(), frozenset(), 0x100, None)
     return Chunk(bytes(SIZE), (entry,), clock)
 
 

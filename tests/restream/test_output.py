@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kptv.channels.model import Source, Stream
-from kptv.formats.mpegts import DEFAULT_SLATE, NULL_PID
+from kptv.config import DEFAULT_SLATE
+from kptv.formats.mpegts import NULL_PID
 from kptv.formats.mpegts.packets import pid_of
 from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.output import Output

@@ -11,7 +11,7 @@ import pytest
 from kptv.channels.model import Source, Stream
 from kptv.config import Config
 from kptv.errors import IsFile, Reason, UpstreamError
-from kptv.upstream.client import Client
+from kptv.upstream.client import HttpClient
 from kptv.upstream.hls.request import Requests
 from kptv.upstream.lists import Version, open_list
 from kptv.upstream.open import Opener
@@ -61,13 +61,13 @@ def config() -> Config:
 
 
 @pytest.fixture
-def client(config: Config) -> Iterator[Client]:
-    client = Client(config)
+def client(config: Config) -> Iterator[HttpClient]:
+    client = HttpClient(config)
     yield client
     client.close()
 
 
-def played(config: Config, client: Client, url: str) -> tuple[bytes, UpstreamError]:
+def played(config: Config, client: HttpClient, url: str) -> tuple[bytes, UpstreamError]:
     """All that comes of a stream, and why it ended."""
     data = b""
     with closing(Opener(config, client).open_stream(Stream(SOURCE, url))) as chunks:
@@ -81,7 +81,7 @@ def played(config: Config, client: Client, url: str) -> tuple[bytes, UpstreamErr
 
 @pytest.mark.parametrize("name", ODD)
 def test_of_an_odd_answer_every_packet_comes_out_and_nothing_else(
-    config: Config, client: Client, name: str
+    config: Config, client: HttpClient, name: str
 ) -> None:
     head, body = ODD[name]
     with RawServer(head + body) as server:
@@ -91,7 +91,7 @@ def test_of_an_odd_answer_every_packet_comes_out_and_nothing_else(
 
 
 @pytest.mark.parametrize("name", ["203", "HTTP/2.0", "no colon", "206", "120 lines", "two lengths"])
-def test_a_channel_list_in_an_odd_answer_is_read_whole(client: Client, name: str) -> None:
+def test_a_channel_list_in_an_odd_answer_is_read_whole(client: HttpClient, name: str) -> None:
     head, _ = ODD[name]
     body = chunked(LIST) if CHUNKED in head else LIST
     with RawServer(head + body) as server:
@@ -118,7 +118,7 @@ def test_a_channel_list_in_an_odd_answer_is_read_whole(client: Client, name: str
     ids=lambda value: str(value)[:40],
 )
 def test_what_is_not_whole_or_has_no_end_is_refused(
-    client: Client, head: bytes, reason: str
+    client: HttpClient, head: bytes, reason: str
 ) -> None:
     with RawServer(head + b"0123456789") as server, pytest.raises(UpstreamError, match=reason):
         client.get(SOURCE, server.url(), headers={}, timeout=(5, 5))
@@ -126,7 +126,7 @@ def test_what_is_not_whole_or_has_no_end_is_refused(
 
 @pytest.mark.parametrize("middle", [b"\r\n-5\r\n", b"x\r\n5\r\n", b"\r\n\r\n"])
 def test_chunks_that_cannot_be_told_end_the_stream_before_they_get_into_the_picture(
-    config: Config, client: Client, middle: bytes
+    config: Config, client: HttpClient, middle: bytes
 ) -> None:
     begin = b"%x\r\n%b" % (len(TS), TS)
     with RawServer(OK + CHUNKED + b"\r\n" + begin + middle + TS) as server:
@@ -136,7 +136,7 @@ def test_chunks_that_cannot_be_told_end_the_stream_before_they_get_into_the_pict
 
 
 def test_lines_that_are_no_field_are_told_of_once(
-    config: Config, client: Client, caplog: pytest.LogCaptureFixture
+    config: Config, client: HttpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     head, body = ODD["no colon"]
     with caplog.at_level(logging.INFO), RawServer(head + body) as server:
@@ -155,7 +155,7 @@ FILM = b"\0\0\0\x18ftypmp42" + bytes(5000)
     "status", [b"203 Fine", b"206 Part\r\nContent-Range: bytes 0-5011/5012", b"299 Hm"]
 )
 def test_a_film_in_any_success_is_a_whole_film(
-    config: Config, client: Client, status: bytes
+    config: Config, client: HttpClient, status: bytes
 ) -> None:
     answer = b"HTTP/1.1 " + status + b"\r\nContent-Length: 5012\r\n\r\n" + FILM
     with RawServer(answer) as server:
@@ -170,7 +170,7 @@ def test_a_film_in_any_success_is_a_whole_film(
         assert b"".join(body) == FILM
 
 
-def test_a_segment_in_any_success_is_a_whole_segment(config: Config, client: Client) -> None:
+def test_a_segment_in_any_success_is_a_whole_segment(config: Config, client: HttpClient) -> None:
     with (
         RawServer(b"HTTP/1.1 206 Part\r\nContent-Length: 188\r\n\r\n" + TS[:PACKET]) as server,
         Requests(config, client, Stream(SOURCE, server.url())) as requests,

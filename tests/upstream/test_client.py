@@ -16,7 +16,7 @@ from gevent.event import Event
 from gevent.server import StreamServer
 from kptv.channels.model import Source
 from kptv.config import Config
-from kptv.upstream.client import Client
+from kptv.upstream.client import HttpClient
 
 hung_up = Event()
 
@@ -36,7 +36,7 @@ def ask(client):
 
 for waits in range(4):
     hung_up.clear()
-    client = Client(config).alone(source)
+    client = HttpClient(config).alone(source)
     assert ask(client).content == b"hi"
     assert not hung_up.is_set()
     asking = gevent.spawn(ask, client)
@@ -57,7 +57,7 @@ from gevent import socket
 from kptv.channels.model import Source
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
-from kptv.upstream.client import Client
+from kptv.upstream.client import HttpClient
 
 gc.disable()
 
@@ -84,7 +84,7 @@ for filler in fillers:
 
 for scheme, listener in (("http", full), ("https", silent)):
     source = Source(1, f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/", 1)
-    client = Client(Config(sources=(source,)))
+    client = HttpClient(Config(sources=(source,)))
     for why in (UpstreamError(Reason.TIMEOUT), gevent.GreenletExit()):
         before = sockets()
         asking = gevent.spawn(client.get, source, source.url, headers={}, timeout=(5, 5))

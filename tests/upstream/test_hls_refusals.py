@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from kptv.formats.hls.playlist import Key, Segment
+from kptv.formats.hls.playlist import EncryptionKey, Segment
 from kptv.upstream.hls.refusals import asked_instead
 
 
 def segment(number: int, key: str = "") -> Segment:
-    return Segment(f"http://h/{number}.ts", 2.0, number, 0, key=Key("AES-128", key or None))
+    return Segment(
+        f"http://h/{number}.ts", 2.0, number, 0, key=EncryptionKey("AES-128", key or None)
+    )
 
 
 LISTED = [segment(number, f"http://h/key{number // 2}") for number in range(10, 16)]

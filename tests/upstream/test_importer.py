@@ -23,7 +23,7 @@ from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.upstream import importer as importer_module
 from kptv.upstream import lists as lists_module
-from kptv.upstream.client import Client
+from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer, retry_delay
 
 LIMIT = 20.0  # seconds that any wait may take
@@ -82,7 +82,7 @@ class Rig:
     def __init__(self, folder: Path, *urls: str, client: Any = None, **settings: Any) -> None:
         sources = tuple(Source(number, url, 1) for number, url in enumerate(urls, start=1))
         config = Config(sources=sources, data_dir=folder, **settings)
-        self.client = client or Client(config)
+        self.client = client or HttpClient(config)
         self.catalogs: list[Catalog] = []
         self.told = Event()  # of a catalog
         self.rounds = 0
@@ -456,7 +456,7 @@ def test_lists_that_never_end_keep_no_other_from_importing(
         """Begins a list and sends no more."""
 
         def get(self, source: Source, *args: Any, **options: Any) -> Any:
-            response = Client(rig_config).get(source, *args, **options)
+            response = HttpClient(rig_config).get(source, *args, **options)
             if source.number < 5:
                 read = response.raw.read1
                 parts = iter([read(bytes_sent)] if bytes_sent else [])
@@ -584,7 +584,7 @@ def test_while_there_is_no_catalog_yet_a_slow_source_is_not_waited_for(
 class SlowClient(WaitingClient):
     """A panel that makes the list when asked: nothing before it is told to, then what it has."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: HttpClient) -> None:
         super().__init__()
         self._client = client
 
@@ -607,7 +607,7 @@ def test_a_slow_source_holds_up_no_round_and_joins_the_catalog_when_it_is_done(
     monkeypatch.setattr(importer_module, "PATIENCE", 0.05)
     path = tmp_path / "list.m3u"
     path.write_bytes(LIST)
-    client = SlowClient(Client(Config(sources=())))
+    client = SlowClient(HttpClient(Config(sources=())))
     rig = make(server.url, str(path), client=client, import_refresh_interval=0.1)
     rig.importer.start()
     with gevent.Timeout(LIMIT):

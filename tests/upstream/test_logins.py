@@ -13,7 +13,7 @@ import requests
 from kptv.channels.model import Source, Stream
 from kptv.config import Config
 from kptv.errors import IsFile, UpstreamError
-from kptv.upstream.client import Client
+from kptv.upstream.client import HttpClient
 from kptv.upstream.hls.request import Requests
 from kptv.upstream.lists import Version, open_list
 from kptv.upstream.open import Opener
@@ -37,8 +37,8 @@ def config() -> Config:
 
 
 @pytest.fixture
-def client(config: Config) -> Iterator[Client]:
-    client = Client(config)
+def client(config: Config) -> Iterator[HttpClient]:
+    client = HttpClient(config)
     yield client
     client.close()
 
@@ -52,7 +52,7 @@ def statuses(provider: Provider) -> str:
     return "".join((r.headers.get("authorization") or "n")[0].lower() for r in provider.requests)
 
 
-def read(config: Config, client: Client, url: str, **headers: str) -> bytes:
+def read(config: Config, client: HttpClient, url: str, **headers: str) -> bytes:
     stream = Stream(config.sources[0], url, headers=headers)
     with closing(Opener(config, client).open_stream(stream)) as chunks:
         return b"".join(islice(chunks, 3))
@@ -70,7 +70,7 @@ def read(config: Config, client: Client, url: str, **headers: str) -> bytes:
     ],
 )
 def test_a_stream_plays_behind_a_digest_of_any_kind(
-    config: Config, client: Client, provider: Provider, gate: Callable[[], Gate]
+    config: Config, client: HttpClient, provider: Provider, gate: Callable[[], Gate]
 ) -> None:
     provider.gate = gate()
     stream = provider.add_channel("News", path="/live//1.ts")
@@ -81,7 +81,7 @@ def test_a_stream_plays_behind_a_digest_of_any_kind(
 
 
 def test_who_has_answered_a_challenge_is_not_asked_again_until_the_nonce_is_too_old(
-    config: Config, client: Client, provider: Provider
+    config: Config, client: HttpClient, provider: Provider
 ) -> None:
     provider.gate = Gate(USER, PASSWORD, uses=3)
     stream = provider.add_channel("News")
@@ -93,7 +93,7 @@ def test_who_has_answered_a_challenge_is_not_asked_again_until_the_nonce_is_too_
 
 
 def test_a_wrong_password_is_shown_once_and_refused(
-    config: Config, client: Client, provider: Provider
+    config: Config, client: HttpClient, provider: Provider
 ) -> None:
     stream = provider.add_channel("News")
     with pytest.raises(UpstreamError) as caught:
@@ -104,7 +104,7 @@ def test_a_wrong_password_is_shown_once_and_refused(
 
 
 def test_an_address_without_user_and_password_answers_no_challenge(
-    config: Config, client: Client, provider: Provider
+    config: Config, client: HttpClient, provider: Provider
 ) -> None:
     stream = provider.add_channel("News")
     with pytest.raises(UpstreamError) as caught:
@@ -114,7 +114,7 @@ def test_an_address_without_user_and_password_answers_no_challenge(
 
 
 def test_a_server_that_wants_it_plain_gets_it_plain(
-    config: Config, client: Client, provider: Provider
+    config: Config, client: HttpClient, provider: Provider
 ) -> None:
     provider.gate = None
     stream = provider.add_channel("News")
@@ -124,7 +124,7 @@ def test_a_server_that_wants_it_plain_gets_it_plain(
 
 
 def test_a_list_and_a_film_and_its_ranges_come_behind_a_digest(
-    config: Config, client: Client, provider: Provider
+    config: Config, client: HttpClient, provider: Provider
 ) -> None:
     source = Source(1, with_login(provider.list_url), 1)
     provider.add_channel("News")
@@ -144,7 +144,7 @@ def test_a_list_and_a_film_and_its_ranges_come_behind_a_digest(
 
 
 def test_playlists_segments_and_keys_come_behind_a_digest_over_one_connection_with_one_challenge(
-    config: Config, client: Client, provider: Provider
+    config: Config, client: HttpClient, provider: Provider
 ) -> None:
     for name in ("list.m3u8", "1.ts", "1.key"):
         provider.add_file(f"/live/{name}", name.encode())
@@ -157,7 +157,7 @@ def test_playlists_segments_and_keys_come_behind_a_digest_over_one_connection_wi
 
 
 def test_the_answer_that_is_redirected_on_its_server_keeps_its_login_and_elsewhere_has_none(
-    config: Config, client: Client, provider: Provider
+    config: Config, client: HttpClient, provider: Provider
 ) -> None:
     source = config.sources[0]
     with Provider() as edge:
@@ -182,7 +182,7 @@ def test_the_answer_that_is_redirected_on_its_server_keeps_its_login_and_elsewhe
 
 
 def test_an_entrys_own_authorization_is_for_its_own_server(
-    config: Config, client: Client, provider: Provider
+    config: Config, client: HttpClient, provider: Provider
 ) -> None:
     provider.gate = None
     with Provider() as edge:
@@ -194,7 +194,7 @@ def test_an_entrys_own_authorization_is_for_its_own_server(
         assert statuses(edge) == "n"
 
 
-def test_an_endless_refusal_is_hung_up_on(config: Config, client: Client) -> None:
+def test_an_endless_refusal_is_hung_up_on(config: Config, client: HttpClient) -> None:
     with Provider(bitrate=20_000_000) as provider:
         stream = provider.add_channel("News")
         refusal = {"WWW-Authenticate": 'Digest realm="r", nonce="n"', "Content-Length": "99999999"}

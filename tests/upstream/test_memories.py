@@ -19,9 +19,9 @@ from kptv.errors import IsLive, UpstreamError
 from kptv.formats.hls.playlist import MediaPlaylist
 from kptv.formats.hls.reader import parse
 from kptv.formats.hls.tracker import LiveTracker
-from kptv.upstream.client import Client
+from kptv.upstream.client import HttpClient
 from kptv.upstream.hls.pipe import Pipe
-from kptv.upstream.hls.playlists import Place, Reader
+from kptv.upstream.hls.playlists import Position, Reader
 from kptv.upstream.lists import Version, open_list
 from kptv.upstream.open import Opener
 from tests.numbered_ts import NumberedStream, marks
@@ -89,13 +89,13 @@ def origin() -> Iterator[Origin]:
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
-    client = Client(Config(sources=(SOURCE,)))
+def client() -> Iterator[HttpClient]:
+    client = HttpClient(Config(sources=(SOURCE,)))
     yield client
     client.close()
 
 
-def get(client: Client, url: str, **headers: str) -> int:
+def get(client: HttpClient, url: str, **headers: str) -> int:
     """The status that comes of a request."""
     try:
         response = client.get(SOURCE, url, headers=headers, timeout=(5, 5))
@@ -105,7 +105,7 @@ def get(client: Client, url: str, **headers: str) -> int:
         return response.status_code if response.content == b"" else 0
 
 
-def log_in(client: Client, origin: Origin, url: str = "", cookie: str = "sid=old") -> None:
+def log_in(client: HttpClient, origin: Origin, url: str = "", cookie: str = "sid=old") -> None:
     origin.answer = lambda path, sent: (200, {"Set-Cookie": f"{cookie}; Path=/"}, b"")
     assert get(client, (url or origin.url) + "/login") == 200
     origin.take()
@@ -116,7 +116,7 @@ def log_in(client: Client, origin: Origin, url: str = "", cookie: str = "sid=old
 
 @pytest.mark.parametrize("status", [401, 403, 410, 431])
 def test_a_cookie_of_a_session_that_is_over_is_left_out_at_once_and_for_good(
-    client: Client, origin: Origin, status: int
+    client: HttpClient, origin: Origin, status: int
 ) -> None:
     log_in(client, origin)
     origin.answer = lambda path, cookie: (status if cookie else 200, {}, b"")
@@ -129,7 +129,7 @@ def test_a_cookie_of_a_session_that_is_over_is_left_out_at_once_and_for_good(
 
 @pytest.mark.parametrize("status", [403, 404, 503])
 def test_a_cookie_that_was_not_to_blame_is_kept(
-    client: Client, origin: Origin, status: int
+    client: HttpClient, origin: Origin, status: int
 ) -> None:
     log_in(client, origin)
     origin.answer = lambda path, cookie: (status, {}, b"")
@@ -141,7 +141,7 @@ def test_a_cookie_that_was_not_to_blame_is_kept(
 
 
 def test_a_refusal_without_cookies_and_one_of_a_cookie_from_the_list_are_not_asked_again(
-    client: Client, origin: Origin
+    client: HttpClient, origin: Origin
 ) -> None:
     origin.answer = lambda path, cookie: (403, {}, b"")
     assert get(client, f"{origin.url}/live") == 403
@@ -168,7 +168,7 @@ def test_segments_that_go_on_to_be_refused_behind_a_fresh_start_come_without_the
     assert len(marks(read(opener, f"{origin.url}/link"))) == 600
 
 
-def test_what_one_host_refused_is_still_sent_to_another(client: Client, origin: Origin) -> None:
+def test_what_one_host_refused_is_still_sent_to_another(client: HttpClient, origin: Origin) -> None:
     log_in(client, origin, cookie="sid=one")
     log_in(client, origin, origin.other_url, cookie="sid=two")
     origin.answer = lambda path, cookie: (403 if cookie == "sid=one" else 200, {}, b"")
@@ -178,7 +178,7 @@ def test_what_one_host_refused_is_still_sent_to_another(client: Client, origin: 
 
 
 def test_behind_a_redirect_it_is_asked_from_the_links_own_address_with_what_that_sets(
-    client: Client, origin: Origin
+    client: HttpClient, origin: Origin
 ) -> None:
     log_in(client, origin)
     tokens = iter("abcd")
@@ -197,7 +197,7 @@ def test_behind_a_redirect_it_is_asked_from_the_links_own_address_with_what_that
 
 
 def test_a_cookie_that_a_stream_found_to_be_over_is_over_for_those_after_it(
-    client: Client, origin: Origin
+    client: HttpClient, origin: Origin
 ) -> None:
     log_in(client, origin)
     origin.answer = lambda path, cookie: (403 if cookie else 200, {}, b"")
@@ -225,7 +225,7 @@ def read(opener: Opener, url: str, pieces: int = 1_000_000) -> bytes:
 
 
 @pytest.fixture
-def opener(client: Client) -> Opener:
+def opener(client: HttpClient) -> Opener:
     return Opener(Config(sources=(SOURCE,), stall_timeout=3.0), client)
 
 
@@ -350,7 +350,7 @@ def live(first: int) -> MediaPlaylist:
     return parsed
 
 
-def reader_at(place: Place) -> Reader:
+def reader_at(place: Position) -> Reader:
     http: object = None
     return Reader(http, Config(sources=(SOURCE,)), Stream(SOURCE, "http://x/"), Pipe(), place)  # type: ignore[arg-type]
 
@@ -361,7 +361,7 @@ def test_a_place_is_kept_over_openings_that_fail_but_not_where_all_that_comes_is
     while tracker.next_due():
         pass
     tracker.pause()
-    place = Place(tracker, None)
+    place = Position(tracker, None)
     refused = reader_at(place)
     assert refused.place() is not None, "nothing came that could tell"
     stale = reader_at(place)
@@ -386,7 +386,7 @@ def test_what_was_a_film_and_is_live_by_now_is_told_from_what_is_broken(
 
 
 def test_a_list_that_has_not_changed_but_is_behind_another_redirect_is_fetched_anew(
-    client: Client, origin: Origin
+    client: HttpClient, origin: Origin
 ) -> None:
     folders = ["one", "two", "two"]
 

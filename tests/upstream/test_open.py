@@ -19,7 +19,7 @@ from kptv.channels.model import Source, Stream
 from kptv.config import Config
 from kptv.errors import IsFile, IsLive, Reason, UpstreamError
 from kptv.formats.dash import is_dash, is_dash_film
-from kptv.upstream.client import Client, parse_retry_after
+from kptv.upstream.client import HttpClient, parse_retry_after
 from kptv.upstream.open import Opener, length_of
 from tests.functional.failing import RawServer
 from tests.provider import Bad, How, Provider, Reply
@@ -42,7 +42,7 @@ def served(provider: Provider) -> Served:
 @pytest.fixture
 def opener() -> Iterator[Opener]:
     config = Config(sources=(SOURCE,), user_agent="Test/1", req_referrer="http://ref/", ffmpeg="")
-    client = Client(config)
+    client = HttpClient(config)
     yield Opener(config, client)
     client.close()
 

@@ -17,7 +17,7 @@ from kptv.channels.model import Source, Stream
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.hls.aes import KEY_SIZE
-from kptv.upstream.client import Client
+from kptv.upstream.client import HttpClient
 from kptv.upstream.open import Opener
 from tests.hls_origin import HlsOrigin
 from tests.numbered_ts import NumberedStream
@@ -100,7 +100,7 @@ def test_a_real_playlist_is_played_or_refused_as_its_tags_say(
     text = file.read_bytes().decode()
     origin.files = {"/real.m3u8": _on_loopback(text).encode()}
     config = Config(sources=(SOURCE,), ffmpeg="", min_data_size=188, stall_timeout=2.0)
-    with closing(Client(config)) as client:
+    with closing(HttpClient(config)) as client:
         told = ""
         stream = Stream(SOURCE, f"http://127.0.0.1:{origin.port}/real.m3u8")
         try:

@@ -14,8 +14,8 @@ from kptv.channels.reach import Private, addresses_in, headers_for
 from kptv.config import Config
 from kptv.errors import UpstreamError
 from kptv.formats.addresses import is_below
-from kptv.upstream.client import Client, hang_up
-from kptv.upstream.names import Endpoint, Names
+from kptv.upstream.client import HttpClient, hang_up
+from kptv.upstream.resolver import Endpoint, Resolver
 from kptv.upstream.road import Roads
 from tests.provider import Provider, Reply
 
@@ -44,12 +44,12 @@ def provider(start_provider: Callable[..., Provider]) -> Provider:
 
 
 @pytest.fixture
-def client_of() -> Iterator[Callable[..., Client]]:
-    made: list[Client] = []
+def client_of() -> Iterator[Callable[..., HttpClient]]:
+    made: list[HttpClient] = []
 
-    def make(policy: Private = Private.AUTO, own_port: int = 1) -> Client:
-        roads = Roads(policy, own_port, Names(ask))
-        made.append(Client(Config(sources=()), roads))
+    def make(policy: Private = Private.AUTO, own_port: int = 1) -> HttpClient:
+        roads = Roads(policy, own_port, Resolver(ask))
+        made.append(HttpClient(Config(sources=()), roads))
         return made[-1]
 
     with gevent.Timeout(20):
@@ -60,7 +60,7 @@ def client_of() -> Iterator[Callable[..., Client]]:
 
 
 def ask_for(
-    client: Client, source: Source, url: str, headers: Mapping[str, str] | None = None
+    client: HttpClient, source: Source, url: str, headers: Mapping[str, str] | None = None
 ) -> str:
     """What becomes of a request: a status, or why there was none."""
     try:
@@ -73,7 +73,7 @@ def ask_for(
 
 @pytest.mark.parametrize("name", ["router.example", "127.0.0.1", "localhost"])
 def test_a_public_list_leads_to_no_private_address(
-    provider: Provider, client_of: Callable[..., Client], name: str
+    provider: Provider, client_of: Callable[..., HttpClient], name: str
 ) -> None:
     url = f"http://{name}:{provider.port}/live/a/b/1.ts"
     said = ask_for(client_of(), PUBLIC, url)
@@ -84,20 +84,20 @@ def test_a_public_list_leads_to_no_private_address(
 
 @pytest.mark.parametrize("source", [HOME, FILE, Source(1, "http://127.0.0.1:1/list", 1)])
 def test_a_private_list_leads_home(
-    provider: Provider, client_of: Callable[..., Client], source: Source
+    provider: Provider, client_of: Callable[..., HttpClient], source: Source
 ) -> None:
     url = f"http://router.example:{provider.port}{provider.list.path}"
     assert ask_for(client_of(), source, url) == "200"
 
 
-def test_the_operator_decides(provider: Provider, client_of: Callable[..., Client]) -> None:
+def test_the_operator_decides(provider: Provider, client_of: Callable[..., HttpClient]) -> None:
     url = f"http://router.example:{provider.port}{provider.list.path}"
     assert ask_for(client_of(Private.ALWAYS), PUBLIC, url) == "200"
     assert "private" in ask_for(client_of(Private.NEVER), HOME, url)
 
 
 def test_the_list_itself_may_be_anywhere_whatever_is_set(
-    provider: Provider, client_of: Callable[..., Client]
+    provider: Provider, client_of: Callable[..., HttpClient]
 ) -> None:
     source = Source(1, provider.list_url, 1)
     assert ask_for(client_of(Private.NEVER), source, provider.list_url) == "200"
@@ -105,7 +105,7 @@ def test_the_list_itself_may_be_anywhere_whatever_is_set(
 
 
 def test_a_redirect_leads_no_further_than_the_list_may(
-    provider: Provider, client_of: Callable[..., Client]
+    provider: Provider, client_of: Callable[..., HttpClient]
 ) -> None:
     moved = f"http://home.example:{provider.port}/moved"
     stream = provider.stream("/live/a/b/9.ts")
@@ -116,7 +116,7 @@ def test_a_redirect_leads_no_further_than_the_list_may(
 
 
 def test_the_proxys_own_links_are_refused(
-    provider: Provider, client_of: Callable[..., Client]
+    provider: Provider, client_of: Callable[..., HttpClient]
 ) -> None:
     said = ask_for(client_of(own_port=provider.port), HOME, provider.list_url)
     assert said == "bad_url: a link of this proxy itself"
@@ -140,7 +140,7 @@ def test_a_link_below_base_url_is_our_own(url: str, below: bool) -> None:
 
 
 def test_a_name_with_a_dead_address_is_reached_by_its_next(
-    provider: Provider, client_of: Callable[..., Client]
+    provider: Provider, client_of: Callable[..., HttpClient]
 ) -> None:
     client = client_of()
     places = [
@@ -152,7 +152,7 @@ def test_a_name_with_a_dead_address_is_reached_by_its_next(
 
 
 def test_an_entrys_own_headers_stay_with_its_host(
-    provider: Provider, client_of: Callable[..., Client]
+    provider: Provider, client_of: Callable[..., HttpClient]
 ) -> None:
     headers = {
         "X-Token": "s3cret",
@@ -199,7 +199,7 @@ def test_what_goes_with_a_segment_is_said_by_its_host() -> None:
     ],
 )
 def test_what_ffmpeg_would_open_is_checked_before(
-    client_of: Callable[..., Client], url: str, refused: str
+    client_of: Callable[..., HttpClient], url: str, refused: str
 ) -> None:
     road = client_of().roads.to(PUBLIC)
     if not refused:
@@ -242,7 +242,7 @@ def test_headers_go_to_ffmpeg_only_where_all_it_opens_is_at_home() -> None:
 
 
 def test_only_the_list_itself_may_be_anywhere_not_what_begins_as_its_address_does(
-    provider: Provider, client_of: Callable[..., Client]
+    provider: Provider, client_of: Callable[..., HttpClient]
 ) -> None:
     url = f"http://home.example:{provider.port}{provider.list.path}"
     source = Source(1, url[:-1], 1)

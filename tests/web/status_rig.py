@@ -25,13 +25,13 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Client, Subscriber
 from kptv.restream.vitals import Vitals
 from kptv.upstream.importer import ImportState
-from kptv.web.admin import Admin
-from kptv.web.api import api_blueprint
 from kptv.web.clients import Clients
-from kptv.web.directory import Directory
-from kptv.web.events import Feed
-from kptv.web.status import status_blueprint
-from kptv.web.view import View
+from kptv.web.page.admin import Admin
+from kptv.web.page.api import api_blueprint
+from kptv.web.page.directory import Directory
+from kptv.web.page.events import EventStream
+from kptv.web.page.status import status_blueprint
+from kptv.web.page.view import View
 from tests.restream.radio import Radio, marks
 
 LIMIT = 10.0  # seconds; what hangs, fails
@@ -91,7 +91,7 @@ class StatusRig:
             stale_names=lambda number: 0,
             started=time(),
         )
-        self.feed = Feed(self.view)
+        self.feed = EventStream(self.view)
         self.now = 1000.0
         self.held: list[float] = []  # seconds that tries waited
         self.admin = Admin(token, self.clients, lambda: self.now, self.held.append)

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from werkzeug.test import TestResponse
 
 from kptv.errors import Reason, UpstreamError
-from kptv.web.admin import CSRF_HEADER
-from kptv.web.openapi import description
+from kptv.web.page.admin import CSRF_HEADER
+from kptv.web.page.openapi import description
 from tests.restream.test_hub import until
 from tests.web.status_rig import LIMIT, LISTS, MARK, TOKEN, StatusRig, catalog_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kptv.web import directory as directory_module
-from kptv.web.directory import Directory
+from kptv.web.page import directory as directory_module
+from kptv.web.page.directory import Directory
 from tests.channels.test_catalog import catalog, listing
 
 

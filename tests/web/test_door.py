@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kptv.web.door import Door, Place
+from kptv.web.door import Admission, Door
 
 
 class Hall:
@@ -12,10 +12,10 @@ class Hall:
         self.door = Door(10, 2)
         self.hung_up: list[int] = []
 
-    def enter(self, number: int) -> Place | None:
+    def enter(self, number: int) -> Admission | None:
         return self.door.enter(lambda: self.hung_up.append(number))
 
-    def fill(self, count: int = 10) -> list[Place]:
+    def fill(self, count: int = 10) -> list[Admission]:
         places = [self.enter(number) for number in range(count)]
         assert None not in places
         return [place for place in places if place]

@@ -16,7 +16,7 @@ from kptv.channels.model import Source
 from kptv.channels.packing import pack
 from kptv.formats.m3u import ListParser
 from kptv.pace import drive
-from kptv.web.links import Ambiguous, meant, meant_path, without_playlist
+from kptv.web.players.links import Ambiguous, meant, meant_path, without_playlist
 
 NAMES = ["News", "Sky News HD", "BBC One +1", "x", "x.ts", "a+b", "Top/24", "100% Hits", "A B"]
 NAMES += ["Canal+ Sport HD", "Channel #1", "What?"]

@@ -21,9 +21,9 @@ from kptv.metrics import Metrics
 from kptv.pace import drive
 from kptv.restream.hubs import Hubs
 from kptv.web.clients import Clients
-from kptv.web.playlist import BLOCK_SIZE, ServedLists, playlist_blueprint, prepare
-from kptv.web.status import status_blueprint
-from kptv.web.stream import stream_blueprint
+from kptv.web.page.status import status_blueprint
+from kptv.web.players.lists import BLOCK_SIZE, ServedLists, playlist_blueprint, prepare
+from kptv.web.players.ts import stream_blueprint
 
 LIST = """#EXTM3U
 #EXTINF:-1 group-title="UK | News",BBC News

@@ -11,7 +11,7 @@ from kptv.channels.model import Channel
 from kptv.config import LOOPBACK
 from kptv.errors import IsFile
 from kptv.web.clients import Clients
-from kptv.web.stream import stream_blueprint
+from kptv.web.players.ts import stream_blueprint
 from tests.restream.test_hub import NEWS, SOURCES, FakeFile, Rig, until
 
 

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from kptv.restream.subscriber import Client, Subscriber
-from kptv.web.events import WHOLE_EVERY, message
+from kptv.web.page.events import WHOLE_EVERY, message
 from tests.web.status_rig import MARK, StatusRig
 
 VIEWERS = 1000

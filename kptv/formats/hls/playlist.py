@@ -10,7 +10,7 @@ SHORTEST_TARGET = 0.5  # seconds of a target duration: all waits and deadlines a
 IDENTITY = "identity"  # the KEYFORMAT of a plain key (RFC 8216, 4.3.2.4)
 
 
-class Kind(StrEnum):
+class PlaylistKind(StrEnum):
     """What a body is."""
 
     MULTIVARIANT = "multivariant playlist"
@@ -32,7 +32,7 @@ class ByteRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class EncryptionKey:
     """How segments are encrypted (RFC 8216, 4.3.2.4)."""
 
     method: str  # AES-128, SAMPLE-AES, …: upper case
@@ -64,7 +64,7 @@ class Segment:
     discontinuity_sequence: int
     discontinuity: bool = False  # has the tag
     byte_range: ByteRange | None = None
-    key: Key | None = None
+    key: EncryptionKey | None = None
     map: Map | None = None
     gap: bool = False
     time: float | None = None  # Unix time of its start (EXT-X-PROGRAM-DATE-TIME)

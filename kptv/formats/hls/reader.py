@@ -13,16 +13,16 @@ from kptv.formats.hls.playlist import (
     SHORTEST_TARGET,
     BadPlaylist,
     ByteRange,
-    Key,
-    Kind,
+    EncryptionKey,
     Map,
     MediaPlaylist,
     MultivariantPlaylist,
+    PlaylistKind,
     Rendition,
     Segment,
     Variant,
 )
-from kptv.formats.hls.tags import MAX_DURATION, State, decimal, read_tags
+from kptv.formats.hls.tags import MAX_DURATION, TagState, decimal, read_tags
 from kptv.formats.hls.variables import Variables
 
 MAX_BYTES = 5 * 1024**2  # of a playlist; the longest honest ones have some hundred KB
@@ -43,15 +43,15 @@ _ASSUMED = 2.0  # seconds, where a playlist says 0 of all: until the media says 
 _PLAIN_NAME = re.compile(r"[^/?#:.][^/?#:]*")  # a file beside the playlist
 
 
-def what_is(body: bytes) -> Kind:
+def what_is(body: bytes) -> PlaylistKind:
     """What a body is, by its start; the more of it, the surer, to _LOOKED_AT bytes."""
     body = body[:_LOOKED_AT]
     start = _BEFORE_THE_START.match(body, 0, _BEFORE)
     if not start or not body.startswith(b"#EXTM3U", start.end()):
-        return Kind.OTHER
+        return PlaylistKind.OTHER
     if _MULTIVARIANT_TAGS.search(body):
-        return Kind.MULTIVARIANT
-    return Kind.MEDIA if _MEDIA_TAGS.search(body) else Kind.CHANNEL_LIST
+        return PlaylistKind.MULTIVARIANT
+    return PlaylistKind.MEDIA if _MEDIA_TAGS.search(body) else PlaylistKind.CHANNEL_LIST
 
 
 def first_link(body: bytes, url: str) -> str | None:
@@ -73,16 +73,16 @@ def parse(
     if len(body) > MAX_BYTES:
         raise BadPlaylist(f"larger than {MAX_BYTES // 1024**2} MB")
     kind = what_is(body)
-    if kind in (Kind.OTHER, Kind.CHANNEL_LIST):
+    if kind in (PlaylistKind.OTHER, PlaylistKind.CHANNEL_LIST):
         raise BadPlaylist(f"not an HLS playlist: {kind}")
     variables = Variables(url, imported or {})
     data = read_tags(body.decode("utf-8", "replace").lstrip("\ufeff"), variables)
-    if kind is Kind.MULTIVARIANT:
+    if kind is PlaylistKind.MULTIVARIANT:
         return _multivariant(data, url, variables)
     return _media(data, url)
 
 
-def _multivariant(data: State, url: str, variables: Variables) -> MultivariantPlaylist:
+def _multivariant(data: TagState, url: str, variables: Variables) -> MultivariantPlaylist:
     variants = [_variant(item, url) for item in data["playlists"]]
     usable = tuple(variant for variant in variants if variant and variant.uri != url)
     if not usable:
@@ -92,7 +92,7 @@ def _multivariant(data: State, url: str, variables: Variables) -> MultivariantPl
     return MultivariantPlaylist(url, usable, renditions, variables.values)
 
 
-def _variant(item: State, url: str) -> Variant | None:
+def _variant(item: TagState, url: str) -> Variant | None:
     uri = _resolved(url, item["uri"], schemes=())
     info: dict[str, str] = item["stream_info"]
     if uri is None:
@@ -122,7 +122,7 @@ def _rendition(item: dict[str, str], url: str) -> Rendition:
     )
 
 
-def _media(data: State, url: str) -> MediaPlaylist:
+def _media(data: TagState, url: str) -> MediaPlaylist:
     items = [item for item in data["segments"] if "uri" in item]  # the last may lack its URI
     told = _target(data.get("targetduration"), [item.get("duration") for item in items])
     target = max(told, SHORTEST_TARGET)
@@ -147,11 +147,11 @@ def _media(data: State, url: str) -> MediaPlaylist:
 
 
 def _segments(
-    items: list[State], url: str, target: float, first: int, discontinuity_sequence: int
+    items: list[TagState], url: str, target: float, first: int, discontinuity_sequence: int
 ) -> Iterator[Segment]:
     """The segments; a bad one stays as a gap, or all that follow would be numbered wrong."""
     ends: dict[str, int] = {}  # where the last byte range of a resource ended
-    keys: dict[int, Key] = {}  # one value for all segments that share a tag
+    keys: dict[int, EncryptionKey] = {}  # one value for all segments that share a tag
     maps: dict[int, Map | None] = {}  # likewise
     time: float | None = None
     for number, item in enumerate(items, start=first):
@@ -184,10 +184,10 @@ def _segments(
         time = time + duration if time is not None else None
 
 
-def _key(attributes: dict[str, str], url: str) -> Key:
+def _key(attributes: dict[str, str], url: str) -> EncryptionKey:
     uri = attributes.get("URI")
     iv = re.fullmatch(r"0[xX]([0-9a-fA-F]{1,32})", attributes.get("IV", ""))
-    return Key(
+    return EncryptionKey(
         method=attributes.get("METHOD", "").upper(),
         uri=uri if uri and is_data(uri) else _resolved(url, uri or ""),
         # One that cannot be read spoils 16 bytes a segment at worst: not worth the channel.

@@ -29,10 +29,10 @@ _ATTRIBUTE = re.compile(r'(?<![A-Za-z0-9-])([A-Za-z0-9-]++)\s*+=\s*+("[^"]*"|[^,
 # str.splitlines, which the package uses, splits at these too; names and URLs may hold them.
 _FALSE_LINE_ENDS = re.compile("[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
-State = dict[str, Any]
+TagState = dict[str, Any]
 
 
-def read_tags(text: str, variables: Variables) -> State:
+def read_tags(text: str, variables: Variables) -> TagState:
     """What the m3u8 package makes of a playlist, with the values of ``_READERS``.
 
     Its own variables are in ``variables`` then. Raises BadPlaylist where there is too much of it.
@@ -46,7 +46,7 @@ def read_tags(text: str, variables: Variables) -> State:
     lines = _lines(text)
     if DEFINE in text:
         lines = _with_variables(lines, variables)
-    data: State = m3u8.parse("\n".join(map(_short, lines)), custom_tags_parser=_read_tag)
+    data: TagState = m3u8.parse("\n".join(map(_short, lines)), custom_tags_parser=_read_tag)
     return data
 
 
@@ -86,7 +86,7 @@ def _lines(text: str) -> Iterator[str]:
 # --- The tags: each reader puts its value where the package's own would ------------------
 
 
-def _read_tag(line: str, _number: int, data: State, state: State) -> bool:
+def _read_tag(line: str, _number: int, data: TagState, state: TagState) -> bool:
     """True: done with this line; False: the package reads it."""
     name, _, value = line.partition(":")
     if name in _PLAIN_TAGS:
@@ -96,21 +96,21 @@ def _read_tag(line: str, _number: int, data: State, state: State) -> bool:
     return True  # what is not needed here is not read: it cannot fail, and costs nothing
 
 
-def _segment_state(state: State) -> State:
+def _segment_state(state: TagState) -> TagState:
     state["expect_segment"] = True
-    segment: State = state.setdefault("segment", {})
+    segment: TagState = state.setdefault("segment", {})
     return segment
 
 
-def _read_extinf(value: str, _data: State, state: State) -> None:
+def _read_extinf(value: str, _data: TagState, state: TagState) -> None:
     _segment_state(state)["duration"] = seconds(value.partition(",")[0])
 
 
-def _read_byterange(value: str, _data: State, state: State) -> None:
+def _read_byterange(value: str, _data: TagState, state: TagState) -> None:
     _segment_state(state)["byterange"] = value.strip('"')
 
 
-def _read_time(value: str, _data: State, state: State) -> None:
+def _read_time(value: str, _data: TagState, state: TagState) -> None:
     try:
         time = datetime.fromisoformat(value)
         state["program_date_time"] = time.replace(tzinfo=time.tzinfo or UTC).timestamp()
@@ -118,10 +118,10 @@ def _read_time(value: str, _data: State, state: State) -> None:
         pass
 
 
-def _read_key(value: str, _data: State, state: State) -> None:
+def _read_key(value: str, _data: TagState, state: TagState) -> None:
     """A key holds until the next one of its KEYFORMAT; several may hold side by side."""
     attributes = attribute_list(value)
-    held: dict[str, State] = state.get("held_keys", {})
+    held: dict[str, TagState] = state.get("held_keys", {})
     if attributes.get("METHOD", "").upper() in ("NONE", ""):
         held = {}
     elif len(held) < _MOST_KEYS:
@@ -130,24 +130,24 @@ def _read_key(value: str, _data: State, state: State) -> None:
     state["current_key"] = held.get(IDENTITY) or next(iter(held.values()), None)
 
 
-def _read_map(value: str, _data: State, state: State) -> None:
+def _read_map(value: str, _data: TagState, state: TagState) -> None:
     state["current_segment_map"] = attribute_list(value)
 
 
-def _read_stream_inf(value: str, data: State, state: State) -> None:
+def _read_stream_inf(value: str, data: TagState, state: TagState) -> None:
     if len(data["playlists"]) >= MAX_VARIANTS:
         return  # nor is its URI read
     state["stream_info"] = attribute_list(value)
     state["expect_playlist"] = True
 
 
-def _read_media(value: str, data: State, _state: State) -> None:
+def _read_media(value: str, data: TagState, _state: TagState) -> None:
     if len(data["media"]) < MAX_RENDITIONS:
         data["media"].append(attribute_list(value))
 
 
-def _kept(key: str, read: Callable[[str], Any]) -> Callable[[str, State, State], None]:
-    def keep(value: str, data: State, _state: State) -> None:
+def _kept(key: str, read: Callable[[str], Any]) -> Callable[[str, TagState, TagState], None]:
+    def keep(value: str, data: TagState, _state: TagState) -> None:
         data[key] = read(value)
 
     return keep
@@ -159,7 +159,7 @@ def attribute_list(text: str) -> dict[str, str]:
 
 
 _PLAIN_TAGS = frozenset(("#EXT-X-DISCONTINUITY", "#EXT-X-GAP", "#EXT-X-ENDLIST"))
-_READERS: dict[str, Callable[[str, State, State], None]] = {
+_READERS: dict[str, Callable[[str, TagState, TagState], None]] = {
     "#EXTINF": _read_extinf,
     "#EXT-X-BYTERANGE": _read_byterange,
     "#EXT-X-PROGRAM-DATE-TIME": _read_time,

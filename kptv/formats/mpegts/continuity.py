@@ -19,7 +19,7 @@ _LATE = 1.5  # the longest step from one unit to the next: what comes later lack
 _HAS_SPLICE = 0x04
 
 
-class Place(Enum):
+class BreakPlace(Enum):
     """What is known of the place where a counter does not go on."""
 
     ANYWHERE = "anywhere"
@@ -27,7 +27,7 @@ class Place(Enum):
     BORDER = "border"  # of two parts, of which the first ended where it should
 
 
-ANYWHERE = Place.ANYWHERE  # looking up a member of an enum costs more than all else here
+ANYWHERE = BreakPlace.ANYWHERE  # looking up a member of an enum costs more than all else here
 
 
 class Places:
@@ -45,12 +45,12 @@ class Places:
         self.pids = set(pids)
         self._is_border = border
 
-    def take(self, pid: int) -> Place:
+    def take(self, pid: int) -> BreakPlace:
         """Where a packet of this PID is."""
         if pid not in self.pids:
             return ANYWHERE
         self.pids.discard(pid)
-        return Place.BORDER if self._is_border else Place.TABLES
+        return BreakPlace.BORDER if self._is_border else BreakPlace.TABLES
 
     def table_starts_anew(self, pid: int, counter: int) -> bool:
         """Whether that is so of a table, away from a place that is known."""
@@ -80,16 +80,16 @@ class Finding:
     lost: bool = True  # something is missing
 
 
-def judge_jump(place: Place, before: Before, *, starts: bool, dts: int | None) -> Finding:
+def judge_jump(place: BreakPlace, before: Before, *, starts: bool, dts: int | None) -> Finding:
     """``starts``: with the packet begins a PES packet, which has this DTS."""
-    if place is Place.BORDER:
+    if place is BreakPlace.BORDER:
         if not starts:  # a PES packet that goes on over the border
             return Finding(anew=True, lost=False)
         late = _is_late(before, dts)
         whole = before.whole or not (before.bounded or late)
         return Finding(anew=True, whole=whole, lost=late or not whole)
     follows = starts and before.whole and _follows(before, dts)
-    if place is Place.TABLES:
+    if place is BreakPlace.TABLES:
         whole = follows or (before.whole and not before.steady)
         return Finding(anew=True, whole=whole, lost=not whole)
     return Finding(anew=follows, lost=not follows)

@@ -8,18 +8,18 @@ from enum import IntEnum, StrEnum
 
 from kptv.formats.mpegts.nal import units
 from kptv.formats.mpegts.parameters import sets_in
-from kptv.formats.mpegts.psi import Stream, read_descriptors
+from kptv.formats.mpegts.psi import ElementaryStream, read_descriptors
 from kptv.formats.mpegts.sps import Size, h264_size, h264_slice_type, h265_size, mpeg2_size
 
 
-class Kind(StrEnum):
+class ElementaryKind(StrEnum):
     VIDEO = "video"
     AUDIO = "audio"
     OTHER = "other"  # subtitles, teletext, cues: may be silent for minutes
     CLOCK = "clock"  # a PID that carries the PCR only
 
 
-class Key(IntEnum):
+class RandomAccess(IntEnum):
     """How well a decoder starts from an access unit."""
 
     NONE = 0
@@ -31,7 +31,7 @@ class Key(IntEnum):
 class Verdict:
     """What the head of a video access unit tells."""
 
-    key: Key
+    key: RandomAccess
     size: Size | None = None  # where it brings its sequence header or SPS
     opaque: bool = False  # no picture starts in it as the syntax has it: it may be encrypted
 
@@ -74,18 +74,18 @@ _REGISTRATION, _LANGUAGE = 0x05, 0x0A
 class Nature:
     """What a stream is: two streams of one nature may follow each other on one PID."""
 
-    kind: Kind
+    kind: ElementaryKind
     codec: str
     stream_type: int
 
 
-def nature_of(stream: Stream) -> Nature:
+def nature_of(stream: ElementaryStream) -> Nature:
     """By stream type, and by descriptors where the type says "private"."""
     kind, codec = _kind_and_codec(stream)
     return Nature(kind, codec, stream.stream_type)
 
 
-def language_of(stream: Stream) -> str:
+def language_of(stream: ElementaryStream) -> str:
     """The ISO 639 code of the first language it names, or nothing."""
     for tag, payload in read_descriptors(stream.descriptors):
         if tag == _LANGUAGE and len(payload) >= 3:
@@ -93,23 +93,23 @@ def language_of(stream: Stream) -> str:
     return ""
 
 
-def _kind_and_codec(stream: Stream) -> tuple[Kind, str]:
+def _kind_and_codec(stream: ElementaryStream) -> tuple[ElementaryKind, str]:
     if stream.stream_type in _VIDEO:
-        return Kind.VIDEO, _VIDEO[stream.stream_type]
+        return ElementaryKind.VIDEO, _VIDEO[stream.stream_type]
     if stream.stream_type in _AUDIO:
-        return Kind.AUDIO, _AUDIO[stream.stream_type]
+        return ElementaryKind.AUDIO, _AUDIO[stream.stream_type]
     if stream.stream_type == 0x86:
-        return Kind.OTHER, CUES
+        return ElementaryKind.OTHER, CUES
     for tag, payload in read_descriptors(stream.descriptors):
         if tag in _CODEC_OF_TAG:
-            return Kind.AUDIO, _CODEC_OF_TAG[tag]
+            return ElementaryKind.AUDIO, _CODEC_OF_TAG[tag]
         if tag in _DATA_OF_TAG:
-            return Kind.OTHER, _DATA_OF_TAG[tag]
+            return ElementaryKind.OTHER, _DATA_OF_TAG[tag]
         if tag == _REGISTRATION and payload[:4] in _AUDIO_FORMATS:
-            return Kind.AUDIO, _AUDIO_FORMATS[payload[:4]]
+            return ElementaryKind.AUDIO, _AUDIO_FORMATS[payload[:4]]
         if tag == _REGISTRATION and payload[:4] in _VIDEO_FORMATS:
-            return Kind.VIDEO, _VIDEO_FORMATS[payload[:4]]
-    return Kind.OTHER, f"0x{stream.stream_type:02x}"
+            return ElementaryKind.VIDEO, _VIDEO_FORMATS[payload[:4]]
+    return ElementaryKind.OTHER, f"0x{stream.stream_type:02x}"
 
 
 def judge(codec: str, head: bytes, *, random_access: bool, known: bool = False) -> Verdict | None:
@@ -121,11 +121,11 @@ def judge(codec: str, head: bytes, *, random_access: bool, known: bool = False) 
     """
     rule = _RULES.get(codec)
     if rule is None:
-        return Verdict(Key.OPEN if random_access else Key.NONE)
+        return Verdict(RandomAccess.OPEN if random_access else RandomAccess.NONE)
     verdict = rule(head, random_access)
     if verdict is None or not verdict.key or known or random_access or sets_in(codec, head):
         return verdict
-    return Verdict(Key.NONE, verdict.size)
+    return Verdict(RandomAccess.NONE, verdict.size)
 
 
 def has_rule(codec: str) -> bool:
@@ -153,12 +153,12 @@ def _judge_h264(head: bytes, random_access: bool) -> Verdict | None:
         elif kind == 5:
             if end - at < 2:
                 return None
-            return Verdict(Key.CLOSED, size, opaque=not head[at + 1] & _FIRST)
+            return Verdict(RandomAccess.CLOSED, size, opaque=not head[at + 1] & _FIRST)
         elif kind in (1, 2):
             if end - at < 6:
                 return None
             intra = marked and h264_slice_type(head[at + 1 : end]) == 2
-            return Verdict(Key.OPEN if intra or recovery else Key.NONE, size)
+            return Verdict(RandomAccess.OPEN if intra or recovery else RandomAccess.NONE, size)
     return None
 
 
@@ -172,10 +172,10 @@ def _judge_h265(head: bytes, _: bool) -> Verdict | None:
         elif 16 <= kind <= 23:
             if end - at < 3:
                 return None
-            key = Key.CLOSED if kind in (19, 20) else Key.OPEN
+            key = RandomAccess.CLOSED if kind in (19, 20) else RandomAccess.OPEN
             return Verdict(key, size, opaque=not head[at + 2] & _FIRST)
         elif kind < 32:
-            return Verdict(Key.NONE, size)
+            return Verdict(RandomAccess.NONE, size)
     return None
 
 
@@ -186,7 +186,13 @@ def _judge_h266(head: bytes, _: bool) -> Verdict | None:
             return None
         kind = head[at + 1] >> 3
         if kind <= 11:
-            key = Key.CLOSED if kind in (7, 8) else Key.OPEN if kind == 9 else Key.NONE
+            key = (
+                RandomAccess.CLOSED
+                if kind in (7, 8)
+                else RandomAccess.OPEN
+                if kind == 9
+                else RandomAccess.NONE
+            )
             return Verdict(key)
     return None
 
@@ -204,7 +210,12 @@ def _judge_mpeg2(head: bytes, _: bool) -> Verdict | None:
             if end - at < 3:
                 return None
             intra = head[at + 2] >> 3 & 7 == 1
-            return Verdict((Key.CLOSED if closed else Key.OPEN) if intra else Key.NONE, size)
+            return Verdict(
+                (RandomAccess.CLOSED if closed else RandomAccess.OPEN)
+                if intra
+                else RandomAccess.NONE,
+                size,
+            )
     return None
 
 
@@ -218,18 +229,22 @@ def _judge_mpeg4(head: bytes, _: bool) -> Verdict | None:
             if end - at < 2:
                 return None
             intra = head[at + 1] >> 6 == 0
-            return Verdict((Key.CLOSED if closed else Key.OPEN) if intra else Key.NONE)
+            return Verdict(
+                (RandomAccess.CLOSED if closed else RandomAccess.OPEN)
+                if intra
+                else RandomAccess.NONE
+            )
     return None
 
 
 def _judge_vc1(head: bytes, _: bool) -> Verdict | None:
     """SMPTE 421M, annex E: a decoder starts at an entry point header; bit 1 of it: closed."""
-    key = Key.NONE
+    key = RandomAccess.NONE
     for at, end in units(head):
         if head[at] == 0x0E:
             if end - at < 2:
                 return None
-            key = Key.CLOSED if head[at + 1] & 0x40 else Key.OPEN
+            key = RandomAccess.CLOSED if head[at + 1] & 0x40 else RandomAccess.OPEN
         elif head[at] == 0x0D:
             return Verdict(key)
     return None
@@ -239,7 +254,7 @@ def _judge_avs(head: bytes, _: bool) -> Verdict | None:
     """GB/T 20090.2, 7.1: 0xB3 starts an intra picture, 0xB6 any other."""
     for at, _end in units(head):
         if head[at] in (0xB3, 0xB6):
-            return Verdict(Key.OPEN if head[at] == 0xB3 else Key.NONE)
+            return Verdict(RandomAccess.OPEN if head[at] == 0xB3 else RandomAccess.NONE)
     return None
 
 

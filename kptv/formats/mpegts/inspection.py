@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from kptv.formats.mpegts import PACKET_SIZE
-from kptv.formats.mpegts.elementary import Key
+from kptv.formats.mpegts.elementary import RandomAccess
 from kptv.formats.mpegts.packets import payload_of
 from kptv.formats.mpegts.programs import Program
 
@@ -39,7 +39,7 @@ class Unit:
     has_dts: bool
     random_access: bool
     fingerprint: int  # CRC-32 of what the first packet holds of the elementary stream
-    key: Key = Key.NONE
+    key: RandomAccess = RandomAccess.NONE
     sets: bytes = b""  # parameter sets that a decoder needs to start here and that it lacks
     end: int | None = None  # number of the packet behind its last; None: not all there yet
     end_counter: int = 0

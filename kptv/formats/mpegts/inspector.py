@@ -16,8 +16,22 @@ from functools import lru_cache
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import TICKS, read_pcr, read_timestamp, unwrap
-from kptv.formats.mpegts.continuity import ANYWHERE, Before, Place, Places, is_filled_up, judge_jump
-from kptv.formats.mpegts.elementary import CUES, Key, Kind, Nature, Verdict, judge
+from kptv.formats.mpegts.continuity import (
+    ANYWHERE,
+    Before,
+    BreakPlace,
+    Places,
+    is_filled_up,
+    judge_jump,
+)
+from kptv.formats.mpegts.elementary import (
+    CUES,
+    ElementaryKind,
+    Nature,
+    RandomAccess,
+    Verdict,
+    judge,
+)
 from kptv.formats.mpegts.inspection import (
     UNIT_START,
     Inspection,
@@ -39,7 +53,7 @@ _START_CODE = b"\x00\x00\x01"
 _PLAIN_UNITS = 2  # start codes before the slice data of most pictures: a delimiter, a slice
 _HEAD_PACKETS = 16  # of an access unit are looked at for its slice type
 # stream_ids whose PES packets have no header fields behind the length (2.4.3.7).
-_AV = (Kind.VIDEO, Kind.AUDIO)
+_AV = (ElementaryKind.VIDEO, ElementaryKind.AUDIO)
 _BARE_PES = frozenset((0xBC, 0xBE, 0xBF, 0xF0, 0xF1, 0xF2, 0xF8, 0xFF))
 
 
@@ -190,12 +204,12 @@ class Inspector:
         """The header of the next plain packet of the lead, while no verdict is open."""
         plain = word & ~(UNIT_START | _ADAPTATION | 15) | _PAYLOAD
         settled = state.unit and state.unit.head is None and not word & _SCRAMBLED
-        if settled and state.nature.kind is Kind.VIDEO:
+        if settled and state.nature.kind is ElementaryKind.VIDEO:
             self._expected = plain | state.counter + 1 & 15
         else:
             self._expected = _NO_PREDICTION
 
-    def _step(self, state: _Pid, word: int, flags: int, place: Place) -> int | None:
+    def _step(self, state: _Pid, word: int, flags: int, place: BreakPlace) -> int | None:
         """What the continuity counter lacks to go on (2.4.3.3); None: this is a duplicate."""
         counter = word & 15
         last, state.counter = state.counter, counter
@@ -207,7 +221,7 @@ class Inspector:
         return last + 1 - counter & 15 if last >= 0 and not marked else 0
 
     def _on_jump(
-        self, index: int, word: int, pid: int, step: int, place: Place, payload: bytes
+        self, index: int, word: int, pid: int, step: int, place: BreakPlace, payload: bytes
     ) -> None:
         """A counter does not go on: packets were lost, or it starts anew."""
         state = self._pids[pid]
@@ -289,10 +303,10 @@ class Inspector:
         if dts is not None:
             self._near = dts
         self._marks.append(Mark(index, MarkKind.UNIT, pid, unit))
-        if is_lead and state.nature.kind is Kind.VIDEO:
+        if is_lead and state.nature.kind is ElementaryKind.VIDEO:
             unit.head = b""
             self._judge(index, unit, state, pes[content:])
-        if length and state.nature.kind is not Kind.VIDEO:
+        if length and state.nature.kind is not ElementaryKind.VIDEO:
             unit.left = length + 6
             self._count_down(index, counter, unit, len(pes))
 
@@ -325,7 +339,7 @@ class Inspector:
             return
         if unit.head is not None:  # it had no picture in it
             own = sets_in(state.nature.codec, unit.head, whole=True)
-            self._settle(index, unit, Verdict(Key.NONE), own)
+            self._settle(index, unit, Verdict(RandomAccess.NONE), own)
         if unit.end is None:
             unit.end, unit.end_counter = self._first + index, last & 15
 
@@ -335,7 +349,9 @@ class Inspector:
             state.nature.codec, unit.head, random_access=unit.random_access, known=True
         )  # `_settle` knows
         if verdict is None and len(unit.head) > _HEAD_PACKETS * PACKET_SIZE:
-            verdict = Verdict(Key.OPEN if unit.random_access else Key.NONE)  # of odd syntax
+            verdict = Verdict(
+                RandomAccess.OPEN if unit.random_access else RandomAccess.NONE
+            )  # of odd syntax
         if verdict is not None:
             may_bring_sets = verdict.key or unit.head.count(_START_CODE) > _PLAIN_UNITS
             own = sets_in(state.nature.codec, unit.head) if may_bring_sets else {}
@@ -346,7 +362,9 @@ class Inspector:
         if own:
             self.sets.note(own)
         vouched = verdict.opaque and unit.random_access  # for what nobody here can read
-        unit.key = verdict.key if verdict.key and (vouched or self.sets.known) else Key.NONE
+        unit.key = (
+            verdict.key if verdict.key and (vouched or self.sets.known) else RandomAccess.NONE
+        )
         self.size = verdict.size or self.size
         if unit.key:
             unit.sets = self.sets.missing(own)
@@ -374,7 +392,7 @@ class Inspector:
         self.program = program
         self._listens = self._finder.has_choice
         wanted = dict(program.natures)
-        wanted.setdefault(program.pmt.pcr_pid, Nature(Kind.CLOCK, "", 0))
+        wanted.setdefault(program.pmt.pcr_pid, Nature(ElementaryKind.CLOCK, "", 0))
         wanted.pop(NULL_PID, None)
         before = self._pids
         self._gone = {pid: self.counter_of(pid) for pid in before}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID, SYNC_BYTE
-from kptv.formats.mpegts.elementary import Kind, Nature, nature_of
+from kptv.formats.mpegts.elementary import ElementaryKind, Nature, nature_of
 from kptv.formats.mpegts.packets import payload_of, pid_of
 from kptv.formats.mpegts.psi import PMT_TABLE, Pat, Pmt, SectionReader, parse_pat, parse_pmt
 
@@ -40,7 +40,7 @@ class Program:
 
 def lead_of(pmt: Pmt, natures: Mapping[int, Nature]) -> int | None:
     """See ``Program.lead_pid``."""
-    for kind in (Kind.VIDEO, Kind.AUDIO):
+    for kind in (ElementaryKind.VIDEO, ElementaryKind.AUDIO):
         for stream in pmt.streams:
             if natures[stream.pid].kind is kind:
                 return stream.pid
@@ -196,7 +196,7 @@ class _Table:
 
 
 def _has_video(pmt: Pmt) -> bool:
-    return any(nature_of(stream).kind is Kind.VIDEO for stream in pmt.streams)
+    return any(nature_of(stream).kind is ElementaryKind.VIDEO for stream in pmt.streams)
 
 
 def is_tables(data: bytes) -> bool:

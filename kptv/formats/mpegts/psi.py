@@ -42,7 +42,7 @@ class Pat:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class ElementaryStream:
     """One elementary stream of a programme, as its PMT tells."""
 
     pid: int
@@ -66,7 +66,7 @@ class Pmt:
     program_number: int
     version: int
     pcr_pid: int
-    streams: tuple[Stream, ...]
+    streams: tuple[ElementaryStream, ...]
     descriptors: bytes = b""
 
     @property
@@ -99,10 +99,12 @@ def parse_pmt(section: bytes) -> Pmt | None:
     end = len(section) - 4
     at = 12 + _length(section, 10)
     descriptors = section[12:at]
-    streams: list[Stream] = []
+    streams: list[ElementaryStream] = []
     while at + 5 <= end:
         size = _length(section, at + 3)
-        streams.append(Stream(_pid(section, at + 1), section[at], section[at + 5 : at + 5 + size]))
+        streams.append(
+            ElementaryStream(_pid(section, at + 1), section[at], section[at + 5 : at + 5 + size])
+        )
         at += 5 + size
     if at != end:
         return None

@@ -22,9 +22,9 @@ from kptv.formats.hls.playlist import MediaPlaylist
 from kptv.formats.hls.tracker import LIVE_EDGE
 from kptv.formats.mpegts.seam import Parts
 from kptv.formats.patience import LONGEST_PATIENCE
-from kptv.upstream.client import Client
+from kptv.upstream.client import HttpClient
 from kptv.upstream.hls.pipe import Piece, Pipe
-from kptv.upstream.hls.playlists import Place, Reader
+from kptv.upstream.hls.playlists import Position, Reader
 from kptv.upstream.hls.request import Answer, Requests
 from kptv.upstream.hls.segments import NeedsRemux
 from kptv.upstream.hls.way import Media, Outdated
@@ -58,7 +58,7 @@ class Learned:
 class HlsUpstream:
     """Plays HLS streams; remembers for CACHE_DURATION what each turned out to be."""
 
-    def __init__(self, config: Config, client: Client, rhythms: Rhythms | None = None) -> None:
+    def __init__(self, config: Config, client: HttpClient, rhythms: Rhythms | None = None) -> None:
         self._config = config
         self._client = client
         self._rhythms = rhythms or Rhythms(config.stall_timeout)
@@ -66,7 +66,7 @@ class HlsUpstream:
         self._memory: TTLCache[tuple[int, str], Learned] = TTLCache(
             _REMEMBERED, config.cache_duration
         )
-        self._places: TTLCache[tuple[int, str], Place] = TTLCache(_PLACES, _PLACE_KEPT)
+        self._places: TTLCache[tuple[int, str], Position] = TTLCache(_PLACES, _PLACE_KEPT)
 
     def knows(self, stream: Stream) -> bool:
         """True where ``recall`` has something to go by."""

@@ -38,7 +38,7 @@ LONGEST_ENTRY = 8.0  # seconds between two of these at most; then the stream has
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """How far a stream was played, for when it is opened again."""
 
     tracker: LiveTracker
@@ -65,7 +65,7 @@ class Reader:
         config: Config,
         stream: Stream,
         pipe: Pipe,
-        place: Place | None = None,
+        place: Position | None = None,
         rhythm: Rhythm | None = None,
     ) -> None:
         """``rhythm``: how the stream pauses, as far as is known; what is seen is added."""
@@ -101,7 +101,7 @@ class Reader:
         """Of what is played now."""
         return self._tracker
 
-    def place(self) -> Place | None:
+    def place(self) -> Position | None:
         """How far it was read; None: not at all, to the end of a film, or it cannot be told.
 
         None too where it went on from a place for which all that came was too old: either that
@@ -119,7 +119,7 @@ class Reader:
             tracker.next_due()  # put back, but its beginning was played
         tracker.pause()
         variant = self._media.variant if self._media else None
-        return Place(tracker, variant or self._variant_before)
+        return Position(tracker, variant or self._variant_before)
 
     def run(
         self,

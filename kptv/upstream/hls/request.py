@@ -17,7 +17,7 @@ from kptv.errors import Reason, UpstreamError
 from kptv.formats import gzipped
 from kptv.formats.data_url import data_of, is_data
 from kptv.pace import Pace
-from kptv.upstream.client import Client, hang_up, mapped_errors
+from kptv.upstream.client import HttpClient, hang_up, mapped_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Answer:
 class Requests:
     """Asks a provider on behalf of one stream. Close it before its slot is given back."""
 
-    def __init__(self, config: Config, client: Client, stream: Stream) -> None:
+    def __init__(self, config: Config, client: HttpClient, stream: Stream) -> None:
         self._config = config
         self._stream = stream
         self._client = client.alone(stream.source)
@@ -60,7 +60,7 @@ class Requests:
         """The open answer to a request of ``url``, or of its bytes ``start`` to ``end``.
 
         It may be silent for ``silence`` seconds, and no longer than STALL_TIMEOUT. A server
-        may answer a range with the whole (RFC 9110, 14.2). ``again``: see Client.get. Raises
+        may answer a range with the whole (RFC 9110, 14.2). ``again``: see HttpClient.get. Raises
         UpstreamError.
         """
         headers = {"Connection": "keep-alive", **headers_for(self._stream, url)}

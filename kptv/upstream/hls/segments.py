@@ -22,7 +22,7 @@ from kptv.formats.hls.container import (
     ts_behind_junk,
 )
 from kptv.formats.hls.pacing import retry_delay
-from kptv.formats.hls.playlist import Key, Map, Segment
+from kptv.formats.hls.playlist import EncryptionKey, Map, Segment
 from kptv.formats.mpegts.aligner import sniff
 from kptv.formats.mpegts.playtime import Playtime
 from kptv.upstream.client import hang_up
@@ -259,7 +259,7 @@ class SegmentFetcher:
             job.size += len(data)
             self._pipe.put(data, seconds)
 
-    def _key(self, key: Key) -> bytes:
+    def _key(self, key: EncryptionKey) -> bytes:
         if not key.usable or key.uri is None:
             raise UpstreamError(Reason.UNSUPPORTED, f"encrypted: {_method(key)}")
         if key.uri not in self._keys:
@@ -292,7 +292,7 @@ def _broken() -> Iterator[None]:
         raise UpstreamError(Reason.NOT_MEDIA, str(error)) from None
 
 
-def _method(key: Key) -> str:
+def _method(key: EncryptionKey) -> str:
     """What the log says of a key: both are the provider's words, so no more than plain ones."""
     words = f"{key.method} {key.key_format}"
     return re.sub(r"[^A-Za-z0-9 .-]", "", words)[:60]

@@ -12,9 +12,9 @@ from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
 from kptv.formats.hls.playlist import (
     BadPlaylist,
-    Kind,
     MediaPlaylist,
     MultivariantPlaylist,
+    PlaylistKind,
     Variant,
 )
 from kptv.formats.hls.reader import MAX_BYTES, first_link, parse, what_is
@@ -83,7 +83,7 @@ class Way:
 
     def enter(self, answer: Answer, like: Variant | None = None) -> Media:
         """The media playlist behind an answer; of a variant as before, where one is."""
-        if what_is(answer.body) is Kind.CHANNEL_LIST:
+        if what_is(answer.body) is PlaylistKind.CHANNEL_LIST:
             answer = self._first_entry(answer)
         playlist = parsed(answer)
         if isinstance(playlist, MediaPlaylist):
@@ -119,7 +119,7 @@ class Way:
             variant = offer.variant
             try:
                 answer = self._http.read(variant.uri, MAX_BYTES)
-                if what_is(answer.body) is Kind.CHANNEL_LIST:
+                if what_is(answer.body) is PlaylistKind.CHANNEL_LIST:
                     answer = self._first_entry(answer)
                 playlist = parsed(answer, offer.variables)
                 if isinstance(playlist, MultivariantPlaylist):

@@ -13,12 +13,12 @@ from werkzeug.exceptions import HTTPException
 from kptv.channels.model import Channel
 from kptv.pace import Pace
 from kptv.restream.hubs import Hubs
-from kptv.web.admin import COOKIE, SESSION_SECONDS, Admin, TooManyTries
 from kptv.web.clients import Clients
-from kptv.web.directory import PAGE, Directory
-from kptv.web.events import Feed
-from kptv.web.openapi import description
-from kptv.web.view import View, stream_id
+from kptv.web.page.admin import COOKIE, SESSION_SECONDS, Admin, TooManyTries
+from kptv.web.page.directory import PAGE, Directory
+from kptv.web.page.events import EventStream
+from kptv.web.page.openapi import description
+from kptv.web.page.view import View, stream_id
 
 _LONGEST_QUERY = 200  # letters
 _LONGEST_BODY = 4096  # bytes
@@ -35,7 +35,7 @@ class Refused(Exception):
 
 def api_blueprint(
     view: View,
-    feed: Feed,
+    feed: EventStream,
     directory: Directory,
     admin: Admin,
     clients: Clients,
@@ -57,7 +57,7 @@ def json_error(error: HTTPException) -> Response:
 
 
 def _reading(
-    blueprint: Blueprint, view: View, feed: Feed, directory: Directory, clients: Clients
+    blueprint: Blueprint, view: View, feed: EventStream, directory: Directory, clients: Clients
 ) -> None:
     @blueprint.get("/openapi.json")
     def openapi() -> Response:

@@ -13,7 +13,7 @@ from kptv.formats.mpegts.inspection import UNIT_START
 from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.packets import bare_packet, has_pcr
 from kptv.formats.mpegts.psi import packets_of
-from kptv.formats.mpegts.splicer import Splicer
+from kptv.splice.splicer import Splicer
 
 LEAD = 0.5  # seconds of media handed out ahead of time
 LATE = 2.0  # seconds behind time, after which it does not hurry to catch up

@@ -7,7 +7,7 @@ from collections import deque
 from enum import StrEnum
 
 from kptv.formats.mpegts.clock import TICKS, WRAP
-from kptv.formats.mpegts.elementary import Kind, Nature
+from kptv.formats.mpegts.elementary import ElementaryKind, Nature
 from kptv.formats.mpegts.inspection import Inspection, MarkKind, Unit
 from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.programs import Program
@@ -23,7 +23,7 @@ LOOP_GROUPS = 64  # that are remembered: a loop of up to half a minute or so is 
 LOOP_ROUNDS = 3  # times that one group with one time comes before it is a loop
 NEWS = TICKS  # media that goes on so far beyond all before is no loop
 _WINDOWS = 3  # of what comes in segments
-_NOTHING = Nature(Kind.OTHER, "", 0)
+_NOTHING = Nature(ElementaryKind.OTHER, "", 0)
 _STEP = 0.25  # seconds between two samples
 _LONGEST_PAUSE = 20.0  # seconds; more is no rhythm
 _LONGEST_ADVANCE = 60 * TICKS  # of the clock between two looks; more is a jump
@@ -135,10 +135,10 @@ class Watch:
         lead = program.lead_pid if program else None
         if program is None or lead is None:
             return
-        is_radio = program.natures[lead].kind is Kind.AUDIO
+        is_radio = program.natures[lead].kind is ElementaryKind.AUDIO
         for mark in scan.marks:
             unit = mark.unit
-            if unit is None or program.natures.get(mark.pid, _NOTHING).kind is Kind.OTHER:
+            if unit is None or program.natures.get(mark.pid, _NOTHING).kind is ElementaryKind.OTHER:
                 continue
             leads, ends = mark.pid == lead, mark.kind is MarkKind.KEY
             if mark.kind is MarkKind.UNIT:

@@ -19,21 +19,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kptv.formats.mpegts.aligner import Aligner
-from kptv.formats.mpegts.elementary import Kind, Nature, has_rule
-from kptv.formats.mpegts.holding import Hold
-from kptv.formats.mpegts.idr import Idr, idr_of
+from kptv.formats.mpegts.elementary import ElementaryKind, Nature, has_rule
 from kptv.formats.mpegts.inspection import Inspection, Unit, elementary_stream
 from kptv.formats.mpegts.inspector import Inspector
-from kptv.formats.mpegts.joining import Chunk
-from kptv.formats.mpegts.meter import Meter, Stats, stats_of
 from kptv.formats.mpegts.packets import NULL_PACKET
 from kptv.formats.mpegts.parameters import with_sets
-from kptv.formats.mpegts.programme import Programme
 from kptv.formats.mpegts.programs import Program
-from kptv.formats.mpegts.seeker import Memory, Seeker
-from kptv.formats.mpegts.sender import Sender
-from kptv.formats.mpegts.timeline import Timeline
-from kptv.formats.mpegts.watch import Trouble, Watch
+from kptv.splice.holding import Hold
+from kptv.splice.idr import Idr, idr_of
+from kptv.splice.joining import Chunk
+from kptv.splice.outgoing import OutgoingProgram
+from kptv.splice.seeker import Memory, Seeker
+from kptv.splice.sender import Sender
+from kptv.splice.stats import Stats, Tally, stats_of
+from kptv.splice.timeline import Timeline
+from kptv.splice.watch import Trouble, Watch
 
 FILLER_NULLS = 7  # null packets in a piece of filler: 1.3 KB, what fits in one datagram
 
@@ -59,7 +59,7 @@ class Splicer:
         self.counts = SpliceCounts()
         self._aligner = Aligner()
         self._inspector = Inspector()
-        self._programme = Programme()
+        self._programme = OutgoingProgram()
         self._timeline = Timeline()
         self._hold = Hold()
         self._memory = Memory()
@@ -67,7 +67,7 @@ class Splicer:
         self._sender: Sender | None = None
         self._clock = 0.0
         self._watch = Watch(0.0)
-        self._meter = Meter()
+        self._meter = Tally()
         self._received = 0  # bytes of the upstream
         self._waiting: Sequence[tuple[Inspection, int]] = ()  # for what their first unit is
 
@@ -99,7 +99,7 @@ class Splicer:
     def radio(self) -> Nature | None:
         """What the sound of a channel without pictures is; None: it has pictures."""
         lead = self._programme.lead
-        return lead.nature if lead and lead.nature.kind is Kind.AUDIO else None
+        return lead.nature if lead and lead.nature.kind is ElementaryKind.AUDIO else None
 
     @property
     def stats(self) -> Stats:
@@ -128,7 +128,7 @@ class Splicer:
         memory = self._memory if same_stream else None
         self._memory = self._memory if same_stream else Memory()
         self._watch = self._watch.again(now) if same_stream else Watch(now)
-        self._meter, self._received = Meter(), 0
+        self._meter, self._received = Tally(), 0
         self._aligner = Aligner()
         near = self._memory.last_dts
         sets = self._inspector.sets if same_stream else None
@@ -243,7 +243,7 @@ class Splicer:
         else:
             same = self._memory.last_dts is not None
             # Where sound leads, as on radio, it must not run into the sound that went out.
-            sound = program.natures[key.pid].kind is Kind.AUDIO
+            sound = program.natures[key.pid].kind is ElementaryKind.AUDIO
             earliest = self._programme.sound_end() if sound else None
             lead = self._programme.lead
             frames = 2 if opening and not opening.instead else 1

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from kptv.formats.mpegts import PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import TICKS
-from kptv.formats.mpegts.elementary import Kind
+from kptv.formats.mpegts.elementary import ElementaryKind
 from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.psi import Tables, packets_of
-from kptv.formats.mpegts.tracks import Track, assign, follow, tables_of
+from kptv.splice.tracks import Track, assign, follow, tables_of
 
 ROUNDING = TICKS // 1000  # by which a unit may follow early
 
 
-class Programme:
+class OutgoingProgram:
     """The one programme of a hub."""
 
     def __init__(self) -> None:
@@ -55,13 +55,13 @@ class Programme:
     def end_of(self, track: Track) -> int | None:
         """When what went out ends: on tracks of this kind if it is picture or sound, else on it."""
         ends = [track.end]
-        if track.nature.kind in (Kind.VIDEO, Kind.AUDIO):
+        if track.nature.kind in (ElementaryKind.VIDEO, ElementaryKind.AUDIO):
             ends = [other.end for other in self.tracks if other.nature.kind is track.nature.kind]
         return max((end - ROUNDING for end in ends if end is not None), default=None)
 
     def sound_end(self) -> int | None:
         """When the last sound ends."""
-        ends = [track.end for track in self.tracks if track.nature.kind is Kind.AUDIO]
+        ends = [track.end for track in self.tracks if track.nature.kind is ElementaryKind.AUDIO]
         return max((end for end in ends if end is not None), default=None)
 
     def _taken(self) -> frozenset[int]:

@@ -22,8 +22,8 @@ from kptv.channels.catalog import Catalog
 from kptv.channels.served import render
 from kptv.config import Config
 from kptv.pace import Pace
-from kptv.web.links import Ambiguous, meant
-from kptv.web.text import line
+from kptv.web.lines import line
+from kptv.web.players.links import Ambiguous, meant
 
 MEDIA_TYPE = "audio/x-mpegurl; charset=utf-8"
 RENDER_DEADLINE = 30.0  # seconds that a client waits for a rendering; 1,000,000 channels take 10

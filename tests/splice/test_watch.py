@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from kptv.formats.mpegts.splicer import Splicer
-from kptv.formats.mpegts.watch import Trouble
+from kptv.splice.splicer import Splicer
+from kptv.splice.watch import Trouble
 from tests.formats.ts_maker import AUD, P_SLICE, Maker
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kptv.formats.mpegts.clock import TICKS, WRAP
-from kptv.formats.mpegts.elementary import Key, Kind, Nature, has_rule
+from kptv.formats.mpegts.elementary import ElementaryKind, Nature, RandomAccess, has_rule
 from kptv.formats.mpegts.inspection import Inspection, Mark, MarkKind, Unit
 from kptv.formats.mpegts.programs import Program
 
@@ -113,7 +113,7 @@ class Seeker:
         if not is_lead:
             return None
         # Only of H.264 an open start is worth avoiding: its decoders count frames across it.
-        closed = unit.key is Key.CLOSED or nature.codec != "h264"
+        closed = unit.key is RandomAccess.CLOSED or nature.codec != "h264"
         return self._at_key(unit, now, closed=closed, ahead=ahead)
 
     def _at_unit(self, unit: Unit, nature: Nature, now: float, *, is_lead: bool) -> Unit | None:
@@ -122,7 +122,7 @@ class Seeker:
         if is_lead and not has_rule(nature.codec):
             late = waited >= FLAG_WAIT
         if not is_lead:
-            self.blind = late and kind is Kind.AUDIO and self._candidate is None
+            self.blind = late and kind is ElementaryKind.AUDIO and self._candidate is None
             return unit if self.blind else None
         self._candidate = unit.number
         if self._catches_up(unit, now):
@@ -130,7 +130,7 @@ class Seeker:
             return unit
         if self._catching_up:
             return None
-        if kind is Kind.AUDIO and unit.pts is not None:  # radio: every one is an entry
+        if kind is ElementaryKind.AUDIO and unit.pts is not None:  # radio: every one is an entry
             return unit
         if self.fallback and self._waited_enough(unit):
             return self.fallback

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from kptv.formats.mpegts import NULL_PID
 from kptv.formats.mpegts.clock import TICKS
 from kptv.formats.mpegts.cues import CueReader
-from kptv.formats.mpegts.elementary import Kind, Nature, language_of
+from kptv.formats.mpegts.elementary import ElementaryKind, Nature, language_of
 from kptv.formats.mpegts.inspection import Unit
 from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.psi import Pat, Pmt, Tables, parse_pat, parse_pmt
@@ -16,7 +16,7 @@ from kptv.formats.mpegts.psi import Pat, Pmt, Tables, parse_pat, parse_pmt
 LONGEST = TICKS  # a unit; what is longer is a gap
 RECENT = 16  # units whose durations are remembered
 _FIRST_FREE = 0x0100  # below are tables, by convention
-_DEFAULT_DURATION = {Kind.VIDEO: TICKS // 25, Kind.AUDIO: TICKS // 40}
+_DEFAULT_DURATION = {ElementaryKind.VIDEO: TICKS // 25, ElementaryKind.AUDIO: TICKS // 40}
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +37,7 @@ class Track:
         """Of one unit. Of sound the longest lately: its PES packets hold more or fewer frames."""
         if not self._durations:
             return _DEFAULT_DURATION.get(self.nature.kind, 1)
-        is_sound = self.nature.kind is Kind.AUDIO
+        is_sound = self.nature.kind is ElementaryKind.AUDIO
         return max(self._durations) if is_sound else self._durations[-1]
 
     @property
@@ -105,7 +105,7 @@ def assign(tracks: list[Track], program: Program, taken: frozenset[int]) -> dict
     streams = [(s.pid, program.natures[s.pid], language_of(s)) for s in program.pmt.streams]
     pcr_pid = program.pmt.pcr_pid
     if pcr_pid != NULL_PID and pcr_pid not in program.natures:
-        streams.append((pcr_pid, Nature(Kind.CLOCK, "", 0), ""))
+        streams.append((pcr_pid, Nature(ElementaryKind.CLOCK, "", 0), ""))
     found: dict[int, Track] = {}
     free = list(tracks)
     for same_language in (True, False):

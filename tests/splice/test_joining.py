@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kptv.formats.mpegts.joining import Chunk, Entry, ViewerPatch, choose_entry, merge
-from kptv.formats.mpegts.psi import Stream
-from kptv.formats.mpegts.splicer import Splicer
+from kptv.formats.mpegts.psi import ElementaryStream
+from kptv.splice.joining import Chunk, StartPoint, ViewerPatch, choose_entry, merge
+from kptv.splice.splicer import Splicer
 from tests.formats.ts_checker import check
 from tests.formats.ts_clips import clip, complaints, frames, needs_ffmpeg
 from tests.formats.ts_maker import Maker, pes
@@ -19,12 +19,12 @@ def play(stream: bytes, read: int = 7000) -> list[Chunk]:
     return [*chunks, splicer.close(0.0, clean=True)]
 
 
-def join(patch: ViewerPatch, chunk: Chunk, entry: Entry) -> bytes:
+def join(patch: ViewerPatch, chunk: Chunk, entry: StartPoint) -> bytes:
     return patch.start() + patch.feed(chunk.data[entry.offset :])
 
 
-def at(clock: float) -> Entry:
-    return Entry(0, clock, b"", frozenset(), frozenset(), 0x100, None)
+def at(clock: float) -> StartPoint:
+    return StartPoint(0, clock, b"", frozenset(), frozenset(), 0x100, None)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_patch_is_done_with_the_first_sound_and_copies_no_more() -> None:
 
 
 def test_a_skipping_viewer_sees_a_marked_break_and_right_counters() -> None:
-    stream = Maker(more=(Stream(0x102, 0x86),)).pictures(200)
+    stream = Maker(more=(ElementaryStream(0x102, 0x86),)).pictures(200)
     chunks = play(stream)
     chunk = merge(chunks)
     seen = b"".join(part.data for part in chunks[:3])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from kptv.formats.mpegts import PACKET_SIZE
 from kptv.formats.mpegts.inspection import Unit
-from kptv.formats.mpegts.joining import Entry
 from kptv.formats.mpegts.packets import pid_of
+from kptv.splice.joining import StartPoint
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +18,7 @@ class Start:
 
     place: int  # packets made before it
     unit: Unit
-    entry: Entry  # its offset is told when it is released
+    entry: StartPoint  # its offset is told when it is released
     always: bool
 
 
@@ -42,14 +42,14 @@ class Hold:
             self._data = self._data + packets if self._data else packets
             self.made += len(packets) // PACKET_SIZE
 
-    def release(self, boundary: int) -> tuple[bytes, tuple[Entry, ...]]:
+    def release(self, boundary: int) -> tuple[bytes, tuple[StartPoint, ...]]:
         """Everything before the place ``boundary``, and the entries in it."""
         base = self.base
         if boundary <= base:
             return b"", ()
         size = (boundary - base) * PACKET_SIZE
         data, self._data = self._data[:size], self._data[size:]
-        entries: list[Entry] = []
+        entries: list[StartPoint] = []
         while self.starts and self.starts[0].place < boundary:
             start = self.starts.popleft()
             if start.always or start.unit.key:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptv.formats.mpegts.idr import Idr, idr_of
 from kptv.formats.mpegts.nal import escape, unescape, units
+from kptv.splice.idr import Idr, idr_of
 from tests.formats.ts_clips import clip, needs_ffmpeg
 from tests.formats.ts_maker import AUD, I_SLICE, PPS, SPS
 

@@ -8,9 +8,7 @@ from functools import partial
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.clock import TICKS, read_pcr, write_pcr
 from kptv.formats.mpegts.cues import Cue
-from kptv.formats.mpegts.elementary import CUES, Key, Kind
-from kptv.formats.mpegts.holding import Hold, Start
-from kptv.formats.mpegts.idr import Idr
+from kptv.formats.mpegts.elementary import CUES, ElementaryKind, RandomAccess
 from kptv.formats.mpegts.inspection import (
     UNIT_START,
     Inspection,
@@ -20,7 +18,6 @@ from kptv.formats.mpegts.inspection import (
     elementary_stream,
 )
 from kptv.formats.mpegts.inspector import Inspector
-from kptv.formats.mpegts.joining import Entry
 from kptv.formats.mpegts.packets import (
     DISCONTINUITY,
     HAS_PCR,
@@ -29,9 +26,13 @@ from kptv.formats.mpegts.packets import (
     picture_packets,
     remove_pcr,
 )
-from kptv.formats.mpegts.programme import Programme
 from kptv.formats.mpegts.programs import Program
-from kptv.formats.mpegts.restamp import (
+from kptv.formats.mpegts.sound import sound_duration
+from kptv.splice.holding import Hold, Start
+from kptv.splice.idr import Idr
+from kptv.splice.joining import StartPoint
+from kptv.splice.outgoing import OutgoingProgram
+from kptv.splice.restamp import (
     DROP,
     Draft,
     HeaderMap,
@@ -40,10 +41,9 @@ from kptv.formats.mpegts.restamp import (
     shift_opcr,
     shift_unit,
 )
-from kptv.formats.mpegts.seeker import Memory
-from kptv.formats.mpegts.sound import sound_duration
-from kptv.formats.mpegts.timeline import Timeline
-from kptv.formats.mpegts.tracks import Lane
+from kptv.splice.seeker import Memory
+from kptv.splice.timeline import Timeline
+from kptv.splice.tracks import Lane
 
 JUMP_BACK, JUMP_AHEAD = TICKS, 3 * TICKS  # a step of the clock that needs a splice
 STRAY = 5 * TICKS  # a unit this far from the programme's clock is not of this time base
@@ -51,7 +51,7 @@ LONGEST_UNIT = 20_000  # packets (3.7 MB): longer PES packets are not waited for
 LONGEST_HEAD = 1000  # packets of all PIDs, in which a unit tells what it is
 LONGEST_CUE = 1000  # packets: a cue message that takes more of the stream is not waited for
 LATEST_UNIT = 7 * TICKS // 10  # nor is sound that takes longer than this to be whole
-_AV = (Kind.VIDEO, Kind.AUDIO)
+_AV = (ElementaryKind.VIDEO, ElementaryKind.AUDIO)
 _ROUTED = ~0x1FFF0F  # all of a header but PID and counter
 
 
@@ -68,7 +68,7 @@ class Sender:
         self,
         inspector: Inspector,
         program: Program,
-        programme: Programme,
+        programme: OutgoingProgram,
         timeline: Timeline,
         hold: Hold,
         memory: Memory,
@@ -277,7 +277,7 @@ class Sender:
                     self._timeline.pcr = lane.pcr
         if counter >= 0:
             track.counter = counter + lane.delta & 15
-        if lane.whole is not None and track.nature.kind is Kind.AUDIO:
+        if lane.whole is not None and track.nature.kind is ElementaryKind.AUDIO:
             track.rest = sound_duration(self._payload(lane.whole), track.nature.codec)
         lane.open = False
 
@@ -288,7 +288,7 @@ class Sender:
         units = [
             lane.whole or lane.unit
             for lane in self._lanes.values()
-            if lane.open and lane.track.nature.kind is Kind.AUDIO
+            if lane.open and lane.track.nature.kind is ElementaryKind.AUDIO
         ]
         needed = min((unit.number for unit in units if unit), default=self.position)
         needed = max(needed, self.position - LONGEST_UNIT)
@@ -439,7 +439,7 @@ class Sender:
         spot = draft.packet(index)
         if spot:
             shift_unit(*spot, unit, self._timeline.shift)
-        if unit is self._key and self._gate_lead and unit.key is Key.OPEN:
+        if unit is self._key and self._gate_lead and unit.key is RandomAccess.OPEN:
             is_h265 = lane.track.nature.codec == "hevc"
             self._open_start = lane.place if is_h265 else None
         if unit.pid == self._key.pid:
@@ -484,7 +484,7 @@ class Sender:
 
     def _note_start(self, lane: Lane, unit: Unit) -> None:
         """Remember where the unit starts if it is, or may turn out to be, an entry."""
-        radio = lane.track.nature.kind is Kind.AUDIO
+        radio = lane.track.nature.kind is ElementaryKind.AUDIO
         always = radio or (unit is self._key and not self._replay) or self._is_due(unit)
         if unit.head is None and not unit.key and not always:
             return
@@ -503,9 +503,9 @@ class Sender:
         self._started = unit.dts
         return True
 
-    def _entry(self, dts: int) -> Entry:
+    def _entry(self, dts: int) -> StartPoint:
         """A place to start at, the next that is made."""
-        return Entry(
+        return StartPoint(
             offset=0,
             clock=self._timeline.seconds(dts),
             tables=self._programme.last_tables,
@@ -520,7 +520,7 @@ class Sender:
         if lane is None:
             return
         word = scan.words[mark.packet]
-        if lane.track.nature.kind is Kind.CLOCK and not lane.open:
+        if lane.track.nature.kind is ElementaryKind.CLOCK and not lane.open:
             draft.advance(mark.packet)
             lane.turn_on((word & 15) + 1)  # without a payload the counter stands still
             self._headers.clear()
@@ -565,7 +565,7 @@ class Sender:
 
     def _on_section(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
         lane, word = self._lanes.get(mark.pid), scan.words[mark.packet]
-        if lane is None or lane.track.nature.kind is not Kind.OTHER:
+        if lane is None or lane.track.nature.kind is not ElementaryKind.OTHER:
             return
         starts = bool(word & UNIT_START)
         if not lane.open and starts:

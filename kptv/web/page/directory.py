@@ -28,7 +28,7 @@ _MARK = "\n"  # between two names, and in none
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundChannels:
     """What a search found: positions in the catalog, in served order."""
 
     catalog: Catalog
@@ -49,12 +49,12 @@ class Directory:
     def __init__(self, current_catalog: Callable[[], Catalog | None]) -> None:
         self._current = current_catalog
         self._building: tuple[Catalog, Greenlet] | None = None
-        self._searches: LRUCache[tuple[int, str, str], Found] = LRUCache(_KEPT_SEARCHES)
+        self._searches: LRUCache[tuple[int, str, str], FoundChannels] = LRUCache(_KEPT_SEARCHES)
 
     def __repr__(self) -> str:
         return f"<Directory of {self._current()}>"
 
-    def find(self, query: str, group: str) -> Found | None:
+    def find(self, query: str, group: str) -> FoundChannels | None:
         """All channels whose names hold each word of ``query``, of a group if one is named.
 
         None: there is no catalog, no such group, or the index was not ready in time.
@@ -65,7 +65,7 @@ class Directory:
         members = catalog.group(group) if group else range(len(catalog))
         words = normalised(query).split()
         if members is None or not words:
-            return None if members is None else Found(catalog, members)
+            return None if members is None else FoundChannels(catalog, members)
         key = (id(catalog), " ".join(words), group)
         found = self._searches.get(key)
         if found is None or found.catalog is not catalog:
@@ -75,7 +75,7 @@ class Directory:
             hits = _search(index, words)
             if group:
                 hits = list(_both(hits, members))
-            found = self._searches[key] = Found(catalog, hits)
+            found = self._searches[key] = FoundChannels(catalog, hits)
         return found
 
     def groups(self) -> tuple[tuple[str, str, int], ...]:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from kptv.formats.mpegts.clock import TICKS
-from kptv.formats.mpegts.elementary import Kind
+from kptv.formats.mpegts.elementary import ElementaryKind
 from kptv.formats.mpegts.inspection import Inspection, MarkKind
 from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.sps import Size
@@ -34,7 +34,7 @@ class Stats:
     sync_losses: int
 
 
-class Meter:
+class Tally:
     """Measures one upstream, block by block."""
 
     def __init__(self) -> None:
@@ -77,9 +77,14 @@ class Meter:
         return max(offsets) - min(offsets) if offsets else 0.0
 
 
-def stats_of(inspector: Inspector, meter: Meter, bytes_dropped: int, sync_losses: int) -> Stats:
+def stats_of(inspector: Inspector, meter: Tally, bytes_dropped: int, sync_losses: int) -> Stats:
     natures = list(inspector.program.natures.values()) if inspector.program else []
-    natures.sort(key=lambda nature: (nature.kind is not Kind.VIDEO, nature.kind is not Kind.AUDIO))
+    natures.sort(
+        key=lambda nature: (
+            nature.kind is not ElementaryKind.VIDEO,
+            nature.kind is not ElementaryKind.AUDIO,
+        )
+    )
     return Stats(
         codecs=tuple(nature.codec for nature in natures),
         size=inspector.size,

@@ -20,9 +20,9 @@ from kptv.restream.files import OpenFile
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Client, Subscriber
 from kptv.web.clients import Clients
-from kptv.web.links import Ambiguous, meant, without_playlist
+from kptv.web.lines import line
+from kptv.web.players.links import Ambiguous, meant, without_playlist
 from kptv.web.sockets import VIEWERS_LEAVE, are_scarce, hang_up_of
-from kptv.web.text import line
 
 # What every stream answer says: live, not to be kept or held back by a proxy, for any web player.
 STREAM_HEADERS = {

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kptv.formats.mpegts.joining import Chunk, merge
-from kptv.formats.mpegts.psi import Pat, Pmt, Stream, packets_of
-from kptv.formats.mpegts.splicer import Splicer
-from kptv.formats.mpegts.timeline import AHEAD
+from kptv.formats.mpegts.psi import ElementaryStream, Pat, Pmt, packets_of
+from kptv.splice.joining import Chunk, merge
+from kptv.splice.splicer import Splicer
+from kptv.splice.timeline import AHEAD
 from tests.formats.ts_checker import check
 from tests.formats.ts_hub import Hub
 from tests.formats.ts_maker import AUD, FRAME, I_SLICE, PPS, SPS, Maker, pes, stamp
@@ -196,9 +196,14 @@ def test_another_codec_gets_another_pid_and_the_next_version() -> None:
 
 
 def test_sound_is_matched_by_language() -> None:
-    both = (Stream(0x201, 0x0F, b"\x0a\x04fra\x00"), Stream(0x202, 0x0F, b"\x0a\x04eng\x00"))
+    both = (
+        ElementaryStream(0x201, 0x0F, b"\x0a\x04fra\x00"),
+        ElementaryStream(0x202, 0x0F, b"\x0a\x04eng\x00"),
+    )
     hub = Hub().play(
-        Maker(language=b"eng", more=(Stream(0x102, 0x0F, b"\x0a\x04fra\x00"),)).pictures(30)
+        Maker(language=b"eng", more=(ElementaryStream(0x102, 0x0F, b"\x0a\x04fra\x00"),)).pictures(
+            30
+        )
     )
     maker = Maker(audio=None, more=both, pmt=0x300)
     stream = maker.pictures(25)
@@ -404,7 +409,7 @@ def test_a_pcr_on_a_pid_of_its_own_goes_on() -> None:
 
 def _with_clock_pid(stream: bytes, pid: int) -> bytes:
     """The PCRs of a stream of Maker's on a PID of their own."""
-    pmt = Pmt(1, 0, pid, (Stream(0x100, 0x1B), Stream(0x101, 0x0F))).section
+    pmt = Pmt(1, 0, pid, (ElementaryStream(0x100, 0x1B), ElementaryStream(0x101, 0x0F))).section
     out = b""
     for at in range(0, len(stream), 188):
         packet = bytearray(stream[at : at + 188])
@@ -435,7 +440,7 @@ def test_what_is_held_back_is_one_picture_on_average() -> None:
 
 
 def test_a_packet_that_never_becomes_whole_holds_the_rest_up_for_less_than_a_second() -> None:
-    maker = Maker(more=(Stream(0x102, 0x06),), gop=10)
+    maker = Maker(more=(ElementaryStream(0x102, 0x06),), gop=10)
     splicer = Splicer()
     splicer.open(0.0, same_stream=False)
     endless = maker.packets(0x102, pes(0xBD, b"\x10" * 5000, maker.time, sized=True))[:188]

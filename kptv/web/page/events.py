@@ -19,7 +19,7 @@ from gevent.queue import Empty, Full, Queue
 
 from kptv.restream.journal import Event
 from kptv.web.clients import neighbourhood
-from kptv.web.view import Json, View, line_of
+from kptv.web.page.view import Json, View, line_of
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _RETRY = b"retry: 1500\n\n"  # milliseconds until a browser connects again
 class Listener:
     """One page: a body to iterate; ``close`` may come twice."""
 
-    def __init__(self, feed: Feed, origin: str) -> None:
+    def __init__(self, feed: EventStream, origin: str) -> None:
         self._feed = feed
         self.origin = origin
         self.queue: Queue[bytes | None] = Queue(_MOST_WAITING)
@@ -57,7 +57,7 @@ class Listener:
         self._feed.leave(self)
 
 
-class Feed:
+class EventStream:
     """Reads the state for all listeners."""
 
     def __init__(self, view: View) -> None:
@@ -70,7 +70,7 @@ class Feed:
         view.hubs.journal.listeners.append(self._heard)
 
     def __repr__(self) -> str:
-        return f"<Feed listeners={len(self._listeners)}>"
+        return f"<EventStream listeners={len(self._listeners)}>"
 
     def listen(self, address: str = "") -> Listener | None:
         """A place in the audience; None where it is full, or ``address`` has its share."""

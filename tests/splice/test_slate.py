@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from kptv.formats.mpegts import DEFAULT_SLATE
-from kptv.formats.mpegts.slate import Slate
-from kptv.formats.mpegts.splicer import Splicer
+from kptv.config import DEFAULT_SLATE
+from kptv.splice.slate import Slate
+from kptv.splice.splicer import Splicer
 from tests.formats.ts_checker import check
 from tests.formats.ts_clips import complaints, frames, needs_ffmpeg
 from tests.formats.ts_maker import Maker

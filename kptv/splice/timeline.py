@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kptv.formats.mpegts.clock import TICKS, unwrap
 from kptv.formats.mpegts.inspection import Unit
-from kptv.formats.mpegts.tracks import Track
+from kptv.splice.tracks import Track
 
 # Seconds that media may run ahead of time beyond the largest store that one upstream sent at once.
 # Each one's own store adds to what players have to keep: from a bit less on a splice passes

@@ -61,7 +61,7 @@ def ask_system(name: str) -> list[Endpoint]:
     return endpoints
 
 
-class Names:
+class Resolver:
     """Addresses of names, for all sources of this process."""
 
     def __init__(self, ask: Callable[[str], list[Endpoint]] = ask_system) -> None:
@@ -75,7 +75,7 @@ class Names:
         """By source: lookups that had no answer, so that an earlier one was taken."""
 
     def __repr__(self) -> str:
-        return f"<Names running={len(self._running)} known={len(self._known)}>"
+        return f"<Resolver running={len(self._running)} known={len(self._known)}>"
 
     def look_up(self, source: Source, name: str, timeout: float) -> tuple[Endpoint, ...]:
         """The addresses of a name, within ``timeout`` seconds; an address in figures is its own.

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.failover import Candidate
-from kptv.channels.model import Channel, Key, Source
+from kptv.channels.model import Channel, Source, StreamKey
 from kptv.channels.resting import Rest
 from kptv.config import Config
 from kptv.log_handlers import Line
@@ -37,7 +37,7 @@ _SALT = token_bytes(16)  # an id must not tell whether somebody guessed a URL
 Json = dict[str, Any]
 
 
-class ImportState(Protocol):
+class SourceState(Protocol):
     """How a source's imports go (see upstream.importer)."""
 
     @property
@@ -70,7 +70,7 @@ class View:
     vitals: Vitals
     log: Log
     current_catalog: Callable[[], Catalog | None]
-    imports: Callable[[], Sequence[ImportState]]
+    imports: Callable[[], Sequence[SourceState]]
     clients: Clients
     stale_names: Callable[[int], int]  # lookups of a source that had no answer, so far
     started: float  # Unix time
@@ -237,7 +237,7 @@ class View:
 
     # --- parts ---
 
-    def _source(self, state: ImportState, now: float) -> Json:
+    def _source(self, state: SourceState, now: float) -> Json:
         blocked = sum(key[0] == state.source.number for key, _, _ in self.hubs.health.blocks(now))
         return {
             "number": state.source.number,
@@ -299,7 +299,7 @@ class View:
         return "" if host in of_streams else url
 
 
-def stream_id(key: Key) -> str:
+def stream_id(key: StreamKey) -> str:
     """What the API calls a stream, in this process; tells nothing of its URL."""
     return blake2s(f"{key[0]} {key[1]}".encode(), key=_SALT, digest_size=8).hexdigest()
 

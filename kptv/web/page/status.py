@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request, send_from_directory
 
-from kptv.web.text import line
+from kptv.web.lines import line
 
 FILES = Path(__file__).parent / "static"
 # Only our own files run. Logos are on anybody's hosts; a preview is media made by script.

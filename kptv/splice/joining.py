@@ -13,7 +13,7 @@ _PATIENCE = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StartPoint:
     """A place in a chunk where a viewer may start.
 
     ``clock`` is the media time there, in seconds since the first entry of the hub.
@@ -27,7 +27,7 @@ class Entry:
     pcr_pid: int
     pcr: int | None  # the last one before the entry, in ticks
 
-    def at(self, offset: int) -> Entry:
+    def at(self, offset: int) -> StartPoint:
         return replace(self, offset=offset)
 
 
@@ -36,8 +36,8 @@ class Chunk:
     """Whole packets for viewers, and where in them one may start."""
 
     data: bytes = field(repr=False)
-    entries: tuple[Entry, ...] = ()
-    clock: float = 0.0  # media time at its end, as in Entry
+    entries: tuple[StartPoint, ...] = ()
+    clock: float = 0.0  # media time at its end, as in StartPoint
 
     @property
     def keyframes(self) -> tuple[int, ...]:
@@ -50,7 +50,7 @@ class Chunk:
 
 def merge(chunks: Sequence[Chunk]) -> Chunk:
     """One chunk of several that follow each other."""
-    entries: list[Entry] = []
+    entries: list[StartPoint] = []
     size = 0
     for chunk in chunks:
         entries += [entry.at(entry.offset + size) for entry in chunk.entries]
@@ -59,13 +59,15 @@ def merge(chunks: Sequence[Chunk]) -> Chunk:
     return Chunk(b"".join([chunk.data for chunk in chunks]), tuple(entries), clock)
 
 
-def choose_entry(entries: Iterable[Entry], clock: float, join_buffer: float) -> Entry | None:
+def choose_entry(
+    entries: Iterable[StartPoint], clock: float, join_buffer: float
+) -> StartPoint | None:
     """The newest entry that is ``join_buffer`` seconds older than ``clock``, else the oldest.
 
     ``entries`` are the buffer's, oldest first; ``clock`` is its newest chunk's. The media from
     there on is what a player fills its own buffer with at once. None: there is no entry.
     """
-    choice: Entry | None = None
+    choice: StartPoint | None = None
     for entry in entries:
         if choice is None or entry.clock <= clock - join_buffer:
             choice = entry
@@ -82,7 +84,7 @@ class ViewerPatch:
 
     __slots__ = ("_awaited", "_entry", "_gated", "_left", "_resumed")
 
-    def __init__(self, entry: Entry, *, resumed: bool = False) -> None:
+    def __init__(self, entry: StartPoint, *, resumed: bool = False) -> None:
         self._entry = entry
         self._resumed = resumed
         self._gated = set(entry.essential | entry.others)
