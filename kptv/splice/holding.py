@@ -25,12 +25,14 @@ class Start:
 class Hold:
     """Packets in the order in which they were made."""
 
-    __slots__ = ("_data", "made", "starts")
+    __slots__ = ("_data", "_versions", "made", "starts", "tables_version")
 
     def __init__(self) -> None:
         self._data = b""
         self.made = 0  # places: how many packets were made so far
         self.starts: deque[Start] = deque()
+        self.tables_version = 0  # of the tables that were released last
+        self._versions: deque[tuple[int, int]] = deque()  # (place, version): tables that are held
 
     @property
     def base(self) -> int:
@@ -41,6 +43,11 @@ class Hold:
         if packets:
             self._data = self._data + packets if self._data else packets
             self.made += len(packets) // PACKET_SIZE
+
+    def add_tables(self, packets: bytes, version: int) -> None:
+        """Add PAT and PMT; from here on viewers see the tables of this version."""
+        self._versions.append((self.made, version))
+        self.add(packets)
 
     def release(self, boundary: int) -> tuple[bytes, tuple[StartPoint, ...]]:
         """Everything before the place ``boundary``, and the entries in it."""
@@ -54,6 +61,8 @@ class Hold:
             start = self.starts.popleft()
             if start.always or start.unit.key:
                 entries.append(start.entry.at((start.place - base) * PACKET_SIZE))
+        while self._versions and self._versions[0][0] < boundary:
+            _, self.tables_version = self._versions.popleft()
         return data, tuple(entries)
 
     def change(self, place: int, change: Callable[[bytes], bytes]) -> None:
@@ -79,5 +88,13 @@ class Hold:
         removed = set(gone)
         self.starts = deque(start for start in self.starts if start.place not in removed)
         for start in self.starts:
-            start.place -= sum(1 for place in gone if place < start.place)
+            start.place -= _before(gone, start.place)
+        self._versions = deque(
+            (place - _before(gone, place), version) for place, version in self._versions
+        )
         return gone
+
+
+def _before(places: list[int], place: int) -> int:
+    """How many of the places come before this one."""
+    return sum(1 for other in places if other < place)

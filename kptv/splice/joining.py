@@ -26,6 +26,7 @@ class StartPoint:
     others: frozenset[int] = field(repr=False)  # PIDs that may be silent for long
     pcr_pid: int
     pcr: int | None  # the last one before the entry, in ticks
+    tables_version: int = 0  # of these tables, as in Chunk
 
     def at(self, offset: int) -> StartPoint:
         return replace(self, offset=offset)
@@ -38,6 +39,7 @@ class Chunk:
     data: bytes = field(repr=False)
     entries: tuple[StartPoint, ...] = ()
     clock: float = 0.0  # media time at its end, as in StartPoint
+    tables_version: int = 0  # of the tables in force at its end: one more with each change
 
     @property
     def keyframes(self) -> tuple[int, ...]:
@@ -56,7 +58,8 @@ def merge(chunks: Sequence[Chunk]) -> Chunk:
         entries += [entry.at(entry.offset + size) for entry in chunk.entries]
         size += len(chunk.data)
     clock = max((chunk.clock for chunk in chunks), default=0.0)
-    return Chunk(b"".join([chunk.data for chunk in chunks]), tuple(entries), clock)
+    version = max((chunk.tables_version for chunk in chunks), default=0)
+    return Chunk(b"".join([chunk.data for chunk in chunks]), tuple(entries), clock, version)
 
 
 def choose_entry(

@@ -18,16 +18,19 @@ class OutgoingProgram:
     def __init__(self) -> None:
         self.tracks: list[Track] = []
         self.tables: Tables | None = None
+        self.version = 0  # of the tables: one more with each change; 0: there are none yet
         self.lead: Track | None = None  # its times are the programme's
         self._pat_counter = self._pmt_counter = 15
 
     def adopt(self, program: Program) -> dict[int, Track]:
         """Make room for an upstream's programme; the track for each of its PIDs."""
-        if self.tables is None:
+        before = self.tables
+        if before is None:
             self.tables = tables_of(program)
-            return assign(self.tracks, program, self._taken())
         targets = assign(self.tracks, program, self._taken())
-        self.tables = follow(self.tables, program, targets)
+        if before is not None:
+            self.tables = follow(before, program, targets)
+        self.version += self.tables is not before
         return targets
 
     @property

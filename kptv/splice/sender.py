@@ -349,7 +349,8 @@ class Sender:
 
     def _announce(self) -> None:
         """The tables, at once."""
-        self._hold.add(self._programme.next_pat() + self._programme.next_pmt())
+        packets = self._programme.next_pat() + self._programme.next_pmt()
+        self._hold.add_tables(packets, self._programme.version)
 
     def _add_opening(self, opening: Idr) -> None:
         """A picture of its own before the key unit, or instead of it: viewers start there."""
@@ -513,6 +514,7 @@ class Sender:
             others=self._others,
             pcr_pid=self._pcr_pid,
             pcr=self._timeline.pcr,
+            tables_version=self._programme.version,
         )
 
     def _on_clock(self, scan: Inspection, draft: Draft, mark: Mark) -> None:

@@ -27,7 +27,7 @@ from kptv.formats.mpegts.parameters import with_sets
 from kptv.formats.mpegts.programs import Program
 from kptv.splice.holding import Hold
 from kptv.splice.idr import Idr, idr_of
-from kptv.splice.joining import Chunk
+from kptv.splice.joining import Chunk, StartPoint
 from kptv.splice.outgoing import OutgoingProgram
 from kptv.splice.seeker import Memory, Seeker
 from kptv.splice.sender import Sender
@@ -182,11 +182,11 @@ class Splicer:
         """
         if not self.started:
             return Chunk(b"")
+        data = b""
         if self._hold.base == self._hold.made:
             self._hold.add(self._programme.next_pat() + self._programme.next_pmt())
             data, _ = self._hold.release(self._hold.made)
-            return Chunk(data + NULL_PACKET * FILLER_NULLS, clock=self._clock)
-        return Chunk(NULL_PACKET * FILLER_NULLS, clock=self._clock)
+        return self._chunk(data + NULL_PACKET * FILLER_NULLS, ())
 
     def _take(self, packets: bytes, now: float) -> None:
         """Deal with whole packets; a break in them begins a new search."""
@@ -279,4 +279,7 @@ class Splicer:
             self._clock = self._timeline.seconds(lead.dts)
         if data and self._sender:
             self._timeline.observe(lead, now)
-        return Chunk(data, entries, self._clock)
+        return self._chunk(data, entries)
+
+    def _chunk(self, data: bytes, entries: tuple[StartPoint, ...]) -> Chunk:
+        return Chunk(data, entries, self._clock, self._hold.tables_version)
