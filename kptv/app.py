@@ -16,11 +16,16 @@ from prometheus_flask_exporter import PrometheusMetrics
 from werkzeug.exceptions import HTTPException
 
 from kptv.channels.catalog import Catalog
+from kptv.channels.health import Health
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.logs import Log, set_up_logging
 from kptv.metrics import Metrics
+from kptv.restream.buffer import Budget
 from kptv.restream.hubs import Hubs
+from kptv.restream.journal import Journal
+from kptv.restream.shared import Shared, policy_of
+from kptv.restream.slots import LocalSlots
 from kptv.restream.vitals import Vitals
 from kptv.restream.watchdog import to_stderr
 from kptv.upstream.client import HttpClient
@@ -88,14 +93,14 @@ def create_app(config: Config) -> Flask:
         log.warning("%s", warning)
     metrics = Metrics()
     vitals = Vitals(metrics, to_stderr(config.log_format))
-    rhythms = Rhythms(config.stall_timeout)
+    shared = _shared(config, metrics)
     roads = Roads(config.allow_private_upstreams, config.port)
     client = HttpClient(config, roads)
-    opener = Opener(config, client, rhythms)
+    opener = Opener(config, client, shared.rhythms)
     clients = Clients(config.trusted_proxies)
     if address := public_address():
         clients.tell_exposed(address, f"This machine has a public address, {address}")
-    hubs = Hubs(config, metrics, opener.open_stream, opener.open_file, rhythms)
+    hubs = Hubs(shared, opener.open_stream, opener.open_file)
     lists = ServedLists(config)
 
     def current_catalog() -> Catalog | None:
@@ -153,6 +158,21 @@ def create_app(config: Config) -> Flask:
     _export_metrics(app, metrics)
     importer.start()
     return app
+
+
+def _shared(config: Config, metrics: Metrics) -> Shared:
+    """What hubs share, all in the memory of this process."""
+    policy = policy_of(config)
+    return Shared(
+        config=config,
+        policy=policy,
+        metrics=metrics,
+        slots=LocalSlots(config.sources),
+        health=Health(policy),
+        rhythms=Rhythms(config.stall_timeout),
+        budget=Budget(config.max_buffer_size),
+        journal=Journal(),
+    )
 
 
 def _read_links_as_meant(app: Flask) -> None:

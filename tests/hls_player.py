@@ -20,6 +20,7 @@ from kptv.errors import UpstreamError  # noqa: E402
 from kptv.formats.hls.variants import parse_selection  # noqa: E402
 from kptv.upstream.client import HttpClient  # noqa: E402
 from kptv.upstream.open import Opener  # noqa: E402
+from tests.shared import opener_of  # noqa: E402
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
         job["settings"]["variant_selection"] = parse_selection(selection)
     config = Config(sources=(source,), **job["settings"])
     client = HttpClient(config)
-    opener = Opener(config, client)
+    opener = opener_of(config, client)
     for _ in range(job["times"]):
         result = _play(opener, Stream(source, job["url"], name="Channel"), job["seconds"])
     client.close()

@@ -11,7 +11,7 @@ from kptv.channels.model import Stream
 from kptv.errors import Reason, UpstreamError
 from kptv.metrics import ChannelCounters
 from kptv.restream.attempts import Attempt
-from kptv.restream.limits import SETTLE, Slot
+from kptv.restream.slots import SETTLE, Slot
 
 OpenStream = Callable[[Stream], Iterator[bytes]]
 

@@ -23,7 +23,7 @@ from kptv.metrics import STOPPED, ChannelCounters, Metrics
 from kptv.pace import Pace
 from kptv.restream.attempts import next_attempt
 from kptv.restream.feed import settling
-from kptv.restream.limits import SETTLE, ConnectionLimits, Slot
+from kptv.restream.slots import SETTLE, LocalSlots, Slot
 
 log = logging.getLogger(__name__)
 
@@ -100,12 +100,12 @@ class Files:
         self,
         config: Config,
         metrics: Metrics,
-        limits: ConnectionLimits,
+        slots: LocalSlots,
         failover_of: Callable[[Channel], Failover],
         open_file: OpenFileCall,
     ) -> None:
         self._metrics = metrics
-        self._limits = limits
+        self._slots = slots
         self._failover_of = failover_of
         self._open_file = open_file
         # What is known to be a file, by slug, and what to say of it without asking again.
@@ -181,7 +181,7 @@ class Files:
         counters = self._metrics.open(channel.name)
         try:
             while True:
-                attempt = next_attempt(failover, self._limits)
+                attempt = next_attempt(failover, self._slots)
                 source = attempt.stream.source
                 failover.opened(attempt.stream, monotonic())
                 counters.tried(source.number)
@@ -202,7 +202,7 @@ class Files:
                         self._known.pop(channel.slug, None)  # it may be live now: look again
                     counters.failed(source.number, error.reason)
                     now = monotonic()
-                    failover.failed(error, now, now, self._limits.in_use(source) > 1)
+                    failover.failed(error, now, now, self._slots.held(source) > 1)
                     log.warning("%s: %s: %s", channel.slug, source.tag, error)
                 finally:
                     attempt.slot.close(settling(outcome))

@@ -28,11 +28,11 @@ from kptv.restream.chronicle import Chronicle
 from kptv.restream.feed import Feed, OpenStream
 from kptv.restream.files import OpenFile
 from kptv.restream.journal import EventKind
-from kptv.restream.limits import ConnectionLimits, Slot
 from kptv.restream.meter import Meter
 from kptv.restream.output import Output
 from kptv.restream.portions import Portions
 from kptv.restream.scout import Lookout
+from kptv.restream.slots import LocalSlots, Slot
 from kptv.restream.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Hub:
         self,
         channel: Channel,
         failover: Failover,
-        limits: ConnectionLimits,
+        slots: LocalSlots,
         open_stream: OpenStream,
         output_of: Callable[[Callable[[], None]], Output],
         counters: ChannelCounters,
@@ -101,7 +101,7 @@ class Hub:
         self.is_file = False  # the stream turned out to be one
         self.file: OpenFile | None = None  # that file, until somebody takes it
         self._failover = failover
-        self._limits = limits
+        self._slots = slots
         self._open_stream = open_stream
         self._keep_file = keep_file
         self._on_idle = on_idle
@@ -111,7 +111,7 @@ class Hub:
         self.media_since: float | None = None  # monotonic; of the stream that plays
         self.meter = Meter(monotonic())
         self._lookout = Lookout(
-            failover, limits, self._open_feed, self._take_over, self.chronicle.failed
+            failover, slots, self._open_feed, self._take_over, self.chronicle.failed
         )
         self._finished = False  # a film was played to its end
         self._errors_seen = 0  # of the upstream that is open, continuity errors
@@ -164,7 +164,7 @@ class Hub:
 
     def candidates(self, now: float) -> tuple[Candidate, ...]:
         """How its streams stand, for people."""
-        return self._failover.candidates(now, self._limits.full())
+        return self._failover.candidates(now, self._slots.full())
 
     def switch(self, number: int | None) -> None:
         """Go on with the source of this number, or with the next; viewers stay connected."""
@@ -267,7 +267,7 @@ class Hub:
         """The stream to play next: one that was opened early, or what failover says."""
         if feed := self._lookout.take():
             return feed
-        return self._open_feed(next_attempt(self._failover, self._limits))
+        return self._open_feed(next_attempt(self._failover, self._slots))
 
     def _open_feed(self, attempt: Attempt) -> Feed:
         return Feed(attempt, self._open_stream, self.counters)
@@ -411,7 +411,7 @@ class Hub:
         self.state = State.PLAYING
 
     def _failed(self, error: UpstreamError, stream: Stream) -> None:
-        alive_at, busy = self.output.alive_at, self._limits.in_use(stream.source) > 1
+        alive_at, busy = self.output.alive_at, self._slots.held(stream.source) > 1
         outcome = self._failover.failed(error, monotonic(), alive_at, busy)
         self.chronicle.lost(stream, error, alive_at)
         self.chronicle.failed(error, stream, outcome)

@@ -12,19 +12,15 @@ from gevent.greenlet import Greenlet
 
 from kptv.channels.failover import Failover
 from kptv.channels.grouping import slug_of
-from kptv.channels.health import Health, Policy
 from kptv.channels.model import Channel
-from kptv.channels.rhythm import Rhythms
-from kptv.config import Config
 from kptv.errors import Unavailable
-from kptv.metrics import Metrics
-from kptv.restream.buffer import Budget, ChunkBuffer
+from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.feed import OpenStream
 from kptv.restream.files import Files, NotAFile, OpenFile, OpenFileCall
 from kptv.restream.hub import Hub
-from kptv.restream.journal import EventKind, Journal
-from kptv.restream.limits import ConnectionLimits
+from kptv.restream.journal import EventKind
 from kptv.restream.output import Output
+from kptv.restream.shared import Shared
 from kptv.restream.subscriber import Client, Subscriber
 
 log = logging.getLogger(__name__)
@@ -33,36 +29,22 @@ TICK = 0.5  # seconds between two looks of the housekeeping
 
 
 class Hubs:
-    """The hubs by channel, and what they share: limits, memory, health."""
+    """The hubs by channel, and what they share: slots, memory, health."""
 
-    def __init__(
-        self,
-        config: Config,
-        metrics: Metrics,
-        open_stream: OpenStream,
-        open_file: OpenFileCall,
-        rhythms: Rhythms | None = None,
-    ) -> None:
-        """``rhythms``: shared with what opens the streams, which waits as long as they say."""
-        self._config = config
-        self._metrics = metrics
+    def __init__(self, shared: Shared, open_stream: OpenStream, open_file: OpenFileCall) -> None:
+        self._config = config = shared.config
+        self._policy = shared.policy
+        self._metrics = shared.metrics
         self._open_stream = open_stream
-        self._policy = Policy(
-            max_retries=config.max_retries,
-            retry_delay=config.retry_delay,
-            max_failures_before_block=config.max_failures_before_block,
-            stream_timeout=config.stream_timeout,
-            give_up=config.stream_give_up,
-        )
-        self.health = Health(self._policy)
-        self.rhythms = rhythms or Rhythms(config.stall_timeout)
-        self.limits = ConnectionLimits(config.sources)
-        self.limits.reclaim = self._reclaim
-        self.files = Files(config, metrics, self.limits, self._failover, open_file)
-        self.budget = Budget(config.max_buffer_size)
+        self.health = shared.health
+        self.rhythms = shared.rhythms
+        self.slots = shared.slots
+        self.slots.reclaim = self._reclaim
+        self.budget = shared.budget
+        self.journal = shared.journal
+        self.files = Files(config, shared.metrics, self.slots, self._failover, open_file)
         self._slate_clip = config.slate.read_bytes() if config.slate else b""
         self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
-        self.journal = Journal()
         self._stopping: Callable[[], bool] = lambda: False
         self._closed = False
         self._housekeeper: Greenlet = gevent.spawn(self._keep_house)
@@ -161,7 +143,7 @@ class Hubs:
         for hub in self._hubs.values():
             if channel := find(hub.channel.slug):
                 hub.update(channel)
-        self.limits.look_again()  # a new candidate's source may have room
+        self.slots.look_again()  # a new candidate's source may have room
 
     def stop_when(self, stopping: Callable[[], bool]) -> None:
         """End everything as soon as ``stopping`` says so (asked twice a second)."""
@@ -185,7 +167,7 @@ class Hubs:
             hub = Hub(
                 channel,
                 self._failover(channel),
-                self.limits,
+                self.slots,
                 self._open_stream,
                 self._new_output,
                 counters,
@@ -224,7 +206,7 @@ class Hubs:
             hub.close()
 
     def _is_wanted(self, hub: Hub) -> bool:
-        return hub.source_number is not None and self.limits.waiting(hub.source_number) > 0
+        return hub.source_number is not None and self.slots.waiting(hub.source_number) > 0
 
     def _reclaim(self, numbers: Collection[int]) -> None:
         """End the hub that has lingered longest on one of these sources, if there is one."""

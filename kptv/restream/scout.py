@@ -20,7 +20,7 @@ from kptv.errors import IsFile, Reason, UpstreamError
 from kptv.metrics import STOPPED
 from kptv.restream.attempts import Attempt
 from kptv.restream.feed import Feed
-from kptv.restream.limits import ConnectionLimits
+from kptv.restream.slots import LocalSlots
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Lookout:
     def __init__(
         self,
         failover: Failover,
-        limits: ConnectionLimits,
+        slots: LocalSlots,
         open_feed: Callable[[Attempt], Feed],
         on_found: Callable[[], None],
         on_failed: Callable[[UpstreamError, Stream, str], None],
@@ -81,7 +81,7 @@ class Lookout:
         ``on_failed`` is told of a scout's error, its stream, and what failover made of it.
         """
         self._failover = failover
-        self._limits = limits
+        self._slots = slots
         self._open_feed = open_feed
         self._on_found = on_found
         self._on_failed = on_failed
@@ -99,8 +99,8 @@ class Lookout:
         """Open another stream than the one that plays, unless one is being opened already."""
         if self._scout:
             return
-        stream = self._failover.spare(now, self._limits.full())
-        slot = self._limits.try_acquire(stream.source) if stream else None
+        stream = self._failover.spare(now, self._slots.full())
+        slot = self._slots.try_acquire(stream.source) if stream else None
         if stream and slot:
             attempt = Attempt(stream, slot, self._failover.timeout(now))
             self._scout = Scout(self._open_feed(attempt), self._done)
@@ -132,7 +132,7 @@ class Lookout:
             self._on_found()
 
     def _failed(self, error: UpstreamError, feed: Feed) -> None:
-        busy = self._limits.in_use(feed.stream.source) > 1
+        busy = self._slots.held(feed.stream.source) > 1
         outcome = self._failover.spare_failed(feed.stream, error, feed.opened_at, monotonic(), busy)
         self._on_failed(error, feed.stream, outcome)
         feed.close(error.reason)

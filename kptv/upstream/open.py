@@ -91,11 +91,11 @@ class _Body:
 class Opener:
     """Opens streams by what their bytes are; remembers of each only whether it is HLS."""
 
-    def __init__(self, config: Config, client: HttpClient, rhythms: Rhythms | None = None) -> None:
+    def __init__(self, config: Config, client: HttpClient, rhythms: Rhythms) -> None:
         """``rhythms``: what is known of the streams' pauses, learned by who plays them."""
         self._config = config
         self._client = client
-        self._rhythms = rhythms or Rhythms(config.stall_timeout)
+        self._rhythms = rhythms
         self._hls = HlsUpstream(config, client, self._rhythms)
         self._remuxer = Remuxer(config, self._rhythms)
         self._silence = max(config.stall_timeout, config.stream_timeout)

@@ -27,6 +27,7 @@ from kptv.upstream.open import Opener
 from kptv.upstream.remux import Input, remux
 from tests.cancellation.origin import Origin
 from tests.cancellation.turns import LIMIT, at_each_turn
+from tests.shared import opener_of, shared
 
 FOLDER = Path(tempfile.mkdtemp())
 
@@ -88,7 +89,7 @@ def upstream(path: str, end: Callable[[Greenlet], None], pieces: int = 2) -> int
 
     def read() -> None:
         config = Config(sources=(source,), min_data_size=188, cache_enabled=False)
-        with closing(Opener(config, HttpClient(config)).open_stream(stream)) as body:  # type: ignore[type-var]
+        with closing(opener_of(config, HttpClient(config)).open_stream(stream)) as body:  # type: ignore[type-var]
             for _ in range(pieces):
                 next(body)
 
@@ -147,8 +148,9 @@ class House:
         """Two viewers of the channel; the first leaves before the second."""
         self.departed = False
         self.metrics = Metrics()
-        opener = Opener(self.config, HttpClient(self.config))
-        hubs = self.hubs = Hubs(self.config, self.metrics, opener.open_stream, opener.open_file)
+        parts = shared(self.config, metrics=self.metrics)
+        opener = Opener(self.config, HttpClient(self.config), parts.rhythms)
+        hubs = self.hubs = Hubs(parts, opener.open_stream, opener.open_file)
         other = gevent.spawn(self.watch, hubs, 2)
         try:
             self.watch(hubs, 1)
@@ -174,9 +176,9 @@ class House:
         def figures() -> dict[str, int]:
             return {
                 "hubs": len(hubs),
-                "slots": sum(hubs.limits.in_use(s) for s in self.config.sources),
-                "full": len(hubs.limits.full()),
-                "waiting": sum(hubs.limits.waiting(s.number) for s in self.config.sources),
+                "slots": sum(hubs.slots.held(s) for s in self.config.sources),
+                "full": len(hubs.slots.full()),
+                "waiting": sum(hubs.slots.waiting(s.number) for s in self.config.sources),
                 "upstreams": counters.upstreams,
                 "viewers": counters.clients + hubs.viewers,
                 "bytes": hubs.budget.used,

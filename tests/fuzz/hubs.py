@@ -21,6 +21,7 @@ from kptv.restream.files import OpenFile
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Subscriber
 from tests.restream.radio import Radio, marks
+from tests.shared import shared
 
 LIMIT = 20.0  # real seconds; what hangs, fails
 LIMITS = (1, 2, 1, 0)  # connections that each source allows; 0: any number
@@ -221,7 +222,7 @@ class World:
             max_buffer_size=9 * FRAME,
         )
         up = self.upstreams
-        self.hubs = Hubs(config, self.metrics, up.open_stream, up.open_file)
+        self.hubs = Hubs(shared(config, metrics=self.metrics), up.open_stream, up.open_file)
 
     def now(self) -> float:
         return real_time() + self._later
@@ -255,7 +256,7 @@ class World:
             raise AssertionError(f"not within {LIMIT} s: {what}: {self!r}") from None
 
     def __repr__(self) -> str:
-        used = {source.tag: self.hubs.limits.in_use(source) for source in SOURCES}
+        used = {source.tag: self.hubs.slots.held(source) for source in SOURCES}
         idle = [
             f"{hub!r} idle since {self.now() - hub.idle_since:.1f} s" for hub in self.hubs.all()
         ]

@@ -116,7 +116,7 @@ class AnythingHappens(RuleBasedStateMachine):
     def no_source_has_a_connection_too_many(self) -> None:
         assert not self.world.upstreams.wrong
         for source in SOURCES:
-            used = self.world.hubs.limits.in_use(source)
+            used = self.world.hubs.slots.held(source)
             assert 0 <= self.world.upstreams.open[source.number] <= used, source
             assert not source.max_connections or used <= source.max_connections, source
 
@@ -163,13 +163,13 @@ class AnythingHappens(RuleBasedStateMachine):
             person.greenlet.kill()
         world.pass_time(60.0)
         world.until(lambda: len(world.hubs) == 0, "hubs that linger")
-        world.until(lambda: not any(map(world.hubs.limits.in_use, SOURCES)), "slots")
+        world.until(lambda: not any(map(world.hubs.slots.held, SOURCES)), "slots")
 
     def _nothing_is_left(self) -> None:
         world = self.world
         assert not world.upstreams.open.total()
         assert not world.upstreams.wrong
-        assert not any(world.hubs.limits.waiting(source.number) for source in SOURCES)
+        assert not any(world.hubs.slots.waiting(source.number) for source in SOURCES)
         assert world.hubs.viewers == 0
         assert world.hubs.budget.used == 0
         assert not world.hubs.budget._buffers

@@ -19,9 +19,10 @@ from kptv.metrics import Metrics
 from kptv.restream.files import OpenFile
 from kptv.restream.hub import SMALL_TICK, Hub
 from kptv.restream.hubs import Hubs
-from kptv.restream.limits import SETTLE
+from kptv.restream.slots import SETTLE
 from kptv.restream.subscriber import Subscriber
 from tests.restream.radio import Radio, marks
+from tests.shared import shared
 
 LIMIT = 10.0  # seconds; what hangs, fails
 
@@ -98,11 +99,9 @@ class Rig:
         self.upstreams = FakeUpstreams()
         self.files: list[tuple[str, str | None]] = []
         self.metrics = Metrics()
+        config = Config(sources=SOURCES, **settings)  # type: ignore[arg-type]
         self.hubs = Hubs(
-            Config(sources=SOURCES, **settings),  # type: ignore[arg-type]
-            self.metrics,
-            self.upstreams.open_stream,
-            self._open_file,
+            shared(config, metrics=self.metrics), self.upstreams.open_stream, self._open_file
         )
 
     def _open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
@@ -228,7 +227,7 @@ def test_a_channel_that_cannot_start_says_when_to_come_again() -> None:
         rig.play(NEWS)
     assert caught.value.retry_after >= 1
     assert len(rig.hubs) == 0
-    assert rig.hubs.limits.in_use(SOURCES[0]) == 0
+    assert rig.hubs.slots.held(SOURCES[0]) == 0
 
 
 def test_a_hub_lingers_and_the_next_viewer_finds_it(rig: Rig) -> None:
@@ -263,7 +262,7 @@ def test_a_hub_ends_when_it_has_lingered_long_enough() -> None:
     rig.upstreams.feed(ONE, b"a")
     rig.viewer(NEWS).leave()
     until(lambda: len(rig.hubs) == 0 and rig.upstreams.open_now == 0)
-    until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
+    until(lambda: rig.hubs.slots.held(SOURCES[0]) == 0)
     assert rig.hubs.budget.used == 0
 
 
@@ -372,11 +371,11 @@ def test_a_hub_that_waits_for_a_slot_sees_the_candidates_of_a_new_import_at_once
     rig.upstreams.feed(SPORT.streams[0], b"s")
     other = sport.get(timeout=LIMIT)
     assert other.next() == b"s"
-    until(lambda: rig.hubs.limits.waiting(1) == 1)
+    until(lambda: rig.hubs.slots.waiting(1) == 1)
     rig.upstreams.feed(TWO, b"b")
     rig.hubs.imported(lambda slug: NEWS if slug == "news" else None)
     assert viewer.next() == b"b"
-    assert rig.hubs.limits.waiting(1) == 0
+    assert rig.hubs.slots.waiting(1) == 0
     assert rig.upstreams.opened == [ONE.url, SPORT.streams[0].url, TWO.url]
 
 
@@ -391,10 +390,10 @@ def test_the_first_answer_of_a_file_is_the_one_that_is_sent(rig: Rig) -> None:
     assert isinstance(body, OpenFile)
     assert list(body) == [b"film"]
     assert rig.files == []
-    assert rig.hubs.limits.in_use(SOURCES[0]) == 1
+    assert rig.hubs.slots.held(SOURCES[0]) == 1
     body.close()
     assert film.closed
-    until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
+    until(lambda: rig.hubs.slots.held(SOURCES[0]) == 0)
     again = rig.play(NEWS, "bytes=100-")
     assert rig.files == [(ONE.url, "bytes=100-")], "what it is, is remembered"
     assert rig.upstreams.opened == [ONE.url]
@@ -428,7 +427,7 @@ def test_viewers_of_files_are_viewers_from_their_waiting_to_their_end(rig: Rig) 
     assert isinstance(first, OpenFile)
     assert rig.hubs.viewers == 1
     waiting = gevent.spawn(rig.play, Channel("film", "Film", (ONE,)), "bytes=5-")
-    until(lambda: rig.hubs.limits.waiting(1) == 1)
+    until(lambda: rig.hubs.slots.waiting(1) == 1)
     assert rig.hubs.viewers == 2
     first.close()
     second = waiting.get(timeout=LIMIT)
@@ -468,15 +467,15 @@ def test_who_leaves_while_waiting_for_a_film_leaves_the_queue_and_opens_nothing(
     channel, gone = Channel("film", "Film", (ONE,)), Event()
     film = rig.play(channel)
     waiting = gevent.spawn(rig.hubs.play, channel, "bytes=5-", gone.is_set)
-    until(lambda: rig.hubs.limits.waiting(1) == 1)
+    until(lambda: rig.hubs.slots.waiting(1) == 1)
     gone.set()
     with pytest.raises(Unavailable, match="has left"):
         waiting.get(timeout=LIMIT)
-    assert rig.hubs.limits.waiting(1) == 0
+    assert rig.hubs.slots.waiting(1) == 0
     assert rig.files == []
     assert rig.hubs.viewers == 1
     film.close()
-    until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
+    until(lambda: rig.hubs.slots.held(SOURCES[0]) == 0)
 
 
 def test_closing_ends_every_viewer_and_gives_everything_back(rig: Rig) -> None:
@@ -485,7 +484,7 @@ def test_closing_ends_every_viewer_and_gives_everything_back(rig: Rig) -> None:
     viewer.next()
     rig.hubs.close()
     assert viewer.next() is None
-    until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
+    until(lambda: rig.hubs.slots.held(SOURCES[0]) == 0)
     assert rig.upstreams.open_now == 0
     viewer.leave()
     assert rig.hubs.budget.used == 0
@@ -625,7 +624,7 @@ def test_a_silent_stream_that_speaks_again_stays(silent: tuple[Rig, Viewer]) -> 
     rig.upstreams.feed(ONE, b"c")
     assert viewer.next() == b"c"
     until(lambda: rig.upstreams.open_now == 1)
-    until(lambda: rig.hubs.limits.in_use(SOURCES[1]) == 0)
+    until(lambda: rig.hubs.slots.held(SOURCES[1]) == 0)
     assert not rig.metrics.open("News").errors
 
 
@@ -638,7 +637,7 @@ def test_what_was_opened_beside_and_failed_costs_its_viewers_nothing(
     rig.upstreams.feed(ONE, b"c")
     assert viewer.next() == b"c"
     assert rig.metrics.open("News").errors == {Reason.NOT_MEDIA: 1}
-    until(lambda: rig.hubs.limits.in_use(SOURCES[1]) == 0)
+    until(lambda: rig.hubs.slots.held(SOURCES[1]) == 0)
 
 
 def test_a_stream_that_fails_while_the_next_is_opened_waits_for_that(
@@ -656,12 +655,12 @@ def test_closing_a_hub_hangs_up_what_was_opened_beside(silent: tuple[Rig, Viewer
     rig.hubs.close()
     assert viewer.next() is None
     until(lambda: rig.upstreams.open_now == 0)
-    until(lambda: not any(map(rig.hubs.limits.in_use, SOURCES)))
+    until(lambda: not any(map(rig.hubs.slots.held, SOURCES)))
 
 
 def test_without_a_second_slot_nothing_is_opened_beside() -> None:
     rig = Rig()
-    held = rig.hubs.limits.try_acquire(SOURCES[1])
+    held = rig.hubs.slots.try_acquire(SOURCES[1])
     rig.upstreams.feed(ONE, b"a")
     rig.viewer(NEWS).next()
     until(lambda: monotonic() - hub_of(rig).output.media_at > 2.6)
@@ -708,7 +707,7 @@ def test_a_hub_whose_last_viewer_is_lost_while_it_takes_over_lingers_on_one_slot
     rig.upstreams.feed(TWO, b"b")
     assert viewer.next() is None
     until(lambda: rig.upstreams.open_now <= 1)
-    until(lambda: sum(map(rig.hubs.limits.in_use, SOURCES)) == rig.upstreams.open_now)
+    until(lambda: sum(map(rig.hubs.slots.held, SOURCES)) == rig.upstreams.open_now)
     assert rig.metrics.open("News").clients == 0
 
 
@@ -740,7 +739,7 @@ def test_a_film_that_was_played_to_its_end_ends_its_viewers(rig: Rig) -> None:
     assert [viewer.next(), viewer.next(), viewer.next()] == [b"a", b"b", None]
     assert rig.upstreams.opened == [ONE.url]
     assert not rig.metrics.open("News").errors
-    until(lambda: rig.hubs.limits.in_use(SOURCES[0]) == 0)
+    until(lambda: rig.hubs.slots.held(SOURCES[0]) == 0)
 
 
 # --- what is flushed at an end is no sign of life ---
@@ -883,7 +882,7 @@ def test_a_fault_of_ours_in_what_was_opened_beside_costs_its_viewers_nothing(
         until(lambda: rig.upstreams.open_now == 1)
     rig.upstreams.feed(ONE, UpstreamError(Reason.ENDED), b"c")
     assert viewer.next() == b"c"
-    until(lambda: rig.hubs.limits.in_use(SOURCES[1]) == 0)
+    until(lambda: rig.hubs.slots.held(SOURCES[1]) == 0)
 
 
 def test_what_was_opened_beside_goes_at_once_when_its_viewers_stop(
@@ -894,7 +893,7 @@ def test_what_was_opened_beside_goes_at_once_when_its_viewers_stop(
     rig.hubs.stop("news")
     assert viewer.next() is None
     viewer.leave()
-    until(lambda: not any(map(rig.hubs.limits.in_use, SOURCES)))
+    until(lambda: not any(map(rig.hubs.slots.held, SOURCES)))
     assert rig.upstreams.open_now == 0
     assert rig.metrics.open("News").upstreams == 0
     assert monotonic() - began < 2.0  # not when its own time-out comes
@@ -932,7 +931,7 @@ def test_a_hub_that_is_closed_while_it_hangs_up_gives_its_slot_back(
     assert waiting.wait(LIMIT)
     rig.hubs.stop("news")
     viewer.leave()
-    until(lambda: not any(map(rig.hubs.limits.in_use, SOURCES)))
+    until(lambda: not any(map(rig.hubs.slots.held, SOURCES)))
     assert hung_up.is_set()
     assert rig.upstreams.open_now == 0
     assert rig.metrics.open("News").upstreams == 0
@@ -953,7 +952,7 @@ def test_a_file_that_is_found_while_its_hub_is_closed_is_closed(rig: Rig) -> Non
     rig.hubs.stop("news")
     with pytest.raises(Unavailable):
         viewer.get(timeout=LIMIT)
-    until(lambda: not any(map(rig.hubs.limits.in_use, SOURCES)))
+    until(lambda: not any(map(rig.hubs.slots.held, SOURCES)))
     assert file.closed == 1
     assert rig.metrics.open("News").clients == 0
 
@@ -966,10 +965,10 @@ def test_a_film_without_a_frame_is_a_failure(rig: Rig) -> None:
 
 
 def test_who_waited_for_a_slot_leaves_a_source_alone_that_asks_for_it(rig: Rig) -> None:
-    held = rig.hubs.limits.try_acquire(SOURCES[0])
+    held = rig.hubs.slots.try_acquire(SOURCES[0])
     assert held is not None
     waiting = gevent.spawn(rig.viewer, SPORT)
-    until(lambda: rig.hubs.limits.waiting(1) == 1)
+    until(lambda: rig.hubs.slots.waiting(1) == 1)
     rig.hubs.health.cool(SOURCES[0], monotonic(), retry_after=1.0)
     began = monotonic()
     held.close()
@@ -986,7 +985,7 @@ def test_a_switch_by_number_wins_over_what_was_opened_beside(silent: tuple[Rig, 
     until(lambda: rig.upstreams.opened == [ONE.url, TWO.url, ONE.url])
     rig.upstreams.feed(ONE, b"c")
     assert viewer.next() == b"c"
-    until(lambda: rig.hubs.limits.in_use(SOURCES[1]) == 0)
+    until(lambda: rig.hubs.slots.held(SOURCES[1]) == 0)
 
 
 @pytest.fixture

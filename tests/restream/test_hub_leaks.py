@@ -13,13 +13,13 @@ from gevent.greenlet import Greenlet
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
 from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
-from kptv.metrics import Metrics
 from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs
-from kptv.restream.limits import SETTLE, Slot
+from kptv.restream.slots import SETTLE, Slot
 from kptv.restream.subscriber import Subscriber
 from tests.restream.radio import Radio
+from tests.shared import shared
 
 SOURCE = Source(1, "http://one/", 4)
 CHANNELS = [Channel(f"c{n}", f"C{n}", (Stream(SOURCE, f"http://one/{n}.ts"),)) for n in range(4)]
@@ -78,12 +78,8 @@ def no_log() -> Iterator[None]:
 @pytest.mark.usefixtures("no_log")
 @pytest.mark.parametrize("linger", [0.0, 0.01])
 def test_two_hundred_viewers_come_and_go_twenty_times_and_leave_nothing(linger: float) -> None:
-    hubs = Hubs(
-        Config(sources=(SOURCE,), stream_linger=linger, max_retries=0, retry_delay=0.01),
-        Metrics(),
-        open_stream,
-        open_file,
-    )
+    config = Config(sources=(SOURCE,), stream_linger=linger, max_retries=0, retry_delay=0.01)
+    hubs = Hubs(shared(config), open_stream, open_file)
     gevent.sleep(2 * SETTLE)  # the housekeeper is there, slots of other tests are back
     before = alive()
     channels = (*CHANNELS, BROKEN)
@@ -96,11 +92,11 @@ def test_two_hundred_viewers_come_and_go_twenty_times_and_leave_nothing(linger: 
             gevent.killall(viewers[::2])
         assert len(gevent.joinall(viewers, timeout=LIMIT)) == VIEWERS
     with gevent.Timeout(LIMIT):
-        while len(hubs) or hubs.limits.in_use(SOURCE):
+        while len(hubs) or hubs.slots.held(SOURCE):
             gevent.sleep(0.01)
     del viewers
     assert hubs.budget.used == 0
-    assert hubs.limits.waiting(SOURCE.number) == 0
+    assert hubs.slots.waiting(SOURCE.number) == 0
     after = alive()
     assert after.pop("greenlets") == before.pop("greenlets")
     # The event loop keeps its last callback, and with it the hub that was killed last.

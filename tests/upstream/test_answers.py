@@ -14,9 +14,9 @@ from kptv.errors import IsFile, Reason, UpstreamError
 from kptv.upstream.client import HttpClient
 from kptv.upstream.hls.request import Requests
 from kptv.upstream.lists import Version, open_list
-from kptv.upstream.open import Opener
 from tests.functional.failing import RawServer
 from tests.numbered_ts import PACKET, NumberedStream
+from tests.shared import opener_of
 
 SOURCE = Source(1, "http://127.0.0.1/unused", 1)
 TS = NumberedStream("one", "odd", 1).packets(200, 0.0)
@@ -70,7 +70,7 @@ def client(config: Config) -> Iterator[HttpClient]:
 def played(config: Config, client: HttpClient, url: str) -> tuple[bytes, UpstreamError]:
     """All that comes of a stream, and why it ended."""
     data = b""
-    with closing(Opener(config, client).open_stream(Stream(SOURCE, url))) as chunks:
+    with closing(opener_of(config, client).open_stream(Stream(SOURCE, url))) as chunks:
         try:
             for piece in chunks:
                 data += piece
@@ -159,7 +159,7 @@ def test_a_film_in_any_success_is_a_whole_film(
 ) -> None:
     answer = b"HTTP/1.1 " + status + b"\r\nContent-Length: 5012\r\n\r\n" + FILM
     with RawServer(answer) as server:
-        opener = Opener(config, client)
+        opener = opener_of(config, client)
         chunks = opener.open_stream(Stream(SOURCE, server.url()))
         with pytest.raises(IsFile) as caught:
             next(chunks)

@@ -16,8 +16,8 @@ from kptv.errors import IsFile, UpstreamError
 from kptv.upstream.client import HttpClient
 from kptv.upstream.hls.request import Requests
 from kptv.upstream.lists import Version, open_list
-from kptv.upstream.open import Opener
 from tests.provider import Gate, Provider, Reply
+from tests.shared import opener_of
 
 USER, PASSWORD = "ann:b", "p@ss wörd"
 LOGIN = "ann%3Ab:p%40ss%20w%C3%B6rd@"
@@ -54,7 +54,7 @@ def statuses(provider: Provider) -> str:
 
 def read(config: Config, client: HttpClient, url: str, **headers: str) -> bytes:
     stream = Stream(config.sources[0], url, headers=headers)
-    with closing(Opener(config, client).open_stream(stream)) as chunks:
+    with closing(opener_of(config, client).open_stream(stream)) as chunks:
         return b"".join(islice(chunks, 3))
 
 
@@ -133,7 +133,7 @@ def test_a_list_and_a_film_and_its_ranges_come_behind_a_digest(
         assert b"News" in b"".join(opened[1])
     film = provider.add_file("/movie/u/p/1.mp4", b"\0\0\0\x18ftypmp42" + bytes(9000))
     stream = Stream(source, with_login(film.url))
-    opener = Opener(config, client)
+    opener = opener_of(config, client)
     with pytest.raises(IsFile) as caught:
         next(opener.open_stream(stream))
     caught.value.body.close()

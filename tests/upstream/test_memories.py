@@ -25,6 +25,7 @@ from kptv.upstream.hls.playlists import Position, Reader
 from kptv.upstream.lists import Version, open_list
 from kptv.upstream.open import Opener
 from tests.numbered_ts import NumberedStream, marks
+from tests.shared import opener_of
 
 LIMIT = 20.0  # seconds that any wait may take
 SOURCE = Source(1, "http://127.0.0.1/unused", 1)
@@ -226,7 +227,7 @@ def read(opener: Opener, url: str, pieces: int = 1_000_000) -> bytes:
 
 @pytest.fixture
 def opener(client: HttpClient) -> Opener:
-    return Opener(Config(sources=(SOURCE,), stall_timeout=3.0), client)
+    return opener_of(Config(sources=(SOURCE,), stall_timeout=3.0), client)
 
 
 class Channel:

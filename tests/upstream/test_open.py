@@ -24,6 +24,7 @@ from kptv.upstream.open import Opener, length_of
 from tests.functional.failing import RawServer
 from tests.provider import Bad, How, Provider, Reply
 from tests.provider import Stream as Served
+from tests.shared import opener_of
 
 SOURCE = Source(1, "http://127.0.0.1/unused", 1)
 
@@ -43,7 +44,7 @@ def served(provider: Provider) -> Served:
 def opener() -> Iterator[Opener]:
     config = Config(sources=(SOURCE,), user_agent="Test/1", req_referrer="http://ref/", ffmpeg="")
     client = HttpClient(config)
-    yield Opener(config, client)
+    yield opener_of(config, client)
     client.close()
 
 

@@ -13,7 +13,7 @@ from kptv.channels.model import Source
 from kptv.errors import FileBody
 from kptv.metrics import Metrics
 from kptv.restream.files import OpenFile
-from kptv.restream.limits import ConnectionLimits
+from kptv.restream.slots import LocalSlots
 from kptv.upstream.hls.request import read_all
 from kptv.upstream.lists import read_list
 
@@ -52,7 +52,7 @@ def _list() -> None:
 
 def _file() -> None:
     source = Source(1, "http://a.example/", 0)
-    slot = ConnectionLimits([source]).try_acquire(source)
+    slot = LocalSlots([source]).try_acquire(source)
     assert slot is not None
     file = OpenFile(cast(FileBody, Body()), slot, Metrics().open("film"), on_close=lambda: None)
     for _ in file:

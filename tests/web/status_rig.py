@@ -33,6 +33,7 @@ from kptv.web.page.events import EventStream
 from kptv.web.page.status import status_blueprint
 from kptv.web.page.view import View
 from tests.restream.radio import Radio, marks
+from tests.shared import shared
 
 LIMIT = 10.0  # seconds; what hangs, fails
 TOKEN = "open-sesame"
@@ -74,7 +75,7 @@ class StatusRig:
         self.catalog: Catalog | None = catalog_of(*LISTS)
         config = Config(sources=SOURCES, base_url="http://tv.example", admin_token=token)
         self.metrics = Metrics()
-        self.hubs = Hubs(config, self.metrics, self._open, self._open_file)
+        self.hubs = Hubs(shared(config, metrics=self.metrics), self._open, self._open_file)
         redactor = Redactor(SOURCES, config.base_url)
         self.log = Log(redactor, RecentLines(redactor.redact), RepeatFilter())
         self.vitals = Vitals(self.metrics)
@@ -110,7 +111,7 @@ class StatusRig:
         self.hubs.close()
         self.vitals.close()
         with gevent.Timeout(LIMIT):  # a slot is given back a moment after its connection
-            while any(map(self.hubs.limits.in_use, SOURCES)):
+            while any(map(self.hubs.slots.held, SOURCES)):
                 gevent.sleep(0.01)
         gevent.idle()
 

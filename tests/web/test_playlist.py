@@ -17,13 +17,13 @@ from kptv.channels.packing import pack
 from kptv.config import LOOPBACK, Config
 from kptv.errors import FileBody
 from kptv.formats.m3u import ListParser
-from kptv.metrics import Metrics
 from kptv.pace import drive
 from kptv.restream.hubs import Hubs
 from kptv.web.clients import Clients
 from kptv.web.page.status import status_blueprint
 from kptv.web.players.lists import BLOCK_SIZE, ServedLists, playlist_blueprint, prepare
 from kptv.web.players.ts import stream_blueprint
+from tests.shared import shared
 
 LIST = """#EXTM3U
 #EXTINF:-1 group-title="UK | News",BBC News
@@ -131,7 +131,7 @@ def test_a_group_may_be_called_like_another_path(group: str) -> None:
     lists = make_lists()
     lists.replace(catalog_of(f'#EXTM3U\n#EXTINF:-1 group-title="{group}",News\nhttp://a/1'))
     app = Flask("test", static_folder=None)
-    hubs = Hubs(config, Metrics(), lambda _: iter(()), no_file)
+    hubs = Hubs(shared(config), lambda _: iter(()), no_file)
     app.register_blueprint(stream_blueprint(lambda: lists.catalog, hubs, Clients(LOOPBACK), 5000))
     app.register_blueprint(playlist_blueprint(lists))
     app.register_blueprint(status_blueprint(config.base_url))

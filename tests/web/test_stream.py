@@ -61,5 +61,5 @@ def test_a_header_that_cannot_be_sent_leaves_no_slot_taken() -> None:
     with pytest.raises(ValueError, match="newline"), gevent.Timeout(10):
         client_of(rig).get("/stream/news")
     assert file.closed == 1
-    until(lambda: not any(map(rig.hubs.limits.in_use, SOURCES)))
+    until(lambda: not any(map(rig.hubs.slots.held, SOURCES)))
     rig.hubs.close()

@@ -58,10 +58,10 @@ class Learned:
 class HlsUpstream:
     """Plays HLS streams; remembers for CACHE_DURATION what each turned out to be."""
 
-    def __init__(self, config: Config, client: HttpClient, rhythms: Rhythms | None = None) -> None:
+    def __init__(self, config: Config, client: HttpClient, rhythms: Rhythms) -> None:
         self._config = config
         self._client = client
-        self._rhythms = rhythms or Rhythms(config.stall_timeout)
+        self._rhythms = rhythms
         self._remuxer = Remuxer(config, self._rhythms)
         self._memory: TTLCache[tuple[int, str], Learned] = TTLCache(
             _REMEMBERED, config.cache_duration

@@ -152,7 +152,7 @@ class View:
                 )
                 for hub in self.hubs.all()
             ),
-            tuple(self.hubs.limits.in_use(source) for source in self.config.sources),
+            tuple(self.hubs.slots.held(source) for source in self.config.sources),
             tuple((s.failures, s.last_success, s.entries, s.error) for s in self.imports()),
             id(self.current_catalog()),
         )
@@ -162,7 +162,7 @@ class View:
         return {
             "playing": len(hubs),
             "viewers": hubs.viewers,
-            "upstreams": sum(hubs.limits.in_use(source) for source in self.config.sources),
+            "upstreams": sum(hubs.slots.held(source) for source in self.config.sources),
             "received_rate": round(self.vitals.received.bit_rate()),
             "sent_rate": round(self.vitals.sent.bit_rate()),
             "buffer_bytes": hubs.budget.used,
@@ -217,9 +217,9 @@ class View:
             sources=[
                 SourceFigures(
                     number=state.source.number,
-                    in_use=self.hubs.limits.in_use(state.source),
+                    in_use=self.hubs.slots.held(state.source),
                     limit=state.source.max_connections,
-                    waiting=self.hubs.limits.waiting(state.source.number),
+                    waiting=self.hubs.slots.waiting(state.source.number),
                     entries=state.entries,
                     skipped=state.skipped,
                     cut=state.cut,
@@ -257,8 +257,8 @@ class View:
         }
 
     def _slots(self, source: Source) -> Json:
-        limits = self.hubs.limits
-        return {"in_use": limits.in_use(source), "waiting": limits.waiting(source.number)}
+        slots = self.hubs.slots
+        return {"in_use": slots.held(source), "waiting": slots.waiting(source.number)}
 
     def _candidate(self, candidate: Candidate, now: float) -> Json:
         error = candidate.error

@@ -25,10 +25,10 @@ SETTLE = 0.1
 class Slot:
     """The right to one connection to ``source``; given back once, by ``with`` or ``close``."""
 
-    __slots__ = ("_limits", "_open", "source")
+    __slots__ = ("_open", "_slots", "source")
 
-    def __init__(self, limits: ConnectionLimits, source: Source) -> None:
-        self._limits = limits
+    def __init__(self, slots: LocalSlots, source: Source) -> None:
+        self._slots = slots
         self._open = True
         self.source = source
 
@@ -52,18 +52,18 @@ class Slot:
             return
         self._open = False
         if settle and self.source.max_connections:
-            gevent.spawn_later(settle, self._limits._release, self.source)
+            gevent.spawn_later(settle, self._slots._release, self.source)
         else:
-            self._limits._release(self.source)
+            self._slots._release(self.source)
 
     def transfer(self) -> Slot:
         """The same right in new hands; this one is closed without giving it back."""
         assert self._open
         self._open = False
-        return Slot(self._limits, self.source)
+        return Slot(self._slots, self.source)
 
 
-class ConnectionLimits:
+class LocalSlots:
     """The slots of all sources. No switch happens in any method but ``acquire``."""
 
     def __init__(self, sources: Iterable[Source]) -> None:
@@ -73,14 +73,14 @@ class ConnectionLimits:
             for number, source in self._sources.items()
             if source.max_connections
         }
-        self._in_use = dict.fromkeys(self._sources, 0)
+        self._held = dict.fromkeys(self._sources, 0)
         self._waiting: deque[tuple[frozenset[int], AsyncResult]] = deque()
         self.reclaim: Callable[[Collection[int]], None] = lambda numbers: None
         """Asked to free a slot of one of these sources, if one is held for nobody."""
 
-    def in_use(self, source: Source) -> int:
+    def held(self, source: Source) -> int:
         """Slots that are leased now."""
-        return self._in_use[source.number]
+        return self._held[source.number]
 
     def waiting(self, number: int) -> int:
         """How many wait for a slot of the source with this number."""
@@ -95,7 +95,7 @@ class ConnectionLimits:
         semaphore = self._semaphores.get(source.number)
         if semaphore is not None and not semaphore.acquire(blocking=False):
             return None
-        self._in_use[source.number] += 1
+        self._held[source.number] += 1
         return Slot(self, source)
 
     def acquire(self, sources: Collection[Source], timeout: float) -> Slot | None:
@@ -133,7 +133,7 @@ class ConnectionLimits:
             granted.set(None)
 
     def _release(self, source: Source) -> None:
-        self._in_use[source.number] -= 1
+        self._held[source.number] -= 1
         semaphore = self._semaphores.get(source.number)
         if semaphore is None:
             return

@@ -1,0 +1,38 @@
+"""What all hubs and films share, and what another process may share with this one one day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kptv.channels.health import Health, Policy
+from kptv.channels.rhythm import Rhythms
+from kptv.config import Config
+from kptv.metrics import Metrics
+from kptv.restream.buffer import Budget
+from kptv.restream.journal import Journal
+from kptv.restream.slots import LocalSlots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all hubs and films share; ``app.py`` builds each part."""
+
+    config: Config
+    policy: Policy
+    metrics: Metrics
+    slots: LocalSlots
+    health: Health
+    rhythms: Rhythms  # shared with the opener of the streams, which waits as long as they say
+    budget: Budget
+    journal: Journal
+
+
+def policy_of(config: Config) -> Policy:
+    """The settings that failover goes by."""
+    return Policy(
+        max_retries=config.max_retries,
+        retry_delay=config.retry_delay,
+        max_failures_before_block=config.max_failures_before_block,
+        stream_timeout=config.stream_timeout,
+        give_up=config.stream_give_up,
+    )

@@ -1,0 +1,37 @@
+"""What is shared by hubs and by openers of streams, for tests: built as app.py does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kptv.channels.health import Health
+from kptv.channels.rhythm import Rhythms
+from kptv.config import Config
+from kptv.metrics import Metrics
+from kptv.restream.buffer import Budget
+from kptv.restream.journal import Journal
+from kptv.restream.shared import Shared, policy_of
+from kptv.restream.slots import LocalSlots
+from kptv.upstream.client import HttpClient
+from kptv.upstream.open import Opener
+
+
+def shared(config: Config, **instead: Any) -> Shared:
+    """The parts for ``config``, with those in ``instead`` that are named there."""
+    policy = policy_of(config)
+    parts: dict[str, Any] = {
+        "config": config,
+        "policy": policy,
+        "metrics": Metrics(),
+        "slots": LocalSlots(config.sources),
+        "health": Health(policy),
+        "rhythms": Rhythms(config.stall_timeout),
+        "budget": Budget(config.max_buffer_size),
+        "journal": Journal(),
+    }
+    return Shared(**parts | instead)
+
+
+def opener_of(config: Config, client: HttpClient) -> Opener:
+    """An opener that knows no stream's pauses yet."""
+    return Opener(config, client, Rhythms(config.stall_timeout))
