@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from kptv.splice.joining import Chunk, StartPoint, choose_entry
+from kptv.splice.joining import Chunk, StartPoint, choose_start
 
 
 class Budget:
@@ -64,21 +64,21 @@ class ChunkBuffer:
         return self._chunks[number - self.first]
 
     def join(self, join_buffer: float) -> tuple[int, StartPoint] | None:
-        """Where a viewer starts: the chunk's number and the entry in it.
+        """Where a viewer starts: the chunk's number and the start point in it.
 
-        The newest entry with ``join_buffer`` seconds of media behind it, else the oldest; None if
-        there is none (yet).
+        The newest start point with ``join_buffer`` seconds of media behind it, else the oldest;
+        None if there is none (yet).
         """
         if not self._chunks:
             return None
         numbers = {
-            id(entry): self.first + offset
+            id(start): self.first + offset
             for offset, chunk in enumerate(self._chunks)
-            for entry in chunk.entries
+            for start in chunk.starts
         }
-        entries = (entry for chunk in self._chunks for entry in chunk.entries)
-        entry = choose_entry(entries, self._chunks[-1].clock, join_buffer)
-        return None if entry is None else (numbers[id(entry)], entry)
+        starts = (start for chunk in self._chunks for start in chunk.starts)
+        start = choose_start(starts, self._chunks[-1].clock, join_buffer)
+        return None if start is None else (numbers[id(start)], start)
 
     def drop_oldest(self) -> bool:
         """Drop a chunk; False if that would be the newest one."""

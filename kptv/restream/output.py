@@ -104,7 +104,7 @@ class Output:
         chunk = self._splicer.feed(data, now)
         if not chunk:
             return False
-        begins = bool(chunk.entries) and not self._begun
+        begins = bool(chunk.starts) and not self._begun
         before = max(self._clock, self._splicer.began)
         self._clock = max(before, chunk.clock)
         if begins or self._begun:

@@ -65,7 +65,7 @@ class Subscriber:
         self.joined_at = monotonic()
         self.received = 0  # bytes handed over
         self._hub = hub
-        self._next: int | None = None  # number of the next chunk; None: waits for an entry
+        self._next: int | None = None  # number of the next chunk; None: waits for a start
         self._patch: ViewerPatch | None = None  # while the viewer is on its way in
         self._rest = b""  # of a chunk that the viewer has had the beginning of
         self._skipped_at: deque[float] = deque(maxlen=MOST_SKIPS - 1)
@@ -152,11 +152,11 @@ class Subscriber:
         place = self._hub.buffer.join(self._hub.join_buffer)
         if place is None or self._left:
             return b""
-        number, entry = place
+        number, start = place
         self._next = number + 1
-        patch = self._patch = ViewerPatch(entry, resumed=self.skips > 0)
+        patch = self._patch = ViewerPatch(start, resumed=self.skips > 0)
         return patch.start() + self._through(
-            patch, self._hub.buffer.get(number).data[entry.offset :]
+            patch, self._hub.buffer.get(number).data[start.offset :]
         )
 
     def _through(self, patch: ViewerPatch, data: bytes) -> bytes:
@@ -166,7 +166,7 @@ class Subscriber:
         return data
 
     def _skip(self) -> None:
-        """It fell behind the buffer: on from a newer entry, unless that happens all the time."""
+        """It fell behind the buffer: on from a newer start, unless that happens all the time."""
         now = monotonic()
         self.skips += 1
         self._hub.counters.skips += 1

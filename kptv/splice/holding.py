@@ -1,4 +1,4 @@
-"""What was made and is kept until every PES packet in it is whole."""
+"""Packets for viewers, kept until every PES packet in them is whole."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from kptv.splice.joining import StartPoint
 
 
 @dataclass(slots=True, eq=False)
-class Start:
-    """A unit of the lead: an entry if it turns out to be a keyframe, or in any case."""
+class PossibleStart:
+    """A unit of the lead: a start point once it turns out to be a keyframe, or in any case."""
 
     place: int  # packets made before it
     unit: Unit
-    entry: StartPoint  # its offset is told when it is released
-    always: bool
+    point: StartPoint  # it gets its offset when it is released
+    always: bool  # whether or not the unit is a keyframe
 
 
 class Hold:
     """Packets in the order in which they were made."""
 
-    __slots__ = ("_data", "_versions", "made", "starts", "tables_version")
+    __slots__ = ("_data", "_starts", "_versions", "made", "tables_version")
 
     def __init__(self) -> None:
         self._data = b""
         self.made = 0  # places: how many packets were made so far
-        self.starts: deque[Start] = deque()
+        self._starts: deque[PossibleStart] = deque()
         self.tables_version = 0  # of the tables that were released last
         self._versions: deque[tuple[int, int]] = deque()  # (place, version): tables that are held
 
@@ -49,24 +49,28 @@ class Hold:
         self._versions.append((self.made, version))
         self.add(packets)
 
+    def add_start(self, start: PossibleStart) -> None:
+        """Note where a viewer may be able to start; in the order of their places."""
+        self._starts.append(start)
+
     def release(self, boundary: int) -> tuple[bytes, tuple[StartPoint, ...]]:
-        """Everything before the place ``boundary``, and the entries in it."""
+        """Everything before the place ``boundary``, and the start points in it."""
         base = self.base
         if boundary <= base:
             return b"", ()
         size = (boundary - base) * PACKET_SIZE
         data, self._data = self._data[:size], self._data[size:]
-        entries: list[StartPoint] = []
-        while self.starts and self.starts[0].place < boundary:
-            start = self.starts.popleft()
+        points: list[StartPoint] = []
+        while self._starts and self._starts[0].place < boundary:
+            start = self._starts.popleft()
             if start.always or start.unit.key:
-                entries.append(start.entry.at((start.place - base) * PACKET_SIZE))
+                points.append(start.point.at((start.place - base) * PACKET_SIZE))
         while self._versions and self._versions[0][0] < boundary:
             _, self.tables_version = self._versions.popleft()
-        return data, tuple(entries)
+        return data, tuple(points)
 
     def change(self, place: int, change: Callable[[bytes], bytes]) -> None:
-        """Change what is held from a place on, packet for packet."""
+        """Change the packets that are held from a place on; their number must stay the same."""
         at = (place - self.base) * PACKET_SIZE
         if at >= 0:
             self._data = self._data[:at] + change(self._data[at:])
@@ -74,7 +78,7 @@ class Hold:
     def cut(self, partial: dict[int, int]) -> list[int]:
         """Take out the packets of each PID from its place on: units that never became whole.
 
-        The places that they had.
+        Returns the places that these packets had.
         """
         base, kept, gone = self.base, [], []
         for number in range(len(self._data) // PACKET_SIZE):
@@ -86,8 +90,8 @@ class Hold:
         self._data = b"".join(kept)
         self.made -= len(gone)
         removed = set(gone)
-        self.starts = deque(start for start in self.starts if start.place not in removed)
-        for start in self.starts:
+        self._starts = deque(start for start in self._starts if start.place not in removed)
+        for start in self._starts:
             start.place -= _before(gone, start.place)
         self._versions = deque(
             (place - _before(gone, place), version) for place, version in self._versions

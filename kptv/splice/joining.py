@@ -1,31 +1,30 @@
-"""What viewers get: chunks, the places in them where one may start, and the way in."""
+"""What viewers get: chunks, the points in them where a viewer may start, and the way in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from kptv.formats.mpegts import PACKET_SIZE
 from kptv.formats.mpegts.packets import bare_packet, pid_of
 
-# A viewer waits for its first sound no longer than this; then whatever comes is handed on.
-_PATIENCE = 4 * 1024 * 1024
+_PATIENCE = 4 * 1024 * 1024  # bytes in which the first sound must come; then all is handed on
 
 
 @dataclass(frozen=True, slots=True)
 class StartPoint:
-    """A place in a chunk where a viewer may start.
+    """A keyframe in a chunk, and what a viewer needs to start there.
 
-    ``clock`` is the media time there, in seconds since the first entry of the hub.
+    ``clock`` is the media time there, in seconds since the hub's first start point.
     """
 
-    offset: int  # of the first packet in the chunk's data
+    offset: int  # where its first packet is in the chunk's data
     clock: float
     tables: bytes = field(repr=False)  # PAT and PMT in force, as packets
     essential: frozenset[int] = field(repr=False)  # PIDs of picture and sound
     others: frozenset[int] = field(repr=False)  # PIDs that may be silent for long
     pcr_pid: int
-    pcr: int | None  # the last one before the entry, in ticks
+    pcr: int | None  # the last one before this point, in ticks
     tables_version: int = 0  # of these tables, as in Chunk
 
     def at(self, offset: int) -> StartPoint:
@@ -34,74 +33,57 @@ class StartPoint:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Whole packets for viewers, and where in them one may start."""
+    """Whole packets for viewers, and the points in them where a viewer may start."""
 
     data: bytes = field(repr=False)
-    entries: tuple[StartPoint, ...] = ()
+    starts: tuple[StartPoint, ...] = ()
     clock: float = 0.0  # media time at its end, as in StartPoint
     tables_version: int = 0  # of the tables in force at its end: one more with each change
-
-    @property
-    def keyframes(self) -> tuple[int, ...]:
-        """Byte offsets of the entries."""
-        return tuple(entry.offset for entry in self.entries)
 
     def __bool__(self) -> bool:
         return bool(self.data)
 
 
-def merge(chunks: Sequence[Chunk]) -> Chunk:
-    """One chunk of several that follow each other."""
-    entries: list[StartPoint] = []
-    size = 0
-    for chunk in chunks:
-        entries += [entry.at(entry.offset + size) for entry in chunk.entries]
-        size += len(chunk.data)
-    clock = max((chunk.clock for chunk in chunks), default=0.0)
-    version = max((chunk.tables_version for chunk in chunks), default=0)
-    return Chunk(b"".join([chunk.data for chunk in chunks]), tuple(entries), clock, version)
-
-
-def choose_entry(
-    entries: Iterable[StartPoint], clock: float, join_buffer: float
+def choose_start(
+    starts: Iterable[StartPoint], clock: float, join_buffer: float
 ) -> StartPoint | None:
-    """The newest entry that is ``join_buffer`` seconds older than ``clock``, else the oldest.
+    """The newest start that is ``join_buffer`` seconds older than ``clock``, else the oldest.
 
-    ``entries`` are the buffer's, oldest first; ``clock`` is its newest chunk's. The media from
-    there on is what a player fills its own buffer with at once. None: there is no entry.
+    ``starts`` are the buffer's, oldest first; ``clock`` is its newest chunk's. A player fills its
+    own buffer at once with the media behind that point. None: there is no start.
     """
     choice: StartPoint | None = None
-    for entry in entries:
-        if choice is None or entry.clock <= clock - join_buffer:
-            choice = entry
+    for start in starts:
+        if choice is None or start.clock <= clock - join_buffer:
+            choice = start
     return choice
 
 
 class ViewerPatch:
-    """One viewer's way into the stream at an entry: ``start()``, then ``feed`` until ``done``.
+    """One viewer's way into the stream at a start point: ``start()``, then ``feed`` until ``done``.
 
-    PAT and PMT come first, and nothing of a PES packet that began before the entry. With
-    ``resumed`` the viewer has already seen another part of this stream, and the break is marked:
-    each PID's counter and the clock may jump where discontinuity_indicator is set (2.4.3.5).
+    PAT and PMT come first; PES packets that began before the start point are left out. If the
+    viewer has already seen another part of this stream (``resumed``), the break is marked: each
+    PID's counter and the clock may jump where discontinuity_indicator is set (2.4.3.5).
     """
 
-    __slots__ = ("_awaited", "_entry", "_gated", "_left", "_resumed")
+    __slots__ = ("_awaited", "_gated", "_left", "_resumed", "_start")
 
-    def __init__(self, entry: StartPoint, *, resumed: bool = False) -> None:
-        self._entry = entry
+    def __init__(self, start: StartPoint, *, resumed: bool = False) -> None:
+        self._start = start
         self._resumed = resumed
-        self._gated = set(entry.essential | entry.others)
-        self._awaited = set(self._gated) if resumed else set(entry.essential)
+        self._gated = set(start.essential | start.others)
+        self._awaited = set(self._gated) if resumed else set(start.essential)
         self._left = _PATIENCE
 
     @property
     def done(self) -> bool:
-        """From here on the viewer gets what all get."""
+        """Whether the viewer gets from here on what all viewers get."""
         return not self._awaited
 
     def start(self) -> bytes:
-        """The bytes before the entry's own."""
-        tables = self._entry.tables
+        """The bytes that go before those of the start point."""
+        tables = self._start.tables
         if not self._resumed:
             return tables
         out: list[bytes] = []
@@ -115,7 +97,7 @@ class ViewerPatch:
         return b"".join(out)
 
     def feed(self, data: bytes) -> bytes:
-        """The stream from the entry on, without what this viewer could not decode."""
+        """The stream from the start point on, without packets that this viewer cannot decode."""
         out: list[bytes] = []
         at = 0
         while self._awaited and at < len(data):
@@ -129,12 +111,12 @@ class ViewerPatch:
         return b"".join([*out, data[at:]]) if at else data
 
     def _opens(self, out: list[bytes], pid: int, start: int, control: int) -> bool:
-        """Whether the viewer gets this PID from this packet on; marks the break before it."""
-        clock_only = not control & 0x10 and pid not in self._entry.essential
+        """Whether the viewer gets this PID from this packet on; if so, marks the break."""
+        clock_only = not control & 0x10 and pid not in self._start.essential
         if not start & 0x40 and not clock_only:
             return False
         if self._resumed:
-            pcr = self._entry.pcr if pid == self._entry.pcr_pid else None
+            pcr = self._start.pcr if pid == self._start.pcr_pid else None
             counter = control - 1 if control & 0x10 else control
             out.append(bare_packet(pid, counter, discontinuity=True, pcr=pcr))
         self._gated.discard(pid)

@@ -130,7 +130,7 @@ class Seeker:
             return unit
         if self._catching_up:
             return None
-        if kind is ElementaryKind.AUDIO and unit.pts is not None:  # radio: every one is an entry
+        if kind is ElementaryKind.AUDIO and unit.pts is not None:  # radio: start at any
             return unit
         if self.fallback and self._waited_enough(unit):
             return self.fallback

@@ -28,7 +28,7 @@ from kptv.formats.mpegts.packets import (
 )
 from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.sound import sound_duration
-from kptv.splice.holding import Hold, Start
+from kptv.splice.holding import Hold, PossibleStart
 from kptv.splice.idr import Idr
 from kptv.splice.joining import StartPoint
 from kptv.splice.outgoing import OutgoingProgram
@@ -88,7 +88,7 @@ class Sender:
         self._key = key
         self._replay = replay
         self._blind = blind
-        self._started: int | None = None  # DTS of the last entry of a blind start
+        self._started: int | None = None  # DTS of the last start point of a blind start
         self.awaits = False
         self._rewrite = not first
         self._gate_lead = not first and not replay
@@ -361,7 +361,8 @@ class Sender:
         track.pts, track.dts = key.pts + shift, key.dts + shift
         packets = picture_packets(track.pid, opening.unit, track.pts, track.dts, track.counter + 1)
         track.counter = track.counter + len(packets) // PACKET_SIZE & 15
-        self._hold.starts.append(Start(self._hold.made, key, self._entry(track.dts), always=True))
+        point = self._start_point(track.dts)
+        self._hold.add_start(PossibleStart(self._hold.made, key, point, always=True))
         self._hold.add(packets)
 
     def _route(self, word: int) -> int:
@@ -484,18 +485,18 @@ class Sender:
         self._headers.clear()
 
     def _note_start(self, lane: Lane, unit: Unit) -> None:
-        """Remember where the unit starts if it is, or may turn out to be, an entry."""
+        """Remember where the unit starts if a viewer can start there, or perhaps can."""
         radio = lane.track.nature.kind is ElementaryKind.AUDIO
         always = radio or (unit is self._key and not self._replay) or self._is_due(unit)
         if unit.head is None and not unit.key and not always:
             return
         if unit is self._key and self._opening:
             return  # it is the opening's second showing
-        entry = self._entry((unit.dts or 0) + self._timeline.shift)
-        self._hold.starts.append(Start(lane.place, unit, entry, always))
+        point = self._start_point((unit.dts or 0) + self._timeline.shift)
+        self._hold.add_start(PossibleStart(lane.place, unit, point, always))
 
     def _is_due(self, unit: Unit) -> bool:
-        """Whether the unit is an entry although none is known in this codec: one a second is."""
+        """Whether the unit is a start point of a codec without known keyframes: one per second."""
         if not self._blind or unit.dts is None:
             return False
         self._blind = not unit.key  # its encoder marks them after all
@@ -504,8 +505,8 @@ class Sender:
         self._started = unit.dts
         return True
 
-    def _entry(self, dts: int) -> StartPoint:
-        """A place to start at, the next that is made."""
+    def _start_point(self, dts: int) -> StartPoint:
+        """The packet that is made next, as a point to start at."""
         return StartPoint(
             offset=0,
             clock=self._timeline.seconds(dts),

@@ -273,13 +273,13 @@ class Splicer:
 
     def _release(self, now: float) -> Chunk:
         boundary = self._sender.boundary if self._sender else self._hold.made
-        data, entries = self._hold.release(boundary)
+        data, starts = self._hold.release(boundary)
         lead = self._programme.lead
         if lead is not None and lead.dts is not None:
             self._clock = self._timeline.seconds(lead.dts)
         if data and self._sender:
             self._timeline.observe(lead, now)
-        return self._chunk(data, entries)
+        return self._chunk(data, starts)
 
-    def _chunk(self, data: bytes, entries: tuple[StartPoint, ...]) -> Chunk:
-        return Chunk(data, entries, self._clock, self._hold.tables_version)
+    def _chunk(self, data: bytes, starts: tuple[StartPoint, ...]) -> Chunk:
+        return Chunk(data, starts, self._clock, self._hold.tables_version)

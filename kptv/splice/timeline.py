@@ -130,5 +130,5 @@ class Timeline:
         return self.seconds(self._begins) if self.origin is not None else 0.0
 
     def seconds(self, ticks: int) -> float:
-        """Media time since the first entry."""
+        """Media time since the first start point."""
         return (ticks - (self.origin or 0)) / TICKS

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kptv.formats.mpegts.psi import ElementaryStream, SectionReader, crc32
-from kptv.splice.joining import merge
 from kptv.splice.splicer import Splicer
 from tests.formats.ts_checker import check
+from tests.formats.ts_hub import merge
 from tests.formats.ts_maker import Maker
 
 CUES = 0x200

@@ -10,7 +10,7 @@ import pytest
 
 from kptv.demo.playout import Playout
 from kptv.demo.providers import clip as demo_clip
-from kptv.splice.joining import ViewerPatch, merge
+from kptv.splice.joining import ViewerPatch
 from tests.formats.ts_checker import check
 from tests.formats.ts_clips import (
     AAC,
@@ -27,7 +27,7 @@ from tests.formats.ts_clips import (
     needs_ffmpeg,
     probed_errors,
 )
-from tests.formats.ts_hub import Hub
+from tests.formats.ts_hub import Hub, merge
 
 TICKS = 90_000
 
@@ -94,9 +94,9 @@ def test_viewers_who_join_anywhere_in_ten_failovers_see_pictures_at_once() -> No
     for number in range(11):
         hub.play(streams[number % 4], 4.0)
     chunk = merge(hub.chunks)
-    for entry in chunk.entries[::6]:
-        patch = ViewerPatch(entry)
-        data = patch.start() + patch.feed(chunk.data[entry.offset :])
+    for start in chunk.starts[::6]:
+        patch = ViewerPatch(start)
+        data = patch.start() + patch.feed(chunk.data[start.offset :])
         assert not check(data).errors
         assert complaints(data) == ""
 

@@ -9,7 +9,7 @@ import pytest
 from kptv.formats.mpegts.elementary import RandomAccess, judge
 from kptv.formats.mpegts.parameters import ParameterSets, sets_in, with_sets
 from kptv.formats.mpegts.psi import ElementaryStream
-from kptv.splice.joining import Chunk, ViewerPatch, merge
+from kptv.splice.joining import Chunk, ViewerPatch
 from kptv.splice.splicer import Splicer
 from tests.formats.test_mpegts_inspector import keys, look, without_random_access
 from tests.formats.ts_checker import check
@@ -25,7 +25,7 @@ from tests.formats.ts_clips import (
     frames,
     needs_ffmpeg,
 )
-from tests.formats.ts_hub import Hub
+from tests.formats.ts_hub import Hub, merge
 from tests.formats.ts_maker import AUD, I_SLICE, IDR, P_SLICE, PPS, SPS, Maker
 
 NAL = b"\x00\x00\x01"
@@ -53,10 +53,10 @@ def test_every_keyframe_is_an_entry_with_the_last_parameter_sets(
     key: bytes, read: int, flag: bool
 ) -> None:
     chunk = play(sent_once(100, key, flag=flag), read)
-    assert len(chunk.entries) == 4
+    assert len(chunk.starts) == 4
     assert check(chunk.data).errors == []
-    for entry in chunk.entries:
-        data = ViewerPatch(entry).start() + chunk.data[entry.offset :]
+    for start in chunk.starts:
+        data = ViewerPatch(start).start() + chunk.data[start.offset :]
         first = data[376 : 376 + 376]
         assert first.index(SPS) < first.index(PPS) < first.index(IDR[:5])
         assert first.find(AUD) < first.index(SPS)
@@ -68,12 +68,12 @@ def test_where_all_keyframes_have_them_nothing_is_touched() -> None:
 
 
 def test_where_none_was_ever_seen_there_is_no_entry() -> None:
-    assert play(Maker(key=BARE).pictures(100)).entries == ()
+    assert play(Maker(key=BARE).pictures(100)).starts == ()
 
 
 def test_an_intra_picture_that_nothing_vouches_for_is_no_entry() -> None:
-    assert len(play(sent_once(100, AUD + I_SLICE)).entries) == 1
-    assert len(play(sent_once(100, AUD + I_SLICE, flag=True)).entries) == 4
+    assert len(play(sent_once(100, AUD + I_SLICE)).starts) == 1
+    assert len(play(sent_once(100, AUD + I_SLICE, flag=True)).starts) == 4
 
 
 def test_the_last_ones_are_given() -> None:
@@ -84,7 +84,7 @@ def test_the_last_ones_are_given() -> None:
     stream += maker.pictures(25)
     maker.key = BARE
     chunk = play(stream + maker.pictures(25))
-    last = chunk.data[chunk.entries[-1].offset :]
+    last = chunk.data[chunk.starts[-1].offset :]
     assert other in last
     assert SPS not in last
 
@@ -96,7 +96,7 @@ def test_they_are_kept_for_the_next_connection_of_the_same_stream_only() -> None
         splicer.open(3.0, same_stream=same)
         bare = Maker(key=BARE, time=900_000 + 75 * 3600).pictures(50)
         chunk = splicer.feed(bare, 3.0)
-        assert len(chunk.entries) == count
+        assert len(chunk.starts) == count
         assert (SPS in chunk.data) is same
 
 
@@ -117,8 +117,8 @@ def test_a_packet_of_sets_alone_is_no_entry_but_is_remembered() -> None:
     stream = maker.pictures(25)
     maker.key = BARE
     chunk = play(stream + maker.pictures(50))
-    assert len(chunk.entries) == 2
-    assert SPS in chunk.data[chunk.entries[0].offset :][:376]
+    assert len(chunk.starts) == 2
+    assert SPS in chunk.data[chunk.starts[0].offset :][:376]
 
 
 def test_sets_are_bounded() -> None:
@@ -182,7 +182,7 @@ def test_codecs_have_rules_of_their_own(codec: str, head: bytes, key: RandomAcce
 )
 def test_they_start_at_once_without_a_flag(stream_type: int, key: bytes, other: bytes) -> None:
     maker = Maker(key=key, other=other, random_access=False, video_type=stream_type)
-    assert len(play(maker.pictures(100)).entries) == 4
+    assert len(play(maker.pictures(100)).starts) == 4
 
 
 def test_of_a_codec_without_a_rule_a_flag_is_not_waited_for_long_and_later_viewers_start_too() -> (
@@ -201,8 +201,8 @@ def test_of_a_codec_without_a_rule_a_flag_is_not_waited_for_long_and_later_viewe
         kept = [data[at : at + 188] for at in range(0, len(data), 188)]
         data = b"".join(p for p in kept if (p[1] << 8 | p[2]) & 0x1FFF == 0x100)
         chunks.append(splicer.feed((tables if n == 0 else b"") + data, n / 25))
-    entries = merge(chunks).entries
-    assert 6 <= len(entries) <= 9
+    starts = merge(chunks).starts
+    assert 6 <= len(starts) <= 9
 
 
 FILLED = {  # units made ones that decoders pass over, but for the first of each
@@ -236,10 +236,10 @@ def without_later_sets(stream: bytes, codec: str) -> bytes:
 def test_a_decoder_starts_at_every_keyframe(codec: str, video: str, audio: str) -> None:
     stream = without_random_access(without_later_sets(clip(video, audio), codec))
     chunk = play(stream)
-    assert len(chunk.entries) == 4
-    for number, entry in enumerate(chunk.entries):
-        patch = ViewerPatch(entry)
-        data = patch.start() + patch.feed(chunk.data[entry.offset :])
+    assert len(chunk.starts) == 4
+    for number, start in enumerate(chunk.starts):
+        patch = ViewerPatch(start)
+        data = patch.start() + patch.feed(chunk.data[start.offset :])
         assert complaints(data) == ""
         assert decoding_complaints(data) == ""
         assert frames(data) == 100 - 25 * number
@@ -260,5 +260,5 @@ def test_sets_go_behind_the_delimiter_and_before_all_else() -> None:
 
 def test_the_flag_vouches_for_pictures_that_are_encrypted() -> None:
     encrypted = AUD + b"\x00\x00\x01\x65KPTV"
-    assert len(play(Maker(key=encrypted).pictures(100)).entries) == 4
-    assert play(Maker(key=encrypted, random_access=False).pictures(100)).entries == ()
+    assert len(play(Maker(key=encrypted).pictures(100)).starts) == 4
+    assert play(Maker(key=encrypted, random_access=False).pictures(100)).starts == ()

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kptv.formats.mpegts.seam import Seam
-from kptv.splice.joining import Chunk, merge
+from kptv.splice.joining import Chunk, StartPoint
 from kptv.splice.splicer import Splicer
+
+
+def merge(chunks: Sequence[Chunk]) -> Chunk:
+    """One chunk of several that follow each other."""
+    starts: list[StartPoint] = []
+    size = 0
+    for chunk in chunks:
+        starts += [start.at(start.offset + size) for start in chunk.starts]
+        size += len(chunk.data)
+    clock = max((chunk.clock for chunk in chunks), default=0.0)
+    version = max((chunk.tables_version for chunk in chunks), default=0)
+    return Chunk(b"".join([chunk.data for chunk in chunks]), tuple(starts), clock, version)
 
 
 class Hub:
@@ -42,5 +56,5 @@ class Hub:
         return b"".join(chunk.data for chunk in self.chunks)
 
     @property
-    def entries(self) -> int:
-        return len(merge(self.chunks).entries)
+    def starts(self) -> int:
+        return len(merge(self.chunks).starts)

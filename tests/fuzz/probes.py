@@ -34,8 +34,9 @@ from kptv.formats.mpegts.aligner import Aligner, sniff
 from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.playtime import Playtime
 from kptv.formats.text import Lines
-from kptv.splice.joining import Chunk, ViewerPatch, merge
+from kptv.splice.joining import Chunk, ViewerPatch
 from kptv.splice.splicer import Splicer
+from tests.formats.ts_hub import merge
 from tests.fuzz.inputs import cut
 
 BASE = "http://panel.example/get.php?username=alice&password=s3cret"
@@ -209,11 +210,11 @@ def transport_stream(data: bytes, sizes: Sequence[int]) -> Chunk:
     _check_packets(out)
     if out:
         assert _pid(out, 0) == 0, "the PAT first"
-    for entry in spliced.entries:
-        assert _pid(out, entry.offset) in entry.essential
+    for start in spliced.starts:
+        assert _pid(out, start.offset) in start.essential
         for resumed in (False, True):
-            patch = ViewerPatch(entry, resumed=resumed)
-            _check_packets(patch.start() + patch.feed(out[entry.offset :]))
+            patch = ViewerPatch(start, resumed=resumed)
+            _check_packets(patch.start() + patch.feed(out[start.offset :]))
         assert _pid(patch.start(), 0) == 0
     _check_measures(data, sizes)
     return spliced

@@ -10,8 +10,8 @@ CHUNK = Chunk(bytes(SIZE))
 
 
 def keyframe(clock: float) -> Chunk:
-    entry = StartPoint(0, clock, b"", frozenset(), frozenset(), 0x100, None)
-    return Chunk(bytes(SIZE), (entry,), clock)
+    start = StartPoint(0, clock, b"", frozenset(), frozenset(), 0x100, None)
+    return Chunk(bytes(SIZE), (start,), clock)
 
 
 def test_chunks_keep_their_numbers_while_old_ones_go() -> None:
@@ -38,8 +38,8 @@ def test_a_viewer_joins_at_the_newest_keyframe_with_enough_media_behind_it() -> 
     buffer.append(keyframe(9))
     place = buffer.join(join_buffer=2)
     assert place is not None
-    number, entry = place
-    assert (number, entry.clock) == (14, 7)
+    number, start = place
+    assert (number, start.clock) == (14, 7)
 
 
 def test_a_viewer_of_a_young_stream_joins_at_its_oldest_keyframe() -> None:

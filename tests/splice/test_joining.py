@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from kptv.formats.mpegts.psi import ElementaryStream
-from kptv.splice.joining import Chunk, StartPoint, ViewerPatch, choose_entry, merge
+from kptv.splice.joining import Chunk, StartPoint, ViewerPatch, choose_start
 from kptv.splice.splicer import Splicer
 from tests.formats.ts_checker import check
 from tests.formats.ts_clips import clip, complaints, frames, needs_ffmpeg
+from tests.formats.ts_hub import merge
 from tests.formats.ts_maker import Maker, pes
 
 
@@ -19,8 +20,8 @@ def play(stream: bytes, read: int = 7000) -> list[Chunk]:
     return [*chunks, splicer.close(0.0, clean=True)]
 
 
-def join(patch: ViewerPatch, chunk: Chunk, entry: StartPoint) -> bytes:
-    return patch.start() + patch.feed(chunk.data[entry.offset :])
+def join(patch: ViewerPatch, chunk: Chunk, start: StartPoint) -> bytes:
+    return patch.start() + patch.feed(chunk.data[start.offset :])
 
 
 def at(clock: float) -> StartPoint:
@@ -36,29 +37,29 @@ def at(clock: float) -> StartPoint:
         ([5.0], 5.0, 5.0),
     ],
 )
-def test_the_newest_entry_old_enough_is_chosen_else_the_oldest(
+def test_the_newest_start_old_enough_is_chosen_else_the_oldest(
     clocks: list[float], now: float, chosen: float
 ) -> None:
-    entry = choose_entry([at(clock) for clock in clocks], now, join_buffer=2.0)
-    assert entry is not None
-    assert entry.clock == chosen
+    start = choose_start([at(clock) for clock in clocks], now, join_buffer=2.0)
+    assert start is not None
+    assert start.clock == chosen
 
 
-def test_where_there_is_no_entry_none_is_chosen() -> None:
-    assert choose_entry([], 9.0, 2.0) is None
+def test_where_there_is_no_start_none_is_chosen() -> None:
+    assert choose_start([], 9.0, 2.0) is None
 
 
-def test_entries_tell_media_time_from_the_first_one_on() -> None:
+def test_starts_tell_media_time_from_the_first_one_on() -> None:
     chunk = merge(play(Maker(gop=25, time=7_777_777).pictures(100)))
-    assert [entry.clock for entry in chunk.entries] == [0.0, 1.0, 2.0, 3.0]
+    assert [start.clock for start in chunk.starts] == [0.0, 1.0, 2.0, 3.0]
     assert chunk.clock == pytest.approx(99 / 25)
 
 
 def test_a_viewer_gets_the_tables_and_then_the_keyframe() -> None:
     chunk = merge(play(Maker().pictures(100)))
-    for entry in chunk.entries:
-        patch = ViewerPatch(entry)
-        data = join(patch, chunk, entry)
+    for start in chunk.starts:
+        patch = ViewerPatch(start)
+        data = join(patch, chunk, start)
         report = check(data)
         assert not report.errors
         assert not report.marked
@@ -72,18 +73,18 @@ def test_a_viewer_gets_nothing_of_sound_that_began_before() -> None:
     torn = maker.packets(0x101, pes(0xC0, b"\xbb" * 900, maker.time + 21 * 3600, sized=True))
     stream = first + torn[:188] + maker.picture() + torn[188:]
     chunk = merge(play(stream + maker.pictures(30)))
-    entry = chunk.entries[1]
-    assert b"\xbb" * 100 in chunk.data[entry.offset :]
-    data = join(ViewerPatch(entry), chunk, entry)
+    start = chunk.starts[1]
+    assert b"\xbb" * 100 in chunk.data[start.offset :]
+    data = join(ViewerPatch(start), chunk, start)
     assert b"\xbb" * 100 not in data
     assert not check(data).errors
 
 
 def test_a_patch_is_done_with_the_first_sound_and_copies_no_more() -> None:
     chunks = play(Maker().pictures(100))
-    entry = chunks[0].entries[0]
-    patch = ViewerPatch(entry)
-    patch.feed(chunks[0].data[entry.offset :])
+    start = chunks[0].starts[0]
+    patch = ViewerPatch(start)
+    patch.feed(chunks[0].data[start.offset :])
     assert patch.done
     assert patch.feed(chunks[1].data) is chunks[1].data
 
@@ -93,8 +94,8 @@ def test_a_skipping_viewer_sees_a_marked_break_and_right_counters() -> None:
     chunks = play(stream)
     chunk = merge(chunks)
     seen = b"".join(part.data for part in chunks[:3])
-    entry = chunk.entries[5]
-    report = check(seen + join(ViewerPatch(entry, resumed=True), chunk, entry), clock_steps_ok=True)
+    start = chunk.starts[5]
+    report = check(seen + join(ViewerPatch(start, resumed=True), chunk, start), clock_steps_ok=True)
     assert not [text for text in report.errors if "inside" not in text and "lacks" not in text]
     assert report.marked == {0: 1, 0x1000: 1, 0x100: 1, 0x101: 1}
     assert len(report.pcrs) > 90
@@ -107,8 +108,8 @@ def test_after_a_splice_a_viewer_gets_the_tables_in_force() -> None:
     splicer.open(1.0, same_stream=False)
     chunks += [splicer.feed(Maker(audio=None, time=0).pictures(60), 1.0), splicer.close(2.0)]
     chunk = merge(chunks)
-    entry = chunk.entries[-1]
-    report = check(join(ViewerPatch(entry), chunk, entry))
+    start = chunk.starts[-1]
+    report = check(join(ViewerPatch(start), chunk, start))
     assert not report.errors
     assert report.pmts == [(1, 1, {0x100: 0x1B})]
 
@@ -118,8 +119,8 @@ def test_sound_that_never_comes_is_not_waited_for_for_ever() -> None:
     splicer.open(0.0, same_stream=False)
     maker = Maker(size=18_000)
     chunk = splicer.feed(maker.pictures(3), 0.0)
-    entry = chunk.entries[0]
-    patch = ViewerPatch(entry)
+    start = chunk.starts[0]
+    patch = ViewerPatch(start)
     assert not patch.done
     silent = Maker(size=180_000, audio=None).pictures(30)
     patch.feed(silent)
@@ -129,7 +130,7 @@ def test_sound_that_never_comes_is_not_waited_for_for_ever() -> None:
 @needs_ffmpeg
 def test_a_decoder_shows_every_picture_from_the_keyframe_on() -> None:
     chunk = merge(play(clip(seconds=4)))
-    for number, entry in enumerate(chunk.entries):
-        data = join(ViewerPatch(entry), chunk, entry)
+    for number, start in enumerate(chunk.starts):
+        data = join(ViewerPatch(start), chunk, start)
         assert complaints(data) == ""
         assert frames(data) == 100 - 25 * number

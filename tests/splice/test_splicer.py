@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kptv.formats.mpegts.psi import ElementaryStream, Pat, Pmt, packets_of
-from kptv.splice.joining import Chunk, merge
+from kptv.splice.joining import Chunk
 from kptv.splice.splicer import Splicer
 from kptv.splice.timeline import AHEAD
 from tests.formats.ts_checker import check
-from tests.formats.ts_hub import Hub
+from tests.formats.ts_hub import Hub, merge
 from tests.formats.ts_maker import AUD, FRAME, I_SLICE, PPS, SPS, Maker, pes, stamp
 
 TICKS = 90_000
@@ -41,7 +41,7 @@ def test_the_first_bytes_are_pat_and_pmt_then_a_keyframe() -> None:
     hub = Hub().play(maker.tables() + maker.pictures(60))
     pids = [(hub.out[at + 1] & 0x1F) << 8 | hub.out[at + 2] for at in (0, 188, 376)]
     assert pids == [0, 0x1000, 0x100]
-    assert merge(hub.chunks).keyframes[0] == 376
+    assert merge(hub.chunks).starts[0].offset == 376
     assert b"\x00\x00\x01\x65" in hub.out[376:564]
     assert not check(hub.out).errors
 
@@ -79,13 +79,13 @@ def test_without_a_keyframe_it_starts_after_ten_seconds_and_says_so() -> None:
     assert splicer.counts.blind_starts == 0
     chunk = splicer.feed(maker.pictures(50), 15.0)
     assert chunk.data
-    assert chunk.keyframes == (376,)
+    assert [start.offset for start in chunk.starts] == [376]
     assert splicer.counts.blind_starts == 1
 
 
-def test_every_sound_packet_of_a_radio_channel_is_an_entry() -> None:
+def test_every_sound_packet_of_a_radio_channel_is_a_start() -> None:
     hub = Hub().play(Maker(video=None).pictures(40))
-    assert hub.entries == 20
+    assert hub.starts == 20
     assert not check(hub.out).errors
 
 
@@ -182,9 +182,7 @@ def test_another_codec_gets_another_pid_and_the_next_version() -> None:
         key = Maker().key if video_type == 0x1B else b"\x00\x00\x01\xb3\x16\x00\x90\x13"
         if video_type == 0x02:
             key += b"\x00\x00\x01\x00\x00\x0f\xff\xf8"
-        maker = Maker(
-            video_type=video_type, audio_type=audio_type, key=key, program=hub.entries + 1
-        )
+        maker = Maker(video_type=video_type, audio_type=audio_type, key=key, program=hub.starts + 1)
         hub.play(maker.pictures(50), 2.0)
     report = check(hub.out)
     assert not report.errors
@@ -530,10 +528,10 @@ def test_any_bytes_in_whole_packets_out_and_any_split_gives_the_same(
     chunk = play_all(streams, sizes)
     assert len(chunk.data) % 188 == 0
     assert set(chunk.data[::188]) <= {0x47}
-    for entry in chunk.entries:
-        head = chunk.data[entry.offset : entry.offset + 3]
+    for start in chunk.starts:
+        head = chunk.data[start.offset : start.offset + 3]
         assert head[1] & 0x40
-        assert (head[1] & 0x1F) << 8 | head[2] in entry.essential
+        assert (head[1] & 0x1F) << 8 | head[2] in start.essential
     assert play_all(streams, [1_000_000]) == chunk
 
 

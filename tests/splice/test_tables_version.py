@@ -63,7 +63,7 @@ def test_chunk_and_starts_have_the_version_of_the_tables_before_them(read: int) 
         chunks.append(splicer.close(number + 0.5))
     seen, started = b"", set()
     for chunk in chunks:
-        for start in chunk.entries:
+        for start in chunk.starts:
             started.add(start.tables_version)
             before = check(seen + chunk.data[: start.offset])
             assert len(before.pmts) == start.tables_version
