@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import Any
 
 RATE_LIMITS = frozenset((429, 456, 458, 509))  # 456, 458: Xtream panels, "too many connections"
 
@@ -28,24 +27,6 @@ class Reason(StrEnum):
     LOOP = "loop"  # the same seconds again and again: a provider's error slate
     BAD_URL = "bad_url"  # not an address this proxy can open
     INTERNAL = "internal"  # a fault of ours: logged with its traceback
-
-
-class FileBody(Protocol):
-    """An open answer whose body is a file: what to send on, and what to close."""
-
-    @property
-    def status(self) -> int:
-        """200, 206 or 416."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """What to say of the entity: type, length, range, validators."""
-        ...
-
-    def __iter__(self) -> Iterator[bytes]: ...
-
-    def close(self) -> None: ...
 
 
 class KptvError(Exception):
@@ -102,7 +83,7 @@ class IsFile(KptvError):
     ``body`` is the open answer; whoever catches this owns it and closes it.
     """
 
-    def __init__(self, body: FileBody) -> None:
+    def __init__(self, body: Any) -> None:
         super().__init__("a file, not a live stream")
         self.body = body
 

@@ -18,9 +18,10 @@ from gevent.hub import get_hub
 from kptv.channels.failover import Failover
 from kptv.channels.model import Channel, Stream
 from kptv.config import Config
-from kptv.errors import FileBody, IsLive, Reason, Unavailable, UpstreamError
+from kptv.errors import IsLive, Reason, Unavailable, UpstreamError
 from kptv.metrics import STOPPED, ChannelCounters, Metrics
 from kptv.pace import Pace
+from kptv.ports import FileBody
 from kptv.restream.attempts import next_attempt
 from kptv.restream.feed import settling
 from kptv.restream.slots import SETTLE, LocalSlots, Slot

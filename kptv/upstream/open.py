@@ -16,7 +16,7 @@ from kptv.channels.model import Stream
 from kptv.channels.reach import addresses_in, headers_for
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
-from kptv.errors import FileBody, IsFile, IsLive, Reason, UpstreamError
+from kptv.errors import IsFile, IsLive, Reason, UpstreamError
 from kptv.formats import gzipped
 from kptv.formats.addresses import scheme_of
 from kptv.formats.dash import is_dash_film
@@ -27,6 +27,7 @@ from kptv.formats.icy import METADATA_INTERVAL, metadata_interval, without_metad
 from kptv.formats.identify import ENOUGH, FILE_TYPES, SOUND, Identity, What, identify
 from kptv.formats.mpegts.aligner import PROBE_SIZE
 from kptv.formats.patience import LONGEST_PATIENCE
+from kptv.ports import FileBody
 from kptv.upstream.answers import answers_whole
 from kptv.upstream.client import HttpClient, OtherScheme, hang_up, mapped_errors
 from kptv.upstream.hls.play import HlsUpstream

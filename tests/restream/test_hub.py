@@ -12,10 +12,11 @@ from gevent.queue import Queue
 
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
-from kptv.errors import FileBody, IsFile, Reason, Unavailable, UpstreamError
+from kptv.errors import IsFile, Reason, Unavailable, UpstreamError
 from kptv.formats.mpegts.packets import NULL_PACKET
 from kptv.formats.mpegts.seam import BROKEN_OFF, TORN, Seam
 from kptv.metrics import Metrics
+from kptv.ports import FileBody
 from kptv.restream.files import OpenFile
 from kptv.restream.hub import SMALL_TICK, Hub
 from kptv.restream.hubs import Hubs

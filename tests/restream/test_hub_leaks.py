@@ -12,7 +12,8 @@ from gevent.greenlet import Greenlet
 
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
-from kptv.errors import FileBody, Reason, Unavailable, UpstreamError
+from kptv.errors import Reason, Unavailable, UpstreamError
+from kptv.ports import FileBody
 from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs

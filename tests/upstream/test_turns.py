@@ -10,8 +10,8 @@ import gevent
 import pytest
 
 from kptv.channels.model import Source
-from kptv.errors import FileBody
 from kptv.metrics import Metrics
+from kptv.ports import FileBody
 from kptv.restream.files import OpenFile
 from kptv.restream.slots import LocalSlots
 from kptv.upstream.hls.request import read_all

@@ -15,12 +15,13 @@ from kptv.channels.catalog import Catalog, Listing, build_catalog
 from kptv.channels.model import Source, Stream
 from kptv.channels.packing import pack
 from kptv.config import Config
-from kptv.errors import FileBody, UpstreamError
+from kptv.errors import UpstreamError
 from kptv.formats.m3u import ListParser
 from kptv.log_handlers import RecentLines, RepeatFilter
 from kptv.logs import Log, Redactor
 from kptv.metrics import Metrics
 from kptv.pace import drive
+from kptv.ports import FileBody
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Client, Subscriber
 from kptv.restream.vitals import Vitals

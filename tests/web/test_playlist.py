@@ -15,9 +15,9 @@ from kptv.channels.catalog import Catalog, Listing, build_catalog
 from kptv.channels.model import Source, Stream
 from kptv.channels.packing import pack
 from kptv.config import LOOPBACK, Config
-from kptv.errors import FileBody
 from kptv.formats.m3u import ListParser
 from kptv.pace import drive
+from kptv.ports import FileBody
 from kptv.restream.hubs import Hubs
 from kptv.web.clients import Clients
 from kptv.web.page.status import status_blueprint
