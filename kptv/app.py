@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_flask_exporter import PrometheusMetrics
 from werkzeug.exceptions import HTTPException
 
-from kptv.channels.catalog import Catalog
+from kptv.channels.current import CurrentCatalog
 from kptv.channels.health import Health
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
@@ -102,28 +102,25 @@ def create_app(config: Config) -> Flask:
         clients.tell_exposed(address, f"This machine has a public address, {address}")
     hubs = Hubs(shared, opener.open_stream, opener.open_file)
     lists = ServedLists(config)
-
-    def current_catalog() -> Catalog | None:
-        return lists.catalog
-
-    def replace_catalog(catalog: Catalog) -> None:
-        log_of_process.redactor.learn(catalog.secrets)
-        lists.replace(catalog)
-        opener.forget()
-        hubs.files.forget()
+    current = CurrentCatalog(
+        lambda catalog: log_of_process.redactor.learn(catalog.secrets),
+        lists.replace,
+        lambda _: opener.forget(),
+        lambda _: hubs.files.forget(),
+    )
 
     def imported() -> None:
-        if catalog := lists.catalog:
+        if catalog := current.get():
             hubs.imported(catalog.find, importer.take_imported())
 
-    importer = Importer(config, client, on_catalog=replace_catalog, on_import=imported)
+    importer = Importer(config, client, on_catalog=current.replace, on_import=imported)
     view = View(
         config=config,
         hubs=hubs,
         metrics=metrics,
         vitals=vitals,
         log=log_of_process,
-        current_catalog=current_catalog,
+        current_catalog=current.get,
         imports=lambda: importer.states,
         clients=clients,
         stale_names=lambda number: roads.names.stale[number],
@@ -136,16 +133,16 @@ def create_app(config: Config) -> Flask:
     app.url_map.merge_slashes = False  # by a redirect, which would lead out of BASE_URL's path
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
     app.extensions["kptv"] = Background(hubs, importer, client, vitals, feed, teller)
-    app.register_blueprint(stream_blueprint(current_catalog, hubs, clients, config.max_clients))
+    app.register_blueprint(stream_blueprint(current.get, hubs, clients, config.max_clients))
     app.register_blueprint(playlist_blueprint(lists))
     alive = {
         "import": lambda: importer.alive,
         "housekeeping": lambda: hubs.alive,
         "vitals": lambda: vitals.alive,
     }
-    app.register_blueprint(ops_blueprint(current_catalog, vitals, alive))
+    app.register_blueprint(ops_blueprint(current.get, vitals, alive))
     if config.status_page:
-        directory, admin = Directory(current_catalog), Admin(config.admin_token, clients)
+        directory, admin = Directory(current.get), Admin(config.admin_token, clients)
         app.register_blueprint(status_blueprint(config.base_url))
         app.register_blueprint(
             api_blueprint(view, feed, directory, admin, clients, importer.import_now)

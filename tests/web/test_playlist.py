@@ -21,7 +21,7 @@ from kptv.ports import FileBody
 from kptv.restream.hubs import Hubs
 from kptv.web.clients import Clients
 from kptv.web.page.status import status_blueprint
-from kptv.web.players.lists import BLOCK_SIZE, ServedLists, playlist_blueprint, prepare
+from kptv.web.players.lists import ServedLists, playlist_blueprint
 from kptv.web.players.ts import stream_blueprint
 from tests.shared import shared
 
@@ -200,14 +200,3 @@ def test_cached_lists_are_rendered_once_and_others_each_time() -> None:
         lists.replace(catalog_of(LIST))
         assert (lists.get() is lists.get()) is same
         assert (lists.get("sport") is lists.get("SPORT")) is same
-
-
-@pytest.mark.parametrize("size", [0, 1, BLOCK_SIZE - 1, BLOCK_SIZE, 5 * BLOCK_SIZE + 1])
-@pytest.mark.parametrize("step", [1000, 100_000])
-def test_a_prepared_list_is_the_same_plain_and_gzipped(size: int, step: int) -> None:
-    text = (b"channel %d\n" * 100_000)[:size]
-    served = prepare(text[start : start + step] for start in range(0, size, step))
-    assert b"".join(served.plain()) == text
-    assert gzip.decompress(b"".join(served.gzipped())) == text
-    assert served.length == size
-    assert served.gzipped_length() == len(b"".join(served.gzipped()))
