@@ -26,12 +26,12 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
 from kptv.restream.shared import Shared, policy_of
 from kptv.restream.slots import LocalSlots
-from kptv.restream.vitals import Vitals
-from kptv.restream.watchdog import to_stderr
 from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer
 from kptv.upstream.open import Opener
 from kptv.upstream.road import Roads
+from kptv.vitals.process import Vitals
+from kptv.vitals.watchdog import to_stderr
 from kptv.web.clients import Clients, bound_sends
 from kptv.web.lines import line
 from kptv.web.ops import index_blueprint, ops_blueprint

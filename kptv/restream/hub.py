@@ -29,12 +29,12 @@ from kptv.restream.chronicle import Chronicle
 from kptv.restream.feed import Feed, OpenStream
 from kptv.restream.files import OpenFile
 from kptv.restream.journal import EventKind
-from kptv.restream.meter import Meter
 from kptv.restream.output import Output
 from kptv.restream.portions import Portions
 from kptv.restream.scout import Lookout
 from kptv.restream.slots import LocalSlots, Slot
 from kptv.restream.subscriber import Subscriber
+from kptv.vitals.meter import Meter
 
 log = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from kptv.restream.journal import EventKind
 from kptv.restream.output import Output
 from kptv.restream.shared import Shared
 from kptv.restream.subscriber import Client, Subscriber
+from kptv.vitals.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Hubs:
         self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
         self._stopping: Callable[[], bool] = lambda: False
         self._closed = False
+        self._heartbeat = Heartbeat(monotonic())
         self._housekeeper: Greenlet = gevent.spawn(self._keep_house)
 
     def __repr__(self) -> str:
@@ -57,8 +59,8 @@ class Hubs:
 
     @property
     def alive(self) -> bool:
-        """Whether the housekeeping still runs."""
-        return not self._housekeeper.ready()
+        """Whether the housekeeping still runs, and is not stuck."""
+        return not self._housekeeper.ready() and self._heartbeat.alive(monotonic())
 
     def all(self) -> list[Hub]:
         """The hubs, in the order in which they began."""
@@ -225,6 +227,7 @@ class Hubs:
                 self.close()
                 return
             now = monotonic()
+            self._heartbeat.beat(now)
             for hub in list(self._hubs.values()):
                 try:
                     self._look_after(hub, now)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from flask import Blueprint, Response
 
 from kptv.channels.catalog import Catalog
-from kptv.restream.vitals import Vitals
+from kptv.vitals.process import Vitals
 from kptv.web.lines import line
 
 WORST_LAG = 5.0  # seconds; a process that is this late does not serve

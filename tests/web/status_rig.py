@@ -24,8 +24,8 @@ from kptv.pace import drive
 from kptv.ports import FileBody
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Client, Subscriber
-from kptv.restream.vitals import Vitals
 from kptv.upstream.importer import ImportState
+from kptv.vitals.process import Vitals
 from kptv.web.clients import Clients
 from kptv.web.page.admin import Admin
 from kptv.web.page.api import api_blueprint

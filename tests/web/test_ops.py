@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from kptv.metrics import Metrics
-from kptv.restream.vitals import Vitals
+from kptv.vitals.process import Vitals
 from kptv.web import ops
 from kptv.web.ops import ops_blueprint
 

@@ -25,7 +25,7 @@ from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Event
 from kptv.restream.subscriber import Subscriber
-from kptv.restream.vitals import Vitals
+from kptv.vitals.process import Vitals
 from kptv.web.clients import Clients, app_of
 
 MOST_WATCHING = 100  # viewers that are shown of a channel: the furthest behind

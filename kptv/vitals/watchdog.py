@@ -1,10 +1,10 @@
-"""Who runs while the event loop stands still: a thread looks, since no greenlet can.
+"""Where the code stands that holds up the event loop: a thread looks, since no greenlet can.
 
-All streams share one thread. Whatever keeps it for longer than a second is a fault, and the one
-thing to know of it is where it stands. So a thread of the system, which gevent knows nothing of,
-looks at the main thread's stack when the loop is late. It only remembers what it saw: logging is
-left to the loop, whose locks are greenlets'. Where the loop does not come back it writes one line
-to standard error by itself, before gunicorn ends the process.
+All streams share one thread. Code that keeps it for longer than a second is a fault, and the one
+thing to know about it is where it stands. So a thread of the system, which gevent knows nothing
+about, looks at the main thread's stack if the loop is late. The thread only remembers what it saw:
+the loop logs that later, because the log's locks belong to greenlets. If the loop does not come
+back, the thread itself writes one line to standard error before gunicorn ends the process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Watchdog:
     def __init__(self, lateness: Callable[[], float], shout: Callable[[str], object]) -> None:
         """``lateness``: how late the event loop is now, in seconds; asked in another thread.
 
-        ``shout`` is called there too, where nothing else can tell any more.
+        ``shout`` is called there too, if the loop is so late that nothing else can tell.
         """
         self._lateness = lateness
         self._shout = shout
@@ -50,7 +50,7 @@ class Watchdog:
         return f"<Watchdog seen={self._seen}>"
 
     def take(self) -> tuple[float, str] | None:
-        """How late the loop was when it was looked at last, and where it stood; given once."""
+        """How late the loop was at the last look, and where it stood; told once."""
         seen, self._seen = self._seen, None
         self._shouted = False
         return seen

@@ -10,9 +10,9 @@ import gevent
 import pytest
 
 from kptv.metrics import Metrics
-from kptv.restream import watchdog
-from kptv.restream.vitals import Vitals
-from kptv.restream.watchdog import to_stderr
+from kptv.vitals import watchdog
+from kptv.vitals.process import Vitals
+from kptv.vitals.watchdog import to_stderr
 
 
 def hold_everybody_up(until: Callable[[], bool]) -> None:
@@ -72,4 +72,4 @@ def test_the_last_line_is_json_where_all_are(capfd: pytest.CaptureFixture[str]) 
     to_stderr("text")("it stands")
     first, second = capfd.readouterr().err.splitlines()
     assert json.loads(first)["message"] == 'it stands at "x"'
-    assert second.endswith("CRITICAL kptv.restream.watchdog: it stands")
+    assert second.endswith("CRITICAL kptv.vitals.watchdog: it stands")

@@ -1,4 +1,4 @@
-"""How fast a channel's media comes, and when each chunk did; sampled, never counted a chunk."""
+"""How fast bytes come, and when each chunk came: sampled now and then, not counted per chunk."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections import deque
 
 KEPT = 120.0  # seconds
-_OVER = 5.0  # seconds that the current bit rate is taken over
+_OVER = 5.0  # seconds; the current bit rate is their average
 
 
 class Meter:
-    """Fed twice a second with totals that only rise."""
+    """Rates, from totals that only rise; it is fed twice per second."""
 
     def __init__(self, now: float) -> None:
         self._times: deque[float] = deque((now,))
@@ -31,12 +31,12 @@ class Meter:
             self._ends.popleft()
 
     def bit_rate(self) -> float:
-        """Bits a second, over the last seconds."""
+        """Bits per second, over the last seconds."""
         first = bisect_left(self._times, self._times[-1] - _OVER)
         return self._rate(min(first, len(self._times) - 2), len(self._times) - 1)
 
     def history(self, points: int = 60) -> list[int]:
-        """Bits a second in each of the last whole seconds, the oldest first."""
+        """Bits per second in each of the last whole seconds, the oldest first."""
         last = len(self._times) - 1
         steps = range(max(0, last - 2 * points), last - 1, 2)
         return [round(self._rate(first, first + 2)) for first in steps]

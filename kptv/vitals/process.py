@@ -11,14 +11,15 @@ import gevent
 from gevent.greenlet import Greenlet
 
 from kptv.metrics import Metrics
-from kptv.restream.meter import Meter
-from kptv.restream.watchdog import Watchdog
+from kptv.vitals.heartbeat import Heartbeat
+from kptv.vitals.meter import Meter
+from kptv.vitals.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
 INTERVAL = 0.25  # seconds between two looks
 _RECENT = 40  # looks: 10 s
-_TELL_EVERY = 60.0  # seconds between two lines about who held up the loop
+_TELL_EVERY = 60.0  # seconds between two lines about a loop that was held up
 
 
 class Vitals:
@@ -27,7 +28,7 @@ class Vitals:
     def __init__(
         self, metrics: Metrics, shout: Callable[[str], object] = lambda line: None
     ) -> None:
-        """``shout`` is told, in another thread, of a loop that does not come back."""
+        """``shout`` is called in another thread, if the event loop does not come back."""
         now = monotonic()
         self.received, self.sent = Meter(now), Meter(now)
         self._metrics = metrics
@@ -35,6 +36,7 @@ class Vitals:
         self._due = now + INTERVAL
         self._told_at = now - _TELL_EVERY
         self._watchdog = Watchdog(lambda: monotonic() - self._due, shout)
+        self._heartbeat = Heartbeat(now)
         self._greenlet: Greenlet = gevent.spawn(self._run)
 
     def __repr__(self) -> str:
@@ -42,8 +44,8 @@ class Vitals:
 
     @property
     def alive(self) -> bool:
-        """Whether it still measures."""
-        return not self._greenlet.ready()
+        """Whether it still measures, and is not stuck."""
+        return not self._greenlet.ready() and self._heartbeat.alive(monotonic())
 
     @property
     def lag(self) -> float:
@@ -61,6 +63,7 @@ class Vitals:
             self._due = monotonic() + INTERVAL
             gevent.sleep(INTERVAL)
             now = monotonic()
+            self._heartbeat.beat(now)
             lag = max(now - self._due, 0.0)
             self._lags.append(lag)
             self._metrics.loop_lag.observe(lag)

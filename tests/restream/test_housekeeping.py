@@ -1,0 +1,51 @@
+"""The housekeeping of all hubs: that it works can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from kptv.channels.model import Channel, Source, Stream
+from kptv.config import Config
+from kptv.ports import FileBody
+from kptv.restream import hubs as module
+from kptv.restream.hubs import Hubs
+from kptv.vitals.heartbeat import Heartbeat
+from tests.shared import shared
+
+SOURCE = Source(1, "http://one/", 1)
+FILM = Channel("film", "Film", (Stream(SOURCE, "http://one/film.mp4"),))
+LIMIT = 10.0  # seconds
+
+
+def until(condition: Callable[[], bool]) -> None:
+    with gevent.Timeout(LIMIT):
+        while not condition():
+            gevent.sleep(0.005)
+
+
+def test_a_housekeeper_that_is_stuck_is_no_health(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK", 0.01)
+    monkeypatch.setattr(module, "Heartbeat", lambda now: Heartbeat(now, longest=0.5))
+    never, goes_on = Event(), Event()
+
+    def open_file(stream: Stream, byte_range: str | None) -> FileBody:
+        never.wait()
+        raise AssertionError
+
+    def departed() -> bool:
+        goes_on.wait()  # what it must not do
+        return False
+
+    hubs = Hubs(shared(Config(sources=(SOURCE,))), lambda stream: iter(()), open_file)
+    assert hubs.alive
+    viewer = gevent.spawn(hubs.files.open, FILM, None, departed)
+    until(lambda: not hubs.alive)
+    goes_on.set()
+    until(lambda: hubs.alive)
+    viewer.kill()
+    hubs.close()
+    until(lambda: not hubs.alive)
