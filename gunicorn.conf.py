@@ -12,7 +12,7 @@ from gunicorn.workers import SUPPORTED_WORKERS
 
 from kptv.config import load_config
 from kptv.errors import ConfigError
-from kptv.logs import JsonLines
+from kptv.logs.formatters import JsonLines
 from kptv.web.door import EXTRA_CONNECTIONS, SPARE_PLACES
 from kptv.web.players.links import meant_path
 

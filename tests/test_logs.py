@@ -15,15 +15,10 @@ from hypothesis import strategies as st
 
 from kptv.channels.model import Source
 from kptv.config import load_config
-from kptv.log_handlers import RepeatFilter
-from kptv.logs import (
-    FORMAT,
-    JsonLines,
-    RedactingFormatter,
-    Redactor,
-    secrets_of,
-    set_up_logging,
-)
+from kptv.logs import set_up_logging
+from kptv.logs.filters import RepeatFilter
+from kptv.logs.formatters import JsonLines, RedactingFormatter
+from kptv.logs.redaction import Redactor
 
 BASE_URL = "http://tv.example:8080/iptv"
 LIST_URL = "http://panel.example:2095/get.php?username=canary-user&password=c%40n+ary&type=m3u"
@@ -33,8 +28,8 @@ SOURCES = (
     Source(3, "http://127.0.0.1:9999/list.m3u?u=tv&Access_Token=xyz", 1),
     Source(4, "/srv/lists/own.m3u", 0),
 )
-formatter = RedactingFormatter(FORMAT, SOURCES, BASE_URL)
-redact = formatter.redact
+redact = Redactor(SOURCES, BASE_URL).redact
+formatter = RedactingFormatter(redact)
 
 
 def record(message: str, *args: object) -> logging.LogRecord:
@@ -85,8 +80,10 @@ def test_a_short_secret_is_hidden_alone_and_not_out_of_other_words() -> None:
 
 
 def test_words_that_are_too_short_and_this_machine_are_no_secrets() -> None:
-    assert secrets_of(SOURCES[2]) == {"xyz"}
-    assert secrets_of(SOURCES[3]) == set()
+    third, fourth = (Redactor([source], BASE_URL) for source in SOURCES[2:])
+    text = "tv, xyz at 127.0.0.1:9999, list.m3u, u, Access_Token"
+    assert third.redact(text) == text.replace("xyz", "…")
+    assert fourth.redact("/srv/lists/own.m3u, srv lists") == "/srv/lists/own.m3u, srv lists"
     assert redact("tv at 127.0.0.1") == "tv at 127.0.0.1"
 
 
@@ -94,6 +91,12 @@ def test_paths_of_xtream_panels_are_hidden_without_their_host() -> None:
     for path in ("/live/u/p/1.ts", "/movie/u/p/2.mkv", "/series/u/p/3", "/timeshift/u/p/60/x/4.ts"):
         assert redact(f"GET {path} failed") == "GET … failed"
     assert redact("username=a&password=b token=c") == "username=…&password=… token=…"
+
+
+def test_fields_that_the_list_takes_for_a_login_are_hidden_without_their_host() -> None:
+    for field in ("u", "uid", "mac", "play_token", "session", "ticket", "hdnea", "Signature"):
+        assert redact(f"at /x?a=1&{field}=other;b=2") == f"at /x?a=1&{field}=…"
+    assert redact("at /x?type=m3u&output=ts") == "at /x?type=m3u&output=ts"
 
 
 @pytest.mark.parametrize(

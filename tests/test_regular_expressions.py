@@ -25,7 +25,7 @@ import pytest
 
 from kptv.channels.model import Source
 from kptv.channels.secrets import Finder, secrets_of_list
-from kptv.logs import Redactor
+from kptv.logs.redaction import Redactor
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE, SMALL = 60_000, 1_500  # characters
@@ -34,8 +34,8 @@ LIST = "http://panel.example/get.php?username=alice.smith&password=s3cretword&to
 
 # By file, the names of expressions or the functions that hold them.
 OWN = {  # settings, and text of this proxy's own making
-    "config.py": "_DURATION _SIZE _SOURCE_END _SOURCE_LIMIT _SCHEME parse_duration parse_sources"
-    " _is_list_url _base_url parse _attribute _admin_token",
+    "config/parsers.py": "_DURATION _SIZE _seconds parse attribute admin_token base_url",
+    "config/sources.py": "_SOURCE_END _SOURCE_LIMIT _SCHEME parse_sources _is_list_url",
     "formats/hls/variants.py": "parse_selection",
 }
 FOREIGN = {
@@ -72,8 +72,8 @@ FOREIGN = {
     "formats/mpegts/playtime.py": "_ADAPTED _STARTS",
     "formats/text.py": "_UNICODE _BREAK _TOLD",
     "formats/visible.py": "_CONTROLS _UNSEEN _JOINERS",
-    "log_handlers.py": "_FIGURE",
-    "logs.py": "_PATTERNS __init__ learn",
+    "logs/filters.py": "_FIGURE",
+    "logs/redaction.py": "_PATTERNS __init__ learn",
     "upstream/hls/body.py": "length_of _offset",
     "upstream/hls/segments.py": "_method",
     "upstream/lists.py": "_CHARSET",
@@ -98,8 +98,8 @@ BUILT: dict[str, Callable[[], Iterable[re.Pattern[str]]]] = {
         (found := Finder(secrets_of_list(LIST)))._anywhere,
         found._in_words,
     ),
-    "logs.py __init__": lambda: (_redactor()._own_url,),
-    "logs.py learn": lambda: (_redactor()._secrets,),
+    "logs/redaction.py __init__": lambda: (_redactor()._own_url,),
+    "logs/redaction.py learn": lambda: (_redactor()._secrets,),
 }
 _METHODS = ("match", "fullmatch", "search", "finditer")
 _AS_FINDITER = {"sub", "subn", "findall", "split"}

@@ -1,8 +1,8 @@
-"""Where in the paths of URLs an account stands, and what the links of one list share of it.
+"""Where in the paths of URLs an account stands, and which part of it a list's links share.
 
-``http://panel/live/USER/PASS/123.ts`` is what panels make; others put one token before the id. What
-the links of one list share before their ids is the account, if it looks like one: ``/hls/news/`` is
-shared as well. In doubt it is none: a logo in the folder of a stream is not to be lost.
+Panels make ``http://panel/live/USER/PASS/123.ts``; others put one token before the id. Folders that
+the links of one list share before their ids are the account if they look like one: ``/hls/news/``
+is shared as well. In doubt they are not: a logo in the folder of a stream must not be lost.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from itertools import takewhile
 Login = tuple[str, str]  # user and password
 
 _SHORTEST_TOKEN = 6  # letters
-# Parts of a path that are no user: what panels and packagers begin paths with.
-_KINDS = frozenset(("live", "movie", "movies", "series", "timeshift"))
+# Parts of a path that are no user: panels and packagers begin paths with them.
+KINDS = frozenset(("live", "movie", "movies", "series", "timeshift"))
 _BEGINNINGS = (
     "api assets cdn ch channel channels content dash files get hls http lists m3u m3u_plus media"
     " mpegts play playlist playlists public srv static stream streaming streams ts v1 v2 video"
@@ -24,7 +24,7 @@ _BEGINNINGS = (
 _SELDOM_USERS = (
     "4k fhd hd iptv kids main master music news radio sd sport sports test tv uhd uk us web"
 )
-_STRUCTURE = _KINDS | set(_BEGINNINGS.split())
+_STRUCTURE = KINDS | set(_BEGINNINGS.split())
 _FOLDERS = _STRUCTURE | set(_SELDOM_USERS.split())
 _PACKAGED = re.compile(
     r"(?:index|playlist|master|mono|video|chunklist|manifest|stream|live)\b.*", re.I
@@ -36,7 +36,7 @@ _TOKEN = re.compile(r"(?=[^0-9]*+[0-9])[A-Za-z0-9_~=-]++")
 
 
 def tokens_shared(paths: Sequence[tuple[Sequence[str], int]]) -> set[str]:
-    """The tokens that a host's paths share before their ids; beside each is how often it came."""
+    """The tokens that a host's paths share before their ids; each path comes with its count."""
     if sum(count for _, count in paths) == 1:
         name, folders = id_and_folders(paths[0][0])
         return set(filter(is_token, folders[-1:])) if _NUMBER.fullmatch(name) else set()
@@ -54,7 +54,7 @@ def id_and_folders(parts: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def without_structure(folders: Sequence[str]) -> Sequence[str]:
-    """``folders`` without what follows a login in the URLs of lists."""
+    """``folders`` without the words that follow a login in the URLs of lists."""
     end = len(folders)
     while end and folders[end - 1].lower() in _STRUCTURE:
         end -= 1
@@ -62,8 +62,11 @@ def without_structure(folders: Sequence[str]) -> Sequence[str]:
 
 
 def login_before(name: str, folders: Sequence[str], *, shared: bool) -> set[Login]:
-    """User and password, if ``folders`` are what panels put before an id; ``shared``: by links."""
-    is_panel = len(folders) > 2 and folders[0].lower() in _KINDS
+    """User and password, if panels put such ``folders`` before an id.
+
+    ``shared``: several links have them.
+    """
+    is_panel = len(folders) > 2 and folders[0].lower() in KINDS
     while len(folders) > 2 and folders[0].lower() in _STRUCTURE:
         folders = folders[1:]
     if len(folders) != 2 or not (_NUMBER.fullmatch(name) or (is_panel and shared)):

@@ -20,15 +20,15 @@ from urllib.parse import unquote
 
 from kptv.channels.accounts import Login, is_token, login_before, without_structure
 
-LONG = 6  # letters from which a word is hardly there by chance
+LONG = 6  # letters; a word this long is hardly there by chance
 _SHORTEST = 3  # letters of a secret that is looked for by itself
-_UNKNOWN_FIELD = 8  # letters from which any value in a list's URL is taken for a secret
-_MOST_DECODINGS = 3  # of a text that was percent-encoded again and again
+_UNKNOWN_FIELD = 8  # letters; in a list's URL any value this long is taken for a secret
+_MOST_DECODINGS = 3  # a text may be percent-encoded again and again
 
-_LOGIN_FIELD = re.compile(
-    r"user|login|pass|pwd|token|key|auth|mac|secret|sign|session|ticket|hash|hdn|^(?:[up]|[us]id)$",
-    re.I,
-)
+# Fields of a URL hold a login if they have one of these in their name, or if they have this name.
+LOGIN_NAMES = "user|login|pass|pwd|token|key|auth|mac|secret|sign|session|ticket|hash|hdn"
+SHORT_LOGIN_NAMES = "[up]|[us]id"
+_LOGIN_FIELD = re.compile(rf"{LOGIN_NAMES}|^(?:{SHORT_LOGIN_NAMES})$", re.I)
 _USER_FIELD = re.compile(r"user|login|^u$", re.I)
 _PASSWORD_FIELD = re.compile(r"pass|pwd|^p$", re.I)
 _HARMLESS_FIELDS = frozenset(("type", "output", "format", "ext"))  # of Xtream's list URLs
@@ -37,9 +37,9 @@ _FIELD = re.compile(r"[?&;]([^=&;?/]{1,64})=([^&;?]*)")
 _FIELD_IN_TEXT = re.compile(r"(?<![\w.-])([\w.-]{1,64})=([^&;?#\s]*)")
 _ANY_LOGIN = re.compile(r"://[^/?#\s@]*+@|[?&;](?:password|passwd|pwd)=[^&;\s]")
 _SLASH = re.compile("[/;]")
-_MOST_PARTS = 64  # of a URL's path, and of its fields, that are looked at
+_MOST_PARTS = 64  # parts of a URL's path, and fields, that are looked at
 _PORT = re.compile(r":\d*$")
-# Where paths are names that everybody may read.
+# Hosts whose paths are public names.
 _PUBLIC = re.compile(
     r"(?:.*\.)?(?:github(?:usercontent)?|gitlab|bitbucket|codeberg|jsdelivr|netlify|vercel|pages)"
     r"\.(?:com|io|org|net|app|dev)",
@@ -52,8 +52,8 @@ class Secrets:
     """The secrets of one URL, a list, or all sources; decoded, as a person would write them."""
 
     words: frozenset[str] = field(default=frozenset(), repr=False)  # users, passwords, tokens
-    logins: frozenset[Login] = field(default=frozenset(), repr=False)  # that stand side by side
-    hosts: frozenset[str] = field(default=frozenset(), repr=False)  # of lists; not told by the log
+    logins: frozenset[Login] = field(default=frozenset(), repr=False)  # user and password of each
+    hosts: frozenset[str] = field(default=frozenset(), repr=False)  # of lists; hidden in the log
 
     def __or__(self, other: Secrets) -> Secrets:
         return Secrets(
@@ -65,7 +65,7 @@ NOTHING = Secrets()
 
 
 def secrets_of_list(url: str) -> Secrets:
-    """What the URL of a channel list tells; a file's path tells nothing."""
+    """The secrets in the URL of a channel list; a file's path has none."""
     if not url[:8].lower().startswith(("http://", "https://")):
         return NOTHING
     login, host, path, fields = split(url)
@@ -79,21 +79,21 @@ def secrets_of_list(url: str) -> Secrets:
 
 
 def secrets_of_link(url: str) -> Secrets:
-    """What a stream's URL tells by itself: a login before its host, and in its fields."""
+    """The secrets that a stream's URL shows by itself: logins before its host and in its fields."""
     login, _, _, fields = split(url)
     words = {value for name, value in fields if _is_login_field(name, value)}
     return gathered({*words, *login}, set(_logins(login, fields)))
 
 
 def gathered(words: Iterable[str], logins: Iterable[Login], hosts: Iterable[str] = ()) -> Secrets:
-    """Secrets of these; of a login also what is no common word by itself."""
+    """These secrets; user and password count as words too unless they are common ones."""
     logins = frozenset(logins)
     alone = {part for login in logins for part in login if len(part) >= LONG or _is_mixed(part)}
     return Secrets(frozenset({*words, *alone} - {""}), logins, frozenset(hosts))
 
 
 def is_telling(word: str) -> bool:
-    """Whether a secret is looked for by itself, not only in the place of a login."""
+    """Whether a secret is looked for everywhere, not only in the place of a login."""
     return len(word) >= (LONG if word.isdigit() else _SHORTEST) and word.lower() not in _HARMLESS
 
 
@@ -104,7 +104,7 @@ def _is_mixed(part: str) -> bool:
 def _is_login_field(name: str, value: str) -> bool:
     if _USER_FIELD.search(name) or _PASSWORD_FIELD.search(name):
         return True
-    # Others are many, and what they hold is often but a word: auth=0, session=OTT.
+    # Other fields are many, and often hold an ordinary word: auth=0, session=OTT.
     return _LOGIN_FIELD.search(name) is not None and (len(value) >= LONG or _is_mixed(value))
 
 
@@ -142,7 +142,7 @@ def _fields(text: str) -> list[tuple[str, str]]:
 
 
 def decoded(text: str) -> str:
-    """``text`` without percent-encoding, however often it was encoded, and ``+`` as a blank."""
+    """``text`` without percent-encoding, even if encoded several times, and ``+`` as a blank."""
     for _ in range(_MOST_DECODINGS):
         if "%" not in text or (once := unquote(text)) == text:
             break
@@ -151,7 +151,7 @@ def decoded(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """What is equal for all ways of writing ``text`` in a URL."""
+    """The same for all ways of writing ``text`` in a URL."""
     return decoded(text).lower()
 
 
@@ -164,14 +164,14 @@ class Finder:
         logins = [(folded(user), folded(password)) for user, password in secrets.logins]
         self._sides = {f"{user}{sign}{password}" for user, password in logins for sign in "/:"}
         self._values = {*self._words, *(part for login in logins for part in login)}
-        # One of these is in every text that tells a secret: quickly looked for.
+        # A text that tells a secret has one of these in it: quickly checked.
         in_fields = {f"={value}" for value in self._values - self._telling}
         unsure = {side for side in self._sides if not any(word in side for word in self._telling)}
         self._signs = (*self._telling, *unsure, *in_fields, "@", "passw", "pwd=")
         self._is_ascii = "".join(self._signs).isascii()
 
     def may_tell(self, text: str) -> bool:
-        """Whether a closer look is worth its time."""
+        """Whether ``text`` is worth a closer look; False is certain."""
         if "%" in text or "+" in text:
             low = folded(text)
         elif text.isascii() or not self._is_ascii:
@@ -184,7 +184,7 @@ class Finder:
         return False
 
     def tells(self, text: str) -> bool:
-        """Whether ``text``, a link or what else is meant for machines, holds a secret."""
+        """Whether ``text``, a link or another text for machines, holds a secret."""
         low = folded(text)
         if self._anywhere.search(low) or _ANY_LOGIN.search(low):
             return True
@@ -194,7 +194,7 @@ class Finder:
         )
 
     def tells_in_words(self, text: str) -> bool:
-        """As ``tells``, of what people read: a user's name may be a word of theirs."""
+        """As ``tells``, for texts that people read: there a user's name may be an ordinary word."""
         plain = decoded(text)
         if "/" in plain or "=" in plain:
             return self.tells(text)
@@ -215,7 +215,7 @@ def _any_of(patterns: Sequence[str]) -> re.Pattern[str]:
 
 
 def _alone(word: str) -> str:
-    """The pattern of a secret that is telling: where no word is like it, inside others too."""
+    """The pattern of a telling secret; one that looks like a token is found inside words too."""
     if len(word) >= LONG and is_token(word):
         return re.escape(word)
     return rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"

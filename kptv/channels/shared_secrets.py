@@ -1,4 +1,4 @@
-"""What the links of one channel list tell together of their account."""
+"""The secrets that the links of one channel list tell together about their account."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from kptv.channels.secrets import Secrets, gathered, secrets_of_link, split
 
 _T = TypeVar("_T")
 
-_MOST_FOLDERS = 2_000  # of a list's links that are remembered; an account has three
-_MOST_VALUES = 2_000  # of their login fields
-_DEEP = 4  # slashes of a folder that is deep enough for an account: http://host/user/password
-_ONE_OF = 16  # of many links with fields one is looked at: what they share is in each
+_MOST_FOLDERS = 2_000  # folders of a list's links that are remembered; an account has three
+_MOST_VALUES = 2_000  # values of their login fields that are remembered
+_DEEP = 4  # slashes in a folder that is deep enough for an account: http://host/user/password
+_ONE_OF = 16  # if many links have fields, one in so many is looked at: each has what they share
 _STEP = 20  # paths between two yields
-_MOST_SECRETS = 64  # of each kind that one list has: each is looked for in every text
+_MOST_SECRETS = 64  # secrets of a kind that a list may have: each is looked for in every text
 
 _Paths = list[tuple[list[str], int]]  # parts, and how many links are in that folder
 
@@ -28,13 +28,13 @@ class Links:
     def __init__(self) -> None:
         self._counts: dict[bytes, int] = {}  # links in each folder
         self._first: dict[bytes, bytes] = {}  # one of each
-        self._usual = b"\0"  # what the records begin with whose links are in the last folder
+        self._usual = b"\0"  # the beginning of records whose links are in the last folder
         self._with_fields = 0
         self._values: Counter[str] = Counter()
         self._logins: Counter[Login] = Counter()
 
     def add(self, records: Iterable[bytes]) -> None:
-        """More of the list. Most links follow one of the same folder, and cost little."""
+        """Take more of the list. Most links follow one in the same folder, and cost little."""
         for record in records:
             if not record.startswith(self._usual):
                 self._add(record, url_of(record))
@@ -61,7 +61,7 @@ class Links:
         self._logins.update(w for w in told.logins if len(self._logins) < _MOST_VALUES)
 
     def secrets(self) -> Generator[None, None, Secrets]:
-        """What they have in common; yields often, gives it at the end."""
+        """The secrets that the links share; yields often, returns them at the end."""
         hosts: dict[str, _Paths] = defaultdict(list)
         for number, (folder, path) in enumerate(self._first.items()):
             _, host, parts, _ = split(path.decode("utf-8", "replace"))

@@ -15,7 +15,7 @@ from kptv.channels.packing import pack
 from kptv.channels.secrets import Finder, Secrets, secrets_of_link, secrets_of_list
 from kptv.channels.served import render
 from kptv.formats.m3u import ListParser
-from kptv.logs import Redactor
+from kptv.logs.redaction import Redactor
 from kptv.pace import drive
 
 XTREAM = "http://panel.example:8080/get.php?username=alice&password=s3cret&type=m3u_plus"
@@ -230,6 +230,28 @@ def test_a_login_is_one_whoever_it_is_of(attribute: str) -> None:
 
 
 # --- the log and the page know the same ---
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://h.example/get?u=john&p=abc123", "logo/1.png?u=john&p=abc123"),
+        ("http://h.example/get?username=john&password=abc123", "1.png?username=john&p=abc123"),
+        ("http://h.example/playlist/john/abc123/m3u_plus", "img/john/abc123/1.png"),
+    ],
+)
+@pytest.mark.parametrize("host", ["h.example", "logos.example"])
+def test_list_log_and_page_agree_on_what_the_lists_url_tells(
+    url: str, told: str, host: str
+) -> None:
+    logo = f"http://{host}/{told}"
+    text = served((url, one_channel(f'tvg-logo="{logo}"', "http://edge.example/7")))
+    assert "abc123" not in text
+    assert "john" not in text
+    redactor = Redactor((Source(1, url, 1),), "http://proxy")
+    assert redactor.tells(logo)
+    assert "abc123" not in redactor.redact(f"404 for /{told}")
+    assert "john" not in redactor.redact(f"404 for /{told}")
 
 
 @pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)

@@ -17,8 +17,9 @@ from kptv.channels.packing import pack
 from kptv.config import Config
 from kptv.errors import UpstreamError
 from kptv.formats.m3u import ListParser
-from kptv.log_handlers import RecentLines, RepeatFilter
-from kptv.logs import Log, Redactor
+from kptv.logs import Log
+from kptv.logs.filters import RecentLines, RepeatFilter
+from kptv.logs.redaction import Redactor
 from kptv.metrics import Metrics
 from kptv.pace import drive
 from kptv.ports import FileBody

@@ -17,8 +17,8 @@ from kptv.channels.failover import Candidate
 from kptv.channels.model import Channel, Source, StreamKey
 from kptv.channels.resting import Rest
 from kptv.config import Config
-from kptv.log_handlers import Line
 from kptv.logs import Log
+from kptv.logs.filters import Line
 from kptv.metrics import Metrics, SourceFigures, StateFigures
 from kptv.pace import Pace
 from kptv.restream.hub import Hub

@@ -1,4 +1,4 @@
-"""What the log does with its records beside formatting: the last lines kept, repeats counted."""
+"""Filters of the log: the last lines are kept for the page, and lines that repeat are counted."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from time import monotonic
 TOLD_EVERY = 60.0  # seconds
 _REMEMBERED_LINES = 300
 _MOST_REPEATED = 1000  # different lines that are counted at a time
-_FIGURE = re.compile(
-    r"(?<!\d)\d++\.\d++|\b\d++ bytes"
-)  # seconds, sizes: no two lines have the same
+# Seconds and sizes: they differ in lines that are otherwise the same.
+_FIGURE = re.compile(r"(?<!\d)\d++\.\d++|\b\d++ bytes")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the log, without secrets."""
+    """A line of the log without secrets."""
 
     number: int  # rises
     time: float  # Unix
@@ -29,7 +28,7 @@ class Line:
 
 
 class RecentLines(logging.Filter):
-    """Keeps the last lines that pass, for the page; ``redact`` makes them fit for it."""
+    """Keeps the last lines that pass, redacted, for the page."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         super().__init__()
@@ -38,7 +37,7 @@ class RecentLines(logging.Filter):
         self._number = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """True; keeps the message, and of a traceback the kind."""
+        """True; keeps the message, and the type of an exception."""
         if record.levelno < logging.INFO:
             return True
         text = record.getMessage()
@@ -58,7 +57,7 @@ class _Repeats:
 
 
 class RepeatFilter(logging.Filter):
-    """Lets a warning pass once; what comes again within a minute is counted, and told then."""
+    """Lets a warning pass once; counts those that repeat it, and tells the count once a minute."""
 
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         super().__init__()
@@ -80,7 +79,7 @@ class RepeatFilter(logging.Filter):
         return True
 
     def due(self) -> list[logging.LogRecord]:
-        """What to tell now of what was held back, each a record; call it now and then."""
+        """The summaries that are due of lines that were held back; to be asked for now and then."""
         now, told = self._now(), []
         for key, repeats in list(self._seen.items()):
             if now - repeats.since < TOLD_EVERY:

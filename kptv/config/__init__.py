@@ -1,0 +1,27 @@
+"""The settings: read once from the environment and ``.env``, checked, frozen.
+
+``settings`` has a row for each of them, ``parsers`` what reads their texts, ``sources`` what reads
+SOURCES. Nothing here may import ``ssl``: gunicorn.conf.py reads the settings before gevent patches.
+"""
+
+from kptv.config.parsers import Network
+from kptv.config.settings import (
+    DEFAULT_SLATE,
+    DEMO_MARK,
+    ENV_FILE,
+    LOOPBACK,
+    VARIABLES,
+    Config,
+    load_config,
+)
+
+__all__ = [
+    "DEFAULT_SLATE",
+    "DEMO_MARK",
+    "ENV_FILE",
+    "LOOPBACK",
+    "VARIABLES",
+    "Config",
+    "Network",
+    "load_config",
+]

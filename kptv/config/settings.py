@@ -1,0 +1,210 @@
+"""The table of all settings, and how it is filled from the environment and ``.env``.
+
+Each field of Config that a variable sets is a row: field, type, variable, what reads its text,
+default. mypy holds field, parser and default to one type.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from dotenv import dotenv_values
+
+from kptv.channels.model import Source
+from kptv.channels.reach import Private
+from kptv.config import parsers
+from kptv.config.parsers import DAY, MB, Network, Rejected, boolean, duration, header, size, whole
+from kptv.config.sources import parse_sources, warnings_of
+from kptv.errors import ConfigError
+from kptv.formats.hls.variants import LOWEST, Selection
+
+# A still card ("channel unavailable, reconnecting"), silent: H.264 and AAC; see make_slate.sh.
+DEFAULT_SLATE = Path(__file__).parents[1] / "splice" / "slate.ts"
+ENV_FILE = Path(__file__).resolve().parents[2] / ".env"  # beside wsgi.py
+
+DEFAULT_PORT = 8080
+DEMO_MARK = "KPTV_DEMO"  # set by kptv.demo.run, for a hint on the status page
+LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+T = TypeVar("T")
+D = TypeVar("D")
+_ROW = "row"  # where a field's metadata keeps it
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Generic[T]):
+    """The variable of a field, and what reads it."""
+
+    variable: str
+    parse: Callable[[str], T]  # raises Rejected
+    required: bool = False
+    may_be_empty: bool = False  # an empty text is a value, not an unset one
+    warnings: Callable[[str], Sequence[str]] = lambda text: ()  # about a text that was accepted
+
+    def text_in(self, values: Mapping[str, str | None]) -> str | None:
+        """What is to be read; None: the default holds.
+
+        Empty is unset, as in ``VARIABLE=`` of an env file.
+        """
+        text = (values.get(self.variable) or "").strip()
+        is_set = text or self.required or (self.may_be_empty and self.variable in values)
+        return text if is_set else None
+
+
+def setting(
+    variable: str,
+    parse: Callable[[str], T],
+    default: D,
+    *,
+    may_be_empty: bool = False,
+    secret: bool = False,
+) -> T | D:
+    """A row of the table below."""
+    row = Setting(variable, parse, may_be_empty=may_be_empty)
+    return field(default=default, repr=not secret, metadata={_ROW: row})
+
+
+def required(
+    variable: str, parse: Callable[[str], T], warnings: Callable[[str], Sequence[str]]
+) -> T:
+    """A row without a default."""
+    row = Setting(variable, parse, required=True, warnings=warnings)
+    given: T = field(metadata={_ROW: row})
+    return given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings. Durations in seconds, sizes in bytes.
+
+    A row here is one in .env.example and docs/settings.md, in the same order.
+    """
+
+    # What you have to set
+    sources: tuple[Source, ...] = required("SOURCES", parse_sources, warnings_of)
+    base_url: str = setting("BASE_URL", parsers.base_url, f"http://localhost:{DEFAULT_PORT}")
+
+    # Where it listens and keeps things
+    port: int = setting("PORT", whole(1, 65535), DEFAULT_PORT)
+    data_dir: Path = setting("DATA_DIR", parsers.folder, Path("data"))
+
+    # Streams
+    enable_restreaming: bool = setting("ENABLE_RESTREAMING", boolean, True)
+    stream_timeout: float = setting("STREAM_TIMEOUT", duration(0.1, 600), 10.0)
+    stall_timeout: float = setting("STALL_TIMEOUT", duration(0.1, 600), 5.0)
+    stream_linger: float = setting("STREAM_LINGER", duration(0, 3600), 10.0)
+    join_buffer: float = setting("JOIN_BUFFER", duration(0, 60), 2.0)
+    min_data_size: int = setting("MIN_DATA_SIZE", size(188, 16 * MB), 2048)
+    variant_selection: Selection = setting("VARIANT_SELECTION", parsers.selection, LOWEST)
+    ffmpeg: str = setting("FFMPEG", parsers.program, "ffmpeg", may_be_empty=True)  # empty: none
+
+    # What lists may do
+    allow_private_upstreams: Private = setting(
+        "ALLOW_PRIVATE_UPSTREAMS", parsers.private, Private.AUTO
+    )
+
+    # Clients
+    max_clients: int = setting("MAX_CLIENTS", whole(1, 100_000), 5000)  # viewers
+    trusted_proxies: tuple[Network, ...] = setting("TRUSTED_PROXIES", parsers.networks, LOOPBACK)
+
+    # Failures
+    max_retries: int = setting("MAX_RETRIES", whole(0, 1000), 3)
+    retry_delay: float = setting("RETRY_DELAY", duration(0.01, 3600), 5.0)
+    max_failures_before_block: int = setting("MAX_FAILURES_BEFORE_BLOCK", whole(1, 1_000_000), 5)
+    stream_give_up: float = setting("STREAM_GIVE_UP", duration(0, DAY), 120.0)
+    slate: Path | None = setting("SLATE", parsers.slate, DEFAULT_SLATE)  # None: nothing is shown
+
+    # Memory
+    max_buffer_size: int = setting("MAX_BUFFER_SIZE", size(MB, 1024**2 * MB), 256 * MB)
+    buffer_size_per_stream: int = setting(
+        "BUFFER_SIZE_PER_STREAM", size(MB // 4, 1024 * MB), 16 * MB
+    )
+
+    # Channel lists
+    import_refresh_interval: float = setting(
+        "IMPORT_REFRESH_INTERVAL", duration(1, 365 * DAY), 12 * 3600.0
+    )
+    worker_threads: int = setting("WORKER_THREADS", whole(1, 64), 4)
+    sort_field: str = setting("SORT_FIELD", parsers.attribute, "tvg-name")
+    sort_descending: bool = setting("SORT_DIRECTION", parsers.descending, False)
+    cache_enabled: bool = setting("CACHE_ENABLED", boolean, True)
+    cache_duration: float = setting("CACHE_DURATION", duration(0, 365 * DAY), 1800.0)
+
+    # What providers are told
+    user_agent: str = setting("USER_AGENT", header, "VLC/3.0.18 LibVLC/3.0.18")
+    req_origin: str = setting("REQ_ORIGIN", header, "")
+    req_referrer: str = setting("REQ_REFERRER", header, "")
+
+    # The log
+    obfuscate_urls: bool = setting("OBFUSCATE_URLS", boolean, True)
+    debug: bool = setting("DEBUG", boolean, False)
+    log_format: str = setting("LOG_FORMAT", parsers.one_of("text", "json"), "text")
+
+    # The status page
+    status_page: bool = setting("STATUS_PAGE", boolean, True)
+    admin_token: str = setting(  # empty: nobody may change anything
+        "ADMIN_TOKEN", parsers.admin_token, "", secret=True
+    )
+
+    # Not settings
+    warnings: tuple[str, ...] = ()  # to be logged once the log is set up
+    demo: bool = False  # `make run` without SOURCES: the status page says so
+
+
+_ROWS: dict[str, Setting[Any]] = {
+    row.name: row.metadata[_ROW] for row in fields(Config) if _ROW in row.metadata
+}
+VARIABLES = tuple(row.variable for row in _ROWS.values())
+
+
+def load_config(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = ENV_FILE
+) -> Config:
+    """The settings of ``environ`` (default: the process's) over those of ``env_file``.
+
+    Raises ConfigError with one message that names every variable that cannot be used, what was
+    read and what is accepted.
+    """
+    texts = _read_env_file(env_file) if env_file else {}
+    texts.update(os.environ if environ is None else environ)
+    values, warnings = _parse(texts)
+    demo = bool(texts.get(DEMO_MARK))
+    config = Config(**values, warnings=tuple(warnings), demo=demo)
+    if "base_url" not in values:
+        config = replace(config, base_url=f"http://localhost:{config.port}")
+    return config
+
+
+def _parse(texts: Mapping[str, str | None]) -> tuple[dict[str, Any], list[str]]:
+    """By field what was set, each of its field's type as the rows say; and warnings."""
+    values: dict[str, Any] = {}
+    complaints: list[str] = []
+    warnings: list[str] = []
+    for name, row in _ROWS.items():
+        text = row.text_in(texts)
+        if text is None:
+            continue
+        try:
+            values[name] = row.parse(text)
+        except Rejected as rejected:
+            read = repr(text) if rejected.read is None else rejected.read
+            complaints.append(f"  {row.variable}: read {read}; accepted: {rejected.accepted}")
+        else:
+            warnings += row.warnings(text)
+    if complaints:
+        raise ConfigError("Cannot start with these settings:\n" + "\n".join(complaints))
+    return values, warnings
+
+
+def _read_env_file(path: Path) -> dict[str, str | None]:
+    """Its variables, none if there is no such file; a byte order mark is no part of them."""
+    try:
+        return dict(dotenv_values(path, encoding="utf-8-sig"))
+    except (OSError, UnicodeError) as error:
+        what = "not UTF-8" if isinstance(error, UnicodeError) else error.strerror
+        raise ConfigError(f"Cannot read the settings in {path}: {what}.") from None
