@@ -378,3 +378,46 @@ def test_an_expression_that_is_not_linear_is_found(pattern: str | bytes, method:
 
 def test_an_expression_that_is_linear_is_not() -> None:
     assert not list(too_slow(re.compile(r"(?:\w++\.)*+x|\s++y"), "match", ()))
+
+
+# --- One meaning everywhere ---------------------------------------------------------------
+
+
+def goes_on_behind_a_failed_try(tree: Iterable[Any]) -> bool:
+    """Whether an expression repeats, possessively, more than one character at a time."""
+    return any(
+        (kind is _constants.POSSESSIVE_REPEAT and not _is_one_character(value[2]))
+        or any(goes_on_behind_a_failed_try(part) for part in _parts(kind, value))
+        for kind, value in tree
+    )
+
+
+def _is_one_character(tree: Sequence[Any]) -> bool:
+    single = (_constants.LITERAL, _constants.NOT_LITERAL, _constants.IN, _constants.ANY)
+    return len(tree) == 1 and tree[0][0] in single
+
+
+def test_each_expression_means_the_same_to_all_versions_of_python() -> None:
+    """Debian 12 has Python 3.11.2: before 3.11.5 `(?:ab|…)*+` may swallow half of its last try.
+
+    python/cpython#106052; an atomic group around a plain repetition, `(?>(?:ab|…)*)`, does not.
+    """
+    wrong = {
+        key
+        for key, (patterns, _) in expressions().items()
+        for pattern in patterns
+        if goes_on_behind_a_failed_try(_parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG))
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "is_wrong"),
+    [
+        (r"[\d.]++(?::\d++)?+", True),
+        (r"(?:a(?:bb|c)*+)?", True),
+        (r"[\d.]++(?>(?::\d++)?)[^a]*+b?+.++", False),
+    ],
+)
+def test_an_expression_that_does_not_is_found(text: str, *, is_wrong: bool) -> None:
+    assert goes_on_behind_a_failed_try(_parser.parse(text)) is is_wrong

@@ -7,7 +7,7 @@ import re
 MANIFEST_START = 16 * 1024  # bytes in which the tag of a manifest must be found
 # What stands before the tag, each piece taken once: there is no way back to search anew.
 _MANIFEST = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:<\?xml[^>]*+>|(?><!--.*?-->)|\s++)*+<MPD(?=[\s>])[^>]*+", re.DOTALL
+    rb"(?:\xef\xbb\xbf)?(?>(?:<\?xml[^>]*+>|(?><!--.*?-->)|\s++)*)<MPD(?=[\s>])[^>]*+", re.DOTALL
 )
 
 

@@ -15,7 +15,7 @@ from functools import partial
 _LONGEST = 16 * 1024  # characters of a WWW-Authenticate; real ones have two hundred
 # A scheme, or a parameter with its value (RFC 9110, 11.2).
 _PIECE = re.compile(
-    r"([!#$%&'*+.^_`|~0-9A-Za-z-]++)(?:\s*+=\s*+(\"(?:[^\"\\]++|\\.)*+\"?+|[^\s,\"]*+))?+"
+    r"([!#$%&'*+.^_`|~0-9A-Za-z-]++)(?>(?:\s*+=\s*+(\"(?>(?:[^\"\\]++|\\.)*)\"?+|[^\s,\"]*+))?)"
 )
 _HASHES: dict[str, Callable[[bytes], hashlib._Hash]] = {
     "MD5": partial(hashlib.md5, usedforsecurity=False),

@@ -15,14 +15,14 @@ MAX_LINES = 5000  # curl's bound
 
 # Shoutcast says ICY; what stands for the version tells nothing of what is spoken.
 _STATUS = re.compile(
-    rb"[ \t]*+(?:HTTP(?:/([0-9.]{1,8}+))?+|ICY)[ \t]++([0-9]{3}+)(?![0-9])([^\r\n]*+)", re.I
+    rb"[ \t]*+(?:HTTP(?>(?:/([0-9.]{1,8}+))?)|ICY)[ \t]++([0-9]{3}+)(?![0-9])([^\r\n]*+)", re.I
 )
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++")  # RFC 9110, 5.1: a token
 _STRAY = bytes.maketrans(b"\0\r\n", b"   ")  # RFC 9110, 5.5: in a value they are a space
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"[ \t]*+([0-9A-Fa-f]{1,15}+)(?![0-9A-Fa-f])")
 _PART = re.compile(
-    r"\s*+bytes[\s=]++([0-9]{1,18})\s*+-\s*+([0-9]{1,18})?+(?:\s*+/\s*+(\S*+))?+", re.I
+    r"\s*+bytes[\s=]++([0-9]{1,18})\s*+-\s*+(?>([0-9]{1,18})?)(?>(?:\s*+/\s*+(\S*+))?)", re.I
 )
 # Fields of one value: of several the first counts, where a list of them would make no sense.
 _SINGLE = frozenset(

@@ -51,7 +51,7 @@ _LONGEST = 64 * 1024  # characters of a line put together
 
 _HASHLESS = re.compile(r"EXT(?:INF|M3U|GRP|VLCOPT|HTTP|ENC)(?![\w-])|KODIPROP:", re.I)
 _OPTION = re.compile(  # some lists say it twice: #EXTGRP:#EXTGRP: News
-    r"(#EXTGRP|#EXTVLCOPT|#KODIPROP|#EXTHTTP)(?![\w-])\s*+:?+\s*+(?:\1\s*+:\s*+)*+", re.I
+    r"(#EXTGRP|#EXTVLCOPT|#KODIPROP|#EXTHTTP)(?![\w-])\s*+:?+\s*+(?>(?:\1\s*+:\s*+)*)", re.I
 )
 
 _OF_PLAYERS = ("#EXTVLCOPT", "#KODIPROP")

@@ -36,31 +36,31 @@ _NOTHING = (  # what people write where there is no stream
     r"n/?a|nan|nil|none|null|undefined|false|0|tb[ad]|blank|empty|dummy|placeholder|offline"
     r"|disabled|unavailable|coming[-_. ]?soon"
     r"|not[-_. ]?available|no[-_. ]?(?:public[-_. ]?)?(?:stream|link|url|signal)s?(?: available)?"
-    r"|(?:file:(?://)?+)?+/dev/(?:null|zero)"
+    r"|(?>(?:file:(?>(?://)?))?)/dev/(?:null|zero)"
 )
 _NOTHING_WORD = re.compile(rf"[^\w/]*+(?:{_NOTHING})\W*+", re.I)
 _CONNECTED = re.compile(r"(?:https?|rtsp[stu]?|rtmp\w{0,2}|mms[htu]?)://", re.I)
 _NO_HOST = re.compile(
-    rf"""(?:[^/?\#@\s]*+@)?+ (?:
-        (?: 0(?:\.0){{0,3}} | \[[0:]++\] ) (?::\d*+)?+ (?:[/?\#|]|$)  # RFC 6890: nobody's
+    rf"""(?>(?:[^/?\#@\s]*+@)?) (?:
+        (?: 0(?:\.0){{0,3}} | \[[0:]++\] ) (?>(?::\d*+)?) (?:[/?\#|]|$)  # RFC 6890: nobody's
       | [^\w\[/?\#|:]*+ (?:[/?\#|:]|$)
       | (?: localhost | 127(?:\.\d{{1,3}}){{1,3}} | \[::1\] ) /?+ (?:\||$)  # nor port nor path
-      | (?:[\w-]++\.)*?invalid (?::\d*+)?+ (?:[/?\#|]|$)  # RFC 6761, 6.4
+      | (?:[\w-]++\.)*?invalid (?>(?::\d*+)?) (?:[/?\#|]|$)  # RFC 6761, 6.4
       | (?: {_NOTHING} ) /?+ (?:\||$)
     )""",
     re.I | re.X,
 )
 # The same without its scheme; 0/1.ts is a path.
 _NOBODY = re.compile(
-    r"0++(?:\.0++){3}(?:[:/].*+)?+|(?:localhost|127(?:\.\d{1,3}){3}|\[[0:]*+1?+\])/?+", re.I
+    r"0++(?:\.0++){3}(?>(?:[:/].*+)?)|(?:localhost|127(?:\.\d{1,3}){3}|\[[0:]*+1?+\])/?+", re.I
 )
 # Where nobody is connected to, no host means any address of this machine, but not any port.
 _NO_PORT = re.compile(
-    r"(?:udp|rtp|igmp|srt|rist|tcp)://@?+(?:0\.0\.0\.0)?+(?::0*+)?+(?:[/?#|]|$)", re.I
+    r"(?:udp|rtp|igmp|srt|rist|tcp)://@?+(?>(?:0\.0\.0\.0)?)(?>(?::0*+)?)(?:[/?#|]|$)", re.I
 )
 
 _COMMON_STEM = re.compile(r"index|playlist|master|stream|live|chunklist|manifest|mono|video", re.I)
-_DOTTED_ADDRESS = re.compile(r"[\d.]++(?::\d++)?+")
+_DOTTED_ADDRESS = re.compile(r"[\d.]++(?>(?::\d++)?)")
 _EXTENSION = re.compile(r"\.\w{2,5}$")
 
 

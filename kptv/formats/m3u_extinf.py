@@ -18,7 +18,7 @@ from kptv.formats.m3u_headers import HEADER_KEYS
 _LONGEST_LAYOUT = 4096  # letters without the values; what is longer is odd
 _BARE = re.compile(r"#EXTINF:[-+ ]*+[\d.]*+ *+,(.*+)")  # a line without attributes
 # What stands between the quotes of a well-formed #EXTINF line: duration, then one key a value.
-_BETWEEN_QUOTES = re.compile(r'(#EXTINF:[-+ ]*+[\d.]*+)(?: *+[A-Za-z0-9_.:-]++=(?:"|$))++')
+_BETWEEN_QUOTES = re.compile(r'(#EXTINF:[-+ ]*+[\d.]*+)(?>(?: *+[A-Za-z0-9_.:-]++=(?:"|$))+)')
 _QUOTED_KEY = re.compile(r'(?<![A-Za-z0-9_.:-])([A-Za-z0-9_.:-]++)=(?:"|$)')
 # And the pieces of any other.
 _EXTINF_HEAD = re.compile(r"#EXTINF\s*+[:：]?+\s*+[-+]?+[\d.]*+", re.I)
@@ -30,13 +30,15 @@ _KEY = re.compile(rf"""[\s,;]*+["'\s]*+(?:([^\s="',]++)\s*+=\s*+|({_NO_EQUALS}))
 # A quote closes only before a comma, the end or the next key; stray quotes may stand between.
 _CLOSING = {
     quote: re.compile(
-        quote + rf"""(?=\s*+(?:["']\s*+){{0,2}}+(?:,|$|[^\s="',]++\s*+=|{_NO_EQUALS}))"""
+        quote + rf"""(?=\s*+(?>(?:["']\s*+){{0,2}})(?:,|$|[^\s="',]++\s*+=|{_NO_EQUALS}))"""
     )
     for quote in "\"'"
 }
 _ANY_END = {quote: re.compile(f"{quote}|,|$") for quote in _CLOSING}
 _SWALLOWED_KEY = re.compile(r'\s[\w-]++="')  # in a value whose own quote never closed
-_BARE_VALUE = re.compile(r'(?:[^\s,]++|\s++(?![^\s="\',]++\s*+=))*+')  # to a comma or the next key=
+_BARE_VALUE = re.compile(
+    r'(?>(?:[^\s,]++|\s++(?![^\s="\',]++\s*+=))*)'
+)  # to a comma or the next key=
 _COMMA = re.compile(r"\s*+,")
 _JOINED_BY_COMMA = re.compile(r'\s*+,\s*+[\w-]++\s*+=\s*+"')
 _WORD_BETWEEN = re.compile(r"\s*+[^\s,]++")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 # ``#EXTVLCOPT:program=7`` and ``#KODIPROP:inputstream.ffmpegdirect.program_number=7``.
 _PROGRAM = re.compile(
-    r":?+(?:[\w-]++\.)*+programs?+(?:[_-]number)?+\s*+=\s*+[\"']?+(\d{1,5})(?!\d)", re.I
+    r":?+(?>(?:[\w-]++\.)*)programs?+(?>(?:[_-]number)?)\s*+=\s*+[\"']?+(\d{1,5})(?!\d)", re.I
 )
 _LAST = 0xFFFF  # program_number has 16 bits; 0 is the network's (ISO/IEC 13818-1, 2.4.4.4)
 

@@ -76,7 +76,7 @@ _COMPLAINTS_KEPT = 20  # the last ones
 _COMPLAINTS_LOGGED = 5  # of one child
 _ENVIRONMENT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")  # not ours: it holds provider URLs
 _ADDRESS = re.compile(
-    r"[a-z][a-z0-9+.-]{0,20}://\S++|(?<![\w.-])[\w-]++(?:\.[\w-]++)++\S*+"
+    r"[a-z][a-z0-9+.-]{0,20}://\S++|(?<![\w.-])[\w-]++(?>(?:\.[\w-]++)+)\S*+"
     r"|\[[0-9a-f:]{3,}+\]|'[^']*+'",
     re.IGNORECASE,
 )

@@ -28,7 +28,7 @@ _KNOWN = (
     (re.compile(r"\bWeb0S"), "LG TV"),
     (re.compile(r"\b(?:Headless)?Chrome/([\d.]+)"), "Chrome"),
     (
-        re.compile(r"\bVersion/([\d.]++)(?:[^VS]++|V(?!ersion/)|S(?!afari/))*+Safari/"),
+        re.compile(r"\bVersion/([\d.]++)(?>(?:[^VS]++|V(?!ersion/)|S(?!afari/))*)Safari/"),
         "Safari",
     ),
     (re.compile(r"\bLavf/([\d.]+)"), "FFmpeg"),
