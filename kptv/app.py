@@ -20,7 +20,8 @@ from kptv.channels.health import Health
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.logs import Log, set_up_logging
-from kptv.metrics import Metrics
+from kptv.metrics.counters import Metrics
+from kptv.metrics.exposition import Exposition
 from kptv.restream.buffer import Budget
 from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
@@ -45,6 +46,7 @@ from kptv.web.players.links import meant_path
 from kptv.web.players.lists import ServedLists, playlist_blueprint
 from kptv.web.players.ts import stream_blueprint
 from kptv.web.sockets import public_address
+from kptv.web.state import StateReader
 
 log = logging.getLogger(__name__)
 
@@ -114,19 +116,15 @@ def create_app(config: Config) -> Flask:
             hubs.imported(catalog.find, importer.take_imported())
 
     importer = Importer(config, client, on_catalog=current.replace, on_import=imported)
-    view = View(
-        config=config,
-        hubs=hubs,
-        metrics=metrics,
+    state = StateReader(
+        slots=shared.slots,
+        health=shared.health,
         vitals=vitals,
-        log=log_of_process,
         current_catalog=current.get,
         imports=lambda: importer.states,
-        clients=clients,
         stale_names=lambda number: roads.names.stale[number],
-        started=time(),
     )
-    metrics.read_state = view.state_figures
+    view = View(config, hubs, state, log_of_process, clients, started=time())
     feed = EventStream(view)
     teller = gevent.spawn(_tell_repeats, log_of_process)
     app = Flask("kptv", static_folder=None)
@@ -152,7 +150,7 @@ def create_app(config: Config) -> Flask:
     _read_links_as_meant(app)
     app.before_request(bound_sends)
     app.register_error_handler(HTTPException, _error)
-    _export_metrics(app, metrics)
+    _export_metrics(app, Exposition(metrics, state.read))
     importer.start()
     return app
 
@@ -202,7 +200,7 @@ def _name_odd_method() -> None:
 _ENDLESS = ["^/stream/", "^/api/events$", "^/metrics$"]
 
 
-def _export_metrics(app: Flask, metrics: Metrics) -> None:
+def _export_metrics(app: Flask, metrics: Exposition) -> None:
     """`/metrics`: ours, and those of the HTTP requests; a stream is no request with a duration."""
     app.before_request(_name_odd_method)
     registry = CollectorRegistry()

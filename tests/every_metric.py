@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from kptv.channels.model import Source
 from kptv.errors import Reason
-from kptv.metrics import Metrics, SourceFigures, StateFigures
+from kptv.metrics.counters import Metrics
+from kptv.metrics.exposition import Exposition, State
+from kptv.metrics.sources import ImportState, SourceState
 
 
-def every_metric() -> Metrics:
+def every_metric() -> Exposition:
     """With one source and one channel to which everything has happened."""
     metrics = Metrics()
     news = metrics.open("News")
@@ -14,6 +17,6 @@ def every_metric() -> Metrics:
     news.recovered("ended", 1.0, same=False)
     news.recovered("ended", 1.0, same=True)
     news.source = 1
-    sources = [SourceFigures(number=1, last_success=1.0)]
-    metrics.read_state = lambda: StateFigures(sources=sources)
-    return metrics
+    source = Source(1, "http://one.example/list.m3u", 1)
+    sources = (SourceState(ImportState(source, last_success=1.0)),)
+    return Exposition(metrics, lambda: State(sources=sources))

@@ -7,7 +7,7 @@ from typing import Any
 from kptv.channels.health import Health
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
-from kptv.metrics import Metrics
+from kptv.metrics.counters import Metrics
 from kptv.restream.buffer import Budget
 from kptv.restream.journal import Journal
 from kptv.restream.shared import Shared, policy_of

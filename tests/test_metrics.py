@@ -6,14 +6,17 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kptv.channels.model import Source
 from kptv.errors import Reason
-from kptv.metrics import RETENTION, Histogram, Metrics, SourceFigures, StateFigures
+from kptv.metrics.counters import RETENTION, Histogram, Metrics
+from kptv.metrics.exposition import FAMILIES, Exposition, State
+from kptv.metrics.sources import ImportState, SourceState
 
 
-def scrape(metrics: Metrics) -> dict[str, float]:
+def scrape(metrics: Metrics, state: State = State()) -> dict[str, float]:  # noqa: B008
     """Each sample by its name and labels."""
     registry = CollectorRegistry()
-    registry.register(metrics)
+    registry.register(Exposition(metrics, lambda: state))
     text = generate_latest(registry).decode()
     return {
         f"{s.name}{sorted(s.labels.values()) if s.labels else ''}": s.value
@@ -55,9 +58,7 @@ def test_a_channels_series_go_and_the_totals_stay() -> None:
 
 
 def test_ten_thousand_channels_make_no_series() -> None:
-    metrics = Metrics()
-    metrics.read_state = lambda: StateFigures(channels=10_000)
-    found = scrape(metrics)
+    found = scrape(Metrics(), State(channels=10_000))
     assert found["iptv_proxy_channels"] == 10_000
     assert len(found) < 100
 
@@ -76,11 +77,9 @@ def test_silence_is_told_apart_by_what_followed() -> None:
 
 
 def test_a_source_without_a_good_import_has_no_time_of_it() -> None:
-    metrics = Metrics()
-    metrics.read_state = lambda: StateFigures(
-        sources=[SourceFigures(number=1, last_success=1e9), SourceFigures(number=2)]
-    )
-    found = scrape(metrics)
+    good = ImportState(Source(1, "http://one.example/list.m3u", 1), last_success=1e9)
+    none = ImportState(Source(2, "http://two.example/list.m3u", 1))
+    found = scrape(Metrics(), State(sources=(SourceState(good), SourceState(none))))
     assert found["iptv_proxy_import_last_success_timestamp_seconds['source-1']"] == 1e9
     assert "iptv_proxy_import_last_success_timestamp_seconds['source-2']" not in found
 
@@ -98,3 +97,8 @@ def test_nothing_counts_by_labels_while_it_streams() -> None:
     news = metrics.open("News")
     assert news is metrics.open("News")
     assert not hasattr(news, "labels")
+
+
+def test_no_two_rows_of_the_table_have_a_name() -> None:
+    names = [family.name for family in FAMILIES]
+    assert len(set(names)) == len(names)

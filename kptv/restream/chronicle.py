@@ -11,7 +11,7 @@ from typing import Any
 
 from kptv.channels.model import Channel, Stream
 from kptv.errors import Unavailable, UpstreamError
-from kptv.metrics import SWITCHED, ChannelCounters
+from kptv.metrics.counters import SWITCHED, ChannelCounters
 from kptv.restream.journal import REMEMBERED_OF_HUB, Event, EventKind
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import gevent
 
 from kptv.channels.model import Stream
 from kptv.errors import Reason, UpstreamError
-from kptv.metrics import ChannelCounters
+from kptv.metrics.counters import ChannelCounters
 from kptv.restream.attempts import Attempt
 from kptv.restream.slots import SETTLE, Slot
 

@@ -19,7 +19,7 @@ from kptv.channels.failover import Failover
 from kptv.channels.model import Channel, Stream
 from kptv.config import Config
 from kptv.errors import IsLive, Reason, Unavailable, UpstreamError
-from kptv.metrics import STOPPED, ChannelCounters, Metrics
+from kptv.metrics.counters import STOPPED, ChannelCounters, Metrics
 from kptv.pace import Pace
 from kptv.ports import FileBody
 from kptv.restream.attempts import next_attempt

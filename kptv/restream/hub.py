@@ -21,7 +21,7 @@ from gevent.hub import get_hub
 from kptv.channels.failover import Candidate, Failover
 from kptv.channels.model import Channel, Stream
 from kptv.errors import IsFile, Reason, Unavailable, UpstreamError
-from kptv.metrics import STOPPED, SWITCHED, ChannelCounters
+from kptv.metrics.counters import STOPPED, SWITCHED, ChannelCounters
 from kptv.ports import FileBody
 from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.audience import Audience

@@ -17,7 +17,7 @@ from gevent.hub import get_hub
 from kptv.channels.failover import Failover
 from kptv.channels.model import Stream
 from kptv.errors import IsFile, Reason, UpstreamError
-from kptv.metrics import STOPPED
+from kptv.metrics.counters import STOPPED
 from kptv.restream.attempts import Attempt
 from kptv.restream.feed import Feed
 from kptv.restream.slots import LocalSlots

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kptv.channels.health import Health, Policy
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
-from kptv.metrics import Metrics
+from kptv.metrics.counters import Metrics
 from kptv.restream.buffer import Budget
 from kptv.restream.journal import Journal
 from kptv.restream.slots import LocalSlots

@@ -25,9 +25,9 @@ from gevent.lock import BoundedSemaphore
 from gevent.pool import Group
 
 from kptv.channels.catalog import MOST_OF_ONE, Catalog, Listing, build_catalog
-from kptv.channels.model import Source
 from kptv.config import Config
 from kptv.errors import ImportFailed
+from kptv.metrics.sources import ImportState
 from kptv.pace import drive
 from kptv.upstream.lists import Imported, ListClient, Version, open_list, read_list
 from kptv.upstream.store import Store
@@ -39,21 +39,6 @@ DEADLINE = 600.0  # seconds for all of a list: 50 MB at 1 Mbit/s take 400
 # Seconds until a source that failed is asked again, doubling, if that is before the next round.
 FIRST_RETRY, LONGEST_RETRY = 60.0, 1800.0
 SHORTEST_RETRY = 5.0  # where it says itself when to come again
-
-
-@dataclass(frozen=True, slots=True)
-class ImportState:
-    """How a source's imports go, for people."""
-
-    source: Source
-    entries: int = 0  # that are served, of the last good import
-    skipped: int = 0  # lines in it that made no sense
-    cut: int = 0  # names, groups, values in it that were too long
-    is_full: bool = False  # it has more than MAX_ENTRIES
-    failures: int = 0  # in a row
-    error: str = ""  # of the last import; empty if it was good
-    last_success: float | None = None  # Unix time
-    duration: float = 0.0  # seconds that the last import took
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from time import monotonic
 import gevent
 from gevent.greenlet import Greenlet
 
-from kptv.metrics import Metrics
+from kptv.metrics.counters import Metrics
 from kptv.vitals.heartbeat import Heartbeat
 from kptv.vitals.meter import Meter
 from kptv.vitals.watchdog import Watchdog

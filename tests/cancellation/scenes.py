@@ -18,7 +18,7 @@ from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
 from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.logs import set_up_logging
-from kptv.metrics import Metrics
+from kptv.metrics.counters import Metrics
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Subscriber
 from kptv.upstream.client import HttpClient

@@ -16,7 +16,7 @@ from gevent.queue import Queue
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
 from kptv.errors import IsFile, IsLive, Unavailable, UpstreamError
-from kptv.metrics import Metrics
+from kptv.metrics.counters import Metrics
 from kptv.ports import FileBody
 from kptv.restream.files import OpenFile
 from kptv.restream.hubs import Hubs

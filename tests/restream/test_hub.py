@@ -15,7 +15,7 @@ from kptv.config import Config
 from kptv.errors import IsFile, Reason, Unavailable, UpstreamError
 from kptv.formats.mpegts.packets import NULL_PACKET
 from kptv.formats.mpegts.seam import BROKEN_OFF, TORN, Seam
-from kptv.metrics import Metrics
+from kptv.metrics.counters import Metrics
 from kptv.ports import FileBody
 from kptv.restream.files import OpenFile
 from kptv.restream.hub import SMALL_TICK, Hub

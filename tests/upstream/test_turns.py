@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from kptv.channels.model import Source
-from kptv.metrics import Metrics
+from kptv.metrics.counters import Metrics
 from kptv.ports import FileBody
 from kptv.restream.files import OpenFile
 from kptv.restream.slots import LocalSlots

@@ -9,7 +9,7 @@ from time import monotonic
 import gevent
 import pytest
 
-from kptv.metrics import Metrics
+from kptv.metrics.counters import Metrics
 from kptv.vitals import watchdog
 from kptv.vitals.process import Vitals
 from kptv.vitals.watchdog import to_stderr

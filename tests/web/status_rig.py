@@ -20,12 +20,12 @@ from kptv.formats.m3u import ListParser
 from kptv.logs import Log
 from kptv.logs.filters import RecentLines, RepeatFilter
 from kptv.logs.redaction import Redactor
-from kptv.metrics import Metrics
+from kptv.metrics.counters import Metrics
+from kptv.metrics.sources import ImportState
 from kptv.pace import drive
 from kptv.ports import FileBody
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Client, Subscriber
-from kptv.upstream.importer import ImportState
 from kptv.vitals.process import Vitals
 from kptv.web.clients import Clients
 from kptv.web.page.admin import Admin
@@ -34,6 +34,7 @@ from kptv.web.page.directory import Directory
 from kptv.web.page.events import EventStream
 from kptv.web.page.status import status_blueprint
 from kptv.web.page.view import View
+from kptv.web.state import StateReader
 from tests.restream.radio import Radio, marks
 from tests.shared import shared
 
@@ -82,18 +83,15 @@ class StatusRig:
         self.log = Log(redactor, RecentLines(redactor.redact), RepeatFilter())
         self.vitals = Vitals(self.metrics)
         self.clients = Clients(config.trusted_proxies)
-        self.view = View(
-            config=config,
-            hubs=self.hubs,
-            metrics=self.metrics,
+        state = StateReader(
+            slots=self.hubs.slots,
+            health=self.hubs.health,
             vitals=self.vitals,
-            log=self.log,
             current_catalog=lambda: self.catalog,
             imports=lambda: [ImportState(source, entries=2) for source in SOURCES],
-            clients=self.clients,
             stale_names=lambda number: 0,
-            started=time(),
         )
+        self.view = View(config, self.hubs, state, self.log, self.clients, started=time())
         self.feed = EventStream(self.view)
         self.now = 1000.0
         self.held: list[float] = []  # seconds that tries waited

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from kptv.metrics import Metrics
+from kptv.metrics.counters import Metrics
 from kptv.vitals.process import Vitals
 from kptv.web import ops
 from kptv.web.ops import ops_blueprint

@@ -91,7 +91,7 @@ def _reading(
 def _channels(view: View, directory: Directory) -> Response:
     page, query, group = _page(), _text("q"), _text("group")
     found = directory.find(query, group)
-    if found is None and group and view.current_catalog() is not None:
+    if found is None and group and view.state.current_catalog() is not None:
         raise Refused(404, "No such group.")
     if found is None:
         raise Refused(503, "No channel list has been imported yet.")

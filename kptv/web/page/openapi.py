@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kptv.metrics.sources import SOURCE_FIGURES, Figure, Kind
+
 Json = dict[str, Any]
 
 _TEXT: Json = {"type": "string"}
@@ -34,6 +36,20 @@ def _ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+_KINDS = {
+    Kind.TEXT: _TEXT,
+    Kind.FLAG: _FLAG,
+    Kind.WHOLE: _WHOLE,
+    Kind.SECONDS: _NUMBER,
+    Kind.TIME: _TIME_OR_NULL,
+}
+
+
+def _figure(figure: Figure) -> Json:
+    about = {"description": figure.about} if figure.about else {}
+    return {**_KINDS[figure.kind], **about}
+
+
 _SCHEMAS: Json = {
     "Error": _object(error=_TEXT),
     "Done": _object(done=_TEXT),
@@ -48,23 +64,7 @@ _SCHEMAS: Json = {
         buffer_limit=_WHOLE,
         loop_lag={"type": "number", "description": "seconds, the worst of the last 10"},
     ),
-    "Source": _object(
-        number=_WHOLE,
-        name=_TEXT,
-        limit={"type": "integer", "description": "connections; 0: any number"},
-        in_use=_WHOLE,
-        waiting=_WHOLE,
-        entries=_WHOLE,
-        skipped=_WHOLE,
-        cut={"type": "integer", "description": "names, groups, values that were too long"},
-        is_full={"type": "boolean", "description": "of a longer list, what is behind is left out"},
-        failures=_WHOLE,
-        error=_TEXT,
-        last_success=_TIME_OR_NULL,
-        stale_names={"type": "integer", "description": "lookups that had no answer"},
-        import_seconds=_NUMBER,
-        blocked=_WHOLE,
-    ),
+    "Source": _object(**{figure.name: _figure(figure) for figure in SOURCE_FIGURES}),
     "Event": _object(
         time=_TIME,
         kind={"enum": ["opened", "started", "failed", "switched", "stopped", "gave_up", "closed"]},

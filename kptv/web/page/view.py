@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import blake2s
 from heapq import nlargest
 from itertools import islice
 from secrets import token_bytes
 from time import monotonic, time
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
-from kptv.channels.catalog import Catalog
 from kptv.channels.failover import Candidate
-from kptv.channels.model import Channel, Source, StreamKey
+from kptv.channels.model import Channel, StreamKey
 from kptv.channels.resting import Rest
 from kptv.config import Config
 from kptv.logs import Log
 from kptv.logs.filters import Line
-from kptv.metrics import Metrics, SourceFigures, StateFigures
+from kptv.metrics.sources import SOURCE_FIGURES, Figure, Kind, SourceState, Value
 from kptv.pace import Pace
 from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Event
 from kptv.restream.subscriber import Subscriber
-from kptv.vitals.process import Vitals
 from kptv.web.clients import Clients, app_of
+from kptv.web.state import StateReader
 
 MOST_WATCHING = 100  # viewers that are shown of a channel: the furthest behind
 MOST_BLOCKED = 1000  # streams that are shown
@@ -37,42 +36,15 @@ _SALT = token_bytes(16)  # an id must not tell whether somebody guessed a URL
 Json = dict[str, Any]
 
 
-class SourceState(Protocol):
-    """How a source's imports go (see upstream.importer)."""
-
-    @property
-    def source(self) -> Source: ...
-    @property
-    def entries(self) -> int: ...
-    @property
-    def skipped(self) -> int: ...
-    @property
-    def cut(self) -> int: ...
-    @property
-    def is_full(self) -> bool: ...
-    @property
-    def failures(self) -> int: ...
-    @property
-    def error(self) -> str: ...
-    @property
-    def last_success(self) -> float | None: ...
-    @property
-    def duration(self) -> float: ...
-
-
 @dataclass(frozen=True, slots=True)
 class View:
     """Reads all that there is to be seen; changes nothing."""
 
     config: Config
     hubs: Hubs
-    metrics: Metrics
-    vitals: Vitals
+    state: StateReader
     log: Log
-    current_catalog: Callable[[], Catalog | None]
-    imports: Callable[[], Sequence[SourceState]]
     clients: Clients
-    stale_names: Callable[[int], int]  # lookups of a source that had no answer, so far
     started: float  # Unix time
 
     # --- for the page ---
@@ -80,7 +52,7 @@ class View:
     def status(self) -> Json:
         """All of it."""
         now = monotonic()
-        catalog = self.current_catalog()
+        catalog = self.state.current_catalog()
         journal = list(self.hubs.journal.events)[-_EVENTS:]
         pace = Pace()  # a hub with many streams and viewers has much to tell
 
@@ -99,7 +71,7 @@ class View:
             "channels": len(catalog) if catalog is not None else 0,
             "ready": catalog is not None,
             "totals": self.totals(),
-            "sources": [paced(self._source(state, now)) for state in self.imports()],
+            "sources": [paced(self._source(source)) for source in self.state.sources()],
             "hubs": [paced(self.hub(hub, now)) for hub in self.hubs.all()],
             "blocked": [
                 {
@@ -124,7 +96,8 @@ class View:
             "time": time(),
             "totals": self.totals(),
             "sources": [
-                {"number": source.number, **self._slots(source)} for source in self.config.sources
+                {figure.name: figure.read(source) for figure in SOURCE_FIGURES if figure.is_live}
+                for source in self.state.sources()
             ],
             "hubs": [
                 {
@@ -152,9 +125,8 @@ class View:
                 )
                 for hub in self.hubs.all()
             ),
-            tuple(self.hubs.slots.held(source) for source in self.config.sources),
-            tuple((s.failures, s.last_success, s.entries, s.error) for s in self.imports()),
-            id(self.current_catalog()),
+            tuple((source.in_use, source.imports) for source in self.state.sources()),
+            id(self.state.current_catalog()),
         )
 
     def totals(self) -> Json:
@@ -163,11 +135,11 @@ class View:
             "playing": len(hubs),
             "viewers": hubs.viewers,
             "upstreams": sum(hubs.slots.held(source) for source in self.config.sources),
-            "received_rate": round(self.vitals.received.bit_rate()),
-            "sent_rate": round(self.vitals.sent.bit_rate()),
+            "received_rate": round(self.state.vitals.received.bit_rate()),
+            "sent_rate": round(self.state.vitals.sent.bit_rate()),
             "buffer_bytes": hubs.budget.used,
             "buffer_limit": hubs.budget.limit,
-            "loop_lag": round(self.vitals.lag, 4),
+            "loop_lag": round(self.state.vitals.lag, 4),
         }
 
     def hub(self, hub: Hub, now: float) -> Json:
@@ -208,57 +180,16 @@ class View:
         fields = {**asdict(event), "kind": str(event.kind), "reason": str(event.reason)}
         return {**fields, "name": self._public(event.name), "detail": self._public(event.detail)}
 
-    # --- for Prometheus ---
-
-    def state_figures(self) -> StateFigures:
-        """What metrics read when they are scraped."""
-        catalog = self.current_catalog()
-        return StateFigures(
-            sources=[
-                SourceFigures(
-                    number=state.source.number,
-                    in_use=self.hubs.slots.held(state.source),
-                    limit=state.source.max_connections,
-                    waiting=self.hubs.slots.waiting(state.source.number),
-                    entries=state.entries,
-                    skipped=state.skipped,
-                    cut=state.cut,
-                    import_seconds=state.duration,
-                    import_failures=state.failures,
-                    last_success=state.last_success,
-                    stale_names=self.stale_names(state.source.number),
-                )
-                for state in self.imports()
-            ],
-            channels=len(catalog) if catalog is not None else 0,
-            blocked_streams=self.hubs.health.blocked(monotonic()),
-            lag=self.vitals.lag,
-        )
-
     # --- parts ---
 
-    def _source(self, state: SourceState, now: float) -> Json:
-        blocked = sum(key[0] == state.source.number for key, _, _ in self.hubs.health.blocks(now))
-        return {
-            "number": state.source.number,
-            "name": state.source.tag,
-            "limit": state.source.max_connections,
-            **self._slots(state.source),
-            "entries": state.entries,
-            "skipped": state.skipped,
-            "cut": state.cut,
-            "is_full": state.is_full,
-            "failures": state.failures,
-            "error": self._public(state.error),
-            "last_success": state.last_success,
-            "stale_names": self.stale_names(state.source.number),
-            "import_seconds": round(state.duration, 3),
-            "blocked": blocked,
-        }
+    def _source(self, source: SourceState) -> Json:
+        return {figure.name: self._shown(figure, source) for figure in SOURCE_FIGURES}
 
-    def _slots(self, source: Source) -> Json:
-        slots = self.hubs.slots
-        return {"in_use": slots.held(source), "waiting": slots.waiting(source.number)}
+    def _shown(self, figure: Figure, source: SourceState) -> Value:
+        value = figure.read(source)
+        if isinstance(value, float) and figure.kind is Kind.SECONDS:
+            return round(value, 3)
+        return self._public(value) if isinstance(value, str) else value
 
     def _candidate(self, candidate: Candidate, now: float) -> Json:
         error = candidate.error

@@ -1,0 +1,313 @@
+"""Every Prometheus metric: a table of what it is called, what it says, and where its values are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    UntypedMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+from kptv.metrics.counters import ChannelCounters, Histogram, Metrics, Totals
+from kptv.metrics.sources import SOURCE_FIGURES, Figure, SourceState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What is read, not counted, when somebody scrapes."""
+
+    sources: tuple[SourceState, ...] = ()
+    channels: int = 0  # in the list
+    blocked_streams: int = 0
+    lag: float = 0.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """Where the values of all metrics are, at one moment."""
+
+    metrics: Metrics
+    state: State
+
+
+Sample = tuple[tuple[str, ...], float | Histogram]  # values of the labels, value
+_GAUGE, _COUNTER, _HISTOGRAM = GaugeMetricFamily, CounterMetricFamily, HistogramMetricFamily
+# The library writes `_total` behind the name of a counter; two have been documented without.
+_BARE_COUNTER = UntypedMetricFamily
+Type = (
+    type[GaugeMetricFamily]
+    | type[CounterMetricFamily]
+    | type[UntypedMetricFamily]
+    | type[HistogramMetricFamily]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Where the values of a metric are, and its labels."""
+
+    labels: tuple[str, ...]
+    read: Callable[[Scrape], Iterable[Sample]]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric: a row of the table."""
+
+    type: Type
+    name: str  # without the prefix
+    help: str
+    values: Values
+
+    def collect(self, scrape: Scrape) -> Metric:
+        """The values of now, as prometheus_client wants them."""
+        family = self.type(f"iptv_proxy_{self.name}", self.help, labels=self.values.labels)
+        for labels, value in self.values.read(scrape):
+            if isinstance(family, HistogramMetricFamily):
+                assert isinstance(value, Histogram)
+                family.add_metric(labels, value.buckets(), value.sum)
+            else:
+                assert not isinstance(value, Histogram)
+                family.add_metric(labels, value)
+        return family
+
+
+class Exposition(Collector):
+    """All metrics, for a prometheus_client registry."""
+
+    def __init__(self, metrics: Metrics, read_state: Callable[[], State] = State) -> None:
+        self._metrics = metrics
+        self._read_state = read_state
+
+    def collect(self) -> Iterator[Metric]:
+        """The families, as prometheus_client asks for them."""
+        scrape = Scrape(self._metrics, self._read_state())
+        for family in FAMILIES:
+            yield family.collect(scrape)
+
+
+def _one(value: Callable[[Scrape], float | Histogram]) -> Values:
+    return Values((), lambda scrape: [((), value(scrape))])
+
+
+def _of_all_channels(value: Callable[[ChannelCounters], int]) -> Values:
+    """The sum, also over the channels that are gone."""
+    return _one(lambda scrape: scrape.metrics.total(value))
+
+
+def _of_channel(value: Callable[[ChannelCounters], float]) -> Values:
+    return Values(
+        ("channel",), lambda scrape: [((c.name,), value(c)) for c in scrape.metrics.channels()]
+    )
+
+
+def _of_channel_by(
+    label: str, values: Callable[[ChannelCounters], Iterable[tuple[str, float]]]
+) -> Values:
+    return Values(
+        ("channel", label),
+        lambda scrape: [
+            ((channel.name, key), value)
+            for channel in scrape.metrics.channels()
+            for key, value in values(channel)
+        ],
+    )
+
+
+def _by(label: str, values: Callable[[Metrics], Mapping[str, float | Histogram]]) -> Values:
+    return Values(
+        (label,),
+        lambda scrape: [((key,), value) for key, value in values(scrape.metrics).items()],
+    )
+
+
+def _of_source(value: Callable[[SourceState, Totals], object]) -> Values:
+    """A value for each source that has one."""
+    return Values(
+        ("source",),
+        lambda scrape: [
+            ((_name(source.imports.source.number),), found)
+            for source in scrape.state.sources
+            if isinstance(found := value(source, scrape.metrics.totals), int | float)
+        ],
+    )
+
+
+def _name(number: int) -> str:
+    return f"source-{number}"
+
+
+def _family_of(figure: Figure) -> Family:
+    values = _of_source(lambda source, _: figure.read(source))
+    return Family(_COUNTER if figure.rises else _GAUGE, figure.metric, figure.help, values)
+
+
+def _playing(channel: ChannelCounters) -> Iterator[tuple[str, float]]:
+    if channel.source is not None:
+        yield _name(channel.source), 1
+
+
+def _outcomes(scrape: Scrape) -> Iterator[Sample]:
+    for (number, reason), count in scrape.metrics.totals.outcomes.items():
+        yield (_name(number), reason), count
+
+
+FAMILIES: tuple[Family, ...] = (
+    # --- of a channel ---
+    Family(
+        _GAUGE,
+        "active_connections",
+        "Open connections to providers.",
+        _of_channel(lambda c: c.upstreams),
+    ),
+    Family(_GAUGE, "clients_connected", "Viewers connected.", _of_channel(lambda c: c.clients)),
+    Family(
+        _GAUGE,
+        "channel_bit_rate",
+        "Bits a second of the upstream.",
+        _of_channel(lambda c: c.bit_rate),
+    ),
+    Family(
+        _GAUGE,
+        "channel_buffer_bytes",
+        "Bytes in the channel's buffer.",
+        _of_channel(lambda c: c.buffer_bytes),
+    ),
+    Family(
+        _BARE_COUNTER,
+        "bytes_transferred",
+        "Bytes sent to viewers (a counter).",
+        _of_channel(lambda c: c.bytes_sent),
+    ),
+    Family(
+        _BARE_COUNTER,
+        "stream_errors",
+        "Streams that failed, by what went wrong (a counter).",
+        _of_channel_by("kind", lambda c: c.errors.items()),
+    ),
+    Family(
+        _GAUGE, "channel_source", "1 for the source that plays.", _of_channel_by("source", _playing)
+    ),
+    Family(
+        _COUNTER,
+        "channel_failovers",
+        "Moves to another stream, by why.",
+        _of_channel_by("reason", lambda c: c.failovers.items()),
+    ),
+    Family(
+        _COUNTER,
+        "channel_received_bytes",
+        "Bytes received from providers.",
+        _of_channel(lambda c: c.bytes_received),
+    ),
+    Family(
+        _COUNTER,
+        "channel_viewer_skips",
+        "Times that a slow viewer was moved on.",
+        _of_channel(lambda c: c.skips),
+    ),
+    Family(
+        _COUNTER,
+        "channel_viewers_dropped",
+        "Viewers let go as too slow.",
+        _of_channel(lambda c: c.dropped),
+    ),
+    Family(
+        _COUNTER,
+        "channel_continuity_errors",
+        "Breaks in the upstream.",
+        _of_channel(lambda c: c.continuity_errors),
+    ),
+    # --- over all channels ---
+    Family(
+        _COUNTER,
+        "sent_bytes",
+        "Bytes sent to all viewers.",
+        _of_all_channels(lambda c: c.bytes_sent),
+    ),
+    Family(
+        _COUNTER,
+        "received_bytes",
+        "Bytes received from all providers.",
+        _of_all_channels(lambda c: c.bytes_received),
+    ),
+    Family(
+        _COUNTER,
+        "viewer_skips",
+        "Times that a slow viewer was moved on.",
+        _of_all_channels(lambda c: c.skips),
+    ),
+    Family(
+        _COUNTER,
+        "continuity_errors",
+        "Breaks in what providers sent.",
+        _of_all_channels(lambda c: c.continuity_errors),
+    ),
+    Family(
+        _COUNTER,
+        "failovers",
+        "Moves to another stream, by why.",
+        _by("reason", lambda metrics: metrics.totals.failovers),
+    ),
+    Family(
+        _COUNTER,
+        "retries",
+        "Goings on with the same stream, by why.",
+        _by("reason", lambda metrics: metrics.totals.retries),
+    ),
+    Family(
+        _HISTOGRAM,
+        "silence_seconds",
+        "Time without media in mid-stream.",
+        _by("after", lambda metrics: metrics.totals.silence),
+    ),
+    Family(
+        _HISTOGRAM,
+        "first_byte_seconds",
+        "Time that viewers waited for media.",
+        _by("start", lambda metrics: metrics.first_bytes),
+    ),
+    # --- of a source ---
+    *(_family_of(figure) for figure in SOURCE_FIGURES if figure.metric),
+    Family(
+        _COUNTER,
+        "upstream_opens",
+        "Connections opened to play something.",
+        _of_source(lambda source, totals: totals.opens[source.imports.source.number]),
+    ),
+    Family(
+        _COUNTER, "upstream_outcomes", "How those ended.", Values(("source", "reason"), _outcomes)
+    ),
+    # --- of the process ---
+    Family(
+        _COUNTER,
+        "event_loop_blocks",
+        "Times that the event loop stood still for a second.",
+        _one(lambda scrape: scrape.metrics.loop_blocks),
+    ),
+    Family(
+        _HISTOGRAM,
+        "event_loop_lag_seconds",
+        "How late timers of the event loop come.",
+        _one(lambda scrape: scrape.metrics.loop_lag),
+    ),
+    Family(
+        _GAUGE,
+        "event_loop_lag_recent_seconds",
+        "The worst lag of late.",
+        _one(lambda scrape: scrape.state.lag),
+    ),
+    Family(_GAUGE, "channels", "Channels in the list.", _one(lambda scrape: scrape.state.channels)),
+    Family(
+        _GAUGE,
+        "blocked_streams",
+        "Streams that failed too often.",
+        _one(lambda scrape: scrape.state.blocked_streams),
+    ),
+)

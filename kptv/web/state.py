@@ -1,0 +1,52 @@
+"""The state that is read, not counted: of the sources and of the process."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from kptv.channels.catalog import Catalog
+from kptv.channels.health import Health
+from kptv.metrics.exposition import State
+from kptv.metrics.sources import ImportState, SourceState
+from kptv.restream.slots import LocalSlots
+from kptv.vitals.process import Vitals
+
+
+@dataclass(frozen=True, slots=True)
+class StateReader:
+    """Reads the state of now, for Prometheus and for the page."""
+
+    slots: LocalSlots
+    health: Health
+    vitals: Vitals
+    current_catalog: Callable[[], Catalog | None]
+    imports: Callable[[], Sequence[ImportState]]
+    stale_names: Callable[[int], int]  # by the number of a source
+
+    def read(self) -> State:
+        """All of it."""
+        catalog, sources = self.current_catalog(), self.sources()
+        return State(
+            sources=sources,
+            channels=len(catalog) if catalog is not None else 0,
+            blocked_streams=sum(source.blocked for source in sources),
+            lag=self.vitals.lag,
+        )
+
+    def sources(self) -> tuple[SourceState, ...]:
+        """The sources, in their order."""
+        blocked = Counter(key[0] for key, _, _ in self.health.blocks(monotonic()))
+        return tuple(self._source(imports, blocked) for imports in self.imports())
+
+    def _source(self, imports: ImportState, blocked: Counter[int]) -> SourceState:
+        number = imports.source.number
+        return SourceState(
+            imports=imports,
+            in_use=self.slots.held(imports.source),
+            waiting=self.slots.waiting(number),
+            stale_names=self.stale_names(number),
+            blocked=blocked[number],
+        )
