@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import tokenize
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,25 +13,68 @@ import pytest
 
 from kptv.config import VARIABLES, load_config
 from kptv.errors import Reason
+from kptv.web.page.openapi import description
 from tests.every_metric import every_metric
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md"]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
 README = (ROOT / "README.md").read_text()
+SETTINGS = (ROOT / "docs/settings.md").read_text()
+METRICS = (ROOT / "docs/metrics.md").read_text()
+API = (ROOT / "docs/api.md").read_text()
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text() + (ROOT / "docs/decisions.md").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
+OTHERS = {".venv", ".git", "vendor", "data", "node_modules", "__pycache__", "axe-core-4.14.1"}
 
 
-def settings_in_readme() -> list[str]:
-    return re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE)
+def files(*suffixes: str) -> list[Path]:
+    """The repository's files with such a name, without those that others wrote."""
+    return [
+        path
+        for path in sorted(ROOT.rglob("*"))
+        if path.suffix in suffixes and OTHERS.isdisjoint(path.relative_to(ROOT).parts)
+    ]
 
 
-def test_the_readme_has_a_row_for_each_setting_and_for_no_other() -> None:
-    assert sorted(settings_in_readme()) == sorted(VARIABLES)
+# --- settings ---
+
+
+def settings_in(page: str) -> list[str]:
+    return re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
+
+
+def defaults_in(page: str) -> dict[str, str]:
+    """By setting what a page tells of its default, as the example writes it."""
+    told = re.findall(r"^\| `([A-Z_]+)` \| `?([^`|]*?)`? (?:\(.*\) )?\|", page, re.MULTILINE)
+    return {name: "" if value == "empty" else value for name, value in told}
+
+
+def in_groups(page: str, heading: str, setting: str) -> list[list[str]]:
+    """The groups of a page in their order: each its heading, then its settings."""
+    _, *groups = re.split(heading, page, flags=re.MULTILINE)
+    titles, bodies = groups[::2], groups[1::2]
+    return [
+        [title, *re.findall(setting, body, re.MULTILINE)]
+        for title, body in zip(titles, bodies, strict=True)
+    ]
+
+
+def test_the_page_of_settings_has_a_row_for_each_and_for_no_other() -> None:
+    assert settings_in(SETTINGS) == list(VARIABLES)
 
 
 def test_the_example_has_a_line_for_each_setting_and_for_no_other() -> None:
-    settings = re.findall(r"^(?:# )?([A-Z_]+)=", EXAMPLE, re.MULTILINE)
-    assert sorted(settings) == sorted(VARIABLES)
+    assert re.findall(r"^(?:# )?([A-Z_]+)=", EXAMPLE, re.MULTILINE) == list(VARIABLES)
+
+
+def test_the_page_of_settings_has_the_groups_of_the_example() -> None:
+    groups = in_groups(SETTINGS, r"^## (.+)$", r"^\| `([A-Z_]+)` \|")
+    assert groups == in_groups(EXAMPLE, r"^# --- (.+) ---$", r"^(?:# )?([A-Z_]+)=")
+    code = (ROOT / "kptv/config/settings.py").read_text()
+    table = code.partition("class Config:")[2].partition("# Not settings")[0]
+    rows = in_groups(table, r"^    # (.+)$", r"(?:setting|required)\((?:  #.*)?\s*\"([A-Z_]+)\"")
+    assert groups == rows
 
 
 def test_what_is_commented_out_in_the_example_is_the_default(tmp_path: Path) -> None:
@@ -39,18 +85,26 @@ def test_what_is_commented_out_in_the_example_is_the_default(tmp_path: Path) -> 
     assert as_shipped.warnings == ()
 
 
-def test_the_readmes_defaults_are_those_of_the_example() -> None:
+def test_the_defaults_that_are_told_are_those_of_the_example() -> None:
     defaults = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
-    told = dict(
-        re.findall(r"^\| `([A-Z_]+)` \| `?([^`|]*?)`? (?:\(.*\) )?\|", README, re.MULTILINE)
-    )
-    told = {name: "" if value == "empty" else value for name, value in told.items()}
+    told = defaults_in(SETTINGS)
     assert told.pop("SOURCES") == "required"
     assert told == defaults
+    few = defaults_in(README)
+    assert few.pop("SOURCES") == "required"
+    assert few.items() <= defaults.items()
 
 
-def test_the_readme_names_every_metric_with_its_labels_and_kinds() -> None:
-    rows = dict(re.findall(r"^\| `(iptv_proxy_\w+)` \| ([^|]*)\|", README, re.MULTILINE))
+def test_the_readme_is_short_and_has_the_dozen_settings_that_one_needs() -> None:
+    assert len(README.splitlines()) <= 150
+    assert len(settings_in(README)) == 12
+
+
+# --- metrics and the API ---
+
+
+def test_the_page_of_metrics_names_each_with_its_labels_and_kinds() -> None:
+    rows = dict(re.findall(r"^\| `(iptv_proxy_\w+)` \| ([^|]*)\|", METRICS, re.MULTILINE))
     told = set()
     for family in every_metric().collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
@@ -59,22 +113,82 @@ def test_the_readme_names_every_metric_with_its_labels_and_kinds() -> None:
         assert set(re.findall(r"`(\w+)`", rows[name])) == labels, name
         told.add(name)
     assert told == set(rows)
-    kinds = README.partition("`kind` is one of ")[2].partition(".")[0]
+    kinds = METRICS.partition("`kind` is one of ")[2].partition(".")[0]
     assert re.findall(r"`(\w+)`", kinds) == list(Reason)
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", "ARCHITECTURE.md", "docs/decisions.md", "docs/security.md"]
-)
-def test_links_within_the_documents_lead_somewhere(document: str) -> None:
-    text = (ROOT / document).read_text()
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+def test_the_page_of_the_api_has_a_row_for_each_request() -> None:
+    told = set(re.findall(r"^\| `((?:GET|POST) /api/\S+)` \|", API, re.MULTILINE))
+    there = {
+        f"{method.upper()} {path}"
+        for path, methods in description()["paths"].items()
+        for method in methods
+        if method != "parameters"
+    }
+    assert told == there | {"GET /api/openapi.json"}
+
+
+# --- what the documents refer to ---
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_documents_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        elif "://" not in target:
-            assert (ROOT / document).parent.joinpath(target).exists(), target
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        other = page.parent / name if name else page
+        assert other.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", other.read_text(), re.MULTILINE)
+            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
+
+
+FILE_NAME = re.compile(
+    r"(?<![\w/:.*~…@-])(?:\w[\w.-]*/)*\w[\w.-]*\.(?:md|py|sh|conf|ya?ml|toml|mjs|js|css|html|json|in|c)"
+    r"(?![\w/…-])"
+)
+SERVED = {"openapi.json"}  # by the proxy; no file
+
+
+def comments(path: Path) -> Iterator[str]:
+    """All comments and docstrings of a Python file."""
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.string
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield ast.get_docstring(node) or ""
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    """What people read of the repository's files."""
+    for page in [*PAGES, ROOT / ".env.example", ROOT / "Makefile", *files(".conf", ".sh")]:
+        yield page, page.read_text()
+    for path in files(".py"):
+        for text in comments(path):
+            yield path, text
+
+
+def test_no_page_and_no_comment_refers_to_a_file_that_is_not_there() -> None:
+    there = [path.relative_to(ROOT).parts for path in ROOT.rglob("*") if path.is_file()]
+    ours = [parts for parts in there if {".venv", ".git", "__pycache__"}.isdisjoint(parts)]
+    ends = {"/".join(parts[-n:]) for parts in ours for n in range(1, len(parts) + 1)}
+    unknown = {
+        (path.name, name)
+        for path, text in texts()
+        for name in FILE_NAME.findall(text)
+        if name not in ends | SERVED
+    }
+    assert unknown == set()
+
+
+def test_no_page_and_no_comment_refers_to_papers_that_others_cannot_read() -> None:
+    papers = re.compile(r"\b(?:DESIGN|REVIEW|FACTS|SENTENCES)\b|\(issue \d+\)")
+    told = [(path.name, text) for path, text in texts() if papers.search(text)]
+    assert [each for each in told if each[0] != "subscriber.py"] == []  # it is about to go
 
 
 def test_the_architecture_names_only_what_there_is() -> None:

@@ -1,4 +1,4 @@
-"""How viewers come into a stream of real media, and what of it they get (issue 4)."""
+"""How viewers come into a stream of real media, and what of it they get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Players play through failovers: VLC and mpv as Debian ships them, without a screen (issue 4)."""
+"""Players play through failovers: VLC and mpv as Debian ships them, without a screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What viewers receive over failovers is one transport stream that never breaks (issue 4)."""
+"""What viewers receive over failovers is one transport stream that never breaks."""
 
 from __future__ import annotations
 
