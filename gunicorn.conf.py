@@ -14,7 +14,6 @@ from kptv.config import load_config
 from kptv.errors import ConfigError
 from kptv.logs.formatters import JsonLines
 from kptv.web.door import EXTRA_CONNECTIONS, SPARE_PLACES
-from kptv.web.players.links import meant_path
 
 try:
     _config = load_config()
@@ -117,15 +116,9 @@ def _write_error(sock, status_int, reason, mesg):
     )
 
 
-def pre_request(worker, req):
-    """Streams are answered as HTTP/1.0, unchunked: saves a copy of every chunk."""
-    if meant_path(req.path).startswith("/stream/"):
-        req.version = (1, 0)
-
-
 def post_worker_init(worker):
     """gunicorn waits for bodies to end, and streams have no end: end them when it stops."""
-    worker.wsgi.extensions["kptv"].stop_when(lambda: not worker.alive)
+    worker.when_stopping.append(worker.application.extensions["kptv"].end_streams)
     util.write_error = _write_error  # gunicorn's own is a page of HTML, and has no setting
     # Ctrl-C reaches each process of the terminal. The master tells the worker; told twice, it
     # prints a traceback while it ends.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import time
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -66,21 +66,14 @@ class Background:
     feed: EventStream
     teller: Greenlet
 
-    def stop_when(self, stopping: Callable[[], bool]) -> None:
-        """End all streams, and the pages' events, as soon as ``stopping`` says so."""
-
-        def stop() -> bool:
-            if not stopping():
-                return False
-            self.feed.close()
-            return True
-
-        self.hubs.stop_when(stop)
-
-    def close(self) -> None:
-        """End all streams and imports; may come twice."""
+    def end_streams(self) -> None:
+        """End all answers that have no end by themselves; may come twice."""
         self.feed.close()
         self.hubs.close()
+
+    def close(self) -> None:
+        """End everything; may come twice."""
+        self.end_streams()
         self.importer.close()
         self.client.close()
         self.client.roads.close()
@@ -196,17 +189,13 @@ def _name_odd_method() -> None:
         request.method = "OTHER"
 
 
-# They take as long as somebody watches, which says nothing of how fast requests are answered.
-_ENDLESS = ["^/stream/", "^/api/events$", "^/metrics$"]
-
-
 def _export_metrics(app: Flask, metrics: Exposition) -> None:
     """`/metrics`: ours, and those of the HTTP requests; a stream is no request with a duration."""
     app.before_request(_name_odd_method)
     registry = CollectorRegistry()
     registry.register(metrics)
     ProcessCollector(registry=registry)
-    PrometheusMetrics(app, registry=registry, group_by="url_rule", excluded_paths=_ENDLESS)
+    PrometheusMetrics(app, registry=registry, group_by="url_rule")
 
 
 def _error(error: HTTPException) -> Response:

@@ -11,6 +11,7 @@ from kptv.channels.secrets import Finder, decoded, secrets_of_link
 from kptv.formats.m3u import extinf
 from kptv.formats.m3u_attributes import quoted, unquoted
 
+STREAM_PATH = "/stream/"  # of a link, below BASE_URL; the channel's slug follows
 PIECE = 64  # channels rendered at once: 0.2 ms
 
 _PICTURE = re.compile(r"logo|icon|image|poster")  # attributes that may hold a link
@@ -30,7 +31,7 @@ def render(
 ) -> Iterator[bytes]:
     """The served list, or that of the channels at ``positions``, in small pieces."""
     secrets = Finder(catalog.secrets)
-    prefix = f"{base_url}/stream/"
+    prefix = f"{base_url}{STREAM_PATH}"
     lines = ["#EXTM3U\n"]
     for slug, row in catalog.rows(positions):
         lines.append(f"{_extinf(row, secrets)}\n{prefix}{slug}\n")

@@ -46,7 +46,6 @@ class Hubs:
         self.files = Files(config, shared.metrics, self.slots, self._failover, open_file)
         self._slate_clip = config.slate.read_bytes() if config.slate else b""
         self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
-        self._stopping: Callable[[], bool] = lambda: False
         self._closed = False
         self._heartbeat = Heartbeat(monotonic())
         self._housekeeper: Greenlet = gevent.spawn(self._keep_house)
@@ -147,17 +146,12 @@ class Hubs:
                 hub.update(channel)
         self.slots.look_again()  # a new candidate's source may have room
 
-    def stop_when(self, stopping: Callable[[], bool]) -> None:
-        """End everything as soon as ``stopping`` says so (asked twice a second)."""
-        self._stopping = stopping
-
     def close(self) -> None:
         """End all hubs and refuse new ones; may come twice."""
         self._closed = True
         for hub in list(self._hubs.values()):
             hub.close()
-        if self._housekeeper is not gevent.getcurrent():
-            self._housekeeper.kill(block=False)
+        self._housekeeper.kill(block=False)
 
     def _hub_of(self, channel: Channel) -> Hub:
         if self._closed:
@@ -223,16 +217,13 @@ class Hubs:
     def _keep_house(self) -> None:
         while not self._closed:
             gevent.sleep(TICK)
-            if self._stopping():
-                self.close()
-                return
             now = monotonic()
             self._heartbeat.beat(now)
             for hub in list(self._hubs.values()):
                 try:
                     self._look_after(hub, now)
                     hub.measure(now)
-                except Exception:  # of one hub: the others, and the stop, need this greenlet
+                except Exception:  # of one hub: the others need this greenlet
                     log.exception("%s: housekeeping failed", hub.channel.slug)
             try:
                 self.files.look_after()

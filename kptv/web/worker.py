@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 import gevent
 from gevent.server import StreamServer
@@ -22,6 +25,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from kptv.pace import Turns, give_turn
 from kptv.web.door import KEPT_FOR_OPERATORS, SPARE_PLACES, Admission, Door
+from kptv.web.framing import UNFRAME
 from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of, most_clients
 
 ACCEPTED_AT_ONCE = 8  # connections; far below sockets.CLIENTS_LEAVE
@@ -71,6 +75,9 @@ class BoundedReader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no ty
 class Worker(GeventWorker):  # type: ignore[misc]
     """Serves connections within bounds."""
 
+    _alive = False
+    wsgi: WSGIApplication
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         limit = min(self.worker_connections - SPARE_PLACES, most_clients())
@@ -78,10 +85,36 @@ class Worker(GeventWorker):  # type: ignore[misc]
         StreamServer.max_accept = ACCEPTED_AT_ONCE
         self.door = Door(limit, min(KEPT_FOR_OPERATORS, limit // 4))
 
-    def handle_exit(self, sig: int, frame: object) -> None:
-        """SIGTERM: connections that ask for nothing must not hold up the end."""
-        super().handle_exit(sig, frame)
-        gevent.spawn(self.door.close)  # not here: a signal may come anywhere
+        self.when_stopping: list[Callable[[], object]] = [self.door.close]
+        """Called once, in a greenlet, as soon as the worker has to end; they must not wait."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker serves; gunicorn sets it to False when it has to end, for any reason.
+
+        Then whatever has no end by itself must not hold that up: see ``when_stopping``.
+        """
+        return self._alive
+
+    @alive.setter
+    def alive(self, alive: bool) -> None:
+        if self._alive and not alive:
+            gevent.spawn(self._stop)  # not here: a signal may come anywhere
+        self._alive = alive
+
+    def _stop(self) -> None:
+        for end in self.when_stopping:
+            end()
+
+    def load_wsgi(self) -> None:
+        """As gunicorn's; the application is offered to answer without frames (see ``framing``)."""
+        super().load_wsgi()
+        self.application: WSGIApplication = self.wsgi
+        self.wsgi = self._answer
+
+    def _answer(self, environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
+        environ[UNFRAME] = partial(_unframe, start_response.__self__.req)
+        return self.application(environ, start_response)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """One connection, from its accepting to its end."""
@@ -143,8 +176,15 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 _part(client)
 
 
+def _unframe(request: Any) -> None:
+    request.version = (1, 0)
+
+
 def is_vital(path: str) -> bool:
-    """True for what an operator must reach at all times: health and the page."""
+    """True for what an operator must reach at all times: health and the page.
+
+    By its path: the door decides before any route is looked for, and so before an answer exists.
+    """
     return path == "/" or path.startswith(_VITAL)
 
 

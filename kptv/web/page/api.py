@@ -14,6 +14,7 @@ from kptv.channels.model import Channel
 from kptv.pace import Pace
 from kptv.restream.hubs import Hubs
 from kptv.web.clients import Clients
+from kptv.web.endless import endless
 from kptv.web.page.admin import COOKIE, SESSION_SECONDS, Admin, TooManyTries
 from kptv.web.page.directory import PAGE, Directory
 from kptv.web.page.events import EventStream
@@ -77,6 +78,7 @@ def _reading(
         return _channels(view, directory)
 
     @blueprint.get("/events")
+    @endless
     def events() -> Response:
         listener = feed.listen(clients.address(request))
         if listener is None:

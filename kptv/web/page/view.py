@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from kptv.channels.failover import Candidate
 from kptv.channels.model import Channel, StreamKey
 from kptv.channels.resting import Rest
+from kptv.channels.served import STREAM_PATH
 from kptv.config import Config
 from kptv.logs import Log
 from kptv.logs.filters import Line
@@ -67,7 +68,7 @@ class View:
             "proxy_not_believed": self.clients.not_believed,
             "exposed_at": self.clients.exposed_at,
             "list_url": f"{self.config.base_url}/playlist.m3u8",
-            "stream_url": f"{self.config.base_url}/stream/",
+            "stream_url": f"{self.config.base_url}{STREAM_PATH}",
             "channels": len(catalog) if catalog is not None else 0,
             "ready": catalog is not None,
             "totals": self.totals(),

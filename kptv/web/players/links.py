@@ -14,6 +14,8 @@ from itertools import combinations, product
 from typing import TypeVar
 from urllib.parse import unquote
 
+from kptv.channels.served import STREAM_PATH
+
 _T = TypeVar("_T")
 
 LONGEST = 1000  # letters; a longer text is read as it is
@@ -61,12 +63,12 @@ def without_playlist(text: str) -> str | None:
 
 
 def meant_path(path: str) -> str:
-    """The path of a request, as our routes have it: the address of a list, or ``/stream/…``."""
+    """The path of a request, as our routes have it: the address of a list, or of a stream."""
     if path.startswith("//"):
         path = "/" + path.lstrip("/")
     first, slash, rest = path[1:].partition("/")
-    if slash and first.lower() == "stream":
-        return f"/stream/{rest}"
+    if slash and f"/{first.lower()}/" == STREAM_PATH:
+        return f"{STREAM_PATH}{rest}"
     if slash and first in ("api", "assets"):
         return path
     found = _LIST.fullmatch(path)

@@ -7,7 +7,7 @@ from functools import partial
 from flask import Blueprint, Response
 
 from kptv.channels.catalog import Catalog
-from kptv.channels.served import render
+from kptv.channels.served import STREAM_PATH, render
 from kptv.config import Config
 from kptv.web.lines import line
 from kptv.web.players.links import Ambiguous, meant
@@ -71,7 +71,7 @@ def playlist_blueprint(lists: ServedLists) -> Blueprint:
         return _answer(lists, None)
 
     # Without a rule of their own these would be a channel's name and a file of the status page.
-    @blueprint.get("/stream/playlist.m3u8", defaults={"group": "stream"})
+    @blueprint.get(f"{STREAM_PATH}playlist.m3u8", defaults={"group": "stream"})
     @blueprint.get("/assets/playlist.m3u8", defaults={"group": "assets"})
     @blueprint.get("/<path:group>/playlist.m3u8")
     def group_playlist(group: str) -> Response:

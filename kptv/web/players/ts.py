@@ -15,11 +15,13 @@ from werkzeug.routing import PathConverter
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.model import Channel
+from kptv.channels.served import STREAM_PATH
 from kptv.errors import Unavailable
 from kptv.restream.files import OpenFile
 from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Client, Subscriber
 from kptv.web.clients import Clients
+from kptv.web.endless import endless, unframed
 from kptv.web.lines import line
 from kptv.web.players.links import Ambiguous, meant, without_playlist
 from kptv.web.sockets import VIEWERS_LEAVE, are_scarce, hang_up_of
@@ -46,7 +48,9 @@ def stream_blueprint(
     blueprint = Blueprint("stream", __name__)
     blueprint.record_once(_add_converter)
 
-    @blueprint.get("/stream/<anything:identifier>")
+    @blueprint.get(f"{STREAM_PATH}<anything:identifier>")
+    @endless
+    @unframed
     def play(identifier: str) -> Response:
         catalog = current_catalog()
         if catalog is None:
@@ -91,7 +95,7 @@ def _unknown(identifier: str, find: Callable[[str], Channel | None]) -> Response
 
 
 def _links_of(channels: Sequence[Channel]) -> str:
-    return " or ".join(f"/stream/{channel.slug}" for channel in channels[:_MOST_LINKS])
+    return " or ".join(f"{STREAM_PATH}{channel.slug}" for channel in channels[:_MOST_LINKS])
 
 
 def _play(hubs: Hubs, channel: Channel, client: Client) -> Response:
