@@ -152,7 +152,6 @@ class Failover:
             ready = [] if self._cold else [s for s in ready if s.key not in self._attempts]
         free = next((s for s in ready if s.source.number not in full), None)
         if free is not None:
-            self._full_since = None
             return Try(free, self.timeout(now))
         later = min((t for t in times.values() if t > now), default=None)
         if ready and now < self._deadline:
@@ -231,6 +230,15 @@ class Failover:
             self._deadline = now + self._policy.give_up  # it may be another's turn: see prefer
             if now - run.started_at >= TRUSTED_AFTER:
                 self._health.trust(run.stream)
+
+    def lost(self, now: float) -> None:
+        """The slot of the open stream was lost: blame nothing, but do not reopen it in a loop."""
+        run = self._run
+        self.stopped(now)
+        if run is not None:
+            attempts = self._attempts.setdefault(run.stream.key, _Attempts())
+            pause = min(self._policy.retry_delay, REOPEN_DELAY) * self._jitter()
+            attempts.not_before = max(attempts.not_before, run.opened_at + pause)
 
     def _circle(self) -> tuple[Stream, ...]:
         """The candidates, from the one after the last that was tried; first what is wanted."""

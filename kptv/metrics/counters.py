@@ -15,6 +15,7 @@ RETENTION = 120.0
 # How an upstream ended that did not fail.
 SWITCHED = "switched"  # somebody asked for another source
 STOPPED = "stopped"  # nobody watches any more
+SLOT_LOST = "slot_lost"  # others of the account needed its connection
 
 _SILENCES = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
 _FIRST_BYTES = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -89,7 +90,7 @@ class ChannelCounters:
         self.ended(source, reason)
 
     def ended(self, source: int, outcome: str) -> None:
-        """An upstream of this source has ended; ``outcome``: a Reason, SWITCHED or STOPPED."""
+        """An upstream of this source has ended; ``outcome``: a Reason, or one of the above."""
         self.totals.outcomes[source, outcome] += 1
 
     def recovered(self, reason: str, silence: float, *, same: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from time import monotonic
 
@@ -10,7 +11,7 @@ import gevent
 from kptv.channels.failover import Failover, GiveUp, Try, Wait
 from kptv.channels.model import Stream
 from kptv.errors import Unavailable
-from kptv.restream.slots import LocalSlots, Slot
+from kptv.restream.slots import Slot, Slots
 
 _LOOK_AGAIN = 1.0  # seconds; an import may have brought other candidates
 
@@ -24,35 +25,45 @@ class Attempt:
     timeout: float
 
 
-def next_attempt(failover: Failover, slots: LocalSlots) -> Attempt:
+def next_attempt(failover: Failover, slots: Slots) -> Attempt:
     """The next stream to open, with a slot of its source; waits as failover says.
 
     Raises Unavailable when the channel is given up.
     """
+    refused: frozenset[int] = frozenset()  # sources that had no slot since the last wait
     while True:
         now = monotonic()
-        match failover.next(now, slots.full()):
-            case Try(stream, timeout):
+        match failover.next(now, slots.full() | refused):
+            case Try(stream, _):
                 slot = slots.try_acquire(stream.source)
-                assert slot is not None, "no switch since full() was asked"
-                return Attempt(stream, slot, timeout)
-            case Wait(until, ()):
-                gevent.sleep(min(until - now, _LOOK_AGAIN))
+                if slot is None:
+                    refused |= {stream.source.number}
             case Wait(until, streams):
-                slot = slots.acquire([stream.source for stream in streams], until - now)
-                if slot is not None and (attempt := _with_slot(failover, slots, slot)):
-                    return attempt
+                slot = _wait(slots, streams, until - now)
+                refused = frozenset()
             case GiveUp(message, retry_after):
                 raise Unavailable(message, retry_after)
+        if slot is None:
+            continue
+        if attempt := _with_slot(failover, slots.full() | refused, slot):
+            return attempt
 
 
-def _with_slot(failover: Failover, slots: LocalSlots, slot: Slot) -> Attempt | None:
-    """The attempt for which ``slot`` was waited for, if its source still is the one to try.
+def _wait(slots: Slots, streams: Collection[Stream], seconds: float) -> Slot | None:
+    """A slot for one of ``streams``, if there is one in time; without any, only the wait."""
+    if streams:
+        return slots.acquire([stream.source for stream in streams], seconds)
+    gevent.sleep(min(seconds, _LOOK_AGAIN))
+    return None
 
-    It may have asked to be left alone meanwhile. None: the slot was given back.
+
+def _with_slot(failover: Failover, full: frozenset[int], slot: Slot) -> Attempt | None:
+    """The attempt for which ``slot`` was taken, if its source still is the one to try.
+
+    The source may have asked to be left alone meanwhile. None: the slot was given back.
     """
     number = slot.source.number
-    match failover.next(monotonic(), slots.full() - {number}):
+    match failover.next(monotonic(), full - {number}):
         case Try(stream, timeout) if stream.source.number == number:
             return Attempt(stream, slot, timeout)
     slot.close()

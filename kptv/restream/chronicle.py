@@ -11,7 +11,7 @@ from typing import Any
 
 from kptv.channels.model import Channel, Stream
 from kptv.errors import Unavailable, UpstreamError
-from kptv.metrics.counters import SWITCHED, ChannelCounters
+from kptv.metrics.counters import SLOT_LOST, SWITCHED, ChannelCounters
 from kptv.restream.journal import REMEMBERED_OF_HUB, Event, EventKind
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,12 @@ class Chronicle:
         log.info("%s: switched away from %s", self._slug, stream.source.tag)
         self._begin(_Lapse(stream, SWITCHED, "switching", monotonic(), media_at))
         self.note(EventKind.SWITCHED, source=stream.source.number)
+
+    def slot_lost(self, stream: Stream, media_at: float) -> None:
+        """Its connection was needed elsewhere; nothing is wrong with it."""
+        log.info("%s: %s: its connection was needed elsewhere", self._slug, stream.source.tag)
+        self._begin(_Lapse(stream, SLOT_LOST, "losing the connection", monotonic(), media_at))
+        self.note(EventKind.SLOT_LOST, source=stream.source.number)
 
     def gave_up(self, why: Unavailable) -> None:
         """No stream works."""

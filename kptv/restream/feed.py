@@ -33,6 +33,7 @@ class Feed:
         self._chunks = open_stream(attempt.stream)
         self._first: bytes | None = None
         self._is_open = True
+        self._has_slot = True  # which it gives back
         counters.opened(self.stream.source.number)
 
     def __repr__(self) -> str:
@@ -72,14 +73,16 @@ class Feed:
             if close is not None:
                 close()
         finally:
-            self.slot.close(settling(outcome))
+            if self._has_slot:
+                self.slot.close(settling(outcome))
             self._counters.upstreams -= 1
             if outcome:
                 self._counters.ended(self.stream.source.number, outcome)
 
     def keep_slot(self) -> Slot:
-        """The slot, for who goes on with the connection of an IsFile."""
-        return self.slot.transfer()
+        """The slot, for the holder of a film's connection, who closes it; ``close`` does not."""
+        self._has_slot = False
+        return self.slot
 
     def _next(self) -> bytes | None:
         data = next(self._chunks, None)
@@ -89,5 +92,5 @@ class Feed:
 
 
 def settling(outcome: str) -> float:
-    """Seconds until the slot of an upstream that has ended so may be used again."""
+    """Delay before the slot may be reused, in seconds, given how the upstream ended."""
     return 0.0 if outcome in _THEY_HUNG_UP else SETTLE

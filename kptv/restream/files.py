@@ -24,7 +24,7 @@ from kptv.pace import Pace
 from kptv.ports import FileBody
 from kptv.restream.attempts import next_attempt
 from kptv.restream.feed import settling
-from kptv.restream.slots import SETTLE, LocalSlots, Slot
+from kptv.restream.slots import SETTLE, Slot, Slots
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Files:
         self,
         config: Config,
         metrics: Metrics,
-        slots: LocalSlots,
+        slots: Slots,
         failover_of: Callable[[Channel], Failover],
         open_file: OpenFileCall,
     ) -> None:
@@ -188,11 +188,13 @@ class Files:
                 counters.tried(source.number)
                 late = UpstreamError(Reason.TIMEOUT, f"no answer within {attempt.timeout:.1f} s")
                 outcome: str = STOPPED
+                kept = False
                 try:
                     with gevent.Timeout(attempt.timeout, late):
                         body = self._open_file(attempt.stream, byte_range)
                     failover.started(monotonic())
-                    return self.keep(channel, body, attempt.slot.transfer())
+                    kept = True
+                    return self.keep(channel, body, attempt.slot)
                 except IsLive:
                     self._known.pop(channel.slug, None)
                     counters.ended(source.number, STOPPED)
@@ -203,9 +205,10 @@ class Files:
                         self._known.pop(channel.slug, None)  # it may be live now: look again
                     counters.failed(source.number, error.reason)
                     now = monotonic()
-                    failover.failed(error, now, now, self._slots.held(source) > 1)
+                    failover.failed(error, now, now, attempt.slot.others > 0)
                     log.warning("%s: %s: %s", channel.slug, source.tag, error)
                 finally:
-                    attempt.slot.close(settling(outcome))
+                    if not kept:
+                        attempt.slot.close(settling(outcome))
         finally:
             self._metrics.close(counters, monotonic())

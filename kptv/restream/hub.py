@@ -21,7 +21,7 @@ from gevent.hub import get_hub
 from kptv.channels.failover import Candidate, Failover
 from kptv.channels.model import Channel, Stream
 from kptv.errors import IsFile, Reason, Unavailable, UpstreamError
-from kptv.metrics.counters import STOPPED, SWITCHED, ChannelCounters
+from kptv.metrics.counters import SLOT_LOST, STOPPED, SWITCHED, ChannelCounters
 from kptv.ports import FileBody
 from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.audience import Audience
@@ -32,7 +32,7 @@ from kptv.restream.journal import EventKind
 from kptv.restream.output import Output
 from kptv.restream.portions import Portions
 from kptv.restream.scout import Lookout
-from kptv.restream.slots import LocalSlots, Slot
+from kptv.restream.slots import Slot, Slots
 from kptv.restream.subscriber import Subscriber
 from kptv.vitals.meter import Meter
 
@@ -72,6 +72,10 @@ class _Switch(Exception):
     """Thrown into a hub's greenlet: go on with another source."""
 
 
+class _SlotLost(Exception):
+    """Thrown into a hub's greenlet: its connection is not allowed any more, through no fault."""
+
+
 class Hub:
     """A channel being played. Runs from ``start`` until it is closed or gives up."""
 
@@ -79,7 +83,7 @@ class Hub:
         self,
         channel: Channel,
         failover: Failover,
-        slots: LocalSlots,
+        slots: Slots,
         open_stream: OpenStream,
         output_of: Callable[[Callable[[], None]], Output],
         counters: ChannelCounters,
@@ -174,14 +178,25 @@ class Hub:
             self._lookout.dismiss(but_of=number)  # it would be taken before what is asked for
         self._interrupt(_Switch())
 
-    def _interrupt(self, why: _Switch | UpstreamError) -> None:
+    def linger(self) -> None:
+        """Play on for nobody, until somebody joins or another needs the connection."""
+        if self._feed:
+            self._feed.slot.mark_idle()
+
+    def _slot_lost(self) -> None:
+        if self.subscribers:
+            self._interrupt(_SlotLost())
+        else:
+            self.close()
+
+    def _interrupt(self, why: _Switch | _SlotLost | UpstreamError) -> None:
         """Leave the stream that plays, at the next turn of the event loop.
 
         Only from there: nothing switches back to a greenlet that has thrown into another.
         """
         get_hub().loop.run_callback(self._throw, why, self._feed)
 
-    def _throw(self, why: _Switch | UpstreamError, feed: Feed | None) -> None:
+    def _throw(self, why: _Switch | _SlotLost | UpstreamError, feed: Feed | None) -> None:
         # Another feed may play by now: of the very source that was asked for.
         if feed is self._feed and self._interruptible and not self.ended:
             self._interruptible = False
@@ -232,6 +247,8 @@ class Hub:
         """One more viewer."""
         self.subscribers.add(subscriber)
         self.counters.clients += 1
+        if self._feed:
+            self._feed.slot.mark_used()
 
     def leave(self, subscriber: Subscriber, now: float) -> None:
         """A viewer less."""
@@ -280,6 +297,7 @@ class Hub:
         self._begins_by = monotonic() + feed.timeout + PROGRAMME_WAIT + GRACE
         self.source_number = source.number
         self._failover.opened(feed.stream, feed.opened_at)
+        feed.slot.on_lost(self._slot_lost)
         outcome = STOPPED
         try:
             self._interruptible = True
@@ -299,13 +317,17 @@ class Hub:
         except _Switch:
             outcome = SWITCHED
             self._switched(feed.stream)
+        except _SlotLost:
+            outcome = SLOT_LOST
+            self._failover.lost(monotonic())
+            self._lost_slot(feed.stream)
         except UpstreamError as error:
             outcome = error.reason
-            self._failed(error, feed.stream)
+            self._failed(error, feed)
         except Exception:
             log.exception("%s: %s failed in this proxy", self.channel.slug, source.tag)
             outcome = Reason.INTERNAL
-            self._failed(UpstreamError(Reason.INTERNAL), feed.stream)
+            self._failed(UpstreamError(Reason.INTERNAL), feed)
         finally:
             self._feed = None
             self.source_number = None
@@ -411,8 +433,9 @@ class Hub:
         self.chronicle.started(stream, now)
         self.state = State.PLAYING
 
-    def _failed(self, error: UpstreamError, stream: Stream) -> None:
-        alive_at, busy = self.output.alive_at, self._slots.held(stream.source) > 1
+    def _failed(self, error: UpstreamError, feed: Feed) -> None:
+        stream, slot = feed.stream, feed.slot
+        alive_at, busy = self.output.alive_at, slot.others > 0
         outcome = self._failover.failed(error, monotonic(), alive_at, busy)
         self.chronicle.lost(stream, error, alive_at)
         self.chronicle.failed(error, stream, outcome)
@@ -420,6 +443,10 @@ class Hub:
 
     def _switched(self, stream: Stream) -> None:
         self.chronicle.switched(stream, self.output.media_at)
+        self._recover()
+
+    def _lost_slot(self, stream: Stream) -> None:
+        self.chronicle.slot_lost(stream, self.output.media_at)
         self._recover()
 
     def _recover(self) -> None:

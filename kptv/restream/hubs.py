@@ -40,7 +40,6 @@ class Hubs:
         self.health = shared.health
         self.rhythms = shared.rhythms
         self.slots = shared.slots
-        self.slots.reclaim = self._reclaim
         self.budget = shared.budget
         self.journal = shared.journal
         self.files = Files(config, shared.metrics, self.slots, self._failover, open_file)
@@ -198,21 +197,13 @@ class Hubs:
     def _idle(self, hub: Hub) -> None:
         """A hub has lost its last viewer: it lingers only if that does no harm."""
         lingers = self._config.stream_linger > 0 and self._config.enable_restreaming
-        if not lingers or hub.source_number is None or self._is_wanted(hub):
+        if not lingers or hub.source_number is None:
             hub.close()
+        else:
+            hub.linger()
 
     def _is_wanted(self, hub: Hub) -> bool:
         return hub.source_number is not None and self.slots.waiting(hub.source_number) > 0
-
-    def _reclaim(self, numbers: Collection[int]) -> None:
-        """End the hub that has lingered longest on one of these sources, if there is one."""
-        lingering = [
-            hub
-            for hub in self._hubs.values()
-            if not hub.subscribers and hub.source_number in numbers
-        ]
-        if lingering:
-            min(lingering, key=lambda hub: hub.idle_since).close()
 
     def _keep_house(self) -> None:
         while not self._closed:

@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     STARTED = "started"  # a source gives media
     FAILED = "failed"  # a source failed
     SWITCHED = "switched"  # somebody asked for another source
+    SLOT_LOST = "slot_lost"  # a source's connection was needed elsewhere
     STOPPED = "stopped"  # somebody ended the channel
     GAVE_UP = "gave_up"  # no source worked
     CLOSED = "closed"  # the channel plays no more

@@ -17,10 +17,10 @@ from gevent.hub import get_hub
 from kptv.channels.failover import Failover
 from kptv.channels.model import Stream
 from kptv.errors import IsFile, Reason, UpstreamError
-from kptv.metrics.counters import STOPPED
+from kptv.metrics.counters import SLOT_LOST, STOPPED
 from kptv.restream.attempts import Attempt
 from kptv.restream.feed import Feed
-from kptv.restream.slots import LocalSlots
+from kptv.restream.slots import Slots
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ class Scout:
         """Until it has media or has failed; the feed's own timeout bounds this."""
         self._greenlet.join()
 
-    def dismiss(self) -> None:
+    def dismiss(self, outcome: str = STOPPED) -> None:
         """It is not needed: hang up. Waits for nothing; may come twice."""
-        gevent.spawn(self._close)
+        gevent.spawn(self._close, outcome)
 
     def _run(self) -> None:
         try:
@@ -60,9 +60,9 @@ class Scout:
             self.error = UpstreamError(Reason.INTERNAL)
         self._on_done(self)
 
-    def _close(self) -> None:
+    def _close(self, outcome: str) -> None:
         self._greenlet.kill()
-        self.feed.close(STOPPED)
+        self.feed.close(outcome)
 
 
 class Lookout:
@@ -71,7 +71,7 @@ class Lookout:
     def __init__(
         self,
         failover: Failover,
-        slots: LocalSlots,
+        slots: Slots,
         open_feed: Callable[[Attempt], Feed],
         on_found: Callable[[], None],
         on_failed: Callable[[UpstreamError, Stream, str], None],
@@ -86,6 +86,7 @@ class Lookout:
         self._on_found = on_found
         self._on_failed = on_failed
         self._scout: Scout | None = None
+        self._over = 0  # times that what a look was for has come to its end
 
     def __repr__(self) -> str:
         return f"<Lookout {self._scout!r}>"
@@ -99,24 +100,36 @@ class Lookout:
         """Open another stream than the one that plays, unless one is being opened already."""
         if self._scout:
             return
-        stream = self._failover.spare(now, self._slots.full())
+        stream, before = self._failover.spare(now, self._slots.full()), self._over
         slot = self._slots.try_acquire(stream.source) if stream else None
-        if stream and slot:
-            attempt = Attempt(stream, slot, self._failover.timeout(now))
-            self._scout = Scout(self._open_feed(attempt), self._done)
+        if stream is None or slot is None:
+            return
+        if self._over != before:  # while the slot was asked for
+            slot.close()
+            return
+        attempt = Attempt(stream, slot, self._failover.timeout(now))
+        scout = self._scout = Scout(self._open_feed(attempt), self._done)
+        slot.on_lost(lambda: self._lost(scout))
 
     def take(self) -> Feed | None:
         """The stream that was opened early, waited for; None: there is none, or it has failed."""
+        self._over += 1
         if scout := self._scout:
             scout.wait()
-        scout, self._scout = self._scout, None  # none any more, where it failed meanwhile
+        scout, self._scout = self._scout, None  # none any more, if it failed meanwhile
         return scout.feed if scout else None
 
     def dismiss(self, *, but_of: int | None = None) -> None:
         """What was opened is not needed, unless it is of the source with the number ``but_of``."""
+        self._over += 1
         if (scout := self._scout) and scout.feed.stream.source.number != but_of:
             self._scout = None
             scout.dismiss()
+
+    def _lost(self, scout: Scout) -> None:
+        if scout is self._scout:
+            self._scout = None
+            scout.dismiss(SLOT_LOST)
 
     def _done(self, scout: Scout) -> None:
         if scout is not self._scout:
@@ -132,7 +145,7 @@ class Lookout:
             self._on_found()
 
     def _failed(self, error: UpstreamError, feed: Feed) -> None:
-        busy = self._slots.held(feed.stream.source) > 1
+        busy = feed.slot.others > 0
         outcome = self._failover.spare_failed(feed.stream, error, feed.opened_at, monotonic(), busy)
         self._on_failed(error, feed.stream, outcome)
         feed.close(error.reason)

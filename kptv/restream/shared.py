@@ -10,7 +10,7 @@ from kptv.config import Config
 from kptv.metrics.counters import Metrics
 from kptv.restream.buffer import Budget
 from kptv.restream.journal import Journal
-from kptv.restream.slots import LocalSlots
+from kptv.restream.slots import Slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Shared:
     config: Config
     policy: Policy
     metrics: Metrics
-    slots: LocalSlots
+    slots: Slots
     health: Health
     rhythms: Rhythms  # shared with the opener of the streams, which waits as long as they say
     budget: Budget

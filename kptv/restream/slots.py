@@ -1,8 +1,8 @@
-"""How many connections each source allows, and who has them.
+"""The right to one connection to a source: how many there are, and who has them.
 
-A map of semaphores, one a source; a slot is a lease on one of them. Who waits is served in the
-order of coming: a slot that gets free goes straight to the first who can use it, so that no
-newcomer overtakes.
+``Slots`` is the door. Behind it may be this process's memory (``LocalSlots``) or one day a memory
+that several processes share. So a plan made from ``full`` may be wrong by the time a slot is asked
+for, and a slot that is held may be lost.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
+from typing import Protocol
 
 import gevent
 from gevent.event import AsyncResult
@@ -22,18 +23,29 @@ from kptv.channels.model import Source
 SETTLE = 0.1
 
 
+def _nobody_listens() -> None:
+    pass
+
+
 class Slot:
-    """The right to one connection to ``source``; given back once, by ``with`` or ``close``."""
+    """The right to one connection to ``source``; given back once, by ``with`` or ``close``.
 
-    __slots__ = ("_open", "_slots", "source")
+    It has one holder, who hangs up before closing it, also after it was lost.
+    """
 
-    def __init__(self, slots: LocalSlots, source: Source) -> None:
-        self._slots = slots
-        self._open = True
+    __slots__ = ("_is_open", "_slots", "_tell", "lost", "source")
+
+    def __init__(self, source: Source, slots: Slots) -> None:
+        """For ``slots`` to give out, which hears from it what its holder does with it."""
         self.source = source
+        self.lost = False
+        self._slots = slots
+        self._is_open = True
+        self._tell: Callable[[], object] = _nobody_listens
 
     def __repr__(self) -> str:
-        return f"<Slot {self.source.tag} {'open' if self._open else 'closed'}>"
+        state = "lost" if self.lost else "open" if self._is_open else "closed"
+        return f"<Slot {self.source.tag} {state}>"
 
     def __enter__(self) -> Slot:
         return self
@@ -46,25 +58,104 @@ class Slot:
     ) -> None:
         self.close()
 
-    def close(self, settle: float = 0.0) -> None:
-        """Give it back, ``settle`` seconds from now where another may be waiting for it."""
-        if not self._open:
-            return
-        self._open = False
-        if settle and self.source.max_connections:
-            gevent.spawn_later(settle, self._slots._release, self.source)
-        else:
-            self._slots._release(self.source)
+    @property
+    def others(self) -> int:
+        """How many other connections to its source are counted now."""
+        return self._slots.others(self)
 
-    def transfer(self) -> Slot:
-        """The same right in new hands; this one is closed without giving it back."""
-        assert self._open
-        self._open = False
-        return Slot(self._slots, self.source)
+    def on_lost(self, tell: Callable[[], object]) -> None:
+        """Have ``tell`` called when the slot is lost: once, and at once if that has happened.
+
+        It must neither wait nor raise. A new holder's ``tell`` replaces the one before.
+        """
+        self._tell = tell
+        if self.lost:
+            self._tell_once()
+
+    def mark_idle(self) -> None:
+        """Its connection is kept for nobody: it is lost as soon as somebody else needs a slot."""
+        if self._is_open and not self.lost:
+            self._slots.idle(self)
+
+    def mark_used(self) -> None:
+        """Somebody wants its connection again."""
+        self._slots.used(self)
+
+    def lose(self) -> None:
+        """Take the right away; for the ``Slots`` that gave it. The holder closes it later."""
+        if self._is_open and not self.lost:
+            self.lost = True
+            self._tell_once()
+
+    def close(self, settle: float = 0.0) -> None:
+        """Give it back, ``settle`` seconds from now if others may be waiting for it."""
+        if self._is_open:
+            self._is_open = False
+            self._tell = _nobody_listens
+            self._slots.give_back(self, settle)
+
+    def _tell_once(self) -> None:
+        tell, self._tell = self._tell, _nobody_listens
+        tell()
+
+
+class Slots(Protocol):
+    """The slots of all sources. ``full``, ``held`` and ``waiting`` tell what was known last.
+
+    ``try_acquire`` may be refused whatever they said. It and ``acquire`` may wait for others; a
+    greenlet that is killed in there leaves nothing behind. The other methods never wait.
+    """
+
+    def full(self) -> frozenset[int]:
+        """The numbers of the sources without a free slot."""
+        ...
+
+    def held(self, source: Source) -> int:
+        """Connections to ``source`` that are counted now, with those that we just hung up."""
+        ...
+
+    def waiting(self, number: int) -> int:
+        """How many wait for a slot of the source with this number."""
+        ...
+
+    def try_acquire(self, source: Source) -> Slot | None:
+        """A slot of ``source`` if one is free."""
+        ...
+
+    def acquire(self, sources: Collection[Source], timeout: float) -> Slot | None:
+        """A slot of any of ``sources``, waited for ``timeout`` seconds at most.
+
+        None: there was none, or ``look_again`` was called.
+        """
+        ...
+
+    def look_again(self) -> None:
+        """Wake every waiter so that it plans anew: the candidate sources may have changed."""
+        ...
+
+    def others(self, slot: Slot) -> int:
+        """As ``held`` for its source, without ``slot`` itself."""
+        ...
+
+    def idle(self, slot: Slot) -> None:
+        """Take ``slot`` away as soon as somebody waits for one of its source."""
+        ...
+
+    def used(self, slot: Slot) -> None:
+        """``slot`` is not idle any more."""
+        ...
+
+    def give_back(self, slot: Slot, settle: float) -> None:
+        """``slot`` was closed, lost or not; called once."""
+        ...
 
 
 class LocalSlots:
-    """The slots of all sources. No switch happens in any method but ``acquire``."""
+    """The slots of all sources, in this process's memory: a semaphore per source.
+
+    Waiters are served in the order of coming. A slot that gets free goes straight to the first
+    who can use it, so no newcomer overtakes. No switch happens in any method but ``acquire``.
+    """
 
     def __init__(self, sources: Iterable[Source]) -> None:
         self._sources = {source.number: source for source in sources}
@@ -75,34 +166,29 @@ class LocalSlots:
         }
         self._held = dict.fromkeys(self._sources, 0)
         self._waiting: deque[tuple[frozenset[int], AsyncResult]] = deque()
-        self.reclaim: Callable[[Collection[int]], None] = lambda numbers: None
-        """Asked to free a slot of one of these sources, if one is held for nobody."""
+        self._idle: dict[Slot, None] = {}  # in the order in which they became idle
+
+    def __repr__(self) -> str:
+        return f"<LocalSlots held={self._held} waiting={len(self._waiting)}>"
+
+    def full(self) -> frozenset[int]:
+        """See Slots, here and below."""
+        return frozenset(n for n, semaphore in self._semaphores.items() if semaphore.locked())
 
     def held(self, source: Source) -> int:
-        """Slots that are leased now."""
         return self._held[source.number]
 
     def waiting(self, number: int) -> int:
-        """How many wait for a slot of the source with this number."""
         return sum(number in numbers for numbers, _ in self._waiting)
 
-    def full(self) -> frozenset[int]:
-        """The numbers of the sources without a free slot."""
-        return frozenset(n for n, semaphore in self._semaphores.items() if semaphore.locked())
-
     def try_acquire(self, source: Source) -> Slot | None:
-        """A slot of ``source`` if one is free."""
         semaphore = self._semaphores.get(source.number)
         if semaphore is not None and not semaphore.acquire(blocking=False):
             return None
         self._held[source.number] += 1
-        return Slot(self, source)
+        return Slot(source, self)
 
     def acquire(self, sources: Collection[Source], timeout: float) -> Slot | None:
-        """A slot of any of ``sources``, waited for ``timeout`` seconds at most.
-
-        None: there was none, or ``look_again`` was called.
-        """
         for source in sources:
             if slot := self.try_acquire(source):
                 return slot
@@ -111,7 +197,7 @@ class LocalSlots:
         place = (numbers, granted)
         self._waiting.append(place)
         try:
-            self.reclaim(numbers)
+            self._reclaim(numbers)
             granted.get(timeout=max(timeout, 0.0))
         except gevent.Timeout:
             pass  # it may have been granted all the same, just now
@@ -127,10 +213,36 @@ class LocalSlots:
         return slot
 
     def look_again(self) -> None:
-        """End all waiting, in its order: there may be other sources to wait for now."""
         waiting, self._waiting = self._waiting, deque()
         for _, granted in waiting:
             granted.set(None)
+
+    def others(self, slot: Slot) -> int:
+        return self._held[slot.source.number] - 1
+
+    def idle(self, slot: Slot) -> None:
+        if self.waiting(slot.source.number):
+            slot.lose()
+        else:
+            self._idle[slot] = None
+
+    def used(self, slot: Slot) -> None:
+        self._idle.pop(slot, None)
+
+    def give_back(self, slot: Slot, settle: float) -> None:
+        self.used(slot)
+        if settle and slot.source.max_connections:
+            gevent.spawn_later(settle, self._release, slot.source)
+        else:
+            self._release(slot.source)
+
+    def _reclaim(self, numbers: Collection[int]) -> None:
+        """Take away the slot of these sources that has been idle longest, if any is."""
+        for slot in self._idle:
+            if slot.source.number in numbers:
+                self.used(slot)
+                slot.lose()
+                return
 
     def _release(self, source: Source) -> None:
         self._held[source.number] -= 1

@@ -11,7 +11,7 @@ from kptv.channels.catalog import Catalog
 from kptv.channels.health import Health
 from kptv.metrics.exposition import State
 from kptv.metrics.sources import ImportState, SourceState
-from kptv.restream.slots import LocalSlots
+from kptv.restream.slots import Slots
 from kptv.vitals.process import Vitals
 
 
@@ -19,7 +19,7 @@ from kptv.vitals.process import Vitals
 class StateReader:
     """Reads the state of now, for Prometheus and for the page."""
 
-    slots: LocalSlots
+    slots: Slots
     health: Health
     vitals: Vitals
     current_catalog: Callable[[], Catalog | None]

@@ -61,6 +61,33 @@ class Play:
         return waited
 
 
+def test_a_lost_slot_is_no_failure_and_the_next_stream_is_tried() -> None:
+    play = Play(A, B)
+    play.play(3.0)
+    play.failover.lost(play.now)
+    assert play.open() == B
+    assert play.health.failures(A) == 0
+    assert all(candidate.failures == 0 for candidate in play.failover.candidates(play.now, ()))
+
+
+def test_a_stream_whose_slot_was_lost_is_not_opened_again_and_again() -> None:
+    play = Play(A)
+    for _ in range(10):
+        play.open()
+        play.failover.lost(play.now)
+        assert play.wait() == 1.0
+    assert play.open() == A, "ten times nothing is no failure either"
+
+
+def test_a_slot_that_is_refused_again_and_again_is_waited_for_ten_seconds_in_all() -> None:
+    play = Play(A)
+    for _ in range(10):
+        assert isinstance(play.next(), Try), "it looks free"
+        assert isinstance(play.next(frozenset({1})), Wait), "but it was refused"
+        play.now += 1.0
+    assert isinstance(play.next(frozenset({1})), GiveUp)
+
+
 def test_a_cold_start_takes_the_first_candidate() -> None:
     assert Play(A, B).open() == A
 

@@ -1,38 +1,62 @@
-"""Slots: never more than a source allows, given back once, handed on in the order of coming."""
+"""What any Slots must do: never more than a source allows, given back once, in order of coming.
+
+Another implementation is one more row of ``MADE``.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 
 import gevent
 import pytest
 from gevent.pool import Group
 
 from kptv.channels.model import Source
-from kptv.restream.slots import LocalSlots, Slot
+from kptv.restream.slots import LocalSlots, Slot, Slots
+from tests.restream.far_slots import FarSlots
 
 ONE, TWO, FREE = Source(1, "a", 1), Source(2, "b", 2), Source(3, "c", 0)
+MADE: dict[str, Callable[[Sequence[Source]], Slots]] = {"local": LocalSlots, "far": FarSlots}
+LIMIT = 10.0  # seconds; what hangs, fails
+
+
+@pytest.fixture(params=MADE)
+def made(request: pytest.FixtureRequest) -> Callable[[Sequence[Source]], Slots]:
+    return MADE[request.param]
 
 
 @pytest.fixture
-def slots() -> LocalSlots:
-    return LocalSlots([ONE, TWO, FREE])
+def slots(made: Callable[[Sequence[Source]], Slots]) -> Slots:
+    return made([ONE, TWO, FREE])
 
 
-def test_a_source_gives_as_many_slots_as_it_allows(slots: LocalSlots) -> None:
+def taken(slots: Slots, source: Source) -> Slot:
+    slot = slots.try_acquire(source)
+    assert slot is not None
+    return slot
+
+
+def until(condition: Callable[[], bool]) -> None:
+    with gevent.Timeout(LIMIT):
+        while not condition():
+            gevent.sleep(0.001)
+
+
+def test_a_source_gives_as_many_slots_as_it_allows(slots: Slots) -> None:
     taken = [slots.try_acquire(TWO) for _ in range(3)]
     assert [slot is not None for slot in taken] == [True, True, False]
     assert slots.full() == {2}
     assert slots.held(TWO) == 2
 
 
-def test_a_source_without_a_limit_is_never_full(slots: LocalSlots) -> None:
+def test_a_source_without_a_limit_is_never_full(slots: Slots) -> None:
     assert all(slots.try_acquire(FREE) for _ in range(1000))
     assert slots.held(FREE) == 1000
     assert not slots.full()
 
 
-def test_a_slot_is_given_back_once_however_often_it_is_closed(slots: LocalSlots) -> None:
+def test_a_slot_is_given_back_once_however_often_it_is_closed(slots: Slots) -> None:
     slot = slots.try_acquire(ONE)
     assert slot is not None
     with slot:
@@ -43,20 +67,8 @@ def test_a_slot_is_given_back_once_however_often_it_is_closed(slots: LocalSlots)
     assert slots.try_acquire(ONE)
 
 
-def test_a_slot_that_was_transferred_is_given_back_by_its_new_owner(
-    slots: LocalSlots,
-) -> None:
-    slot = slots.try_acquire(ONE)
-    assert slot is not None
-    moved = slot.transfer()
-    slot.close()
-    assert slots.held(ONE) == 1
-    moved.close()
-    assert slots.held(ONE) == 0
-
-
 def test_who_waits_gets_the_slot_that_is_given_back_in_the_order_of_coming(
-    slots: LocalSlots,
+    slots: Slots,
 ) -> None:
     order: list[int] = []
 
@@ -69,8 +81,7 @@ def test_who_waits_gets_the_slot_that_is_given_back_in_the_order_of_coming(
     held = slots.try_acquire(ONE)
     assert held is not None
     waiters = [gevent.spawn(wait, number) for number in range(5)]
-    gevent.idle()
-    assert slots.waiting(1) == 5
+    until(lambda: slots.waiting(1) == 5)
     held.close()
     assert slots.try_acquire(ONE) is None, "no newcomer overtakes"
     gevent.joinall(waiters, timeout=10, raise_error=True)
@@ -79,7 +90,7 @@ def test_who_waits_gets_the_slot_that_is_given_back_in_the_order_of_coming(
 
 
 def test_who_waits_for_several_sources_takes_the_first_slot_of_any(
-    slots: LocalSlots,
+    slots: Slots,
 ) -> None:
     one, twos = slots.try_acquire(ONE), [slots.try_acquire(TWO) for _ in range(2)]
     waiter = gevent.spawn(slots.acquire, [ONE, TWO], 10)
@@ -91,13 +102,13 @@ def test_who_waits_for_several_sources_takes_the_first_slot_of_any(
     assert slot.source == TWO
 
 
-def test_waiting_ends_in_time_and_leaves_nothing_behind(slots: LocalSlots) -> None:
+def test_waiting_ends_in_time_and_leaves_nothing_behind(slots: Slots) -> None:
     slots.try_acquire(ONE)
     assert slots.acquire([ONE], 0.01) is None
     assert slots.waiting(1) == 0
 
 
-def test_a_waiter_that_is_killed_leaves_its_place(slots: LocalSlots) -> None:
+def test_a_waiter_that_is_killed_leaves_its_place(slots: Slots) -> None:
     held = slots.try_acquire(ONE)
     assert held is not None
     waiter = gevent.spawn(slots.acquire, [ONE], 10)
@@ -107,7 +118,7 @@ def test_a_waiter_that_is_killed_leaves_its_place(slots: LocalSlots) -> None:
     assert slots.try_acquire(ONE)
 
 
-def test_a_waiter_killed_as_it_is_served_gives_the_slot_back(slots: LocalSlots) -> None:
+def test_a_waiter_killed_as_it_is_served_gives_the_slot_back(slots: Slots) -> None:
     held = slots.try_acquire(ONE)
     assert held is not None
     waiter = gevent.spawn(slots.acquire, [ONE], 10)
@@ -119,15 +130,17 @@ def test_a_waiter_killed_as_it_is_served_gives_the_slot_back(slots: LocalSlots) 
     assert slots.try_acquire(ONE)
 
 
-def test_a_wait_asks_for_a_slot_that_is_held_for_nobody(slots: LocalSlots) -> None:
-    lingering = slots.try_acquire(ONE)
-    assert lingering is not None
-    slots.reclaim = lambda numbers: lingering.close() if 1 in numbers else None
+def test_a_wait_takes_the_slot_that_is_held_for_nobody(slots: Slots) -> None:
+    lingering = taken(slots, ONE)
+    lingering.on_lost(lingering.close)
+    lingering.mark_idle()
     slot = slots.acquire([ONE], 10)
     assert slot is not None
+    assert lingering.lost
+    assert slots.held(ONE) == 1
 
 
-def test_after_we_hung_up_the_provider_gets_a_moment_to_see_it(slots: LocalSlots) -> None:
+def test_after_we_hung_up_the_provider_gets_a_moment_to_see_it(slots: Slots) -> None:
     slot = slots.try_acquire(ONE)
     assert slot is not None
     slot.close(settle=0.01)
@@ -135,9 +148,11 @@ def test_after_we_hung_up_the_provider_gets_a_moment_to_see_it(slots: LocalSlots
     assert slots.acquire([ONE], 10)
 
 
-def test_fifty_on_three_slots_never_hold_more_than_three() -> None:
+def test_fifty_on_three_slots_never_hold_more_than_three(
+    made: Callable[[Sequence[Source]], Slots],
+) -> None:
     source = Source(1, "a", 3)
-    slots = LocalSlots([source])
+    slots = made([source])
     held, most = 0, 0
 
     def use() -> None:
@@ -161,7 +176,7 @@ def test_fifty_on_three_slots_never_hold_more_than_three() -> None:
 
 
 def test_who_is_told_to_look_again_has_no_slot_and_its_place_in_the_order(
-    slots: LocalSlots,
+    slots: Slots,
 ) -> None:
     held, served = slots.try_acquire(ONE), []
 
@@ -184,7 +199,7 @@ def test_who_is_told_to_look_again_has_no_slot_and_its_place_in_the_order(
 
 
 def test_who_is_killed_as_it_is_told_to_look_again_leaves_nothing_behind(
-    slots: LocalSlots,
+    slots: Slots,
 ) -> None:
     held = slots.try_acquire(ONE)
     waiting = gevent.spawn(slots.acquire, [ONE], 10.0)
@@ -195,3 +210,102 @@ def test_who_is_killed_as_it_is_told_to_look_again_leaves_nothing_behind(
     assert isinstance(waiting.value, gevent.GreenletExit)
     assert slots.waiting(1) == 0
     assert held is not None
+
+
+def test_of_two_slots_that_are_held_for_nobody_the_one_that_is_longest_is_taken(
+    slots: Slots,
+) -> None:
+    first, second = taken(slots, TWO), taken(slots, TWO)
+    for slot in (second, first):
+        slot.on_lost(slot.close)
+        slot.mark_idle()
+    assert slots.acquire([TWO], 10)
+    assert (first.lost, second.lost) == (False, True)
+
+
+def test_a_slot_becomes_idle_while_somebody_waits_and_is_lost_at_once(slots: Slots) -> None:
+    slot = taken(slots, ONE)
+    slot.on_lost(slot.close)
+    waiter = gevent.spawn(slots.acquire, [ONE], 10)
+    until(lambda: slots.waiting(1) == 1)
+    slot.mark_idle()
+    assert slot.lost
+    assert waiter.get(timeout=LIMIT).source == ONE
+
+
+def test_a_slot_that_somebody_wants_again_is_not_taken(slots: Slots) -> None:
+    slot = taken(slots, ONE)
+    slot.mark_idle()
+    slot.mark_used()
+    assert slots.acquire([ONE], 0.01) is None
+    assert not slot.lost
+
+
+def test_an_idle_slot_is_left_where_another_source_is_waited_for(slots: Slots) -> None:
+    idle = taken(slots, TWO)
+    idle.mark_idle()
+    taken(slots, ONE)
+    assert slots.acquire([ONE], 0.01) is None
+    assert not idle.lost
+
+
+def test_an_idle_slot_that_was_closed_is_not_lost_as_well(slots: Slots) -> None:
+    slot, told = taken(slots, ONE), []
+    slot.on_lost(lambda: told.append("lost"))
+    slot.mark_idle()
+    slot.close()
+    holder = taken(slots, ONE)
+    assert slots.acquire([ONE], 0.01) is None
+    slot.mark_idle()
+    slot.lose()
+    assert not told
+    holder.close()
+    assert slots.held(ONE) == 0
+
+
+def test_a_slot_is_lost_once_and_still_closed_by_its_holder(slots: Slots) -> None:
+    slot, told = taken(slots, ONE), []
+    slot.on_lost(lambda: told.append("lost"))
+    slot.mark_idle()
+    waiter = gevent.spawn(slots.acquire, [ONE], 10)
+    until(lambda: bool(told))
+    slot.lose()
+    slot.close()
+    slot.close()
+    assert waiter.get(timeout=LIMIT).source == ONE
+    assert told == ["lost"]
+    assert slots.held(ONE) == 1
+
+
+def test_a_holder_that_comes_after_the_loss_hears_of_it_too(slots: Slots) -> None:
+    slot, told = taken(slots, ONE), []
+    slot.on_lost(lambda: told.append("first"))
+    slot.mark_idle()
+    waiter = gevent.spawn(slots.acquire, [ONE], 10)
+    until(lambda: bool(told))
+    slot.on_lost(lambda: told.append("second"))
+    assert told == ["first", "second"]
+    slot.close()
+    waiter.get(timeout=LIMIT).close()
+
+
+def test_a_slot_knows_how_many_others_there_are(slots: Slots) -> None:
+    first = taken(slots, TWO)
+    assert first.others == 0
+    second = taken(slots, TWO)
+    assert (first.others, second.others) == (1, 1)
+    second.close(settle=0.01)
+    assert first.others == 1, "the provider may not have seen it go"
+    until(lambda: first.others == 0)
+
+
+def test_asking_for_a_slot_may_be_killed_at_any_moment(slots: Slots) -> None:
+    for moments in range(5):
+        asking = gevent.spawn(slots.try_acquire, ONE)
+        for _ in range(moments):
+            gevent.sleep(0)
+        asking.kill()
+        if isinstance(asking.value, Slot):
+            asking.value.close()
+        assert slots.held(ONE) == 0
+    assert slots.try_acquire(ONE)

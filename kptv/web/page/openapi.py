@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kptv.metrics.sources import SOURCE_FIGURES, Figure, Kind
+from kptv.restream.journal import EventKind
 
 Json = dict[str, Any]
 
@@ -67,7 +68,7 @@ _SCHEMAS: Json = {
     "Source": _object(**{figure.name: _figure(figure) for figure in SOURCE_FIGURES}),
     "Event": _object(
         time=_TIME,
-        kind={"enum": ["opened", "started", "failed", "switched", "stopped", "gave_up", "closed"]},
+        kind={"enum": [kind.value for kind in EventKind]},
         channel=_TEXT,
         name=_TEXT,
         source=_SOURCE_OR_NULL,

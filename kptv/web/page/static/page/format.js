@@ -51,6 +51,7 @@ const REASONS = {
   internal: "a fault of the proxy",
   unsupported: "of a kind that cannot be played",
   switched: "switched by hand",
+  slot_lost: "connection needed elsewhere",
 };
 
 // Details that say no more than the reason does.

@@ -41,7 +41,7 @@ function runsOf(history, since, now) {
     if (event.kind === "started") {
       cut(event.time);
       [source, first] = [event.source, false];
-    } else if ((event.kind === "failed" || event.kind === "switched") && source !== null) {
+    } else if (["failed", "switched", "slot_lost"].includes(event.kind) && source !== null) {
       cut(event.time);
       source = null;
     }
@@ -100,6 +100,8 @@ export function told(event) {
       return `${source}: ${why(event.reason, event.detail)}`;
     case "switched":
       return `switched away from ${source}`;
+    case "slot_lost":
+      return `${source}: the connection was needed elsewhere`;
     case "stopped":
       return "stopped by hand";
     case "gave_up":

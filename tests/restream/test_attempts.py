@@ -1,0 +1,98 @@
+"""From a plan to a slot: what is refused although it looked free, and what changes meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+
+import gevent
+import pytest
+
+from kptv.channels.failover import Failover
+from kptv.channels.health import Health, Policy
+from kptv.channels.model import Source, Stream
+from kptv.errors import Unavailable
+from kptv.metrics.counters import Metrics
+from kptv.restream.attempts import Attempt, next_attempt
+from kptv.restream.feed import Feed
+from kptv.restream.slots import LocalSlots
+from tests.restream.far_slots import FarSlots
+
+SOURCES = (Source(1, "http://one/", 1), Source(2, "http://two/", 1))
+ONE, TWO = (Stream(source, source.url + "1.ts") for source in SOURCES)
+LIMIT = 10.0  # seconds; what hangs, fails
+
+
+def until(condition: Callable[[], bool]) -> None:
+    with gevent.Timeout(LIMIT):
+        while not condition():
+            gevent.sleep(0.001)
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health(Policy())
+
+
+@pytest.fixture
+def failover(health: Health) -> Failover:
+    return Failover((ONE, TWO), health, Policy(), monotonic(), jitter=lambda: 1.0)
+
+
+@pytest.fixture
+def slots() -> FarSlots:
+    return FarSlots(SOURCES)
+
+
+def test_a_source_that_refuses_although_it_looked_free_makes_way_for_the_next(
+    failover: Failover, slots: FarSlots
+) -> None:
+    slots.elsewhere[1] = 1
+    assert not slots.full(), "nothing is known of other processes yet"
+    attempt = next_attempt(failover, slots)
+    assert attempt.stream == TWO
+    assert slots.held(SOURCES[0]) == 0
+
+
+def test_where_all_refuse_the_first_that_gets_free_is_taken(
+    failover: Failover, slots: FarSlots
+) -> None:
+    slots.elsewhere.update({1: 1, 2: 1})
+    asking = gevent.spawn(next_attempt, failover, slots)
+    until(lambda: slots.waiting(1) == slots.waiting(2) == 1)
+    slots.free(SOURCES[1])
+    assert asking.get(timeout=LIMIT).stream == TWO
+    assert slots.waiting(1) == 0
+
+
+def test_where_all_refuse_to_the_end_the_channel_is_given_up(
+    failover: Failover, slots: FarSlots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kptv.channels.failover.SLOT_WAIT", 0.05)
+    slots.elsewhere.update({1: 1, 2: 1})
+    with gevent.Timeout(LIMIT), pytest.raises(Unavailable, match="in use"):
+        next_attempt(failover, slots)
+    assert slots.refusals < 20, "it waits, it does not ask in a loop"
+
+
+def test_a_source_that_asks_for_a_rest_while_its_slot_is_asked_for_is_left_alone(
+    failover: Failover, health: Health, slots: FarSlots
+) -> None:
+    asking = gevent.spawn(next_attempt, failover, slots)
+    gevent.sleep(0)
+    health.cool(SOURCES[0], monotonic(), retry_after=60.0)
+    assert asking.get(timeout=LIMIT).stream == TWO
+    assert slots.held(SOURCES[0]) == 0
+
+
+def test_a_feed_whose_slot_somebody_keeps_does_not_give_it_back() -> None:
+    slots = LocalSlots(SOURCES)
+    slot = slots.try_acquire(SOURCES[0])
+    assert slot is not None
+    feed = Feed(Attempt(ONE, slot, 1.0), lambda stream: iter(()), Metrics().open("news"))
+    kept = feed.keep_slot()
+    feed.close("")
+    assert slots.held(SOURCES[0]) == 1
+    kept.close()
+    kept.close()
+    assert slots.held(SOURCES[0]) == 0
