@@ -1,4 +1,4 @@
-"""All figures in one table: `python -m benchmarks`, or those of the modules that are named.
+"""All figures in one table: `python -m benchmarks`, or name the modules to run.
 
 A benchmark is a module here with ``run()``, which gives rows: what, measured, target.
 """
@@ -27,14 +27,14 @@ Row = tuple[str, str, str]
 
 
 def main(names: list[str]) -> int:
-    """Run them one after the other, so that none disturbs another; the exit status."""
+    """Run them one after the other, so that none disturbs another; gives the exit status."""
     rows: list[Row] = []
     failed = False
     for name in names or MODULES:
         begun = time.monotonic()
         try:
             rows += _rows_of(name)
-        except Exception:  # noqa: BLE001  one that fails must not lose what the others measured
+        except Exception:  # noqa: BLE001  a failure must not lose the figures of the others
             traceback.print_exc()
             rows.append((name, "failed, see above", ""))
             failed = True
@@ -61,6 +61,6 @@ def table(rows: list[Row]) -> str:
 
 
 if __name__ == "__main__":
-    # As an exception, so that nothing that was started is left behind.
+    # SIGTERM becomes an exception, so that nothing that was started is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What a viewer notices when its source fails and another one works.
+"""How long a viewer waits when its source fails and another one works.
 
 Each trial has a channel of its own, of two sources, so that no trial knows of an earlier failure.
 """

@@ -1,4 +1,4 @@
-"""A thousand viewers of one channel: what they cost, against the least that they can cost.
+"""The cost of a thousand viewers of one channel, beside the least that it can be.
 
 The proxy and `fanout.c`, which coalesces alike, take turns on one core; the crowd and the provider
 have the other.
@@ -38,7 +38,7 @@ BEHIND = 0.3  # seconds of media by which a viewer may trail the one that got mo
 
 @dataclass
 class Cost:
-    """What one server used for what it delivered, summed over its turns."""
+    """CPU that one server used, and bytes that it delivered, over all its turns."""
 
     cpu: float = 0.0  # seconds
     seconds: float = 0.0
@@ -54,7 +54,7 @@ class Cost:
 
 
 def run() -> list[Row]:
-    """CPU a byte against the yardstick, memory a viewer, and whether all kept up."""
+    """CPU per byte beside the yardstick, memory per viewer, and whether all kept up."""
     ours, theirs = Cost(), Cost()
     with (
         two_cores() as cores,

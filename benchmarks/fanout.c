@@ -1,9 +1,9 @@
-/* The yardstick: as little as a fan-out of one channel can cost.
+/* The yardstick: the least that a fan-out of one channel can cost.
  *
  *     fanout UPSTREAM_PORT PATH        prints its own port, serves until it is killed
  *
- * Reads one upstream, publishes what has gathered every 45 ms (at 256 KiB: at once), as the
- * proxy's hub does, and sends each chunk to every viewer. No request is looked at, no packet either.
+ * Reads one upstream, publishes every 45 ms what has gathered (at 256 KiB: at once), as the
+ * proxy's hub does, and sends each chunk to every viewer. It looks at no request and at no packet.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,11 +22,11 @@
 #include <unistd.h>
 
 enum {
-    TICK_US = 45000,       /* kptv.restream.hub.LARGE_TICK */
+    TICK_US = 45000,       /* about kptv.restream.hub.LARGE_TICK */
     BURST_TICK_US = 1000,  /* BURST_TICK */
     CHUNK_SIZE = 256 << 10, /* PUBLISH_AT */
     CHUNKS = 32,           /* kept for viewers that are behind */
-    UNSENT_LIMIT = 128 << 10, /* kptv.web.stream.UNSENT_LIMIT */
+    UNSENT_LIMIT = 128 << 10, /* as in kptv.web.players */
     EVENTS = 512,
 };
 
@@ -39,7 +39,7 @@ struct viewer {
     int fd;
     int playing; /* its request has come */
     int blocked; /* waits for EPOLLOUT */
-    size_t next; /* the chunk it is at, and how much of that it has */
+    size_t next; /* the chunk that it gets now, and how much of it has been sent */
     size_t offset;
     struct viewer *before, *after;
 };
@@ -72,7 +72,7 @@ static int open_upstream(int port, const char *path) {
     if (connect(fd, (struct sockaddr *)&address, sizeof address))
         die("connect");
     dprintf(fd, "GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", path);
-    for (int matched = 0; matched < 4;) { /* byte by byte: what follows the headers is media */
+    for (int matched = 0; matched < 4;) { /* byte by byte: media follows the headers */
         char c;
         if (read(fd, &c, 1) != 1)
             die("upstream");
@@ -86,7 +86,7 @@ static int listen_anywhere(void) {
     struct sockaddr_in address = loopback(0);
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* inherited by what it accepts */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* connections that it accepts inherit it */
     if (bind(fd, (struct sockaddr *)&address, size) || listen(fd, 2048))
         die("listen");
     getsockname(fd, (struct sockaddr *)&address, &size);

@@ -1,4 +1,4 @@
-"""HLS channels: how soon they start, what they cost, how even they leave when the origin is not.
+"""HLS channels: how soon they start, their cost, and how evenly they flow if the origin does not.
 
 The origin (tests/hls_origin.py) runs beside this process on the load's core.
 KPTV_BENCH_JITTER is how many seconds the run with the uneven origin lasts; 600 is the whole one.
@@ -33,7 +33,7 @@ def run() -> list[Row]:
 
 
 def _starts(core: int) -> Row:
-    """What the proxy adds to the origin's own answers; each channel is asked for once."""
+    """The time that the proxy adds to the origin's answers; each channel is opened once."""
     waits, own = [], []
     with HlsOrigin(variants={"low": 800_000}, packets=2000) as origin:
         origin.produce()

@@ -1,4 +1,4 @@
-"""What a viewer and ``/healthz`` notice while somebody attacks: a client, a list, a provider.
+"""How much a viewer and ``/healthz`` are delayed by an attack: from a client, a list, a provider.
 
 Each attack goes on beside a viewer of an 8 Mbit/s channel; told is the longest time without media,
 and the longest wait for ``/healthz``, which is asked all the while.
@@ -26,7 +26,7 @@ SETTLED = 3.0  # seconds in which a list is imported
 
 
 def run() -> list[Row]:
-    """The rows of all attacks; the first is none, to compare with."""
+    """A row per attack; the first is without one, to compare."""
     with (
         two_cores() as cores,
         Provider("one", bitrate=BITRATE) as one,

@@ -1,4 +1,4 @@
-"""Import of long lists: CPU, memory, how long everything else stands still; the served list.
+"""Import of long lists: CPU, memory, how long all else stands still; the time of a served list.
 
 ``python -m benchmarks.import_catalog`` prints the rows. Each measurement is a process of its own
 that imports from a provider in another one over loopback HTTP, as the proxy does, while a greenlet
@@ -33,7 +33,7 @@ REQUESTS = 100  # of the served list, for the percentile
 
 
 def run() -> list[Row]:
-    """What was measured, and what it should be."""
+    """The figures, and what they should be."""
     return [row for entries in SIZES for row in _measured(entries)]
 
 
@@ -59,7 +59,7 @@ def _measured(entries: int) -> Iterator[Row]:
 
 
 def _write_list(folder: Path, number: int, entries: int, suffix: str) -> int:
-    """Writes a list of about 255 bytes an entry; gives its length."""
+    """Write a list with about 255 bytes per entry; gives its length."""
     path = folder / f"list{number}.m3u"
     with path.open("w", encoding="utf-8") as file:
         file.write("#EXTM3U\n")
@@ -104,7 +104,7 @@ def _importing(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def _report(process: subprocess.Popen[str]) -> dict[str, float]:
-    """What the process measured of an import that it makes now."""
+    """The figures of an import that the process makes now."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write("import\n")
@@ -138,7 +138,7 @@ def _list_rows(what: str, port: int) -> Iterator[Row]:
 
 
 def _import_when_told(folder: Path, provider_port: int) -> None:
-    """The process that is measured: an import and a report for every line on standard input."""
+    """The measured process: it makes an import and a report per line on standard input."""
     import gevent
     from flask import Flask
     from gevent.fileobject import FileObject

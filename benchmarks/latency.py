@@ -1,4 +1,4 @@
-"""How long media takes through the proxy, how soon a new viewer has some, how radio flows.
+"""How long media takes through the proxy, how soon a new viewer gets some, how radio flows.
 
 Every packet says when it was sent (tests/numbered_ts.py).
 """
@@ -16,10 +16,10 @@ from tests.provider import Provider
 
 VIEWERS = 500
 BITRATE = 8_000_000
-SETTLE = 4.0  # seconds after the last viewer has joined: what it got at once is behind it
+SETTLE = 4.0  # seconds after the last viewer has joined: the burst at its start is over
 WINDOW = 8.0  # seconds measured
 JOINS = 200
-JOIN_PAUSE = 0.03  # seconds between two at most, drawn by lot: they meet the hub at any point
+JOIN_PAUSE = 0.03  # seconds between two at most, at random: they meet the hub at any point
 RADIO_BITRATE = 64_000
 RADIO_SECONDS = 12.0
 

@@ -1,4 +1,4 @@
-"""What a viewer of real media sees when joining a channel, and when its source fails.
+"""How pictures of real media come when a viewer joins a channel, and when its source fails.
 
 The clips are the demo's: H.264 and AAC, a keyframe a second. A connection starts at a keyframe, so
 that no wait for one is in these figures. Needs ffprobe.

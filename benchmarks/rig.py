@@ -1,4 +1,4 @@
-"""What the benchmarks stand on: two cores, compiled tools, the clock of a process, a crowd."""
+"""Tools of the benchmarks: two cores, compiled programs, the clock of a process, a crowd."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.provider import Provider
 
 Row = tuple[str, str, str]
 _HERE = Path(__file__).parent
-_TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc/PID/stat
+_TICKS = os.sysconf("SC_CLK_TCK")  # per second, in /proc/PID/stat
 _DEADLINE = 60.0  # seconds for a crowd to gather, or to answer
 
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Who runs where: what is measured has a core of its own, if there are two."""
+    """The measured server has a core of its own, if there are two."""
 
     server: int
     load: int
@@ -32,7 +32,7 @@ class Cores:
 
 @contextlib.contextmanager
 def two_cores() -> Iterator[Cores]:
-    """This process and all that it starts on the load's core; `pin` moves the server away."""
+    """Keep this process and all that it starts on the load's core; `pin` moves the server away."""
     before = os.sched_getaffinity(0)
     cores = Cores(min(before), max(before))
     files = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -46,14 +46,14 @@ def two_cores() -> Iterator[Cores]:
 
 
 def pin(pid: int, core: int) -> None:
-    """All threads of a process on one core; those it will start inherit it."""
+    """Keep all threads of a process on one core; threads that it starts later inherit that."""
     for thread in os.listdir(f"/proc/{pid}/task"):
         os.sched_setaffinity(int(thread), {core})
 
 
 @contextlib.contextmanager
 def compiled(*names: str) -> Iterator[list[Path]]:
-    """The programs of these C files, as long as the context lasts."""
+    """The programs made from these C files; deleted at the end."""
     with tempfile.TemporaryDirectory() as folder:
         programs = [Path(folder, name) for name in names]
         for program in programs:
@@ -80,7 +80,7 @@ def running_proxy(
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has used so far, in user and kernel mode."""
+    """CPU that a process has used so far, in user and kernel mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
@@ -99,7 +99,7 @@ def percentile(values: Sequence[float], part: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a crowd saw since the report before: see viewers.c."""
+    """What a crowd has seen since the report before; see viewers.c."""
 
     playing: int
     ended: int
@@ -123,7 +123,7 @@ class Crowd:
         )
 
     def __enter__(self) -> Crowd:
-        """When all have got media."""
+        """Waits until all have got media."""
         deadline = time.monotonic() + _DEADLINE
         while (report := self.report()).playing < self.count:
             if report.ended or time.monotonic() > deadline:
@@ -142,7 +142,7 @@ class Crowd:
         self._process.communicate(timeout=_DEADLINE)
 
     def report(self) -> Report:
-        """What they saw since the last one."""
+        """What they have seen since the last report."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write("\n")

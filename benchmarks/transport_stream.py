@@ -1,4 +1,4 @@
-"""What looking into a transport stream costs: % of a core for each 8 Mbit/s channel."""
+"""The cost of looking into a transport stream: % of a core per 8 Mbit/s channel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OTHER = bytes.fromhex("00000109f000000141c0000000000000")
 
 
 def channel(time_base: int, pid: int) -> bytes:
-    """Ten seconds of a channel as they are sent: 25 pictures and 47 sound packets a second."""
+    """Ten seconds of a channel: 25 pictures and 47 sound packets per second."""
     pat = Pat(1, 0, ((1, 0x1000),)).section
     pmt = Pmt(1, 0, pid, (ElementaryStream(pid, 0x1B), ElementaryStream(pid + 1, 0x0F))).section
     counters = dict.fromkeys((0, 0x1000, pid, pid + 1), -1)
@@ -62,7 +62,7 @@ def _stamp(mark: int, ticks: int) -> bytes:
 
 
 def share(work: Callable[[bytes], None], stream: bytes) -> str:
-    """Of a core, at 8 Mbit/s: the best of a few rounds."""
+    """Share of a core at 8 Mbit/s: the best of a few rounds."""
     best = 1e9
     for _ in range(ROUNDS):
         began = time.process_time()

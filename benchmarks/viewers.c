@@ -2,16 +2,16 @@
  *
  *     viewers PORT PATH COUNT [marks]
  *
- * Connects COUNT viewers and reads what they get. For each line on stdin it prints one report of
- * the time since the line before, and counts anew; it ends when stdin does. A report is
+ * Connects COUNT viewers and reads what they get. For each line on stdin it prints one report
+ * about the time since the line before, and counts anew; it ends when stdin ends. A report is
  *
  *     playing ended bytes least most packets median p99 longest
  *
- * viewers that have got media so far, those whose connection has ended; bytes of all, of the
- * viewer that got least, of the one that got most; and, with `marks`, the marked packets that were
- * seen (tests/numbered_ts.py) and their times from sending to reading, in milliseconds. Without
- * `marks` the kernel discards the bytes, nothing is copied; and they look every millisecond only: waking a
- * reader on the same machine costs the server that sends, and real viewers are on others.
+ * the viewers that have got media so far, and those whose connection has ended; the bytes of all,
+ * of the viewer that got least, and of the one that got most; and, with `marks`, the number of marked
+ * packets (tests/numbered_ts.py) and their times from sending to reading, in milliseconds. Without
+ * `marks` the kernel discards the bytes, and nothing is copied. Viewers look only once per millisecond:
+ * to wake a reader on the same machine costs the sending server, and real viewers are on others.
  */
 #define _GNU_SOURCE
 #include <endian.h>
@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 enum {
-    AT_ONCE = 16, /* viewers that have not got media yet: a server is not stormed */
+    AT_ONCE = 16, /* viewers at a time that wait for their first media: no storm of requests */
     EVENTS = 512,
     NAP_US = 1000,
     READ_SIZE = 1 << 20,
@@ -167,7 +167,7 @@ static void report(void) {
     longest = 0;
 }
 
-/* Answer what has been asked; false at the end of stdin. */
+/* Answer the reports that were asked for; false at the end of stdin. */
 static int hear(void) {
     char lines[64];
     ssize_t got = read(0, lines, sizeof lines);

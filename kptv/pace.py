@@ -10,24 +10,24 @@ import gevent
 
 T = TypeVar("T")
 
-SLICE = 0.0015  # seconds of work between two turns of the others
-# Not 0: that would let callbacks run but look for I/O only every 50 turns (92 to 160 ms).
+SLICE = 0.0015  # seconds of work before the others get a turn
+# Not 0: gevent would run callbacks, but look for I/O only every 50 turns (92 to 160 ms).
 _SHORTEST_SLEEP = 1e-6
 
 
 def give_turn() -> None:
-    """Let all others run that can, and those for whom something has come."""
+    """Let all greenlets run that can, also those whose sockets have become ready."""
     gevent.sleep(_SHORTEST_SLEEP)
 
 
 class Turns:
-    """Gives the others a turn after so many bytes: reads that find data never wait.
+    """Gives other greenlets a turn after a number of bytes, as reads that find data never wait.
 
-    A read that finds data does not switch, so a peer that sends fast, and is parsed line by line
-    or chunk by chunk, would stop all streams, and no deadline would ever strike.
+    Otherwise a peer that sends fast, and is parsed line by line or chunk by chunk, would stop all
+    streams, and no deadline would ever strike.
     """
 
-    _AFTER = 64 * 1024  # bytes; lines of so many are parsed in 0.05 s
+    _AFTER = 64 * 1024  # bytes; parsing so many takes 0.05 s at most
 
     def __init__(self) -> None:
         self._since = 0
@@ -41,7 +41,7 @@ class Turns:
 
 
 class Pace:
-    """Call it after every small step (well under SLICE): others have their turn when one is due."""
+    """Call it after each small step (well under SLICE): it gives the others a turn when due."""
 
     def __init__(self) -> None:
         self._due = perf_counter() + SLICE
@@ -53,7 +53,7 @@ class Pace:
 
 
 def drive(steps: Generator[None, None, T]) -> T:
-    """The result of ``steps``, a generator that yields after every small step."""
+    """The result of ``steps``, a generator that yields after each small step."""
     pace = Pace()
     while True:
         try:

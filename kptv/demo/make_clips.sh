@@ -2,9 +2,9 @@
 # Makes the demo's clips anew with ffmpeg (needs libx264 and a font): sh kptv/demo/make_clips.sh
 #
 # Each lasts 8 s: 200 pictures at 25/s and 375 AAC frames at 48 kHz fill that exactly, so that it
-# loops without a gap (kptv/demo/playout.py). Key frame and closed GOP each second; the tone
-# pauses at the seam. The providers differ in picture, tone and PIDs, and when played in clocks.
-# Their tables differ in version too: players take no notice of a new PMT of the same version.
+# loops without a gap (kptv/demo/playout.py). There is a keyframe and a closed GOP per second; the
+# tone pauses where the clip starts again. The providers differ in picture, tone, PIDs and clocks,
+# and in the version of their tables: players ignore a new PMT of the same version.
 set -eu
 cd "$(dirname "$0")/data"
 work=$(mktemp -d)
@@ -27,7 +27,7 @@ sound() {
         -c:a aac -b:a "$3" -ac 1 "$work/sound.nut"
 }
 
-# file, first PID, title, inputs: no -bitexact, which would leave out the service's name
+# file, first PID, title, inputs. Without -bitexact, which would leave out the service's name
 mux() {
     file=$1 pid=$2 title=$3
     shift 3

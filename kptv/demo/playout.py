@@ -1,8 +1,8 @@
-"""An endless broadcast out of a short clip: its clocks go on over the seam. Pure.
+"""An endless broadcast made of a short clip: its clocks go on from lap to lap. Pure.
 
 A clip is a transport stream (ISO 13818-1) that lasts a whole number of its pictures and of its
-audio frames and begins where a decoder can. Each lap plays its packets again with PCR, PTS and DTS
-moved on by its duration, and continuity counters (2.4.3.3) by what they advanced in it.
+audio frames and begins where a decoder can start. Each lap plays its packets again: PCR, PTS and
+DTS go on by its duration, and continuity counters (2.4.3.3) by their advance in a lap.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PAT = 0
 
 @dataclass(frozen=True, slots=True)
 class _Stamp:
-    """A clock in a packet: at which byte of the clip, and what it reads."""
+    """A clock in a packet: at which byte of the clip it is, and its value."""
 
     offset: int
     is_pcr: bool
@@ -33,15 +33,15 @@ class Clip:
 
     data: bytes
     duration: int
-    due: tuple[int, ...]  # of each packet; rising
-    entries: tuple[tuple[int, int], ...]  # where a viewer may join: when, and at which packet
+    due: tuple[int, ...]  # when each packet is due; rising
+    entries: tuple[tuple[int, int], ...]  # time and packet of each place where a viewer may join
     origin: int  # the clock at the start
-    stamps: tuple[tuple[_Stamp, ...], ...]  # of each packet
+    stamps: tuple[tuple[_Stamp, ...], ...]  # the clocks in each packet
     advances: dict[int, int]  # PID -> packets with payload in one lap
 
     @classmethod
     def parse(cls, data: bytes, seconds: float) -> Clip:
-        """A clip that lasts so long. ValueError when it is not whole packets or has no clock."""
+        """A clip that lasts so long. ValueError if it is not whole packets or has no clock."""
         if not data or len(data) % PACKET or set(data[::PACKET]) != {0x47}:
             raise ValueError("not whole transport stream packets")
         heads = [_Head(data, start) for start in range(0, len(data), PACKET)]
@@ -63,9 +63,9 @@ class Clip:
         )
 
     def packets(self, first: int, stop: int, lap: int, clock_base: int = 0) -> bytes:
-        """Packets ``first`` to before ``stop`` as they are in lap ``lap`` (from 0).
+        """Packets ``first`` to before ``stop`` of lap ``lap`` (from 0).
 
-        The clock at the start of lap 0 is ``clock_base``.
+        The clock is ``clock_base`` at the start of lap 0.
         """
         moved = bytearray(self.data[first * PACKET : stop * PACKET])
         shift = clock_base - self.origin + lap * self.duration
@@ -80,7 +80,7 @@ class Clip:
 
 
 class Playout:
-    """One viewer's place in the broadcast of a clip, which began at position 0 (seconds)."""
+    """One viewer's place in the broadcast of a clip; positions are seconds since its start."""
 
     def __init__(self, clip: Clip, clock_base: int = 0) -> None:
         self._clip = clip
@@ -94,7 +94,7 @@ class Playout:
         self._next = max((packet for due, packet in self._clip.entries if due <= ticks), default=0)
 
     def due(self, position: float) -> bytes:
-        """The packets from where it was up to ``position``."""
+        """The packets from the last place up to ``position``."""
         parts = []
         clip = self._clip
         while True:
@@ -108,7 +108,7 @@ class Playout:
 
 
 class _Head:
-    """What the first bytes of a packet say (2.4.3.2, 2.4.3.4)."""
+    """The header of a packet (2.4.3.2, 2.4.3.4)."""
 
     __slots__ = ("_adaptation", "_data", "_start", "_starts_unit", "has_payload", "pid")
 
@@ -145,7 +145,7 @@ class _Head:
 
 
 def _due(pcrs: list[int | None], origin: int) -> Iterator[int]:
-    """A packet is due with the last PCR before it."""
+    """When each packet is due: with the last PCR before it."""
     now = 0
     for ticks in pcrs:
         if ticks is not None:
@@ -154,7 +154,7 @@ def _due(pcrs: list[int | None], origin: int) -> Iterator[int]:
 
 
 def _entries(heads: list[_Head], reference: int, due: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """Of each random access point: when it is due, and the last PAT before it."""
+    """When each random access point is due, and the last PAT before it."""
     tables = None
     for index, head in enumerate(heads):
         if head.pid == _PAT:

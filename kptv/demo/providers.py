@@ -33,11 +33,11 @@ CHANNELS = (
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What tells one provider from the other."""
+    """One of the two providers: where it differs from the other."""
 
-    name: str  # of its files
+    name: str  # its files begin with it
     limit: int  # connections
-    clock_base: int  # its clocks at the start, in ticks: nothing like the other's
+    clock_base: int  # its clocks at the start, in ticks: far from the other's
 
 
 ACCOUNTS = (Account("one", 2, 3600 * CLOCK), Account("two", 4, 50_000 * CLOCK))
@@ -145,7 +145,7 @@ class DemoProvider:
         playout = Playout(clip(f"{self.account.name}-{file}"), self.account.clock_base)
         playout.start(self._position)
         self._viewers.add(writer)
-        left = asyncio.ensure_future(reader.read())  # ends when the client closes
+        left = asyncio.ensure_future(reader.read())  # done when the client closes
         try:
             while not left.done():
                 writer.write(playout.due(self._position))
@@ -188,7 +188,7 @@ _FILES = frozenset(file for file, _, _ in CHANNELS)
 
 
 def _request_line(head: bytes) -> tuple[str, str]:
-    """Method and path; ValueError when it is none."""
+    """Method and path; ValueError if it is no request line."""
     method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
     return method, target.partition("?")[0]
 
@@ -210,7 +210,7 @@ def _reply(
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close with RST, as a machine does that lost its program."""
+    """Close with RST, as a machine does whose program has died."""
     with contextlib.suppress(OSError):
         linger = struct.pack("ii", 1, 0)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

@@ -1,4 +1,4 @@
-"""`make run`: the proxy on SOURCES, or, where that is not set, on the demo's providers."""
+"""`make run`: the proxy on SOURCES or, if that is not set, on the demo's providers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kptv.config import DEMO_MARK, ENV_FILE
 from kptv.demo.providers import DemoProvider, both_providers, until_told_to_stop
 
 GUNICORN = (sys.executable, "-m", "gunicorn", "-k", "gevent", "wsgi:app")
-READY_INTERVAL = 0.2  # seconds between two looks whether it is ready
+READY_INTERVAL = 0.2  # seconds between two questions whether it is ready
 STOP_DEADLINE = 5.0  # seconds; the proxy takes less than 2
 
 _HINT = """
@@ -40,7 +40,7 @@ def main() -> int:
     if (settings.get("SOURCES") or "").strip():
         os.execv(GUNICORN[0], GUNICORN)  # this process becomes gunicorn
     port = settings.get("PORT") or "8080"
-    # What is imported from the demo must not be found later by the user's own sources.
+    # A folder of its own: the demo's lists must not be found later beside the user's own.
     with tempfile.TemporaryDirectory() as data_dir:
         return asyncio.run(_run_demo(port, settings.get("BASE_URL"), data_dir))
 
@@ -66,7 +66,7 @@ async def _run_demo(port: str, base_url: str | None, data_dir: str) -> int:
 
 
 async def _print_when_ready(hint: str, port: str) -> None:
-    """Print it after all that gunicorn logs of its start."""
+    """Print it behind the lines that gunicorn logs when it starts."""
     while True:
         with contextlib.suppress(OSError, ValueError):
             reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
