@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,6 +18,7 @@ from kptv.config import DEFAULT_SLATE, LOOPBACK, VARIABLES, Config, load_config
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import By, Selection
 
+ROOT = Path(__file__).resolve().parents[1]
 SOURCES = "http://provider.example/list.m3u|2"
 MB = 1024**2
 
@@ -272,6 +275,29 @@ def test_the_bounds_in_a_message_can_be_used_as_they_are_written() -> None:
 def test_the_links_follow_the_port() -> None:
     assert load(PORT="9000").base_url == "http://localhost:9000"
     assert load(PORT="9000", BASE_URL="http://tv.example").base_url == "http://tv.example"
+
+
+WRONG_ROWS = """
+from kptv.config.parsers import header, slate, whole
+from kptv.config.settings import required, setting
+
+parser: int = setting("A", header, 1)
+default: int = setting("B", whole(1, 2), "1")
+both: float = setting("C", slate, 1.0)
+needed: int = required("D", header, lambda text: [])
+right: int = setting("E", whole(1, 2), 1)
+"""
+
+
+def test_a_row_whose_parser_or_default_has_another_type_than_its_field_fails_mypy(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "rows.py"
+    file.write_text(WRONG_ROWS)
+    command = [sys.executable, "-m", "mypy", "--strict", file]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    wrong = [int(line.split(":")[1]) for line in done.stdout.splitlines() if ": error: " in line]
+    assert wrong == [5, 6, 7, 8], done.stdout
 
 
 def test_settings_cannot_be_changed_after_the_start() -> None:
