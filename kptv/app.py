@@ -16,7 +16,7 @@ from prometheus_flask_exporter import PrometheusMetrics
 from werkzeug.exceptions import HTTPException
 
 from kptv.channels.current import CurrentCatalog
-from kptv.channels.health import Health
+from kptv.channels.local_health import LocalHealth
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.logs import Log, set_up_logging
@@ -156,7 +156,7 @@ def _shared(config: Config, metrics: Metrics) -> Shared:
         policy=policy,
         metrics=metrics,
         slots=LocalSlots(config.sources),
-        health=Health(policy),
+        health=LocalHealth(policy),
         rhythms=Rhythms(config.stall_timeout),
         budget=Budget(config.max_buffer_size),
         journal=Journal(),

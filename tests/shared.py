@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kptv.channels.health import Health
+from kptv.channels.local_health import LocalHealth
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.metrics.counters import Metrics
@@ -24,7 +24,7 @@ def shared(config: Config, **instead: Any) -> Shared:
         "policy": policy,
         "metrics": Metrics(),
         "slots": LocalSlots(config.sources),
-        "health": Health(policy),
+        "health": LocalHealth(policy),
         "rhythms": Rhythms(config.stall_timeout),
         "budget": Budget(config.max_buffer_size),
         "journal": Journal(),

@@ -138,13 +138,9 @@ class Rests:
             self.end(key)
         return keys
 
-    def let_in(self, offer: Stream | Source) -> None:
-        """It gave media: neither it nor its host or account asks for anything any more."""
-        if isinstance(offer, Source):
-            parties: tuple[Party, ...] = (account_of(offer),)
-        else:
-            parties = (_own(offer), _shared(offer))
-        for party in parties:
+    def let_in(self, stream: Stream) -> None:
+        """It gave media: neither it nor its host or account asks for a rest any more."""
+        for party in (_own(stream), _shared(stream)):
             self._rests.pop(party, None)
             self._told.pop(party, None)
 

@@ -151,7 +151,7 @@ class Slots(Protocol):
 
 
 class LocalSlots:
-    """The slots of all sources, in this process's memory: a semaphore per source.
+    """The slots of all sources, in this process's memory: a semaphore per source (see Slots).
 
     Waiters are served in the order of coming. A slot that gets free goes straight to the first
     who can use it, so no newcomer overtakes. No switch happens in any method but ``acquire``.
@@ -172,7 +172,6 @@ class LocalSlots:
         return f"<LocalSlots held={self._held} waiting={len(self._waiting)}>"
 
     def full(self) -> frozenset[int]:
-        """See Slots, here and below."""
         return frozenset(n for n, semaphore in self._semaphores.items() if semaphore.locked())
 
     def held(self, source: Source) -> int:

@@ -6,7 +6,9 @@ import pytest
 
 from kptv.channels.failover import Failover, GiveUp, Step, Try, Wait
 from kptv.channels.health import Health, Policy
+from kptv.channels.local_health import LocalHealth
 from kptv.channels.model import Source, Stream
+from kptv.channels.resting import account_of
 from kptv.errors import Reason, UpstreamError
 
 POLICY = Policy(
@@ -29,7 +31,7 @@ class Play:
 
     def __init__(self, *streams: Stream, policy: Policy = POLICY, health: Health | None = None):
         self.now = 1000.0
-        self.health = health or Health(policy)
+        self.health = health or LocalHealth(policy)
         self.failover = Failover(streams, self.health, policy, self.now, jitter=lambda: 1.0)
 
     def next(self, full: frozenset[int] = NONE_FULL) -> Step:
@@ -252,7 +254,7 @@ def test_nor_is_the_last_that_is_not_blocked() -> None:
         play.play(5)
         said.append(play.fail(UpstreamError(Reason.STALLED)))
     assert said.count("stream blocked") == 1
-    assert play.health.blocked(play.now) == 1
+    assert len(play.health.blocks(play.now)) == 1
 
 
 @pytest.mark.parametrize("reason", [Reason.LOOP, Reason.SCRAMBLED, Reason.NOT_MEDIA])
@@ -265,7 +267,7 @@ def test_the_only_stream_is_blocked_for_rubbish(reason: Reason) -> None:
 
 
 def test_failures_in_a_row_block_a_stream_for_a_minute_then_longer() -> None:
-    health = Health(Policy(max_failures_before_block=2))
+    health = LocalHealth(Policy(max_failures_before_block=2))
     blocked = []
     now = 0.0
     for _ in range(9):
@@ -277,7 +279,7 @@ def test_failures_in_a_row_block_a_stream_for_a_minute_then_longer() -> None:
 
 
 def test_a_blocked_stream_is_not_tried_in_its_cool_down() -> None:
-    health = Health(Policy(max_failures_before_block=1))
+    health = LocalHealth(Policy(max_failures_before_block=1))
     health.fail(A, 1000)
     assert Play(A, B, health=health).open() == B
     step = Play(A, health=health).next()
@@ -286,7 +288,7 @@ def test_a_blocked_stream_is_not_tried_in_its_cool_down() -> None:
 
 
 def test_an_import_gives_a_blocked_stream_one_chance() -> None:
-    health = Health(Policy(max_failures_before_block=2))
+    health = LocalHealth(Policy(max_failures_before_block=2))
     health.fail(A, 1000)
     assert health.fail(A, 1000)
     health.imported(1001)
@@ -303,16 +305,26 @@ def test_a_source_with_too_many_connections_is_left_alone_and_no_stream_blamed()
     play.fail(REFUSED)
     play.now += 4.9
     assert isinstance(play.next(), Wait)
-    assert play.health.blocked(play.now) == 0
+    assert len(play.health.blocks(play.now)) == 0
     play.now = 1007
     assert play.open() in (A, other)
 
 
+def cool(health: Health, retry_after: float | None, now: float = 0.0) -> float:
+    """Seconds for which the source of A is left alone after it asked for that."""
+    error = UpstreamError(Reason.RATE_LIMITED, retry_after=retry_after)
+    assert health.refused(A, error, now, busy=False)
+    rest = health.rest_of(A, now)
+    assert rest is not None
+    assert rest.party == account_of(A.source)
+    return rest.seconds
+
+
 def test_a_source_that_names_no_time_is_left_alone_for_five_seconds_doubling_to_sixty() -> None:
-    health = Health(POLICY)
-    assert [health.cool(A.source, 0, None) for _ in range(6)] == [5, 10, 20, 40, 60, 60]
-    health.answered(A.source)
-    assert health.cool(A.source, 0, None) == 5
+    health = LocalHealth(POLICY)
+    assert [cool(health, None) for _ in range(6)] == [5, 10, 20, 40, 60, 60]
+    health.answered(A)
+    assert cool(health, None) == 5
 
 
 @pytest.mark.parametrize("status", [403, 503])
@@ -320,7 +332,7 @@ def test_a_403_or_503_beside_other_connections_means_too_many_of_them(status: in
     play = Play(A, policy=Policy(max_failures_before_block=1))
     play.open()
     play.fail(UpstreamError(Reason.HTTP_ERROR, status=status), busy=True)
-    assert play.health.blocked(play.now) == 0
+    assert len(play.health.blocks(play.now)) == 0
     assert play.wait() == 5
 
 
@@ -344,7 +356,7 @@ def test_with_all_sources_full_a_viewer_waits_ten_seconds_for_a_slot() -> None:
     assert step == Wait(1010, (A, B))
     play.now = 1010
     assert isinstance(play.next(full), GiveUp)
-    assert play.health.blocked(play.now) == 0
+    assert len(play.health.blocks(play.now)) == 0
 
 
 def test_viewers_are_held_as_long_as_stream_give_up_says() -> None:
@@ -380,6 +392,6 @@ def test_without_a_hold_each_other_candidate_is_still_tried_once() -> None:
 
 
 def test_an_answer_that_asks_for_no_pause_gets_one_all_the_same() -> None:
-    health = Health(POLICY)
-    health.cool(A.source, 1000, 0.0)
+    health = LocalHealth(POLICY)
+    cool(health, 0.0, now=1000)
     assert health.ready_at(A) >= 1001

@@ -6,6 +6,7 @@ import pytest
 
 from kptv.channels.failover import GiveUp, Try, Wait
 from kptv.channels.health import Health, Policy, Standing
+from kptv.channels.local_health import LocalHealth
 from kptv.channels.model import Source, Stream
 from kptv.errors import Reason, UpstreamError
 from tests.channels.test_failover import Play
@@ -35,16 +36,16 @@ def ready(health: Health, now: float, *streams: Stream) -> list[bool]:
 
 @pytest.mark.parametrize("status", LIMITS)
 def test_a_limit_at_the_host_of_most_links_is_the_accounts(status: int) -> None:
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     assert health.refused(A, answer(status), 0, busy=False) == "leaving the source alone for 5 s"
     assert ready(health, 4.9, A, B, ELSEWHERE) == [False, False, False]
     assert ready(health, 5, A, B, ELSEWHERE) == [True, True, True]
-    assert health.blocked(0) == 0
+    assert len(health.blocks(0)) == 0
 
 
 @pytest.mark.parametrize("status", LIMITS)
 def test_a_limit_at_another_host_is_that_hosts(status: int) -> None:
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     told = health.refused(ELSEWHERE, answer(status, 3600), 0, busy=True)
     assert told == "leaving the host alone for 60 s"
     assert ready(health, 59, A, ELSEWHERE, BESIDE_IT) == [True, False, False]
@@ -53,14 +54,14 @@ def test_a_limit_at_another_host_is_that_hosts(status: int) -> None:
 
 
 def test_where_links_lead_to_many_hosts_each_speaks_for_itself() -> None:
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     one, two = (stream("x", host, most="") for host in ("one.example", "two.example"))
     health.refused(one, answer(429), 0, busy=False)
     assert ready(health, 0, one, two) == [False, True]
 
 
 def test_before_an_import_a_limit_is_the_accounts() -> None:
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     one, two = (stream("x", host, most=None) for host in ("one.example", "two.example"))
     health.refused(one, answer(429), 0, busy=False)
     assert ready(health, 0, one, two) == [False, False]
@@ -90,7 +91,7 @@ def test_who_asks_for_a_pause_otherwise_is_the_stream_and_it_has_not_failed(stat
     play.open()
     assert play.fail(answer(status, 3600)) == "leaving the stream alone for 600 s"
     health = play.health
-    assert health.blocked(play.now) == health.failures(A) == 0
+    assert len(health.blocks(play.now)) == health.failures(A) == 0
     assert ready(health, play.now + 599, A, B, ELSEWHERE) == [False, True, True]
     (candidate,) = play.failover.candidates(play.now, ())
     assert (candidate.standing, candidate.until) == (Standing.RESTING, play.now + 600)
@@ -111,7 +112,7 @@ def test_a_pause_that_names_no_time_is_no_failure_either() -> None:
 
 
 def test_an_import_of_its_source_ends_the_rest_of_a_stream_and_of_a_host() -> None:
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     health.refused(A, answer(503, 3600), 0, busy=False)
     health.refused(ELSEWHERE, answer(429, 3600), 0, busy=False)
     health.imported(1, numbers={2})
@@ -121,12 +122,12 @@ def test_an_import_of_its_source_ends_the_rest_of_a_stream_and_of_a_host() -> No
 
 
 def test_an_import_unblocks_only_streams_of_the_sources_that_were_imported() -> None:
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     health.fail(A, 0)
     health.imported(1, numbers={2})
-    assert health.blocked(1) == 1
+    assert len(health.blocks(1)) == 1
     health.imported(1, numbers={1})
-    assert health.blocked(1) == 0
+    assert len(health.blocks(1)) == 0
 
 
 @pytest.mark.parametrize("status", [403, 503])
@@ -134,7 +135,7 @@ def test_an_import_unblocks_only_streams_of_the_sources_that_were_imported() -> 
 def test_three_streams_that_are_refused_within_ten_seconds_speak_for_the_account(
     status: int, retry_after: float | None
 ) -> None:
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     for at, refused in enumerate((A, A, B, B)):
         if not health.refused(refused, answer(status, retry_after), at, busy=False):
             health.fail(refused, at)
@@ -142,12 +143,12 @@ def test_three_streams_that_are_refused_within_ten_seconds_speak_for_the_account
     told = health.refused(C, answer(status, retry_after), 9, busy=False)
     assert told.startswith("leaving the source alone")
     assert ready(health, 10, D, ELSEWHERE) == [False, False]
-    assert health.blocked(10) == 0, "it was the account's, so nothing is held against A and B"
+    assert len(health.blocks(10)) == 0, "it was the account's, so nothing is held against A and B"
     assert ready(health, 70, A, B, C, D) == [True] * 4
 
 
 def test_three_streams_of_another_host_speak_for_that_host() -> None:
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     for path in "xyz":
         health.refused(stream(path, "other.example"), answer(403), 0, busy=False)
     assert ready(health, 0, A, ELSEWHERE) == [True, False]
@@ -156,7 +157,7 @@ def test_three_streams_of_another_host_speak_for_that_host() -> None:
 def test_refusals_further_apart_and_those_of_a_host_that_lets_others_in_speak_for_themselves() -> (
     None
 ):
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     for at, refused in ((0, A), (6, B), (11, C)):
         assert not health.refused(refused, answer(403), at, busy=False)
     health.answered(D)
@@ -165,7 +166,7 @@ def test_refusals_further_apart_and_those_of_a_host_that_lets_others_in_speak_fo
 
 
 def test_a_stream_that_is_let_in_ends_the_rest_of_its_host_but_not_that_of_the_account() -> None:
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     health.refused(A, answer(429), 0, busy=False)
     health.refused(ELSEWHERE, answer(429), 0, busy=False)
     health.answered(BESIDE_IT)
@@ -175,7 +176,7 @@ def test_a_stream_that_is_let_in_ends_the_rest_of_its_host_but_not_that_of_the_a
 
 
 def test_a_rest_that_is_ended_by_hand_is_over() -> None:
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     health.refused(A, answer(503, 600), 0, busy=False)
     assert A.key in health.known()
     assert health.unblock(A.key)
@@ -197,7 +198,7 @@ def test_a_channel_goes_on_with_a_candidate_of_another_host_of_the_same_source()
 
 
 def test_what_is_remembered_of_refusals_is_bounded() -> None:
-    health = Health(BLOCKS_AT_ONCE)
+    health = LocalHealth(BLOCKS_AT_ONCE)
     for number in range(5000):
         health.refused(stream(str(number)), answer(503, 5), number, busy=False)
     assert len(health.known()) <= 4096

@@ -193,7 +193,6 @@ def test_nobody_rests_for_ever_and_who_gave_media_rests_no_more(
             rests.let_in(stream)
             before = rests.of(stream)
             assert before is None or before.scope is Scope.ACCOUNT
-            rests.let_in(stream.source)
         elif event == "imported":
             rests.imported(None)
         elif event == "end":

@@ -10,8 +10,9 @@ import pytest
 
 from kptv.channels.failover import Failover
 from kptv.channels.health import Health, Policy
+from kptv.channels.local_health import LocalHealth
 from kptv.channels.model import Source, Stream
-from kptv.errors import Unavailable
+from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.metrics.counters import Metrics
 from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.feed import Feed
@@ -31,7 +32,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def health() -> Health:
-    return Health(Policy())
+    return LocalHealth(Policy())
 
 
 @pytest.fixture
@@ -80,7 +81,8 @@ def test_a_source_that_asks_for_a_rest_while_its_slot_is_asked_for_is_left_alone
 ) -> None:
     asking = gevent.spawn(next_attempt, failover, slots)
     gevent.sleep(0)
-    health.cool(SOURCES[0], monotonic(), retry_after=60.0)
+    asks = UpstreamError(Reason.RATE_LIMITED, retry_after=60.0)
+    health.refused(ONE, asks, monotonic(), busy=False)
     assert asking.get(timeout=LIMIT).stream == TWO
     assert slots.held(SOURCES[0]) == 0
 

@@ -516,7 +516,7 @@ def test_a_switch_by_number_goes_to_that_source_even_if_it_is_blocked() -> None:
     rig.upstreams.feed(TWO, b"2")
     viewer = rig.viewer(NEWS)
     assert viewer.next() == b"2"
-    assert rig.hubs.health.blocked(0.0) == 1
+    assert len(rig.hubs.health.blocks(0.0)) == 1
     assert rig.hubs.switch("news", 1)
     assert viewer.next() == b"1"
     rig.hubs.close()
@@ -970,7 +970,8 @@ def test_who_waited_for_a_slot_leaves_a_source_alone_that_asks_for_it(rig: Rig) 
     assert held is not None
     waiting = gevent.spawn(rig.viewer, SPORT)
     until(lambda: rig.hubs.slots.waiting(1) == 1)
-    rig.hubs.health.cool(SOURCES[0], monotonic(), retry_after=1.0)
+    asks = UpstreamError(Reason.RATE_LIMITED, retry_after=1.0)
+    rig.hubs.health.refused(SPORT.streams[0], asks, monotonic(), busy=False)
     began = monotonic()
     held.close()
     rig.upstreams.feed(SPORT.streams[0], b"s")
