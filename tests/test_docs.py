@@ -13,6 +13,7 @@ import pytest
 
 from kptv.config import VARIABLES, load_config
 from kptv.errors import Reason
+from kptv.metrics.counters import SLOT_LOST, STOPPED, SWITCHED
 from kptv.web.page.openapi import description
 from tests.every_metric import every_metric
 
@@ -113,8 +114,9 @@ def test_the_page_of_metrics_names_each_with_its_labels_and_kinds() -> None:
         assert set(re.findall(r"`(\w+)`", rows[name])) == labels, name
         told.add(name)
     assert told == set(rows)
-    kinds = METRICS.partition("`kind` is one of ")[2].partition(".")[0]
+    kinds, _, reasons = METRICS.partition("`kind` is one of ")[2].partition("`reason` is one of ")
     assert re.findall(r"`(\w+)`", kinds) == list(Reason)
+    assert re.findall(r"`(\w+)`", reasons) == [SWITCHED, STOPPED, SLOT_LOST]
 
 
 def test_the_page_of_the_api_has_a_row_for_each_request() -> None:
