@@ -118,7 +118,7 @@ def _write_error(sock, status_int, reason, mesg):
 
 def post_worker_init(worker):
     """gunicorn waits for bodies to end, and streams have no end: end them when it stops."""
-    worker.when_stopping.append(worker.application.extensions["kptv"].end_streams)
+    worker.when_stopping += worker.application.extensions["when_stopping"]
     util.write_error = _write_error  # gunicorn's own is a page of HTML, and has no setting
     # Ctrl-C reaches each process of the terminal. The master tells the worker; told twice, it
     # prints a traceback while it ends.

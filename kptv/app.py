@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import time
-from wsgiref.types import StartResponse, WSGIEnvironment
 
-import gevent
-from flask import Flask, Response, request
-from gevent.greenlet import Greenlet
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_flask_exporter import PrometheusMetrics
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Flask
 
 from kptv.channels.current import CurrentCatalog
 from kptv.channels.local_health import LocalHealth
@@ -32,17 +26,18 @@ from kptv.upstream.importer import Importer
 from kptv.upstream.open import Opener
 from kptv.upstream.road import Roads
 from kptv.vitals.process import Vitals
+from kptv.vitals.repeating import Repeating
 from kptv.vitals.watchdog import to_stderr
-from kptv.web.clients import Clients, bound_sends
-from kptv.web.lines import line
+from kptv.web.application import new_application
+from kptv.web.clients import Clients
 from kptv.web.ops import index_blueprint, ops_blueprint
+from kptv.web.page.actions import actions_blueprint, session_blueprint
 from kptv.web.page.admin import Admin
-from kptv.web.page.api import api_blueprint, json_error
+from kptv.web.page.api import api_blueprint
 from kptv.web.page.directory import Directory
 from kptv.web.page.events import EventStream
 from kptv.web.page.status import status_blueprint
 from kptv.web.page.view import View
-from kptv.web.players.links import meant_path
 from kptv.web.players.lists import ServedLists, playlist_blueprint
 from kptv.web.players.ts import stream_blueprint
 from kptv.web.sockets import public_address
@@ -50,105 +45,130 @@ from kptv.web.state import StateReader
 
 log = logging.getLogger(__name__)
 
-
-LONGEST_BODY = 64 * 1024  # bytes of a request's; a route may allow less
 TELL_REPEATS_EVERY = 5.0  # seconds between two looks for repeated trouble to tell of
 
 
-@dataclass(frozen=True, slots=True)
-class Background:
-    """What runs in the background of the application (``app.extensions["kptv"]``)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts behind the routes."""
 
-    hubs: Hubs
-    importer: Importer
-    client: HttpClient
+    config: Config
+    log: Log
+    metrics: Metrics
     vitals: Vitals
-    feed: EventStream
-    teller: Greenlet
+    teller: Repeating
+    shared: Shared
+    hubs: Hubs
+    catalog: CurrentCatalog
+    lists: ServedLists
+    importer: Importer
+    clients: Clients
+    state: StateReader
 
-    def end_streams(self) -> None:
-        """End all answers that have no end by themselves; may come twice."""
-        self.feed.close()
-        self.hubs.close()
 
-    def close(self) -> None:
-        """End everything; may come twice."""
-        self.end_streams()
-        self.importer.close()
-        self.client.close()
-        self.client.roads.close()
-        self.vitals.close()
-        self.teller.kill(block=False)
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The status page: its routes, and what makes it live."""
+
+    blueprints: tuple[Blueprint, ...]
+    events: EventStream
+    directory: Directory
 
 
 def create_app(config: Config) -> Flask:
-    """The WSGI application, with its greenlets running."""
+    """The WSGI application, with its greenlets running.
+
+    ``app.extensions["when_stopping"]`` ends what has no end by itself: streams and events.
+    """
     log_of_process = set_up_logging(config)
     for warning in config.warnings:
         log.warning("%s", warning)
+    parts = build_parts(config, log_of_process)
+    app = build_web(parts)
+    parts.importer.start()
+    return app
+
+
+def build_parts(config: Config, log_of_process: Log) -> Parts:
+    """The parts behind the routes; all but the importer run."""
     metrics = Metrics()
     vitals = Vitals(metrics, to_stderr(config.log_format))
-    shared = _shared(config, metrics)
+    shared = _build_shared(config, metrics)
     roads = Roads(config.allow_private_upstreams, config.port)
     client = HttpClient(config, roads)
     opener = Opener(config, client, shared.rhythms)
-    clients = Clients(config.trusted_proxies)
-    if address := public_address():
-        clients.tell_exposed(address, f"This machine has a public address, {address}")
     hubs = Hubs(shared, opener.open_stream, opener.open_file)
     lists = ServedLists(config)
-    current = CurrentCatalog(
+    catalog = CurrentCatalog(
         lambda catalog: log_of_process.redactor.learn(catalog.secrets),
         lists.replace,
         lambda _: opener.forget(),
         lambda _: hubs.files.forget(),
     )
-
-    def imported() -> None:
-        if catalog := current.get():
-            hubs.imported(catalog.find, importer.take_imported())
-
-    importer = Importer(config, client, on_catalog=current.replace, on_import=imported)
-    state = StateReader(
-        slots=shared.slots,
-        health=shared.health,
+    importer = _build_importer(config, client, catalog, hubs)
+    return Parts(
+        config=config,
+        log=log_of_process,
+        metrics=metrics,
         vitals=vitals,
-        current_catalog=current.get,
-        imports=lambda: importer.states,
-        stale_names=lambda number: roads.names.stale[number],
+        teller=Repeating(log_of_process.tell_repeats, TELL_REPEATS_EVERY),
+        shared=shared,
+        hubs=hubs,
+        catalog=catalog,
+        lists=lists,
+        importer=importer,
+        clients=_build_clients(config),
+        state=StateReader(
+            slots=shared.slots,
+            health=shared.health,
+            vitals=vitals,
+            current_catalog=catalog.get,
+            imports=lambda: importer.states,
+            stale_names=lambda number: roads.names.stale[number],
+        ),
     )
-    view = View(config, hubs, state, log_of_process, clients, started=time())
-    feed = EventStream(view)
-    teller = gevent.spawn(_tell_repeats, log_of_process)
-    app = Flask("kptv", static_folder=None)
-    app.url_map.merge_slashes = False  # by a redirect, which would lead out of BASE_URL's path
-    app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
-    app.extensions["kptv"] = Background(hubs, importer, client, vitals, feed, teller)
-    app.register_blueprint(stream_blueprint(current.get, hubs, clients, config.max_clients))
-    app.register_blueprint(playlist_blueprint(lists))
-    alive = {
-        "import": lambda: importer.alive,
+
+
+def build_web(parts: Parts) -> Flask:
+    """The routes, and what they answer from."""
+    config, catalog, hubs = parts.config, parts.catalog, parts.hubs
+    app = new_application(Exposition(parts.metrics, parts.state.read))
+    app.extensions["when_stopping"] = [hubs.close]
+    app.register_blueprint(stream_blueprint(catalog.get, hubs, parts.clients, config.max_clients))
+    app.register_blueprint(playlist_blueprint(parts.lists))
+    alive: dict[str, Callable[[], bool]] = {
+        "import": lambda: parts.importer.alive,
         "housekeeping": lambda: hubs.alive,
-        "vitals": lambda: vitals.alive,
+        "vitals": lambda: parts.vitals.alive,
+        "log": lambda: parts.teller.alive,
     }
-    app.register_blueprint(ops_blueprint(current.get, vitals, alive))
     if config.status_page:
-        directory, admin = Directory(current.get), Admin(config.admin_token, clients)
-        app.register_blueprint(status_blueprint(config.base_url))
-        app.register_blueprint(
-            api_blueprint(view, feed, directory, admin, clients, importer.import_now)
-        )
+        page = _build_page(parts)
+        for blueprint in page.blueprints:
+            app.register_blueprint(blueprint)
+        app.extensions["when_stopping"].append(page.events.close)
     else:
         app.register_blueprint(index_blueprint(config.base_url))
-    _read_links_as_meant(app)
-    app.before_request(bound_sends)
-    app.register_error_handler(HTTPException, _error)
-    _export_metrics(app, Exposition(metrics, state.read))
-    importer.start()
+    app.register_blueprint(ops_blueprint(catalog.get, parts.vitals, alive))
     return app
 
 
-def _shared(config: Config, metrics: Metrics) -> Shared:
+def _build_page(parts: Parts) -> Page:
+    config, shared, clients = parts.config, parts.shared, parts.clients
+    view = View(config, parts.hubs, parts.state, parts.log, clients, started=time())
+    events = EventStream(view, shared.journal)
+    directory = Directory(parts.catalog.get)
+    admin = Admin(config.admin_token, clients)
+    blueprints = (
+        status_blueprint(config.base_url),
+        api_blueprint(view, events, directory, clients),
+        session_blueprint(admin),
+        actions_blueprint(admin, parts.hubs, shared.health, parts.importer.import_now),
+    )
+    return Page(blueprints, events, directory)
+
+
+def _build_shared(config: Config, metrics: Metrics) -> Shared:
     """What hubs share, all in the memory of this process."""
     policy = policy_of(config)
     return Shared(
@@ -163,50 +183,19 @@ def _shared(config: Config, metrics: Metrics) -> Shared:
     )
 
 
-def _read_links_as_meant(app: Flask) -> None:
-    """Before a route is looked for."""
-    inner = app.wsgi_app
+def _build_importer(
+    config: Config, client: HttpClient, catalog: CurrentCatalog, hubs: Hubs
+) -> Importer:
+    def imported() -> None:
+        if current := catalog.get():
+            hubs.imported(current.find, importer.take_imported())
 
-    def outer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["PATH_INFO"] = meant_path(environ["PATH_INFO"])
-        return inner(environ, start_response)
-
-    app.wsgi_app = outer  # type: ignore[method-assign]
-
-
-def _tell_repeats(log_of_process: Log) -> None:
-    while True:
-        gevent.sleep(TELL_REPEATS_EVERY)
-        log_of_process.tell_repeats()
+    importer = Importer(config, client, on_catalog=catalog.replace, on_import=imported)
+    return importer
 
 
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"))
-
-
-def _name_odd_method() -> None:
-    """A method is a label: clients that make some up must not make series."""
-    if request.method not in _METHODS:
-        request.method = "OTHER"
-
-
-def _export_metrics(app: Flask, metrics: Exposition) -> None:
-    """`/metrics`: ours, and those of the HTTP requests; a stream is no request with a duration."""
-    app.before_request(_name_odd_method)
-    registry = CollectorRegistry()
-    registry.register(metrics)
-    ProcessCollector(registry=registry)
-    PrometheusMetrics(app, registry=registry, group_by="url_rule")
-
-
-def _error(error: HTTPException) -> Response:
-    """JSON below `/api/`, a line elsewhere."""
-    return json_error(error) if request.path.startswith("/api/") else _one_line(error)
-
-
-def _one_line(error: HTTPException) -> Response:
-    """Errors are one line of plain text, with the headers that belong to them (Allow, …)."""
-    answer = line(error.code or 500, error.name)
-    for name, value in error.get_headers():
-        if name not in ("Content-Type", "Content-Length"):
-            answer.headers[name] = value
-    return answer
+def _build_clients(config: Config) -> Clients:
+    clients = Clients(config.trusted_proxies)
+    if address := public_address():
+        clients.tell_exposed(address, f"This machine has a public address, {address}")
+    return clients

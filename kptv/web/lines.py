@@ -15,3 +15,8 @@ def line(status: int, message: str, retry_after: float | None = None) -> Respons
     if retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
     return response
+
+
+def where_the_list_is(base_url: str) -> Response:
+    """The line for whoever asks for `/`."""
+    return line(200, f"KPTV Proxy. The list for your player: {base_url}/playlist.m3u8")

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from kptv.channels.catalog import Catalog
 from kptv.vitals.process import Vitals
-from kptv.web.lines import line
+from kptv.web.lines import line, where_the_list_is
 
 WORST_LAG = 5.0  # seconds; a process that is this late does not serve
 
@@ -45,11 +45,11 @@ def ops_blueprint(
 
 
 def index_blueprint(base_url: str) -> Blueprint:
-    """`/` where there is no status page: where to go."""
+    """`/` if there is no status page: the address of the list."""
     blueprint = Blueprint("index", __name__)
 
     @blueprint.get("/")
     def index() -> Response:
-        return line(200, f"KPTV Proxy. The list for your player: {base_url}/playlist.m3u8")
+        return where_the_list_is(base_url)
 
     return blueprint

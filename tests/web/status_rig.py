@@ -28,6 +28,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.subscriber import Client, Subscriber
 from kptv.vitals.process import Vitals
 from kptv.web.clients import Clients
+from kptv.web.page.actions import actions_blueprint, session_blueprint
 from kptv.web.page.admin import Admin
 from kptv.web.page.api import api_blueprint
 from kptv.web.page.directory import Directory
@@ -92,22 +93,25 @@ class StatusRig:
             stale_names=lambda number: 0,
         )
         self.view = View(config, self.hubs, state, self.log, self.clients, started=time())
-        self.feed = EventStream(self.view)
+        self.events = EventStream(self.view, self.hubs.journal)
         self.now = 1000.0
         self.held: list[float] = []  # seconds that tries waited
         self.admin = Admin(token, self.clients, lambda: self.now, self.held.append)
         self.app = Flask("test", static_folder=None)
         self.app.register_blueprint(status_blueprint(config.base_url))
         directory = Directory(lambda: self.catalog)
-        self.app.register_blueprint(
-            api_blueprint(self.view, self.feed, directory, self.admin, self.clients, self._import)
-        )
+        for blueprint in (
+            api_blueprint(self.view, self.events, directory, self.clients),
+            session_blueprint(self.admin),
+            actions_blueprint(self.admin, self.hubs, self.hubs.health, self._import),
+        ):
+            self.app.register_blueprint(blueprint)
 
     def client(self) -> FlaskClient:
         return self.app.test_client()
 
     def close(self) -> None:
-        self.feed.close()
+        self.events.close()
         self.hubs.close()
         self.vitals.close()
         with gevent.Timeout(LIMIT):  # a slot is given back a moment after its connection

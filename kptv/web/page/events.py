@@ -17,7 +17,7 @@ from gevent.event import Event as Signal
 from gevent.greenlet import Greenlet
 from gevent.queue import Empty, Full, Queue
 
-from kptv.restream.journal import Event
+from kptv.restream.journal import Event, Journal
 from kptv.web.clients import neighbourhood
 from kptv.web.page.view import Json, View, line_of
 
@@ -60,14 +60,14 @@ class Listener:
 class EventStream:
     """Reads the state for all listeners."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, journal: Journal) -> None:
         self._view = view
         self._listeners: set[Listener] = set()
         self._news = Signal()
         self._events: list[Event] = []
         self._greenlet: Greenlet | None = None
         self._closed = False
-        view.hubs.journal.listeners.append(self._heard)
+        journal.listeners.append(self._heard)
 
     def __repr__(self) -> str:
         return f"<EventStream listeners={len(self._listeners)}>"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request, send_from_directory
 
-from kptv.web.lines import line
+from kptv.web.lines import line, where_the_list_is
 
 FILES = Path(__file__).parent / "static"
 # Only our own files run. Logos are on anybody's hosts; a preview is media made by script.
@@ -33,7 +33,7 @@ def status_blueprint(base_url: str) -> Blueprint:
     @blueprint.get("/")
     def index() -> Response:
         if "text/html" not in request.headers.get("Accept", ""):
-            response = line(200, f"KPTV Proxy. The list for your player: {base_url}/playlist.m3u8")
+            response = where_the_list_is(base_url)
         else:
             response = _file("index.html")
         response.headers["Vary"] = "Accept"

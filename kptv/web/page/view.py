@@ -168,6 +168,10 @@ class View:
             "history": [self.event(event) for event in hub.chronicle.history],
         }
 
+    def playing(self) -> set[str]:
+        """The slugs of the channels that play."""
+        return {hub.channel.slug for hub in self.hubs.all()}
+
     def channel(self, channel: Channel) -> Json:
         """Name, group and logo of a channel."""
         return {

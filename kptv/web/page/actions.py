@@ -1,0 +1,116 @@
+"""`/api/…`: logging in, and what only the operator may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, request
+
+from kptv.channels.health import Health
+from kptv.channels.model import Channel
+from kptv.restream.hubs import Hubs
+from kptv.web.page.admin import COOKIE, SESSION_SECONDS, Admin
+from kptv.web.page.answers import Refused, answer, body, new_blueprint
+from kptv.web.page.view import stream_id
+
+_OFF = "Actions are off: no ADMIN_TOKEN is set."
+
+
+def session_blueprint(admin: Admin) -> Blueprint:
+    """The routes of the page's sessions."""
+    blueprint = new_blueprint("session")
+
+    @blueprint.get("/session")
+    def session() -> Response:
+        known = admin.session_of(request)
+        return answer({"actions": admin.enabled, "csrf": known.csrf if known else None})
+
+    @blueprint.post("/login")
+    def log_in() -> Response:
+        token = body().get("token")
+        if not isinstance(token, str):
+            raise Refused(400, 'A JSON object {"token": "…"} is wanted.')
+        if not admin.enabled:
+            raise Refused(403, _OFF)
+        known = admin.log_in(token, request)
+        if known is None:
+            raise Refused(403, "That is not the token.")
+        response = answer({"actions": True, "csrf": known.csrf})
+        response.set_cookie(
+            COOKIE,
+            known.key,
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="Strict",
+            secure=request.headers.get("X-Forwarded-Proto", request.scheme) == "https",
+        )
+        return response
+
+    @blueprint.post("/logout")
+    def log_out() -> Response:
+        admin.log_out(request)
+        response = answer({"actions": admin.enabled, "csrf": None})
+        response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
+        return response
+
+    return blueprint
+
+
+def actions_blueprint(
+    admin: Admin, hubs: Hubs, health: Health, import_now: Callable[[], object]
+) -> Blueprint:
+    """The routes that change something."""
+    blueprint = new_blueprint("actions")
+
+    @blueprint.post("/import")
+    def start_import() -> Response:
+        _check(admin)
+        import_now()
+        return answer({"done": "The lists are being fetched."}, 202)
+
+    @blueprint.post("/channels/<identifier>/switch")
+    def switch(identifier: str) -> Response:
+        _check(admin)
+        number = body().get("source")
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
+            raise Refused(400, "source is a number, or left out for the next one.")
+        channel = _playing(hubs, identifier)
+        numbers = [stream.source.number for stream in channel.streams]
+        if number is not None and number not in numbers:
+            raise Refused(409, "That source does not have this channel.")
+        if number is None and len(numbers) < 2:
+            raise Refused(409, "No other source has this channel.")
+        hubs.switch(identifier, number)
+        return answer({"done": "The channel moves to another source."}, 202)
+
+    @blueprint.post("/channels/<identifier>/stop")
+    def stop(identifier: str) -> Response:
+        _check(admin)
+        _playing(hubs, identifier)
+        hubs.stop(identifier)
+        return answer({"done": "The channel is stopped."}, 202)
+
+    @blueprint.post("/streams/<identifier>/unblock")
+    def unblock(identifier: str) -> Response:
+        _check(admin)
+        for key in health.known():
+            if stream_id(key) == identifier:
+                health.unblock(key)
+                return answer({"done": "The stream may be tried again."})
+        raise Refused(404, "Nothing is held against such a stream.")
+
+    return blueprint
+
+
+def _check(admin: Admin) -> None:
+    if not admin.enabled:
+        raise Refused(403, _OFF)
+    if not admin.allows(request):
+        raise Refused(401, "ADMIN_TOKEN is needed: as a bearer, or log in on the page.")
+
+
+def _playing(hubs: Hubs, slug: str) -> Channel:
+    for hub in hubs.all():
+        if hub.channel.slug == slug:
+            return hub.channel
+    raise Refused(404, "No such channel plays.")

@@ -1,0 +1,89 @@
+"""JSON answers of `/api/…`, refusals among them, and what is read of its requests."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Blueprint, Response, request
+from flask import json as flask_json
+from werkzeug.exceptions import HTTPException
+
+from kptv.web.page.admin import TooManyTries
+
+_LONGEST_QUERY = 200  # letters
+_LONGEST_BODY = 4096  # bytes
+_TOO_MANY_TRIES = "Too many wrong tokens; try again in a minute."
+
+
+class Refused(Exception):
+    """What was asked for cannot be done: a status and a sentence."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def new_blueprint(name: str) -> Blueprint:
+    """A part of the API; its views may raise Refused and TooManyTries."""
+    blueprint = Blueprint(name, __name__, url_prefix="/api")
+    blueprint.register_error_handler(Refused, lambda error: _error(error.status, str(error)))
+    blueprint.register_error_handler(TooManyTries, lambda error: _error(429, _TOO_MANY_TRIES))
+    return blueprint
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """An answer in JSON."""
+    response = Response(flask_json.dumps(value), status=status, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def json_error(error: HTTPException) -> Response:
+    """An error of a route below `/api/`."""
+    return _error(error.code or 500, error.name)
+
+
+def body() -> dict[str, Any]:
+    """The JSON object of the request; an empty one if there is no body."""
+    if (request.content_length or 0) > _LONGEST_BODY:
+        raise Refused(413, "That is too long.")
+    request.max_content_length = _LONGEST_BODY  # one in chunks does not tell its length
+    if not request.content_length and not request.headers.get("Transfer-Encoding"):
+        return {}
+    # No form and no plain text: another site could send those without asking first.
+    if request.mimetype != "application/json":
+        raise Refused(415, "Send application/json.")
+    try:
+        value = flask_json.loads(request.get_data())
+    except (ValueError, RecursionError):  # no JSON; or brackets without an end
+        value = None
+    if not isinstance(value, dict):
+        raise Refused(400, "A JSON object is wanted.")
+    return value
+
+
+def page_number() -> int:
+    """The page of a list that is asked for, from 0."""
+    text = request.args.get("page", "0")
+    if not re.fullmatch(r"[0-9]{1,6}", text):
+        raise Refused(400, "page is a number from 0.")
+    return int(text)
+
+
+def query(name: str) -> str:
+    """A text of the request's query; empty if it is not there."""
+    text = request.args.get(name, "")
+    if len(text) > _LONGEST_QUERY:
+        raise Refused(400, f"{name} is too long.")
+    return text
+
+
+def _error(status: int, message: str) -> Response:
+    response = answer({"error": message}, status)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if status in (429, 503):
+        response.headers["Retry-After"] = "60" if status == 429 else "5"
+    return response
