@@ -1,17 +1,35 @@
-"""The viewers of a hub, and which of them wait for more."""
+"""Those who hold a hub, and which of them wait for more."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
 import gevent
 from gevent.hub import get_hub
 
-if TYPE_CHECKING:
-    from kptv.restream.subscriber import Subscriber
+from kptv.restream.lease import Lease
 
 log = logging.getLogger(__name__)
+
+Serve = Callable[[], bool]
+
+
+def run_itself() -> bool:
+    """A ``serve`` that leaves everything to the greenlet that waits."""
+    return False
+
+
+class _Place:
+    """One greenlet that waits."""
+
+    __slots__ = ("greenlet", "lease", "serve")
+
+    def __init__(self, lease: Lease, serve: Serve) -> None:
+        self.lease = lease
+        self.serve = serve
+        self.greenlet: Any = gevent.getcurrent()  # None: it waits no more
 
 
 class Audience:
@@ -19,21 +37,27 @@ class Audience:
 
     def __init__(self, name: str) -> None:
         """``name`` is the channel's, for the log."""
-        self.members: set[Subscriber] = set()
+        self.leases: set[Lease] = set()
         self._name = name
-        self._waiting: list[Subscriber] = []
+        self._waiting: list[_Place] = []
 
     def __repr__(self) -> str:
-        return f"<Audience of {self._name!r} members={len(self.members)}>"
+        return f"<Audience of {self._name!r} leases={len(self.leases)}>"
 
-    def wait(self, subscriber: Subscriber) -> None:
-        """Switch until ``wake``."""
-        subscriber.waiting = gevent.getcurrent()
-        self._waiting.append(subscriber)
+    def wait(self, lease: Lease, serve: Serve = run_itself) -> None:
+        """Switch until there is something that only the greenlet of the caller can deal with.
+
+        ``serve`` is called from the event loop with every ``wake``. It takes what there is without
+        waiting, or returns False: then this call returns.
+        """
+        place = _Place(lease, serve)
+        lease.waiting = True
+        self._waiting.append(place)
         try:
             get_hub().switch()
         finally:
-            subscriber.waiting = None  # also when killed: nothing wakes it any more
+            lease.waiting = False
+            place.greenlet = None  # also when killed: nothing wakes it any more
 
     def wake(self) -> None:
         """Let all who wait look again."""
@@ -41,21 +65,19 @@ class Audience:
             waiting, self._waiting = self._waiting, []
             get_hub().loop.run_callback(self._serve, waiting)
 
-    def _serve(self, waiting: list[Subscriber]) -> None:
-        for subscriber in waiting:
-            greenlet = subscriber.waiting
+    def _serve(self, waiting: list[_Place]) -> None:
+        for place in waiting:
+            greenlet = place.greenlet
             if greenlet is None:
                 continue  # killed while it waited
-            if self._push(subscriber):
-                self._waiting.append(subscriber)
+            try:
+                served = place.serve()
+            except Exception:  # one viewer's: the others of this turn must have theirs
+                log.exception("%s: a viewer was lost", self._name)
+                place.lease.drop()
+                served = False
+            if served:
+                self._waiting.append(place)
             else:
-                subscriber.waiting = None
+                place.greenlet = None
                 greenlet.switch()
-
-    def _push(self, subscriber: Subscriber) -> bool:
-        try:
-            return subscriber.push()
-        except Exception:  # of one viewer: the others of this turn must have theirs
-            log.exception("%s: a viewer was lost", self._name)
-            subscriber.drop()
-            return False

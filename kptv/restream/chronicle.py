@@ -31,9 +31,11 @@ class _Lapse:
 class Chronicle:
     """One hub's. Keeps what a trouble began with, until media is back."""
 
-    def __init__(self, channel: Channel, counters: ChannelCounters) -> None:
+    def __init__(
+        self, channel: Channel, counters: ChannelCounters, on_event: Callable[[Event], object]
+    ) -> None:
         self.history: deque[Event] = deque(maxlen=REMEMBERED_OF_HUB)
-        self.on_event: Callable[[Event], object] = lambda event: None
+        self._on_event = on_event
         self._slug, self._name = channel.slug, channel.name
         self._counters = counters
         self._trouble: _Lapse | None = None
@@ -46,7 +48,7 @@ class Chronicle:
         """Something happened that people want to know of."""
         event = Event(time(), kind, self._slug, self._name, **fields)
         self.history.append(event)
-        self.on_event(event)
+        self._on_event(event)
 
     def started(self, stream: Stream, now: float) -> None:
         """Its first media has come."""

@@ -24,6 +24,7 @@ from kptv.pace import Pace
 from kptv.ports import FileBody
 from kptv.restream.attempts import next_attempt
 from kptv.restream.feed import settling
+from kptv.restream.lease import Lease
 from kptv.restream.slots import SETTLE, Slot, Slots
 
 log = logging.getLogger(__name__)
@@ -54,10 +55,6 @@ class OpenFile:
         self._on_close = on_close
         self._open = True
         self._outcome: str = STOPPED
-        self.departed: Callable[[], bool] = lambda: False
-        """Tells without waiting whether the viewer has hung up."""
-        self.hang_up: Callable[[], None] = lambda: None
-        """Ends a send that waits for room."""
         self.status = body.status
         self.headers: Mapping[str, str] = body.headers
         counters.upstreams += 1
@@ -94,6 +91,23 @@ class OpenFile:
             self._on_close()
 
 
+class FoundFile:
+    """A file that a hub found where it looked for a live stream: the first who asks gets it."""
+
+    def __init__(self, file: OpenFile) -> None:
+        self._file: OpenFile | None = file
+
+    def take(self) -> OpenFile | None:
+        """The file, once; whoever gets it closes it."""
+        file, self._file = self._file, None
+        return file
+
+    def close(self) -> None:
+        """Close it, if nobody has taken it."""
+        if file := self.take():
+            file.close()
+
+
 class Files:
     """All films being sent, and what is known to be one."""
 
@@ -113,9 +127,8 @@ class Files:
         self._known: TTLCache[str, Mapping[str, str]] = TTLCache(
             _REMEMBERED, config.cache_duration if config.cache_enabled else 0, monotonic
         )
-        self._open: set[OpenFile] = set()
-        # Who waits for one: the greenlet, and what tells whether the viewer has hung up.
-        self._asking: dict[Any, Callable[[], bool]] = {}
+        self._open: dict[OpenFile, Lease | None] = {}  # None: found, and not given yet
+        self._asking: dict[Any, Lease] = {}  # greenlets that wait for one
 
     def __repr__(self) -> str:
         return f"<Files open={len(self._open)} asking={len(self._asking)}>"
@@ -129,20 +142,22 @@ class Files:
         """The headers of the file that ``channel`` is; None: it is live, or not known yet."""
         return self._known.get(channel.slug)
 
-    def open(
-        self, channel: Channel, byte_range: str | None, departed: Callable[[], bool]
-    ) -> OpenFile:
+    def open(self, channel: Channel, byte_range: str | None, lease: Lease) -> OpenFile:
         """A film or recording, or one range of it, on a slot of its own.
 
         Raises Unavailable; NotAFile, which blames no stream, where it is live by now.
         """
         me = gevent.getcurrent()
-        self._asking[me] = departed
+        self._asking[me] = lease
         try:
             file = self._opened(channel, byte_range)
         finally:
             del self._asking[me]
-        file.departed = departed
+        return self.give(file, lease)
+
+    def give(self, file: OpenFile, lease: Lease) -> OpenFile:
+        """``file``, which is sent to the holder of ``lease`` from now on."""
+        self._open[file] = lease
         return file
 
     def keep(self, channel: Channel, body: FileBody, slot: Slot) -> OpenFile:
@@ -152,11 +167,11 @@ class Files:
         counters = self._metrics.open(channel.name)
 
         def over() -> None:
-            self._open.discard(file)
+            self._open.pop(file, None)
             self._metrics.close(counters, monotonic())
 
         file = OpenFile(body, slot, counters, on_close=over)
-        self._open.add(file)
+        self._open[file] = None
         if body.status == 206 and (known := self._known.get(channel.slug)):
             # What its first bytes said, not what the provider does.
             file.headers = {**file.headers, "Content-Type": known["Content-Type"]}
@@ -168,9 +183,9 @@ class Files:
 
     def look_after(self) -> None:
         """Called twice a second: who has left is let go, though nothing can be sent to show it."""
-        for file in [file for file in self._open if file.departed()]:
-            file.hang_up()
-        for asking in [asking for asking, departed in self._asking.items() if departed()]:
+        for lease in [lease for lease in self._open.values() if lease and lease.departed()]:
+            lease.drop()
+        for asking in [asking for asking, lease in self._asking.items() if lease.departed()]:
             get_hub().loop.run_callback(self._turn_away, asking)
 
     def _turn_away(self, asking: Any) -> None:

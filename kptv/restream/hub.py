@@ -1,8 +1,8 @@
-"""One channel being played: one upstream, many subscribers.
+"""One channel being played: one upstream, held by many leases.
 
-The hub's greenlet owns the upstream; subscribers only read its buffer, each at its own place. It
-never waits for them: who is too slow finds its place gone and is moved on. Greenlets do not
-preempt each other, so whatever does not switch needs no lock.
+The hub's greenlet owns the upstream; others only read its buffer, each at its own place. It never
+waits for them: a reader that is too slow finds its place gone and is moved on. Greenlets do not
+preempt each other, so what does not switch needs no lock.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.audience import Audience
 from kptv.restream.chronicle import Chronicle
 from kptv.restream.feed import Feed, OpenStream
-from kptv.restream.files import OpenFile
-from kptv.restream.journal import EventKind
+from kptv.restream.files import FoundFile, OpenFile
+from kptv.restream.journal import Event, EventKind
+from kptv.restream.lease import Lease
 from kptv.restream.output import Output
 from kptv.restream.portions import Portions
 from kptv.restream.scout import Lookout
 from kptv.restream.slots import Slot, Slots
-from kptv.restream.subscriber import Subscriber
 from kptv.vitals.meter import Meter
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ GRACE = 3.0
 # Seconds without a byte of an upstream that played. Its reader knows sooner; HLS may pause longest.
 LONGEST_SILENCE = 180.0
 
+_STOPPED = Unavailable("the channel was stopped", 1.0)
 _numbers = count(1)
 
 
@@ -87,8 +88,8 @@ class Hub:
         open_stream: OpenStream,
         output_of: Callable[[Callable[[], None]], Output],
         counters: ChannelCounters,
-        join_buffer: float,
         keep_file: KeepFile,
+        on_event: Callable[[Event], object],
         on_idle: Callable[[Hub], None],
         on_end: Callable[[Hub], None],
     ) -> None:
@@ -97,14 +98,13 @@ class Hub:
         self.output = output_of(self.audience.wake)
         self.buffer = self.output.buffer
         self.counters = counters
-        self.join_buffer = join_buffer  # seconds of media that a viewer gets at once
-        self.chronicle = Chronicle(channel, counters)
+        self.chronicle = Chronicle(channel, counters, on_event)
         self.state = State.STARTING
         self.source_number: int | None = None  # whose slot it holds
+        self.viewers = 0  # leases of those who watch
         self.idle_since = monotonic()
-        self.unavailable: Unavailable | None = None  # why it ended without media
-        self.is_file = False  # the stream turned out to be one
-        self.file: OpenFile | None = None  # that file, until somebody takes it
+        # Why it ended, if not because nobody held it: nothing can be played, or it is no channel.
+        self.outcome: Unavailable | FoundFile | None = None
         self._failover = failover
         self._slots = slots
         self._open_stream = open_stream
@@ -129,15 +129,12 @@ class Hub:
 
     def __repr__(self) -> str:
         source = f"source-{self.source_number}" if self.source_number else "none"
-        return (
-            f"<Hub {self.channel.slug!r} {self.state} source={source}"
-            f" subscribers={len(self.subscribers)}>"
-        )
+        return f"<Hub {self.channel.slug!r} {self.state} source={source} leases={len(self.leases)}>"
 
     @property
-    def subscribers(self) -> set[Subscriber]:
-        """Its viewers."""
-        return self.audience.members
+    def leases(self) -> set[Lease]:
+        """What keeps it alive."""
+        return self.audience.leases
 
     @property
     def ended(self) -> bool:
@@ -150,9 +147,9 @@ class Hub:
         self._greenlet.start()
 
     def close(self) -> None:
-        """Stop playing: the upstream is closed, subscribers end at once. May come twice."""
-        for subscriber in self.subscribers:
-            subscriber.drop()
+        """Stop playing: the upstream is closed, leases are dropped at once. May come twice."""
+        for lease in list(self.leases):
+            lease.drop()
         if not self.ended:
             self._end()
             get_hub().loop.run_callback(self._kill)
@@ -184,7 +181,7 @@ class Hub:
             self._feed.slot.mark_idle()
 
     def _slot_lost(self) -> None:
-        if self.subscribers:
+        if self.leases:
             self._interrupt(_SlotLost())
         else:
             self.close()
@@ -243,41 +240,55 @@ class Hub:
         self.counters.continuity_errors += errors - self._errors_seen
         self._errors_seen = errors
 
-    def join(self, subscriber: Subscriber) -> None:
-        """One more viewer."""
-        self.subscribers.add(subscriber)
-        self.counters.clients += 1
+    def join(self, lease: Lease) -> None:
+        """It lives as long as ``lease`` is held."""
+        self.leases.add(lease)
+        self._count_viewers(lease.is_viewer)
         if self._feed:
             self._feed.slot.mark_used()
 
-    def leave(self, subscriber: Subscriber, now: float) -> None:
-        """A viewer less."""
-        if subscriber in self.subscribers:
-            self.subscribers.remove(subscriber)
-            self.counters.clients -= 1
+    def leave(self, lease: Lease, now: float) -> None:
+        """``lease`` is held no more; may come twice."""
+        if lease in self.leases:
+            self.leases.remove(lease)
+            self._count_viewers(-lease.is_viewer)
             self.idle_since = now
-            if not self.subscribers:
+            if not self.leases:
                 self._release_if_over()
                 self._on_idle(self)
 
-    def take_file(self) -> OpenFile | None:
-        """The file that the stream turned out to be, once: who takes it closes it."""
-        file, self.file = self.file, None
-        return file
+    def _count_viewers(self, more: int) -> None:
+        self.viewers += more
+        self.counters.clients += more
+
+    def wait_for_media(self, lease: Lease) -> FoundFile | None:
+        """Wait until it plays, and return nothing; else the file that was found instead.
+
+        Raises Unavailable if there will be neither. Failover's deadline (20 s) bounds this.
+        """
+        while not self.output.playable and not self.ended and not lease.dropped:
+            self.audience.wait(lease)
+        if not lease.dropped:
+            if isinstance(self.outcome, FoundFile):
+                return self.outcome
+            if self.output.playable:
+                return None
+        why = self.outcome if isinstance(self.outcome, Unavailable) else _STOPPED
+        raise Unavailable(str(why), why.retry_after)  # anew: each raise adds its frames
 
     def _run(self) -> None:
         try:
             while not self.ended:
                 self._play(self._next_feed())
-                if not self.subscribers:
+                if not self.leases:
                     self._end()  # it lingered: another stream would be opened for nobody
         except Unavailable as unavailable:
-            self.unavailable = unavailable
+            self.outcome = unavailable
             self.chronicle.gave_up(unavailable)
         except Exception:
             log.exception("%s: hub failed", self.channel.slug)
             self.counters.errors[Reason.INTERNAL] += 1
-            self.unavailable = Unavailable("internal error", 5.0)
+            self.outcome = Unavailable("internal error", 5.0)
         finally:
             self._end()
 
@@ -310,8 +321,7 @@ class Hub:
                 self._end()
         except IsFile as found:
             outcome = ""  # it goes on
-            self.is_file = True
-            self.file = self._keep_file(found.body, feed.keep_slot())
+            self.outcome = FoundFile(self._keep_file(found.body, feed.keep_slot()))
             self._end()
             self._release_if_over()  # it may have been closed just now
         except _Switch:
@@ -424,7 +434,7 @@ class Hub:
         """Seconds to gather before the next read, after one of ``size`` bytes."""
         if size >= PUBLISH_AT:
             return BURST_TICK
-        return SMALL_TICK if len(self.subscribers) < SMALL_AUDIENCE else LARGE_TICK
+        return SMALL_TICK if len(self.leases) < SMALL_AUDIENCE else LARGE_TICK
 
     def _started(self, stream: Stream) -> None:
         now = monotonic()
@@ -464,8 +474,8 @@ class Hub:
         self._on_end(self)
 
     def _release_if_over(self) -> None:
-        """What was read is kept until the last subscriber has it."""
-        if self.ended and not self.subscribers:
+        """What was read is kept until no lease is held."""
+        if self.ended and not self.leases:
             self.buffer.close()
-            if file := self.take_file():
-                file.close()
+            if isinstance(self.outcome, FoundFile):
+                self.outcome.close()

@@ -1,4 +1,4 @@
-"""All channels being played: who asks for one joins its hub, or starts it."""
+"""All channels being played: a lease on one joins its hub, or starts it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from kptv.restream.feed import OpenStream
 from kptv.restream.files import Files, NotAFile, OpenFile, OpenFileCall
 from kptv.restream.hub import Hub
 from kptv.restream.journal import EventKind
+from kptv.restream.lease import Lease
 from kptv.restream.output import Output
+from kptv.restream.playing import Playing
 from kptv.restream.shared import Shared
-from kptv.restream.subscriber import Client, Subscriber
 from kptv.vitals.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
@@ -83,8 +84,7 @@ class Hubs:
     @property
     def viewers(self) -> int:
         """Viewers of all hubs and files, and those who wait for a file."""
-        of_hubs = sum(len(hub.subscribers) for hub in self._hubs.values())
-        return of_hubs + self.files.viewers
+        return sum(hub.viewers for hub in self._hubs.values()) + self.files.viewers
 
     def playing(self, identifier: str) -> Channel | None:
         """The channel of this slug or name as its running hub knows it.
@@ -94,42 +94,36 @@ class Hubs:
         hub = self._hubs.get(identifier) or self._hubs.get(slug_of(identifier))
         return hub.channel if hub else None
 
-    def play(
-        self,
-        channel: Channel,
-        byte_range: str | None,
-        departed: Callable[[], bool],
-        client: Client = Client(),  # noqa: B008
-    ) -> Subscriber | OpenFile:
-        """What to send to a viewer of ``channel``; the caller closes it.
+    def start(
+        self, channel: Channel, lease: Lease, byte_range: str | None = None
+    ) -> Playing | OpenFile:
+        """``channel``, as soon as it has media, or the file that it is; the caller closes it.
 
-        ``byte_range`` (a Range header) matters only if the stream is a file. ``departed`` tells
-        without waiting whether the viewer has hung up. Raises Unavailable.
+        ``byte_range`` (a Range header) matters only if it is a file. Raises Unavailable.
         """
         if self.files.headers(channel) is not None:
             try:
-                return self.files.open(channel, byte_range, departed)
+                return self.files.open(channel, byte_range, lease)
             except NotAFile as why:
                 log.info("%s: %s", channel.slug, why)
         hub = self._hub_of(channel)
         warm = hub.output.playable
-        subscriber = Subscriber(hub, departed, client)
-        live = False
+        hub.join(lease)
         try:
-            live = subscriber.wait_for_start()
-            file = hub.take_file()
-        finally:
-            if not live:
-                subscriber.close()
-        if live:
-            self._metrics.first_byte(monotonic() - subscriber.joined_at, warm=warm)
-            return subscriber
+            found = hub.wait_for_media(lease)
+        except BaseException:
+            hub.leave(lease, monotonic())
+            raise
+        if found is None:
+            self._metrics.first_byte(monotonic() - lease.since, warm=warm)
+            return Playing(hub, lease, self._config.join_buffer)
+        file = found.take()  # before the hub is left, which closes what nobody took
+        hub.leave(lease, monotonic())
         if file is not None and byte_range in (None, "bytes=0-"):
-            file.departed = departed
-            return file  # the answer that was looked at is the one that is sent
+            return self.files.give(file, lease)  # the answer that was looked at is what is sent
         if file is not None:
             file.close()
-        return self.files.open(channel, byte_range, departed)
+        return self.files.open(channel, byte_range, lease)
 
     def imported(
         self, find: Callable[[str], Channel | None], numbers: Collection[int] | None = None
@@ -166,13 +160,12 @@ class Hubs:
                 self._open_stream,
                 self._new_output,
                 counters,
-                self._config.join_buffer,
+                on_event=self.journal.note,
                 keep_file=lambda body, slot: self.files.keep(channel, body, slot),
                 on_idle=self._idle,
                 on_end=lambda hub: self._ended(key, hub),
             )
             self._hubs[key] = hub
-            hub.chronicle.on_event = self.journal.note
             hub.start()
         return hub
 
@@ -223,18 +216,19 @@ class Hubs:
             self._metrics.forget(now)
 
     def _look_after(self, hub: Hub, now: float) -> None:
-        if not hub.subscribers:
+        if not hub.leases:
             if now - hub.idle_since >= self._config.stream_linger or self._is_wanted(hub):
                 hub.close()
             return
         hub.output.tick(now)
         hub.look_ahead(now)
         hub.bound(now)
-        # Who is sent to shows by a failing send; who is not, or has no room, must be asked.
+        # One that waits is sent to, and its departure shows by a send that fails. One that does not
+        # wait has no room for more: it must be asked, and so must all while nothing is sent.
         silent = now - hub.output.media_at >= TICK
-        asked = [v for v in hub.subscribers if silent or v.waiting is None]
-        departed = [viewer for viewer in asked if viewer.departed()]
-        for viewer in departed:
-            viewer.drop()
+        asked = [lease for lease in hub.leases if silent or not lease.waiting]
+        departed = [lease for lease in asked if lease.departed()]
+        for lease in departed:
+            lease.drop()
         if departed:
             hub.audience.wake()

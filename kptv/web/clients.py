@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from flask import Request, request
 
 from kptv.config import Network
-from kptv.restream.subscriber import Client
+from kptv.restream.lease import Client
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.logs import set_up_logging
 from kptv.metrics.counters import Metrics
 from kptv.restream.hubs import Hubs
-from kptv.restream.subscriber import Subscriber
+from kptv.restream.lease import Lease
+from kptv.restream.playing import Playing
 from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer
 from kptv.upstream.open import Opener
@@ -161,10 +162,11 @@ class House:
 
     def watch(self, hubs: Hubs, pieces: int) -> None:
         with suppress(Unavailable):
-            body = hubs.play(self.channel, self.byte_range, lambda: self.departed)
+            lease = Lease(departed=lambda: self.departed)
+            body = hubs.start(self.channel, lease, self.byte_range)
             with closing(body):
                 for number, _ in enumerate(body, 1):
-                    if number == pieces and isinstance(body, Subscriber):
+                    if number == pieces and isinstance(body, Playing):
                         return
 
     def check(self) -> None:

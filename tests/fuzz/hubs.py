@@ -20,7 +20,8 @@ from kptv.metrics.counters import Metrics
 from kptv.ports import FileBody
 from kptv.restream.files import OpenFile
 from kptv.restream.hubs import Hubs
-from kptv.restream.subscriber import Subscriber
+from kptv.restream.lease import Lease
+from kptv.restream.playing import Playing
 from tests.restream.radio import Radio, marks
 from tests.shared import shared
 
@@ -151,11 +152,11 @@ class Upstreams:
 class Person:
     """Asks for a channel and watches it; a slow one only when told to."""
 
-    def __init__(self, play: Callable[[Callable[[], bool]], Subscriber | OpenFile], slow: bool):
+    def __init__(self, play: Callable[[Callable[[], bool]], Playing | OpenFile], slow: bool):
         self.gone = False
         self.told: Unavailable | None = None
         self.seen: list[bytes] = []
-        self.body: Subscriber | OpenFile | None = None
+        self.body: Playing | OpenFile | None = None
         self._play, self._slow = play, slow
         self._pieces: Iterator[bytes] | None = None
         self.greenlet = gevent.spawn(self._watch)
@@ -187,7 +188,7 @@ class Person:
                 self._see(piece)
 
     def _see(self, piece: bytes) -> None:
-        if isinstance(self.body, Subscriber):
+        if isinstance(self.body, Playing):
             assert len(piece) % 188 == 0
             assert set(piece[::188]) == {0x47}
             self.seen += marks(piece)
@@ -236,7 +237,9 @@ class World:
 
     def come(self, name: str, *, slow: bool, byte_range: str | None) -> None:
         channel = self.channel(name)
-        person = Person(lambda gone: self.hubs.play(channel, byte_range, gone), slow)
+        person = Person(
+            lambda gone: self.hubs.start(channel, Lease(departed=gone), byte_range), slow
+        )
         self.people.append(person)
         self.everybody.append(person)
 

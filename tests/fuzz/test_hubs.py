@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from kptv.errors import Reason, UpstreamError
-from kptv.restream.subscriber import Subscriber
+from kptv.restream.playing import Playing
 from tests.fuzz.hubs import CHANNELS, FRAME, SOURCES, STREAMS, Over, World
 from tests.fuzz.inputs import examples
 
@@ -130,8 +130,8 @@ class AnythingHappens(RuleBasedStateMachine):
         for hub in self.world.hubs.all():
             assert hub.buffer.first <= hub.buffer.end
             assert hub.buffer.size <= 4 * FRAME or hub.buffer.end - hub.buffer.first == 1
-            for viewer in hub.subscribers:
-                assert viewer._next is None or viewer._next <= hub.buffer.end
+            for lease in hub.leases:
+                assert lease.place is None or lease.place <= hub.buffer.end
         for person in self.world.everybody:
             assert len(set(person.seen)) == len(person.seen), person.seen
 
@@ -158,7 +158,7 @@ class AnythingHappens(RuleBasedStateMachine):
         for person in world.everybody:
             person.gone = True
         for person in world.everybody:
-            if isinstance(person.body, Subscriber) or person.body is None:
+            if isinstance(person.body, Playing) or person.body is None:
                 world.until(lambda person=person: person.greenlet.dead, "a viewer who left")
             person.greenlet.kill()
         world.pass_time(60.0)

@@ -13,6 +13,7 @@ from kptv.config import Config
 from kptv.ports import FileBody
 from kptv.restream import hubs as module
 from kptv.restream.hubs import Hubs
+from kptv.restream.lease import Lease
 from kptv.vitals.heartbeat import Heartbeat
 from tests.shared import shared
 
@@ -42,7 +43,7 @@ def test_a_housekeeper_that_is_stuck_is_no_health(monkeypatch: pytest.MonkeyPatc
 
     hubs = Hubs(shared(Config(sources=(SOURCE,))), lambda stream: iter(()), open_file)
     assert hubs.alive
-    viewer = gevent.spawn(hubs.files.open, FILM, None, departed)
+    viewer = gevent.spawn(hubs.files.open, FILM, None, Lease(departed=departed))
     until(lambda: not hubs.alive)
     goes_on.set()
     until(lambda: hubs.alive)

@@ -17,11 +17,13 @@ from kptv.formats.mpegts.packets import NULL_PACKET
 from kptv.formats.mpegts.seam import BROKEN_OFF, TORN, Seam
 from kptv.metrics.counters import Metrics
 from kptv.ports import FileBody
+from kptv.restream.audience import Serve, run_itself
 from kptv.restream.files import OpenFile
 from kptv.restream.hub import SMALL_TICK, Hub
 from kptv.restream.hubs import Hubs
+from kptv.restream.lease import Lease
+from kptv.restream.playing import Playing
 from kptv.restream.slots import SETTLE
-from kptv.restream.subscriber import Subscriber
 from tests.restream.radio import Radio, marks
 from tests.shared import shared
 
@@ -109,24 +111,33 @@ class Rig:
         self.files.append((stream.url, byte_range))
         return FakeFile()
 
-    def play(self, channel: Channel, byte_range: str | None = None) -> Subscriber | OpenFile:
+    def play(self, channel: Channel, byte_range: str | None = None) -> Playing | OpenFile:
         with gevent.Timeout(LIMIT):
-            return self.hubs.play(channel, byte_range, lambda: False)
+            return self.hubs.start(channel, Lease(), byte_range)
 
-    def viewer(self, channel: Channel) -> Viewer:
-        body = self.play(channel)
-        assert isinstance(body, Subscriber)
-        return Viewer(body)
+    def viewer(
+        self,
+        channel: Channel,
+        departed: Callable[[], bool] = lambda: False,
+        serve: Serve = run_itself,
+    ) -> Viewer:
+        with gevent.Timeout(LIMIT):
+            playing = self.hubs.start(channel, Lease(departed=departed))
+        assert isinstance(playing, Playing)
+        return Viewer(playing, serve)
 
 
 class Viewer:
-    def __init__(self, body: Subscriber) -> None:
+    """Reads what plays; ``serve`` takes it instead, while the reader waits."""
+
+    def __init__(self, body: Playing, serve: Serve = run_itself) -> None:
         self.body = body
+        self._chunks = body.read(serve)
         self.received: Queue[bytes | None] = Queue()
         self._greenlet = gevent.spawn(self._read)
 
     def _read(self) -> None:
-        for chunk in self.body:
+        for chunk in self._chunks:
             for mark in marks(chunk):
                 self.received.put(mark)
         self.received.put(None)
@@ -293,13 +304,13 @@ def test_a_viewer_who_is_too_slow_loses_data_and_holds_up_nobody() -> None:
     rig = Rig(buffer_size_per_stream=3 * FRAME)
     rig.upstreams.feed(ONE, b"a")
     slow = rig.play(NEWS)
-    assert isinstance(slow, Subscriber)
+    assert isinstance(slow, Playing)
     chunks = iter(slow)
     assert marks(next(chunks)) == [b"a"]
     data = fall_behind(rig, chunks, rig.viewer(NEWS), first=0)
     assert marks(data) == [b"17"], "the oldest entry that is left"
     assert data[3] & 0x20, "the first packet marks the break"
-    assert slow.skips == 1
+    assert slow.lease.skips == 1
     assert rig.hubs.budget.used <= 3 * FRAME
 
 
@@ -307,7 +318,7 @@ def test_a_viewer_who_falls_behind_again_and_again_is_let_go() -> None:
     rig = Rig(buffer_size_per_stream=3 * FRAME)
     rig.upstreams.feed(ONE, b"a")
     slow = rig.play(NEWS)
-    assert isinstance(slow, Subscriber)
+    assert isinstance(slow, Playing)
     chunks, healthy = iter(slow), rig.viewer(NEWS)
     next(chunks)
     assert fall_behind(rig, chunks, healthy, first=0)
@@ -316,36 +327,11 @@ def test_a_viewer_who_falls_behind_again_and_again_is_let_go() -> None:
     assert rig.metrics.open("News").dropped == 1
 
 
-def test_what_a_viewer_has_room_for_reaches_it_without_its_greenlet(rig: Rig) -> None:
-    rig.upstreams.feed(ONE, b"a")
-    viewer = rig.viewer(NEWS)
-    assert viewer.next() == b"a"
-    room: list[int] = [1 << 20, 1 << 20, 200, 0]
-    taken: Queue[bytes] = Queue()
-
-    def send(data: bytes) -> bytes:
-        size = room.pop(0)
-        taken.put(data[:size])
-        return data[size:]
-
-    viewer.body.send = send
-    for mark in (b"b", b"c"):
-        rig.upstreams.feed(ONE, mark)
-        assert marks(taken.get(timeout=LIMIT)) == [mark]
-    for mark in (b"d", b"e"):  # room for a part, for nothing: the server sends what is left
-        rig.upstreams.feed(ONE, mark)
-        assert not marks(taken.get(timeout=LIMIT))
-        assert viewer.next() == mark
-    assert viewer.received.empty()
-
-
 def test_a_viewer_who_has_hung_up_is_noticed_while_the_upstream_is_silent() -> None:
     rig = Rig(stream_linger=0)
     gone = Event()
     rig.upstreams.feed(ONE, b"a")
-    body = rig.hubs.play(NEWS, None, gone.is_set)
-    assert isinstance(body, Subscriber)
-    viewer = Viewer(body)
+    viewer = rig.viewer(NEWS, gone.is_set)
     viewer.next()
     gone.set()
     assert viewer.next() is None
@@ -414,7 +400,7 @@ def test_a_slot_of_a_film_that_we_gave_up_is_used_again_only_when_the_provider_k
     rig.hubs.files._open_file = open_file
     two_of_one = Channel("film", "Film", (ONE, Stream(SOURCES[0], "http://one/2.mp4")))
     with gevent.Timeout(LIMIT):
-        rig.hubs.files.open(two_of_one, None, lambda: False).close()
+        rig.hubs.files.open(two_of_one, None, Lease()).close()
     assert asked[1] - asked[0] >= SETTLE
     rig.hubs.close()
 
@@ -448,9 +434,8 @@ def test_a_film_whose_viewer_has_hung_up_is_ended_also_where_nothing_can_be_sent
     rig.upstreams.opening = is_file
     gone, hung_up = Event(), Event()
     for _ in range(2):  # not known to be a film yet, and known
-        film = rig.hubs.play(NEWS, None, gone.is_set)
+        film = rig.hubs.start(NEWS, Lease(departed=gone.is_set, on_drop=hung_up.set))
         assert isinstance(film, OpenFile)
-        film.hang_up = hung_up.set
         gone.set()
         assert hung_up.wait(LIMIT)
         film.close()
@@ -467,7 +452,7 @@ def test_who_leaves_while_waiting_for_a_film_leaves_the_queue_and_opens_nothing(
     rig.upstreams.opening = is_file
     channel, gone = Channel("film", "Film", (ONE,)), Event()
     film = rig.play(channel)
-    waiting = gevent.spawn(rig.hubs.play, channel, "bytes=5-", gone.is_set)
+    waiting = gevent.spawn(rig.hubs.start, channel, Lease(departed=gone.is_set), "bytes=5-")
     until(lambda: rig.hubs.slots.waiting(1) == 1)
     gone.set()
     with pytest.raises(Unavailable, match="has left"):
@@ -674,16 +659,15 @@ def test_a_viewer_lost_while_its_hub_takes_over_what_was_opened_beside_costs_the
     silent: tuple[Rig, Viewer], caplog: pytest.LogCaptureFixture, leaves: bool
 ) -> None:
     rig, viewer = silent
-    lost = rig.viewer(NEWS)
-    assert lost.next() == b"a"
 
-    def fail(data: bytes) -> bytes:
+    def fail() -> bool:
         if leaves:
             lost.body.close()
-            return data
+            return False
         raise RuntimeError("a socket in no good state")
 
-    lost.body.send = fail
+    lost = rig.viewer(NEWS, serve=fail)
+    assert lost.next() == b"a"
     rig.upstreams.feed(TWO, b"b")
     assert viewer.next() == b"b"
     assert lost.next() is None
@@ -700,13 +684,15 @@ def test_a_hub_whose_last_viewer_is_lost_while_it_takes_over_lingers_on_one_slot
 ) -> None:
     rig, viewer = silent
 
-    def leave(data: bytes) -> bytes:
-        viewer.body.close()
-        return data
+    def leave() -> bool:
+        last.body.close()
+        return False
 
-    viewer.body.send = leave
+    last = rig.viewer(NEWS, serve=leave)
+    assert last.next() == b"a"
+    viewer.leave()
     rig.upstreams.feed(TWO, b"b")
-    assert viewer.next() is None
+    assert last.next() is None
     until(lambda: rig.upstreams.open_now <= 1)
     until(lambda: sum(map(rig.hubs.slots.held, SOURCES)) == rig.upstreams.open_now)
     assert rig.metrics.open("News").clients == 0
@@ -721,12 +707,10 @@ def test_a_fault_in_looking_after_one_hub_leaves_the_others_their_housekeeping(
     def broken() -> bool:
         raise RuntimeError("a descriptor in no good state")
 
-    rig.hubs.play(NEWS, None, broken)
+    rig.hubs.start(NEWS, Lease(departed=broken))
     other, gone = Channel("other", "Other", (TWO,)), Event()
     rig.upstreams.feed(TWO, b"o")
-    body = rig.hubs.play(other, None, gone.is_set)
-    assert isinstance(body, Subscriber)
-    viewer = Viewer(body)
+    viewer = rig.viewer(other, gone.is_set)
     assert viewer.next() == b"o"
     until(lambda: "news: housekeeping failed" in caplog.text)
     gone.set()
@@ -840,9 +824,7 @@ def test_the_housekeeping_goes_on_after_it_has_left_a_stream_for_what_was_opened
 ) -> None:
     gone = Event()
     quick.upstreams.feed(ONE, b"a")
-    body = quick.hubs.play(NEWS, None, gone.is_set)
-    assert isinstance(body, Subscriber)
-    viewer = Viewer(body)
+    viewer = quick.viewer(NEWS, gone.is_set)
     until(lambda: quick.upstreams.open_now == 2)
     quick.upstreams.feed(ONE, b"c")  # once more, and silent again
     quick.upstreams.feed(TWO, b"b")

@@ -15,10 +15,12 @@ from kptv.config import Config
 from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.ports import FileBody
 from kptv.restream.buffer import ChunkBuffer
+from kptv.restream.cursor import Cursor
 from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs
+from kptv.restream.lease import Lease
+from kptv.restream.playing import Playing
 from kptv.restream.slots import SETTLE, Slot
-from kptv.restream.subscriber import Subscriber
 from tests.restream.radio import Radio
 from tests.shared import shared
 
@@ -45,10 +47,10 @@ def open_file(stream: Stream, byte_range: str | None) -> FileBody:
 def watch(hubs: Hubs, channel: Channel, chunks: int) -> None:
     """A viewer who reads some chunks and leaves."""
     try:
-        body = hubs.play(channel, None, lambda: False)
+        body = hubs.start(channel, Lease())
     except Unavailable:
         return
-    assert isinstance(body, Subscriber)
+    assert isinstance(body, Playing)
     try:
         for _, _chunk in zip(range(chunks), body, strict=False):
             pass
@@ -62,7 +64,7 @@ def alive() -> dict[str, int]:
     objects = gc.get_objects()
     counts = {
         kind.__name__: sum(type(o) is kind for o in objects)
-        for kind in (Hub, ChunkBuffer, Slot, Subscriber)
+        for kind in (Hub, ChunkBuffer, Slot, Lease, Cursor)
     }
     counts["greenlets"] = sum(isinstance(o, Greenlet) and not o.dead for o in objects)
     return counts

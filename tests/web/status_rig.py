@@ -25,7 +25,8 @@ from kptv.metrics.sources import ImportState
 from kptv.pace import drive
 from kptv.ports import FileBody
 from kptv.restream.hubs import Hubs
-from kptv.restream.subscriber import Client, Subscriber
+from kptv.restream.lease import Client, Lease
+from kptv.restream.playing import Playing
 from kptv.vitals.process import Vitals
 from kptv.web.clients import Clients
 from kptv.web.page.actions import actions_blueprint, session_blueprint
@@ -128,8 +129,8 @@ class StatusRig:
             self.give(stream, MARK)
         client = Client(address, "VLC/3.0.18 LibVLC/3.0.18")
         with gevent.Timeout(LIMIT):
-            body = self.hubs.play(channel, None, lambda: False, client)
-        assert isinstance(body, Subscriber)
+            body = self.hubs.start(channel, Lease(client=client))
+        assert isinstance(body, Playing)
         received: Queue[bytes | None] = Queue()
 
         def read() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from kptv.restream.subscriber import Client, Subscriber
+from kptv.restream.lease import Client, Lease
 from kptv.web.page.events import WHOLE_EVERY, message
 from tests.web.status_rig import MARK, StatusRig
 
@@ -28,7 +28,9 @@ def test_the_page_takes_less_than_two_percent_of_a_core(rig: StatusRig) -> None:
     assert rig.play("News")() == MARK
     (hub,) = rig.hubs.all()
     client = Client("192.0.2.9", "VLC/3.0.18 LibVLC/3.0.18")
-    viewers = [Subscriber(hub, lambda: False, client) for _ in range(VIEWERS)]
+    viewers = [Lease(client=client) for _ in range(VIEWERS)]
+    for viewer in viewers:
+        hub.join(viewer)
     for _ in range(120):
         hub.measure(time.monotonic())
     message("status", rig.view.status())  # what is remembered of the texts is remembered now
@@ -40,4 +42,4 @@ def test_the_page_takes_less_than_two_percent_of_a_core(rig: StatusRig) -> None:
     spent = time.process_time() - begun
     assert spent / WHOLE_EVERY < SHARE
     for viewer in viewers:
-        viewer.close()
+        hub.leave(viewer, time.monotonic())

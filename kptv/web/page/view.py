@@ -24,7 +24,8 @@ from kptv.pace import Pace
 from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Event
-from kptv.restream.subscriber import Subscriber
+from kptv.restream.lease import Lease
+from kptv.vitals.meter import Meter
 from kptv.web.clients import Clients, app_of
 from kptv.web.state import StateReader
 
@@ -103,7 +104,7 @@ class View:
             "hubs": [
                 {
                     "hub": hub.number,
-                    "viewers": len(hub.subscribers),
+                    "viewers": hub.viewers,
                     "bit_rate": round(hub.meter.bit_rate()),
                     "buffer_bytes": hub.buffer.size,
                     "sent_bytes": hub.counters.bytes_sent,
@@ -121,7 +122,7 @@ class View:
                     hub.number,
                     hub.state,
                     hub.source_number,
-                    len(hub.subscribers),
+                    hub.viewers,
                     len(hub.chronicle.history),
                 )
                 for hub in self.hubs.all()
@@ -146,7 +147,7 @@ class View:
     def hub(self, hub: Hub, now: float) -> Json:
         """A channel that plays."""
         counters = hub.counters
-        watching = nlargest(MOST_WATCHING, hub.subscribers, key=_trouble_of)
+        watching = nlargest(MOST_WATCHING, filter(_watches, hub.leases), key=_trouble_of)
         return {
             "hub": hub.number,
             "id": hub.channel.slug,
@@ -162,8 +163,8 @@ class View:
             "sent_bytes": counters.bytes_sent,
             "skips": counters.skips,
             "failovers": sum(counters.failovers.values()),
-            "viewers": len(hub.subscribers),
-            "watching": [_viewer(viewer, now) for viewer in sorted(watching, key=_joined)],
+            "viewers": hub.viewers,
+            "watching": [_viewer(lease, hub.meter, now) for lease in sorted(watching, key=_joined)],
             "candidates": [self._candidate(c, now) for c in hub.candidates(now)],
             "history": [self.event(event) for event in hub.chronicle.history],
         }
@@ -245,28 +246,32 @@ def line_of(line: Line) -> Json:
     return asdict(line)
 
 
-def _viewer(viewer: Subscriber, now: float) -> Json:
+def _viewer(lease: Lease, meter: Meter, now: float) -> Json:
     return {
-        "viewer": viewer.number,
-        "address": viewer.client.address,
-        "app": app_of(viewer.client.agent),
-        "joined": _unix(viewer.joined_at, now),
-        "behind": round(viewer.behind(now), 1),
-        "received_bytes": viewer.received,
-        "skips": viewer.skips,
+        "viewer": lease.number,
+        "address": lease.client.address,
+        "app": app_of(lease.client.agent),
+        "joined": _unix(lease.since, now),
+        "behind": round(0.0 if lease.place is None else meter.behind(lease.place, now), 1),
+        "received_bytes": lease.received,
+        "skips": lease.skips,
     }
 
 
-def _trouble_of(viewer: Subscriber) -> tuple[int, float]:
-    return viewer.skips, -viewer.joined_at
+def _watches(lease: Lease) -> bool:
+    return lease.is_viewer
+
+
+def _trouble_of(lease: Lease) -> tuple[int, float]:
+    return lease.skips, -lease.since
 
 
 def _since(rest: Rest) -> float:
     return rest.since
 
 
-def _joined(viewer: Subscriber) -> float:
-    return viewer.joined_at
+def _joined(lease: Lease) -> float:
+    return lease.since
 
 
 def _unix(moment: float | None, now: float) -> float | None:

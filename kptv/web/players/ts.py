@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import select
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
-from gevent.monkey import get_original
 from werkzeug.routing import PathConverter
 
 from kptv.channels.catalog import Catalog
@@ -19,12 +16,14 @@ from kptv.channels.served import STREAM_PATH
 from kptv.errors import Unavailable
 from kptv.restream.files import OpenFile
 from kptv.restream.hubs import Hubs
-from kptv.restream.subscriber import Client, Subscriber
+from kptv.restream.lease import Client
+from kptv.restream.playing import Playing
 from kptv.web.clients import Clients
 from kptv.web.endless import endless, unframed
 from kptv.web.lines import line
+from kptv.web.players.delivery import Delivery, lease_of, sender_of, tune
 from kptv.web.players.links import Ambiguous, meant, without_playlist
-from kptv.web.sockets import VIEWERS_LEAVE, are_scarce, hang_up_of
+from kptv.web.sockets import VIEWERS_LEAVE, are_scarce
 
 # What every stream answer says: live, not to be kept or held back by a proxy, for any web player.
 STREAM_HEADERS = {
@@ -35,10 +34,6 @@ STREAM_HEADERS = {
 }
 _FILE_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
 _MOST_LINKS = 3  # that an answer names
-UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)
-_TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
-_POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)
-_poll = get_original("select", "poll")  # asks the kernel only; gevent's own would switch
 
 
 def stream_blueprint(
@@ -100,23 +95,18 @@ def _links_of(channels: Sequence[Channel]) -> str:
 
 def _play(hubs: Hubs, channel: Channel, client: Client) -> Response:
     connection = request.environ.get("gunicorn.socket")
+    lease = lease_of(connection, client)
     try:
-        body = hubs.play(
-            channel,
-            request.headers.get("Range"),
-            _departure_of(connection),
-            client,
-        )
+        played = hubs.start(channel, lease, request.headers.get("Range"))
     except Unavailable as unavailable:
         return line(503, f"{channel.name}: {unavailable}.", unavailable.retry_after)
     try:
         if connection is not None:
-            _tune(connection)
-            _connect(body, connection)
+            tune(connection)
         # The body itself goes to gunicorn, which closes it on every path from here on.
-        return _answer(body)
+        return _live(played, connection) if isinstance(played, Playing) else _film(played)
     except BaseException:  # a socket that is gone, a header that cannot be sent
-        body.close()
+        played.close()
         raise
 
 
@@ -133,46 +123,16 @@ def _head(file_headers: Mapping[str, str] | None) -> Response:
     return response
 
 
-def _answer(body: Subscriber | OpenFile) -> Response:
-    if isinstance(body, Subscriber):
-        response = Response(headers=STREAM_HEADERS, direct_passthrough=True)
-    else:
-        headers = {**body.headers, **_FILE_HEADERS}
-        response = Response(status=body.status, headers=headers, direct_passthrough=True)
-    response.response = body
+def _live(playing: Playing, connection: Any) -> Response:
+    # Later versions are chunked: the server does that.
+    direct = connection is not None and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
+    response = Response(headers=STREAM_HEADERS, direct_passthrough=True)
+    response.response = Delivery(playing, sender_of(connection) if direct else None)
     return response
 
 
-def _tune(connection: Any) -> None:
-    """A viewer's socket: little memory while it is slow."""
-    if connection.family in (socket.AF_INET, socket.AF_INET6):
-        connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
-
-
-def _connect(body: Subscriber | OpenFile, connection: Any) -> None:
-    body.hang_up = hang_up_of(connection)
-    # Later versions are chunked: the server does that.
-    if isinstance(body, Subscriber) and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
-        body.send = _sender_of(connection)
-
-
-def _departure_of(connection: Any) -> Callable[[], bool]:
-    """A question that is answered without waiting: has this viewer hung up?"""
-    if connection is None:  # not under gunicorn
-        return lambda: False
-    poll = _poll()
-    poll.register(connection.fileno(), _POLLRDHUP)
-    return lambda: bool(poll.poll(0))
-
-
-def _sender_of(connection: Any) -> Callable[[bytes], bytes]:
-    """What hands bytes to this viewer without waiting and gives back those it has no room for."""
-
-    def send(data: bytes) -> bytes:
-        try:
-            sent: int = connection.send(data, timeout=0.0)
-        except OSError:  # no room; or gone, and then the server's own write will meet that
-            return data
-        return data[sent:]
-
-    return send
+def _film(film: OpenFile) -> Response:
+    headers = {**film.headers, **_FILE_HEADERS}
+    response = Response(status=film.status, headers=headers, direct_passthrough=True)
+    response.response = film
+    return response

@@ -1,0 +1,66 @@
+"""A channel that plays, in the hands of whoever asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic
+
+import gevent
+
+from kptv.restream.audience import Serve, run_itself
+from kptv.restream.cursor import Cursor
+from kptv.restream.hub import Hub
+from kptv.restream.lease import Lease
+
+BURST = 512 * 1024  # bytes read before others get a turn, if nothing that reads them waits
+
+
+class Playing:
+    """A channel with media, held by a lease until ``close`` (may come twice).
+
+    A reader follows ``cursor``; what needs no place in the buffer leaves that alone.
+    """
+
+    def __init__(self, hub: Hub, lease: Lease, join_buffer: float) -> None:
+        self.hub = hub
+        self.lease = lease
+        self.cursor = Cursor(hub.buffer, lease, hub.counters, join_buffer)
+
+    def __repr__(self) -> str:
+        return f"<Playing {self.hub!r} {self.lease!r}>"
+
+    @property
+    def over(self) -> bool:
+        """No more media will come, or it is not wanted any more."""
+        return self.hub.ended or self.lease.dropped
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.read()
+
+    def read(self, serve: Serve = run_itself) -> Iterator[bytes]:
+        """All that comes from the cursor on, waited for, until the channel ends.
+
+        ``serve`` may take from the cursor while this waits (see Audience.wait).
+        """
+        lease, cursor, sent = self.lease, self.cursor, 0
+        while not lease.dropped:
+            if data := cursor.take():
+                yield data
+                sent += len(data)
+                if sent >= BURST:
+                    sent = 0
+                    gevent.sleep(0)
+            elif self.over:
+                return
+            else:
+                sent = 0
+                self.wait(serve)
+
+    def wait(self, serve: Serve = run_itself) -> None:
+        """Switch until there is more, or this is over; ``serve`` as for Audience.wait."""
+        self.hub.audience.wait(self.lease, serve)
+
+    def close(self) -> None:
+        """Hold the channel no more."""
+        self.lease.dropped = True
+        self.hub.leave(self.lease, monotonic())

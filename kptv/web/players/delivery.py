@@ -1,0 +1,98 @@
+"""What plays, handed to a viewer's socket."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from gevent.monkey import get_original
+
+from kptv.restream.lease import Client, Lease
+from kptv.restream.playing import Playing
+from kptv.web.sockets import hang_up_of
+
+UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)
+_TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
+_POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)
+_poll = get_original("select", "poll")  # asks the kernel only; gevent's own would switch
+
+Send = Callable[[bytes], bytes]
+
+
+class Delivery:
+    """A body: iterate for the chunks, ``close`` when the viewer has left (may come twice).
+
+    A socket has room for a chunk most of the time. The way over the greenlet and the server costs
+    more than all the rest then, so chunks are sent from the event loop, and the server gets only
+    what the socket has no room for.
+    """
+
+    __slots__ = ("_begun", "_playing", "_send")
+
+    def __init__(self, playing: Playing, send: Send | None = None) -> None:
+        """``send`` hands over, without waiting, what there is room for, and gives back the rest.
+
+        None: the server sends everything.
+        """
+        self._playing = playing
+        self._send = send
+        self._begun = False  # the server has sent the headers and the first data itself
+
+    def __repr__(self) -> str:
+        return f"<Delivery of {self._playing!r}>"
+
+    def __iter__(self) -> Iterator[bytes]:
+        for data in self._playing.read(self._push):
+            yield data
+            self._begun = True
+
+    def close(self) -> None:
+        """Hold the channel no more."""
+        self._playing.close()
+
+    def _push(self) -> bool:
+        """Serve the viewer while its greenlet waits; False: that has to run itself."""
+        playing, send = self._playing, self._send
+        if send is None or not self._begun or playing.lease.dropped or playing.hub.ended:
+            return False
+        take = playing.cursor.take
+        while data := take():
+            if rest := send(data):
+                playing.cursor.put_back(rest)
+                return False
+        return True
+
+
+def lease_of(connection: Any, client: Client) -> Lease:
+    """The lease of who asks over ``connection``, a socket of gunicorn's; None: there is none."""
+    if connection is None:
+        return Lease(client=client)
+    return Lease(client=client, departed=_departure_of(connection), on_drop=hang_up_of(connection))
+
+
+def tune(connection: Any) -> None:
+    """Let a viewer's socket take little memory while it is slow."""
+    if connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
+
+
+def sender_of(connection: Any) -> Send:
+    """What hands bytes to this viewer without waiting and gives back those it has no room for."""
+
+    def send(data: bytes) -> bytes:
+        try:
+            sent: int = connection.send(data, timeout=0.0)
+        except OSError:  # no room; or gone, and then the server's own write will meet that
+            return data
+        return data[sent:]
+
+    return send
+
+
+def _departure_of(connection: Any) -> Callable[[], bool]:
+    """A question that is answered without waiting: has this viewer hung up?"""
+    poll = _poll()
+    poll.register(connection.fileno(), _POLLRDHUP)
+    return lambda: bool(poll.poll(0))
