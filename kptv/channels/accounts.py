@@ -1,8 +1,8 @@
 """Where in the paths of URLs an account stands, and which part of it a list's links share.
 
-Panels make ``http://panel/live/USER/PASS/123.ts``; others put one token before the id. Folders that
-the links of one list share before their ids are the account if they look like one: ``/hls/news/``
-is shared as well. In doubt they are not: a logo in the folder of a stream must not be lost.
+Panels make ``http://panel/live/USER/PASS/123.ts``; others put one token before the id. If all links
+of a list have the same folders before their ids, these are the account if they look like one:
+``/hls/news/`` may be shared too. In doubt they are not: a logo in such a folder must not be lost.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import takewhile
 Login = tuple[str, str]  # user and password
 
 _SHORTEST_TOKEN = 6  # letters
-# Parts of a path that are no user: panels and packagers begin paths with them.
+# Parts of a path that are never a user: panels and packagers begin paths with them.
 KINDS = frozenset(("live", "movie", "movies", "series", "timeshift"))
 _BEGINNINGS = (
     "api assets cdn ch channel channels content dash files get hls http lists m3u m3u_plus media"
@@ -36,7 +36,7 @@ _TOKEN = re.compile(r"(?=[^0-9]*+[0-9])[A-Za-z0-9_~=-]++")
 
 
 def tokens_shared(paths: Sequence[tuple[Sequence[str], int]]) -> set[str]:
-    """The tokens that a host's paths share before their ids; each path comes with its count."""
+    """The tokens that the paths of a host share before their ids; each comes with its count."""
     if sum(count for _, count in paths) == 1:
         name, folders = id_and_folders(paths[0][0])
         return set(filter(is_token, folders[-1:])) if _NUMBER.fullmatch(name) else set()
@@ -46,7 +46,7 @@ def tokens_shared(paths: Sequence[tuple[Sequence[str], int]]) -> set[str]:
 
 
 def id_and_folders(parts: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """The part of a path that names the stream, and those before it."""
+    """The part of a path that names the stream, and the parts before it."""
     end = len(parts) - 1
     while end > 0 and _PACKAGED.fullmatch(parts[end]):
         end -= 1
@@ -54,7 +54,7 @@ def id_and_folders(parts: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def without_structure(folders: Sequence[str]) -> Sequence[str]:
-    """``folders`` without the words that follow a login in the URLs of lists."""
+    """``folders`` without the words that follow a login in the URL of a list."""
     end = len(folders)
     while end and folders[end - 1].lower() in _STRUCTURE:
         end -= 1
@@ -62,9 +62,9 @@ def without_structure(folders: Sequence[str]) -> Sequence[str]:
 
 
 def login_before(name: str, folders: Sequence[str], *, shared: bool) -> set[Login]:
-    """User and password, if panels put such ``folders`` before an id.
+    """User and password, if ``folders`` before an id look as panels write them.
 
-    ``shared``: several links have them.
+    ``shared``: several links have these folders.
     """
     is_panel = len(folders) > 2 and folders[0].lower() in KINDS
     while len(folders) > 2 and folders[0].lower() in _STRUCTURE:
@@ -81,7 +81,7 @@ def login_before(name: str, folders: Sequence[str], *, shared: bool) -> set[Logi
 
 
 def is_token(part: str) -> bool:
-    """Whether it looks made by a machine, or for a password: neither a word nor a number."""
+    """Whether a machine made it, or somebody as a password: it is neither a word nor a number."""
     return (
         len(part) >= _SHORTEST_TOKEN
         and not part.isdigit()

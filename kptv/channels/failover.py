@@ -1,12 +1,12 @@
 """Which stream of a channel to try next, and when. Pure: told the time, no I/O.
 
-Theory of operation. ``Failover`` is one channel being played; what is against a stream over all
-channels is ``Health``'s. Each stream has a time before which it is not opened again, counted from
-when it was last opened: 1 s after it gave media, RETRY_DELAY after it gave none, doubling each time
-it gives none again. So a stream that was not tried yet may be tried at once, one that played for a
-while and broke may too, and one that is refused must wait. Candidates are taken in a circle that
-starts after the last one tried. A channel that has not yet shown anything (a cold start) is given
-up after 20 s or MAX_RETRIES rounds; one that has, when STREAM_GIVE_UP has passed without media.
+Theory of operation. A ``Failover`` belongs to one channel being played; ``Health`` knows what is
+against a stream over all channels. Each stream has a time before which it is not opened again,
+counted from its last opening: 1 s if it gave media, RETRY_DELAY if it gave none, doubling each time
+it gives none again. So a stream that was never tried may be tried at once, as may one that broke
+after it had played for a while; a stream that is refused must wait. Candidates are taken in a
+circle that starts after the last one tried. A channel that has not shown anything yet (a cold
+start) is given up after 20 s or MAX_RETRIES rounds, any other after STREAM_GIVE_UP without media.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from kptv.channels.health import Health, Policy, Standing
 from kptv.channels.model import Stream, StreamKey
 from kptv.errors import Reason, UpstreamError
 
-COLD_START = 20.0  # seconds until a viewer who has seen nothing is told 503
-SHORTEST_TIMEOUT = 5.0  # that a candidate has of these, however many; slow panels need 3
+COLD_START = 20.0  # seconds until a viewer without any media gets a 503
+SHORTEST_TIMEOUT = 5.0  # seconds of these that each candidate gets; slow panels need 3
 SLOT_WAIT = 10.0  # seconds that a viewer waits for a slot of a full source
-TRUSTED_AFTER = 10.0  # seconds of good media: its end is no failure in a row, nor those before
-REOPEN_DELAY = 1.0  # seconds from one opening to the next of a stream that gives media
+TRUSTED_AFTER = (
+    10.0  # seconds of good media: then its end is no failure, and earlier ones are forgotten
+)
+REOPEN_DELAY = 1.0  # seconds between two openings of a stream that gives media
 LONGEST_RETRY_DELAY = 60.0
 
-# How what plays ends, if it is no rubbish: better than nothing, where there is nothing else.
+# How a stream of good media ends: it may fail so again and again, and is better than nothing.
 _BREAKS = frozenset((Reason.STALLED, Reason.ENDED, Reason.RESET, Reason.DRIP))
 
 
@@ -39,15 +41,15 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to open before ``until``, unless a slot for one of ``streams`` gets free."""
+    """Open nothing before ``until``, unless a slot for one of ``streams`` gets free."""
 
     until: float
-    streams: tuple[Stream, ...] = ()  # could be opened now, were their sources not full
+    streams: tuple[Stream, ...] = ()  # to be opened now, but their sources are full
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Nothing can be played; it may be worth asking again in ``retry_after`` seconds."""
+    """Nothing can be played; the viewer may ask again in ``retry_after`` seconds."""
 
     message: str
     retry_after: float
@@ -58,13 +60,13 @@ Step = Try | Wait | GiveUp
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A stream of a channel, and why it is not the one that plays."""
+    """A stream of a channel, and why another one plays."""
 
     stream: Stream
     standing: Standing
     until: float | None = None  # when it may be tried again
     failures: int = 0  # in a row
-    error: UpstreamError | None = None  # its last
+    error: UpstreamError | None = None  # the last one
     failed_at: float | None = None
 
 
@@ -87,7 +89,7 @@ class _Run:
 
 
 class Failover:
-    """The candidates of one channel being played: asked for the next step, told what came of it."""
+    """The candidates of one channel being played: says what to do next, and is told how it went."""
 
     def __init__(
         self,
@@ -97,7 +99,7 @@ class Failover:
         now: float,
         jitter: Callable[[], float],
     ) -> None:
-        """``jitter`` gives a factor about 1 for each delay, so that hubs do not march in step."""
+        """``jitter`` gives a factor near 1 for each delay, so that hubs do not retry in step."""
         self._streams = tuple(streams)
         self._health = health
         self._policy = policy
@@ -108,17 +110,17 @@ class Failover:
         self._deadline = now + COLD_START
         self._cold = True
         self._full_since: float | None = None
-        self._wanted: int | None = None  # the source that somebody asked for
+        self._wanted: int | None = None  # number of the source that somebody asked for
 
     def __repr__(self) -> str:
         return f"<Failover streams={len(self._streams)} cold={self._cold}>"
 
     def replace(self, streams: Sequence[Stream]) -> None:
-        """Take the candidates of a new import; what is open is not touched."""
+        """Take the candidates of a new import; the open stream stays open."""
         self._streams = tuple(streams)
 
     def prefer(self, number: int) -> None:
-        """Try the source with this number next, whatever was against its streams."""
+        """Try the source with this number next, and forget what was against its streams."""
         self._wanted = number
         for stream in self._streams:
             if stream.source.number == number:
@@ -159,24 +161,24 @@ class Failover:
         return self._wait_or_give_up(later, now)
 
     def opened(self, stream: Stream, now: float) -> None:
-        """A slot was had and ``stream`` is being opened."""
+        """Record that ``stream``, for which there was a slot, is being opened."""
         self._last = stream
         self._wanted = None
         self._full_since = None
         self._run = _Run(stream, now)
 
     def started(self, now: float) -> None:
-        """The first media of what was opened has come."""
+        """Record that the open stream has given its first media."""
         assert self._run is not None
         self._run = _Run(self._run.stream, self._run.opened_at, now)
         self._cold = False
         self._health.answered(self._run.stream)
 
     def failed(self, error: UpstreamError, now: float, last_media: float, busy: bool) -> str:
-        """What was opened has ended; gives what follows from that, for the log ("" : nothing).
+        """Record that the open stream has failed, and return a note for the log, maybe empty.
 
-        ``last_media`` is when it last gave media; ``busy``: other connections to its source
-        were open, so that a 403 or 503 most likely means their number.
+        ``last_media`` is when it last gave media. ``busy``: other connections to its source
+        were open, so a 403 or 503 most likely means that there were too many.
         """
         run, self._run = self._run, None
         assert run is not None
@@ -189,7 +191,7 @@ class Failover:
         return self._blame(run, error, now, busy)
 
     def spare(self, now: float, full: Collection[int]) -> Stream | None:
-        """Another stream than the one that is open, that could be opened beside it now."""
+        """A stream that could be opened now beside the open one, if there is one."""
         for stream in self._circle():
             is_open = self._run is not None and stream.key == self._run.stream.key
             if not is_open and self._ready_at(stream) <= now and stream.source.number not in full:
@@ -199,7 +201,7 @@ class Failover:
     def spare_failed(
         self, stream: Stream, error: UpstreamError, opened_at: float, now: float, busy: bool
     ) -> str:
-        """A ``spare`` that was opened at ``opened_at`` gave no media; else as ``failed``."""
+        """As ``failed``, for a ``spare`` that was opened at ``opened_at`` and gave no media."""
         return self._blame(_Run(stream, opened_at), error, now, busy)
 
     def _blame(self, run: _Run, error: UpstreamError, now: float, busy: bool) -> str:
@@ -219,20 +221,23 @@ class Failover:
         return "stream blocked" if self._health.fail(run.stream, now, may_block=may_block) else ""
 
     def _has_other(self, stream: Stream, now: float) -> bool:
-        """Whether a candidate is left if this one is blocked."""
+        """Whether a candidate is left if ``stream`` is blocked."""
         others = (other for other in self._streams if other.key != stream.key)
         return any(self._health.standing(s, now)[0] is not Standing.BLOCKED for s in others)
 
     def stopped(self, now: float) -> None:
-        """What was opened is given up although it works (no viewer is left)."""
+        """Record that the open stream was closed although it works: by us, for whatever reason."""
         run, self._run = self._run, None
         if run and run.started_at is not None:
-            self._deadline = now + self._policy.give_up  # it may be another's turn: see prefer
+            self._deadline = now + self._policy.give_up  # somebody may want another one: see prefer
             if now - run.started_at >= TRUSTED_AFTER:
                 self._health.trust(run.stream)
 
     def lost(self, now: float) -> None:
-        """The slot of the open stream was lost: blame nothing, but do not reopen it in a loop."""
+        """Record that the open stream's slot was lost: nothing failed.
+
+        Yet the stream is not opened again at once: its slot could be lost in a loop.
+        """
         run = self._run
         self.stopped(now)
         if run is not None:
@@ -241,7 +246,7 @@ class Failover:
             attempts.not_before = max(attempts.not_before, run.opened_at + pause)
 
     def _circle(self) -> tuple[Stream, ...]:
-        """The candidates, from the one after the last that was tried; first what is wanted."""
+        """The candidates in a circle after the last one tried; those that are wanted come first."""
         keys = [s.key for s in self._streams]
         start = keys.index(self._last.key) + 1 if self._last and self._last.key in keys else 0
         circle = self._streams[start:] + self._streams[:start]
@@ -254,15 +259,15 @@ class Failover:
         return max(self._health.ready_at(stream), attempts.not_before if attempts else 0.0)
 
     def _is_spent(self, stream: Stream) -> bool:
-        """A cold start tries each stream once and then MAX_RETRIES times again."""
+        """Whether a cold start has tried it once and MAX_RETRIES times again."""
         attempts = self._attempts.get(stream.key)
         return self._cold and attempts is not None and attempts.failures > self._policy.max_retries
 
     def timeout(self, now: float) -> float:
         """Seconds within which a stream that is opened now must give media.
 
-        The candidates that were not tried yet share what is left of a cold start: two that hang
-        must not use it up before a third that works has had its turn.
+        In a cold start, the candidates that were not tried yet share the time that is left: two
+        that hang must not use it up before a third one, which works, has its turn.
         """
         timeout = self._policy.stream_timeout
         if not self._cold:
@@ -292,7 +297,10 @@ class Failover:
         return GiveUp("no source of this channel works at the moment", max(soon, 1.0))
 
     def _asked(self, later: float) -> float:
-        """``later``, or when the first stream may be tried in which all is done as it was asked."""
+        """When the first stream may be tried if all rests last as long as they were asked for.
+
+        ``later`` at the earliest.
+        """
         asked = (
             max(self._ready_at(s), self._health.asked_until(s))
             for s in self._streams

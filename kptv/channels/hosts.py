@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_COUNTED = 256  # hosts at once; a list may name another one in each of 500,000 links
-_REMEMBERED = 1024  # beginnings of links whose host is known: most links of a list begin alike
+_COUNTED = 256  # hosts at once; each of 500,000 links may name another one
+_REMEMBERED = 1024  # beginnings of links, with their hosts: most links of a list begin alike
 _STANDARD_PORTS = (":80", ":443")
 
 
 def host_of(url: str) -> str:
-    """The host of a URL in lower case, with its port unless that goes without saying.
+    """The host of a URL in lower case, with its port unless that is a standard one.
 
-    Another port is another server: behind one address there may be several.
+    The port counts since several servers may share an address.
     """
     rest = url.partition("://")[2]
     for end in "/?#\\":
@@ -26,8 +26,8 @@ def host_of(url: str) -> str:
 class HostCount:
     """Finds the host of more than half of all links in one pass, in little memory and time.
 
-    By Misra and Gries (1982): when too many hosts are counted, each loses one together with the
-    newcomer. A host so loses one link in ``_COUNTED`` at most.
+    By Misra and Gries (1982): if too many hosts are counted, the newcomer is dropped and each
+    other one loses a link. In that way a host loses at most one link in ``_COUNTED``.
     """
 
     def __init__(self) -> None:
@@ -39,9 +39,9 @@ class HostCount:
         return f"<HostCount links={self._links}>"
 
     def add(self, urls: Iterable[str]) -> None:
-        """Some more links."""
+        """Count some more links."""
         for url in urls:
-            end = url.find("/", 8)  # behind the host, where it begins with http(s)://
+            end = url.find("/", 8)  # behind the host, if the link begins with http(s)://
             start = url[:end] if end >= 0 else url
             host = self._known.get(start)
             if host is None:
@@ -54,14 +54,14 @@ class HostCount:
 
     @property
     def most(self) -> str:
-        """The host of more than half of the links; empty where there is none."""
+        """The host of more than half of the links; empty if there is none."""
         counts = self._counts.items()
         host, count = max(counts, key=lambda item: item[1], default=("", 0))
         return host if 2 * (count + self._lost) > self._links else ""
 
     def _learn(self, start: str, url: str) -> str:
         host = host_of(url)
-        if host and host_of(start) == host:  # else the slash was one of a longer scheme's
+        if host and host_of(start) == host:  # else the slash belongs to a longer scheme
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[start] = host

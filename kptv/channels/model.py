@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kptv.channels.hosts import host_of
 
-StreamKey = tuple[int, str]  # of a stream: source number, URL
+StreamKey = tuple[int, str]  # source number, URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,41 +18,41 @@ class Source:
     url: str = field(repr=False)  # a secret: holds user and password
     max_connections: int  # 0: no limit
     host: str | None = field(default=None, repr=False, compare=False)
-    """Where most links of its list lead; empty: to many; None: not imported yet. A secret."""
+    """The host that most links of its list lead to, or ""; None before an import. A secret."""
 
     @property
     def tag(self) -> str:
-        """What logs and metrics call it: stable, and tells nothing of the URL."""
+        """Its name in logs and metrics: stable, and without anything from the URL."""
         return f"source-{self.number}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
-    """One source's offer of a channel. The same offer after a re-import is equal to it.
+    """One source's offer of a channel. It equals the same offer after the next import.
 
-    The catalog keeps entries packed and makes these values when asked, so they may be plain.
+    The catalog keeps entries packed and makes these values only when asked for them.
     """
 
     source: Source
     url: str = field(repr=False)  # a secret: holds user and password
     name: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)  # keys in lower case
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # to be sent with requests
-    program: int = 0  # which of its programmes is played, by number; 0: any
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # sent with requests
+    program: int = 0  # number of the programme to play; 0: any
 
     @property
     def key(self) -> StreamKey:
-        """What it is known by, over re-imports: its source's number and its URL (a secret)."""
+        """Its identity over imports: its source's number and its URL (a secret)."""
         return self.source.number, self.url
 
     @property
     def label(self) -> str:
-        """What the log calls it."""
+        """Its name in the log."""
         return f"{self.name or 'stream'}: {self.source.tag}"
 
     @property
     def other_host(self) -> str:
-        """Its host, unless most links of its source lead there, or it is not known; then empty."""
+        """Its host; empty if most links of its source lead there, or before an import."""
         if self.source.host is None:
             return ""
         host = host_of(self.url)
@@ -67,7 +67,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """What a viewer picks: streams of one name, the one to be tried first at the front."""
+    """What a viewer picks: streams of one name, in the order in which they are tried."""
 
     slug: str
     name: str

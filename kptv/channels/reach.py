@@ -1,8 +1,8 @@
 """Where a provider's list may lead this proxy: never into the operator's own network uninvited.
 
-A channel list is somebody else's text, and so are the redirects and playlists behind it. Whoever
-writes it could have this proxy fetch what only this proxy can reach: a router's page, a camera, the
-keys of a cloud machine. So a private address is connected to only for a list that lies there too.
+Others write the channel list, and the redirects and playlists behind it. They could make this
+proxy fetch what only this proxy can reach: a router's page, a camera, the keys of a cloud machine.
+So we connect to a private address only if the list itself has one.
 Pure: told the address that is connected to, looks nothing up.
 """
 
@@ -21,9 +21,9 @@ from kptv.channels.model import Stream
 Address = IPv4Address | IPv6Address
 T = TypeVar("T")
 
-MOST_SERVERS = 32  # that one stream's media may lie on, as far as they are looked at
+MOST_SERVERS = 32  # servers of one stream's media that are looked at
 _LONGEST_MANIFEST = 1024**2  # bytes
-# Where a DASH manifest names addresses (ISO/IEC 23009-1, 5.6, 5.3.9): not those of its schemas.
+# Where a DASH manifest names addresses of media (ISO/IEC 23009-1, 5.6, 5.3.9), not of schemas.
 _ADDRESS = re.compile(
     rb"(?:<(?:BaseURL|Location)(?:\s[^>]{0,500}+)?>"
     rb"|\b(?:media|initialization|sourceURL|index|href)\s{0,9}+=\s{0,9}+[\"'])"
@@ -31,7 +31,7 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 
-# Reachable from this network only (RFC 6890, 1918, 6598, 4193, 4291), or by nobody else.
+# Reachable only from this network or machine (RFC 6890, 1918, 6598, 4193, 4291).
 _PRIVATE = tuple(
     ip_network(text)
     for text in (
@@ -51,7 +51,7 @@ _PRIVATE = tuple(
         "fec0::/10",
     )
 )
-# Where clouds hand out a machine's keys: no stream was ever there.
+# Where clouds hand out a machine's keys. No stream is ever there.
 _METADATA = frozenset(
     map(
         ip_address,
@@ -72,7 +72,7 @@ _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))  # RFC 605
 
 
 class Private(StrEnum):
-    """What ALLOW_PRIVATE_UPSTREAMS says."""
+    """The setting ALLOW_PRIVATE_UPSTREAMS."""
 
     AUTO = "auto"  # for lists that are private themselves
     ALWAYS = "true"
@@ -80,7 +80,7 @@ class Private(StrEnum):
 
 
 def is_private(address: Address) -> bool:
-    """Whether only this network reaches ``address``. Multicast is not private: it is television."""
+    """Whether only this network reaches ``address``. Multicast, which carries IPTV, is public."""
     inner = _inside(address)
     return any(inner in network for network in _PRIVATE)
 
@@ -91,7 +91,7 @@ def is_metadata(address: Address) -> bool:
 
 
 def refusal(address: Address, policy: Private, *, list_is_private: bool) -> str:
-    """Why ``address`` must not be connected to, for the log; empty where it may."""
+    """Why ``address`` must not be connected to, for the log; empty if it may."""
     if is_metadata(address):
         return "leads to a cloud's metadata service"
     if not is_private(address) or policy is Private.ALWAYS:
@@ -110,14 +110,14 @@ def parse_address(text: str) -> Address | None:
         return None
 
 
-# What a request says of us and of what it wants; all else is between an entry and its own host.
+# Headers that any server may see. All others are meant for the host of the entry's link.
 _TRAVELLING = frozenset(
     ("user-agent", "referer", "origin", "range", "connection", "if-none-match", "if-modified-since")
 )
 
 
 def travelling(headers: Mapping[str, T]) -> dict[str, T]:
-    """Those headers of a request that may go on to another host than the link's own."""
+    """The headers of a request that may go to another host than the link's own."""
     return {
         name: value
         for name, value in headers.items()
@@ -126,7 +126,7 @@ def travelling(headers: Mapping[str, T]) -> dict[str, T]:
 
 
 def headers_for(stream: Stream, *urls: str) -> Mapping[str, str]:
-    """The headers of a stream's entry that go with requests of ``urls``."""
+    """The headers of a stream's entry that are sent with requests for ``urls``."""
     home = host_name(stream.url)
     if all(host_name(url) == home for url in urls):
         return stream.headers
@@ -134,7 +134,7 @@ def headers_for(stream: Stream, *urls: str) -> Mapping[str, str]:
 
 
 def one_a_server(urls: Iterable[str]) -> list[str]:
-    """The first of ``urls`` on each server, MOST_SERVERS at most."""
+    """One URL per server, the first of ``urls``; MOST_SERVERS at most."""
     found: dict[str, str] = {}
     for url in urls:
         found.setdefault(host_of(url), url)
@@ -144,13 +144,13 @@ def one_a_server(urls: Iterable[str]) -> list[str]:
 
 
 def addresses_in(manifest: bytes) -> list[str]:
-    """Absolute addresses that a DASH manifest names, one a server."""
+    """Absolute addresses that a DASH manifest names, one per server."""
     found = _ADDRESS.finditer(manifest[:_LONGEST_MANIFEST])
     return one_a_server(match[1].decode("latin-1") for match in found)
 
 
 def host_name(url: str) -> str:
-    """The host of a URL without its port, in lower case; empty where there is none."""
+    """The host of a URL without its port, in lower case; empty if there is none."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -158,7 +158,7 @@ def host_name(url: str) -> str:
 
 
 def _inside(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for, else itself."""
+    """The IPv4 address that an IPv6 one stands for, else the address itself."""
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped is not None:

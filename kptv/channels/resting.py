@@ -1,11 +1,11 @@
-"""Who is left alone, until when and why: streams, hosts and accounts that refused us. Pure.
+"""Streams, hosts and accounts that are left alone for a while because they refused us. Pure.
 
-Theory of operation. What one address says counts for that address. A stream that asks for a pause
-(Retry-After) rests. An answer that means "too many connections" is the account's where most links
-of the list lead to that host, else that host's. A 403 or 503 means the same only while another
-connection to the account is open, or when several streams say so at the same time. An account and
-a host are looked at again after a minute, however long they ask for: one answer may be wrong, and
-everything behind it would be closed.
+Theory of operation. An answer counts for the address that gave it. A stream that asks for a pause
+(Retry-After) rests. "Too many connections" concerns the account if most links of the list lead to
+the host that said so, else only that host. A 403 or 503 means the same, but only while another
+connection to the account is open, or if several streams say so at the same time. An account or a
+host is tried again after a minute, however long a rest it asked for: a single wrong answer would
+otherwise close everything behind it.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from enum import StrEnum
 from kptv.channels.model import Source, Stream, StreamKey
 from kptv.errors import RATE_LIMITS, Reason, UpstreamError
 
-FIRST_REST, LONGEST_REST = 5.0, 60.0  # seconds, doubling, where no time is named
+FIRST_REST, LONGEST_REST = 5.0, 60.0  # seconds, doubling, if no time is named
 LONGEST_STREAM_REST = 600.0
-LOOK_AFTER = 60.0  # seconds until a host or an account is asked again, though it named more
-AMBIGUOUS = frozenset((403, 503))  # of this stream, or too many connections
-TOLD_BY, TOLD_WITHIN = 3, 10.0  # streams, seconds: so many together speak for all
-_REMEMBERED = 4096  # parties; beyond, those whose rest is over are forgotten
+LOOK_AFTER = 60.0  # seconds until a host or an account is tried again, even if it named more
+AMBIGUOUS = frozenset((403, 503))  # this stream is refused, or there are too many connections
+TOLD_BY, TOLD_WITHIN = 3, 10.0  # so many streams within so many seconds speak for all
+_REMEMBERED = 4096  # parties; if there are more, those whose rest is over are forgotten
 
 
 class Scope(StrEnum):
-    """Whom a refusal concerns."""
+    """How far a refusal reaches."""
 
     STREAM = "stream"
     HOST = "host"
     ACCOUNT = "account"
 
 
-Party = tuple[Scope, int, str]  # with the number of its source, and its host or URL
+Party = tuple[Scope, int, str]  # scope, number of the source, host or URL ("" for an account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,18 @@ class Rest:
     name: str  # of the stream that was refused
     why: UpstreamError
     since: float
-    look_at: float  # it is asked again then
-    until: float  # what it asked for, which may be later
+    look_at: float  # when it is tried again
+    until: float  # the end of the rest that it asked for: maybe later
     times: int = 1  # in a row
 
     @property
     def scope(self) -> Scope:
-        """What is left alone."""
+        """Whether a stream, a host or an account rests."""
         return self.party[0]
 
     @property
     def key(self) -> StreamKey:
-        """Its source's number, and its host or URL (a secret): for a stream, the stream's key."""
+        """The source's number, and the host or URL (a secret). For a stream that is its key."""
         return self.party[1:]
 
     @property
@@ -65,35 +65,35 @@ class Rest:
 
 
 class Rests:
-    """All that rest."""
+    """All parties that rest."""
 
     def __init__(self) -> None:
         self._rests: dict[Party, Rest] = {}
-        # Streams that said 403 or 503, and when, by the host or account that it may concern.
+        # By host or account: the URLs of its streams that said 403 or 503 lately, and when.
         self._told: dict[Party, dict[str, float]] = {}
 
     def __repr__(self) -> str:
         return f"<Rests {len(self._rests)}>"
 
     def of(self, stream: Stream) -> Rest | None:
-        """What keeps ``stream`` from being opened longest; it may be over."""
+        """The rest that keeps ``stream`` from being opened longest; it may be over."""
         found = [self._rests[p] for p in _parties(stream) if p in self._rests]
         return max(found, key=lambda rest: rest.look_at, default=None)
 
     def asked_until(self, stream: Stream) -> float:
-        """The latest time that was asked for; 0 if none was."""
+        """The latest end of a rest that was asked for ``stream``; 0 if none was."""
         return max((self._rests[p].until for p in _parties(stream) if p in self._rests), default=0)
 
     def all(self, now: float) -> list[Rest]:
-        """Who is left alone now."""
+        """The rests that are not over."""
         return [rest for rest in self._rests.values() if rest.look_at > now]
 
     def streams(self) -> list[StreamKey]:
-        """Keys of the streams that rest by themselves."""
+        """Keys of the streams that rest on their own account, not their host's."""
         return [(number, url) for scope, number, url in self._rests if scope is Scope.STREAM]
 
     def party(self, stream: Stream, error: UpstreamError, now: float, busy: bool) -> Party | None:
-        """Whom ``error`` asks to leave alone; None: nobody, it is a failure of the stream.
+        """The party that ``error`` asks us to leave alone; None if it is a failure of the stream.
 
         ``busy``: other connections to the account are open.
         """
@@ -108,11 +108,11 @@ class Rests:
         return _own(stream) if asks else None
 
     def rest(self, party: Party, name: str, error: UpstreamError, now: float) -> Rest:
-        """Leave a party alone; ``name`` is that of the stream which was refused."""
+        """Leave ``party`` alone; ``name`` is the refused stream's."""
         before = self._rests.get(party)
         times = before.times + 1 if before else 1
         asked = min(FIRST_REST * 2.0 ** min(times - 1, 16), LONGEST_REST)
-        if error.retry_after:  # 0 would be a loop without a pause
+        if error.retry_after:  # 0 would make a loop without a pause
             asked = max(error.retry_after, 1.0)
         if party[0] is Scope.STREAM:
             asked = min(asked, LONGEST_STREAM_REST)
@@ -128,7 +128,7 @@ class Rests:
         return rest
 
     def take_back(self, party: Party) -> list[StreamKey]:
-        """The streams that spoke for a host or account: they rest no longer by themselves."""
+        """The streams that spoke for a host or account; their own rests end."""
         told = self._told.get(party, {})
         if len(told) < TOLD_BY:
             return []
@@ -145,11 +145,11 @@ class Rests:
             self._told.pop(party, None)
 
     def end(self, key: StreamKey) -> bool:
-        """A stream rests no longer; False if it did not."""
+        """End the rest of a stream; False if it had none."""
         return self._rests.pop((Scope.STREAM, *key), None) is not None
 
     def imported(self, numbers: Collection[int] | None) -> None:
-        """Streams and hosts of these sources (None: all) may be asked again: links may be new."""
+        """End the rests of streams and hosts of these sources (None: all): links may be new."""
         self._rests = {
             party: rest
             for party, rest in self._rests.items()
@@ -157,7 +157,7 @@ class Rests:
         }
 
     def _note(self, shared: Party, url: str, now: float) -> dict[str, float]:
-        """The streams of a host or account that said so a moment ago, with this one."""
+        """The streams of a host or account that were refused just now, with this one."""
         if len(self._told) >= _REMEMBERED:
             self._told.clear()
         told = self._told.get(shared, {})
@@ -171,7 +171,7 @@ def _own(stream: Stream) -> Party:
 
 
 def _shared(stream: Stream) -> Party:
-    """The host of the stream's link, or the account where it stands for that."""
+    """The host of the stream's link, or the account if most of its links lead to that host."""
     host = stream.other_host
     return (Scope.HOST, stream.source.number, host) if host else account_of(stream.source)
 
@@ -182,5 +182,5 @@ def account_of(source: Source) -> Party:
 
 
 def _parties(stream: Stream) -> tuple[Party, ...]:
-    """All whose rest is the stream's too."""
+    """All parties whose rest keeps the stream from being opened."""
     return _own(stream), _shared(stream), account_of(stream.source)

@@ -1,9 +1,9 @@
-"""The rhythm of a stream: how long its pauses are, and how long a silence is none. Pure.
+"""The rhythm of a stream: how long its pauses are, and which silence is longer than they. Pure.
 
 Some sources never pause, others send six seconds of media at once, every six seconds. Two things
-tell the next pause: the longest one that media followed, and how far what came just now runs ahead
-of time. A ``Rhythm`` belongs to a stream and outlives its connections; a ``Pulse`` is one
-connection's, and believes that it lives again only when it goes on: what is flushed at an end (the
+tell the next pause: the longest one that media followed, and how far the latest media runs ahead
+of time. A ``Rhythm`` belongs to a stream and outlives its connections; a ``Pulse`` belongs to one
+connection, and believes that it lives again only when it goes on: what is flushed at an end (the
 last packet of an aligner, what a remuxer still had) comes after a silence too. Where it is known to
 be that, it is a ``Leftover``.
 """
@@ -15,13 +15,13 @@ from collections import OrderedDict, deque
 from kptv.channels.model import Stream
 from kptv.formats.patience import LONGEST_PATIENCE, patience_of
 
-PAUSE = 1.0  # seconds without media that are worth a thought
-SURE = 0.4  # seconds that a connection lives on after media came behind a pause: no ending
-RECENT = 5.0  # seconds in which media that came ahead of time came "just now"
-SHORT = 10.0  # seconds of media: a connection with less tells nothing against a longer patience
+PAUSE = 1.0  # seconds without media that count as a pause
+SURE = 0.4  # seconds after a pause and some media: if the connection is open yet, it goes on
+RECENT = 5.0  # seconds back, within which media that came ahead of time counts
+SHORT = 10.0  # seconds of media: a connection with less may be silent for longer next time
 _STEP = 0.25  # seconds between two samples
 _REMEMBERED = 4096  # streams
-_FORGET_AFTER = 3600.0  # seconds without anything new: as failover forgets failures
+_FORGET_AFTER = 3600.0  # seconds without anything new; Health forgets failures as late
 
 
 class Leftover(bytes):
@@ -32,9 +32,9 @@ class Rhythm:
     """The pauses of one stream, over its connections."""
 
     def __init__(self, shortest: float) -> None:
-        """``shortest``: seconds of silence that count as a failure where nothing is known."""
+        """``shortest``: seconds of silence that count as a failure if nothing is known."""
         self.pause = 0.0  # the longest that media followed, in seconds
-        self.news = 0.0  # of an HLS playlist: the longest between two that brought segments
+        self.news = 0.0  # for HLS: the longest time between two playlists with new segments
         self.least = 0.0  # patience that the protocol asks for, while it is played
         self.noted_at = 0.0
         self._shortest = shortest
@@ -45,7 +45,7 @@ class Rhythm:
         return f"<Rhythm pause={self.pause:.1f} news={self.news:.1f}>"
 
     def expected(self, now: float) -> float:
-        """Seconds of silence that are nothing unusual."""
+        """The longest silence that is usual for this stream, in seconds."""
         return max(self.pause, self._ahead if now < self._ahead_until else 0.0)
 
     def patience(self, now: float) -> float:
@@ -53,23 +53,23 @@ class Rhythm:
         return max(self.least, patience_of(self.expected(now), self._shortest))
 
     def paused(self, seconds: float, now: float) -> None:
-        """Media followed a pause of so many seconds."""
+        """Record a pause of so many seconds, which media followed."""
         self.pause = max(self.pause, min(seconds, LONGEST_PATIENCE))
         self.noted_at = now
 
     def came_ahead(self, seconds: float, now: float) -> None:
-        """Media that came until ``now`` will be played for so long."""
+        """Record that the media that has come lasts for so many seconds from ``now`` on."""
         if seconds >= self._ahead or now >= self._ahead_until:
             self._ahead = min(seconds, LONGEST_PATIENCE)
             self._ahead_until = now + 2 * self._ahead  # the pause, and the patience with it
 
     def was_given_up(self, silence: float) -> bool:
-        """Whether so long a silence counts as a failure where nothing is known."""
+        """Whether so long a silence counts as a failure if nothing is known."""
         return silence >= self._shortest
 
 
 class Rhythms:
-    """What is known of all streams."""
+    """The rhythms of all streams."""
 
     def __init__(self, shortest: float) -> None:
         self._shortest = shortest
@@ -79,7 +79,7 @@ class Rhythms:
         return f"<Rhythms of {len(self._known)} streams>"
 
     def of(self, stream: Stream, now: float) -> Rhythm:
-        """The rhythm of a stream, which is to be kept while it is open."""
+        """The rhythm of a stream; its connection keeps it while it is open."""
         rhythm = self._known.pop(stream.key, None)
         if rhythm is None or now - rhythm.noted_at > _FORGET_AFTER:
             rhythm = Rhythm(self._shortest)
@@ -90,7 +90,7 @@ class Rhythms:
         return rhythm
 
     def patience(self, stream: Stream, now: float) -> float:
-        """Seconds of silence of a stream that count as a failure."""
+        """Seconds of silence of ``stream`` that count as a failure."""
         rhythm = self._known.get(stream.key)
         return rhythm.patience(now) if rhythm else self._shortest
 
@@ -99,12 +99,14 @@ class Pulse:
     """Signs of life of one connection."""
 
     def __init__(self, rhythm: Rhythm, now: float) -> None:
-        self.alive_at = now  # when it last gave media, and then went on
+        self.alive_at = now  # when it last gave media and then went on
         self._rhythm = rhythm
         self._began_at: float | None = None  # first media
         self._media_at = now
-        self._again_at: float | None = None  # media behind a pause, not known to go on yet
-        self._silent_since: float | None = None  # of the connection before
+        self._again_at: float | None = (
+            None  # when media came after a pause, if it is not sure to go on yet
+        )
+        self._silent_since: float | None = None  # when the connection before fell silent
         self._is_over = False
         # How far media was ahead of time before something came: (when, seconds).
         self._leads: deque[tuple[float, float]] = deque()
@@ -125,11 +127,11 @@ class Pulse:
 
     @property
     def doubtful(self) -> float:
-        """Seconds of a pause that is over only if media goes on; 0: there is none such."""
+        """Length of a pause that is over only if media goes on, in seconds; 0 if there is none."""
         return self._again_at - self.alive_at if self._again_at is not None else 0.0
 
     def beat(self, now: float, before: float, clock: float) -> None:
-        """Media came, and brought the media clock from ``before`` to ``clock`` (seconds)."""
+        """Record media that brought the media clock from ``before`` to ``clock`` (seconds)."""
         self.look(now)
         if self._began_at is None:
             self._began_at = now
@@ -143,11 +145,11 @@ class Pulse:
         self._note_lead(now, before - now, clock - now)
 
     def over(self) -> None:
-        """All that comes from now on is left over."""
+        """Record that all that still comes is left over."""
         self._is_over = True
 
     def look(self, now: float) -> None:
-        """The connection is still open: to be told again and again."""
+        """Record that the connection is still open; to be called again and again."""
         if self._is_over or self._again_at is None:
             return
         if now - self._again_at >= SURE:

@@ -1,4 +1,4 @@
-"""The secrets that the links of one channel list tell together about their account."""
+"""The secrets of an account that only the links of its channel list tell together."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from kptv.channels.secrets import Secrets, gathered, secrets_of_link, split
 _T = TypeVar("_T")
 
 _MOST_FOLDERS = 2_000  # folders of a list's links that are remembered; an account has three
-_MOST_VALUES = 2_000  # values of their login fields that are remembered
-_DEEP = 4  # slashes in a folder that is deep enough for an account: http://host/user/password
-_ONE_OF = 16  # if many links have fields, one in so many is looked at: each has what they share
+_MOST_VALUES = 2_000  # values of the links' login fields that are remembered
+_DEEP = 4  # slashes in a folder that may hold an account: http://host/user/password
+_ONE_OF = 16  # if many links have fields, one in so many is read: all share what matters
 _STEP = 20  # paths between two yields
-_MOST_SECRETS = 64  # secrets of a kind that a list may have: each is looked for in every text
+_MOST_SECRETS = 64  # secrets of a kind per list: each is searched for in every text
 
-_Paths = list[tuple[list[str], int]]  # parts, and how many links are in that folder
+_Paths = list[tuple[list[str], int]]  # parts of a path, and how many links its folder has
 
 
 class Links:
-    """Give it all records of a list, then ask for ``secrets``."""
+    """The links of one list: takes all its records, then gives their ``secrets``."""
 
     def __init__(self) -> None:
-        self._counts: dict[bytes, int] = {}  # links in each folder
-        self._first: dict[bytes, bytes] = {}  # one of each
-        self._usual = b"\0"  # the beginning of records whose links are in the last folder
+        self._counts: dict[bytes, int] = {}  # links per folder
+        self._first: dict[bytes, bytes] = {}  # the first link of each folder
+        self._usual = b"\0"  # how records begin whose links are in the last folder
         self._with_fields = 0
         self._values: Counter[str] = Counter()
         self._logins: Counter[Login] = Counter()
 
     def add(self, records: Iterable[bytes]) -> None:
-        """Take more of the list. Most links follow one in the same folder, and cost little."""
+        """Take more of the list. A link in the same folder as the one before costs little."""
         for record in records:
             if not record.startswith(self._usual):
                 self._add(record, url_of(record))
