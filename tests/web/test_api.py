@@ -18,12 +18,13 @@ from hypothesis import given, settings
 from werkzeug.test import TestResponse
 
 from kptv.errors import Reason, UpstreamError
-from kptv.web.page.admin import CSRF_HEADER
+from kptv.web.page.admin import CSRF_HEADER, TOKEN_HEADER
 from kptv.web.page.openapi import description
 from tests.restream.test_hub import until
 from tests.web.status_rig import LIMIT, LISTS, MARK, TOKEN, StatusRig, catalog_of
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+PASSWORD = {"Authorization": "Basic bWU6aHVudGVyMg=="}  # for a proxy in front
 
 
 @pytest.fixture
@@ -174,7 +175,15 @@ ACTIONS = [
 @pytest.mark.parametrize("path", ACTIONS)
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {CSRF_HEADER: "x"}],
+    [
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": TOKEN},
+        {CSRF_HEADER: "x"},
+        {TOKEN_HEADER: "wrong"},
+        {TOKEN_HEADER: "wrong", **BEARER},
+        PASSWORD,
+    ],
 )
 def test_an_action_without_the_token_is_refused(
     rig: StatusRig, client: FlaskClient, path: str, headers: dict[str, str]
@@ -188,11 +197,27 @@ def test_an_action_without_the_token_is_refused(
 @pytest.mark.parametrize("path", ACTIONS)
 def test_without_an_admin_token_nobody_may_act(path: str) -> None:
     rig = StatusRig(token="")
-    for headers in ({}, {"Authorization": "Bearer "}, BEARER):
+    for headers in ({}, {"Authorization": "Bearer "}, BEARER, {TOKEN_HEADER: ""}):
         assert rig.client().post(path, headers=headers).status_code == 403
     assert rig.client().post("/api/login", json={"token": ""}).status_code == 403
     assert rig.client().get("/api/session").get_json() == {"actions": False, "csrf": None}
     rig.close()
+
+
+@pytest.mark.parametrize("others", [{}, PASSWORD, {"Authorization": "Bearer of-somebody-else"}])
+def test_the_token_has_a_header_of_its_own_beside_authorization(
+    rig: StatusRig, client: FlaskClient, others: dict[str, str]
+) -> None:
+    answer = client.post("/api/import", headers={TOKEN_HEADER: TOKEN, **others})
+    assert (answer.status_code, rig.imports) == (202, 1)
+
+
+def test_a_session_acts_also_with_a_password_for_a_proxy_in_front(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    csrf = client.post("/api/login", json={"token": TOKEN}, headers=PASSWORD).get_json()["csrf"]
+    answer = client.post("/api/import", headers={CSRF_HEADER: csrf, **PASSWORD})
+    assert (answer.status_code, rig.imports) == (202, 1)
 
 
 def test_a_session_acts_only_with_its_csrf_token(rig: StatusRig, client: FlaskClient) -> None:
@@ -229,10 +254,14 @@ def test_who_guesses_tokens_waits_longer_each_time_and_so_does_who_knows_it(
     assert len(rig.held) == 6
 
 
-def test_wrong_bearers_are_guesses_too(rig: StatusRig, client: FlaskClient) -> None:
+@pytest.mark.parametrize(
+    "guess", [{"Authorization": "Bearer guess-guess"}, {TOKEN_HEADER: "guess-guess"}]
+)
+def test_wrong_tokens_in_headers_are_guesses_too(
+    rig: StatusRig, client: FlaskClient, guess: dict[str, str]
+) -> None:
     for _ in range(6):
-        answer = client.post("/api/import", headers={"Authorization": "Bearer guess-guess"})
-        assert answer.status_code == 401
+        assert client.post("/api/import", headers=guess).status_code == 401
     assert rig.held == [1.0]
 
 

@@ -106,7 +106,9 @@ def _check(admin: Admin) -> None:
     if not admin.enabled:
         raise Refused(403, _OFF)
     if not admin.allows(request):
-        raise Refused(401, "ADMIN_TOKEN is needed: as a bearer, or log in on the page.")
+        raise Refused(
+            401, "ADMIN_TOKEN is needed: as a bearer, in X-Admin-Token, or log in on the page."
+        )
 
 
 def _playing(hubs: Hubs, slug: str) -> Channel:

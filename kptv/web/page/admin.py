@@ -1,4 +1,7 @@
-"""Who may change something: whoever knows ADMIN_TOKEN, as a bearer or by a session of the page.
+"""Decides whether a request may change something: by ADMIN_TOKEN, or by a session of the page.
+
+The token comes as a bearer or in a header of its own: behind a proxy that asks for a password,
+``Authorization`` holds the password.
 
 A session's cookie alone does nothing: each action must also show the session's second secret in a
 header, which another site can neither read nor send (a CSRF token).
@@ -20,6 +23,7 @@ from kptv.web.clients import Clients, neighbourhood
 
 COOKIE = "kptv_session"
 CSRF_HEADER = "X-CSRF-Token"
+TOKEN_HEADER = "X-Admin-Token"
 SESSION_SECONDS = 12 * 3600
 _MOST_SESSIONS = 100
 _FREE_FAILURES = 5  # of one address, before its tries are held back
@@ -90,9 +94,9 @@ class Admin:
         """Whether a request may change something. Raises TooManyTries."""
         if not self.enabled:
             return False
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return self._is_token(token.strip(), request)
+        token = _token_of(request)
+        if token is not None:
+            return self._is_token(token, request)
         session = self.session_of(request)
         sent = request.headers.get(CSRF_HEADER, "")
         return session is not None and hmac.compare_digest(
@@ -120,3 +124,11 @@ class Admin:
             self._sleep(min(2.0 ** min(too_many, 8), _LONGEST_HOLD))
         finally:
             self._held -= 1
+
+
+def _token_of(request: Request) -> str | None:
+    """The token in a request's headers; None if there is none."""
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    bearer = credentials if scheme.lower() == "bearer" else None
+    token = request.headers.get(TOKEN_HEADER, bearer)
+    return None if token is None else token.strip()

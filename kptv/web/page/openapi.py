@@ -6,6 +6,7 @@ from typing import Any
 
 from kptv.metrics.sources import SOURCE_FIGURES, Figure, Kind
 from kptv.restream.journal import EventKind
+from kptv.web.page.admin import COOKIE, CSRF_HEADER, TOKEN_HEADER
 
 Json = dict[str, Any]
 
@@ -180,7 +181,7 @@ _WHY = {
     503: "Not ready.",
 }
 _NO_SECURITY: list[Json] = []
-_ADMIN: list[Json] = [{"bearer": []}, {"session": [], "csrf": []}]
+_ADMIN: list[Json] = [{"bearer": []}, {"token": []}, {"session": [], "csrf": []}]
 
 
 def _get(summary: str, answers: Json, *parameters: Json) -> Json:
@@ -286,8 +287,14 @@ def description() -> Json:
             "schemas": _SCHEMAS,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "ADMIN_TOKEN"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "kptv_session"},
-                "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token"},
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": TOKEN_HEADER,
+                    "description": "ADMIN_TOKEN, if Authorization holds a password for nginx",
+                },
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+                "csrf": {"type": "apiKey", "in": "header", "name": CSRF_HEADER},
             },
         },
     }
