@@ -25,6 +25,7 @@ import pytest
 
 from kptv.channels.model import Source
 from kptv.channels.secrets import Finder, secrets_of_list
+from kptv.formats.m3u_extinf import _layout, _pattern_of
 from kptv.logs.redaction import Redactor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,7 +65,7 @@ FOREIGN = {
     " _NOBODY _COMMON_STEM _DOTTED_ADDRESS _EXTENSION title",
     "formats/m3u_attributes.py": "_PAIR",
     "formats/m3u_extinf.py": "_BARE _BETWEEN_QUOTES _QUOTED_KEY _EXTINF_HEAD _KEY _CLOSING _ANY_END"
-    " _SWALLOWED_KEY _BARE_VALUE _COMMA _JOINED_BY_COMMA _WORD_BETWEEN",
+    " _SWALLOWED_KEY _BARE_VALUE _COMMA _JOINED_BY_COMMA _WORD_BETWEEN _NEVER _pattern_of",
     "formats/m3u_headers.py": "_TOKEN _NOT_HEADERS _NEXT_OPTION _TWICE _CONTROLS",
     "formats/m3u_program.py": "_PROGRAM",
     "formats/mpegts/aligner.py": "_STARTS",
@@ -98,11 +99,19 @@ BUILT: dict[str, Callable[[], Iterable[re.Pattern[str]]]] = {
         (found := Finder(secrets_of_list(LIST)))._anywhere,
         found._in_words,
     ),
+    "formats/m3u_extinf.py _pattern_of": lambda: (_usual_pattern(),),
     "logs/redaction.py __init__": lambda: (_redactor()._own_url,),
     "logs/redaction.py learn": lambda: (_redactor()._secrets,),
 }
 _METHODS = ("match", "fullmatch", "search", "finditer")
 _AS_FINDITER = {"sub", "subn", "findall", "split"}
+
+
+def _usual_pattern() -> re.Pattern[str]:
+    between = '#EXTINF:-1 tvg-id=" group-title=" x='
+    layout = _layout(between)
+    assert layout is not None
+    return _pattern_of(between, layout)
 
 
 def _redactor() -> Redactor:

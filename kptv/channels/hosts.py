@@ -34,35 +34,43 @@ class HostCount:
         self._counts: dict[str, int] = {}
         self._known: dict[str, str] = {}
         self._links = self._lost = 0
+        # Of the last link: its beginning to the slash behind the host, and that host. Most links
+        # begin as the one before, and are counted together.
+        self._usual, self._host = "\n", ""
 
     def __repr__(self) -> str:
         return f"<HostCount links={self._links}>"
 
     def add(self, urls: Iterable[str]) -> None:
         """Count some more links."""
+        usual, in_a_row = self._usual, 0
         for url in urls:
-            end = url.find("/", 8)  # behind the host, if the link begins with http(s)://
-            start = url[:end] if end >= 0 else url
-            host = self._known.get(start)
-            if host is None:
-                host = self._learn(start, url)
-            self._links += 1
-            self._counts[host] = self._counts.get(host, 0) + 1
-            if len(self._counts) > _COUNTED:
-                self._lost += 1
-                self._counts = {host: n - 1 for host, n in self._counts.items() if n > 1}
+            if url.startswith(usual):
+                in_a_row += 1
+                continue
+            self._add_usual(in_a_row)
+            in_a_row = 0
+            usual = self._add(url)
+        self._add_usual(in_a_row)
 
-    @property
-    def most(self) -> str:
-        """The host of more than half of the links; empty if there is none."""
-        counts = self._counts.items()
-        host, count = max(counts, key=lambda item: item[1], default=("", 0))
-        return host if 2 * (count + self._lost) > self._links else ""
+    def _add_usual(self, links: int) -> None:
+        """Count links that began as one that was added, whose host is among the counted."""
+        if links:
+            self._links += links
+            self._counts[self._host] += links
 
-    def _learn(self, start: str, url: str) -> str:
-        host = host_of(url)
-        if host and host_of(start) == host:  # else the slash belongs to a longer scheme
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[start] = host
-        return host
+    def _add(self, url: str) -> str:
+        """Count a link; gives what the next one may begin with."""
+        end = url.find("/", 8)  # behind the host, if it begins with http(s)://
+        start = url[:end] if end >= 0 else url
+        host = self._known.get(start)
+        if host is None:
+            host = self._learn(start, url)
+        self._links += 1
+        self._counts[host] = self._counts.get(host, 0) + 1
+        if len(self._counts) > _COUNTED:
+            self._lost += 1
+            self._counts = {host: n - 1 for host, n in self._counts.items() if n > 1}
+        is_usual = end >= 0 and start in self._known and host in self._counts
+        self._usual, self._host = (url[: end + 1] if is_usual else "\n"), host
+        return self._usual

@@ -11,18 +11,16 @@ from kptv.channels.model import Source, Stream
 from kptv.formats.m3u import Entry
 from kptv.formats.m3u_attributes import INNER, quoted, unquoted
 
-# Control characters, of which an Entry holds none (ASCII's own separators).
+# Control characters (ASCII's own separators), of which an Entry holds none. A record is source
+# number, URL, name, groups, headers and attributes, with FIELD between two of them.
 _FIELD, _ITEM = "\x1e", "\x1d"
-FIELD = b"\x1e"  # behind each part of a record but the last
+FIELD = b"\x1e"
 
 # A list may offer the same a million times, each with something new to say.
 _MOST_UNITED = 64  # groups, attributes, headers of a record that is made of several
 _LONGEST_UNITED = 16 * 1024  # bytes of one: a list's longest lines have 8,369
 
 _PROGRAM = ":program"  # kept among the headers, of which none has such a name
-
-# A record's fields are source number, URL, name, groups, headers, attributes.
-_NAME, _GROUPS = 2, 3
 
 
 def pack(number: int, entry: Entry) -> bytes:
@@ -31,8 +29,13 @@ def pack(number: int, entry: Entry) -> bytes:
     if program:
         headers = {**headers, _PROGRAM: str(program)}
     asked = quoted(headers) if headers else ""
-    record = f"{number}\x1e{url}\x1e{name}\x1e{_ITEM.join(groups)}\x1e{asked}\x1e{text}"
-    return record.encode("utf-8", "replace")
+    fields = (str(number), url, name, _ITEM.join(groups), asked, text)
+    return _FIELD.join(fields).encode("utf-8", "replace")
+
+
+def _split(record: bytes) -> list[str]:
+    """All fields of ``record``."""
+    return record.decode().split(_FIELD)
 
 
 def number_mark(number: int) -> bytes:
@@ -42,10 +45,10 @@ def number_mark(number: int) -> bytes:
 
 def unpack(record: bytes, sources: Mapping[int, Source]) -> Stream:
     """The stream that ``record`` stands for."""
-    number, url, name, _, headers, attributes = record.decode().split(_FIELD)
+    number, url, name, _, headers, text = _split(record)
     asked = unquoted(headers)
     program = int(asked.pop(_PROGRAM, 0))
-    return Stream(sources[int(number)], url, name, unquoted(attributes), asked, program)
+    return Stream(sources[int(number)], url, name, unquoted(text), asked, program)
 
 
 def offer_of(record: bytes) -> bytes:
@@ -60,8 +63,8 @@ def united(first: bytes, second: bytes) -> bytes:
     """
     if first == second or len(first) > _LONGEST_UNITED:
         return first
-    number, url, name, groups, headers, text = first.decode().split(_FIELD)
-    _, _, _, more_groups, more_headers, more_text = second.decode().split(_FIELD)
+    number, url, name, groups, headers, text = _split(first)
+    _, _, _, more_groups, more_headers, more_text = _split(second)
     if groups != more_groups:
         names = dict.fromkeys(filter(None, (groups + _ITEM + more_groups).split(_ITEM)))
         groups = _ITEM.join([*names][: max(_MOST_UNITED, groups.count(_ITEM) + 1)])
@@ -70,7 +73,7 @@ def united(first: bytes, second: bytes) -> bytes:
 
 
 def _filled(text: str, other: str) -> str:
-    """Attributes as text; those that are empty or missing, from ``other``."""
+    """``text`` with the attributes that are empty or missing in it taken from ``other``."""
     if text == other or not other:
         return text
     values = unquoted(text)
@@ -78,6 +81,10 @@ def _filled(text: str, other: str) -> str:
         if not values.get(key) and len(values) < _MOST_UNITED:
             values[key] = value
     return quoted(values)
+
+
+# The fields that an import asks each record for are cut out alone: that takes a fraction of the
+# time of ``_split``.
 
 
 def url_of(record: bytes) -> bytes:
@@ -88,12 +95,14 @@ def url_of(record: bytes) -> bytes:
 
 def name_of(record: bytes) -> str:
     """The entry's name."""
-    return record.split(FIELD, 3)[_NAME].decode()
+    _, _, name, _ = record.split(FIELD, 3)
+    return name.decode()
 
 
 def groups_of(record: bytes) -> bytes:
-    """The entry's groups, packed: equal where the groups are."""
-    return record.split(FIELD, 4)[_GROUPS]
+    """The entry's groups, packed: equal if the groups are."""
+    _, _, _, groups, _ = record.split(FIELD, 4)
+    return groups
 
 
 def group_names(groups: bytes) -> list[str]:
@@ -121,7 +130,7 @@ def attribute_mark(key: str) -> bytes:
     return f' {key}="'.encode()
 
 
-def fields_for_list(record: bytes) -> tuple[int, str, str, str]:
-    """Source number, URL, name and attributes as text: what a served list is made of."""
-    number, url, name, _, _, attributes = record.decode().split(_FIELD)
-    return int(number), url, name, attributes
+def fields_for_list(record: bytes) -> tuple[str, str, str]:
+    """URL, name and attributes as text: what a served list is made of."""
+    _, url, name, _, _, text = _split(record)
+    return url, name, text

@@ -59,7 +59,7 @@ def _merged(offers: Sequence[tuple[str, str]]) -> tuple[str, str]:
 
 def _offer(record: bytes, secrets: Finder) -> tuple[str, str]:
     """Name and attributes as text, without those that do not hold here or tell of the provider."""
-    _, url, name, text = fields_for_list(record)
+    url, name, text = fields_for_list(record)
     if ("=" in url or "@" in url) and _may_repeat(text, url):
         own = Finder(secrets_of_link(url))
         text = _public(text, url, own) if own.may_tell(text) else text

@@ -9,7 +9,7 @@ line that makes no sense costs itself, and is counted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from kptv.formats.m3u_addresses import (
@@ -31,7 +31,7 @@ from kptv.formats.m3u_bounds import (
     short_attributes,
     short_name,
 )
-from kptv.formats.m3u_extinf import Info, parse_extinf, scan_attributes
+from kptv.formats.m3u_extinf import ExtinfParser, Info, scan_attributes
 from kptv.formats.m3u_headers import (
     HEADER_KEYS,
     HEADER_NAMES,
@@ -40,7 +40,7 @@ from kptv.formats.m3u_headers import (
     split_options,
 )
 from kptv.formats.m3u_program import wished_program
-from kptv.formats.visible import visible
+from kptv.formats.visible import all_visible, visible
 
 _MOST_HEADERS = 64  # attributes of a list
 _GUIDES = frozenset(("url-tvg", "x-tvg-url", "tvg-url"))  # some of them: URLs of XMLTV
@@ -83,6 +83,7 @@ class ListParser:
         self.cut = 0  # names, groups, values, options that were too long
         self._base = base
         self.is_list = False  # an #EXTM3U or #EXTINF was seen
+        self._extinf = ExtinfParser()
         self._info = ""  # the #EXTINF line that waits for its address
         self._breaks = 0  # lines that it went on in
         self._is_counted = False  # as skipped already
@@ -94,15 +95,16 @@ class ListParser:
         self._last_options: list[str] = []
         self._host = "\n"  # the start of the last usual address; most are of one host
 
-    def feed(self, lines: Iterable[str]) -> list[Entry]:
+    def feed(self, lines: Sequence[str]) -> list[Entry]:
         """The entries that ``lines`` complete, one for each address."""
         entries = []
+        are_visible = all_visible(lines)
         host = self._host
         for text in lines:
             line = text.strip()
             if not line:
                 continue
-            if not line.isprintable():
+            if not are_visible and not line.isprintable():
                 line = visible(line)
                 if not line:
                     continue
@@ -168,7 +170,7 @@ class ListParser:
     def _info_said(self) -> Info:
         """What the #EXTINF line says that waits: read once, however many lines are held to it."""
         if self._said[0] is not self._info:
-            self._said = self._info, parse_extinf(self._info)
+            self._said = self._info, self._extinf.parse(self._info)
         return self._said[1]
 
     def _other_line(self, line: str) -> Iterable[Entry]:
@@ -233,7 +235,7 @@ class ListParser:
         if options:
             self._options = []
         if self._info:
-            info = parse_extinf(self._info)
+            info = self._extinf.parse(self._info)
             self._info, self._breaks, self._is_counted = "", 0, False
             if not info[0]:
                 info = (_other_name(unquoted(info[1]), line, url), *info[1:])

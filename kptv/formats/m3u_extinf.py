@@ -16,6 +16,9 @@ from kptv.formats.m3u_bounds import LONGEST_KEY, MOST_ATTRIBUTES
 from kptv.formats.m3u_headers import HEADER_KEYS
 
 _LONGEST_LAYOUT = 4096  # letters without the values; what is longer is odd
+_LEARNED_AFTER = 64  # lines of one layout in a row: its pattern takes as long as 100 of them
+_MOST_PIECES = 33  # of a line that is worth a pattern
+_NEVER = re.compile(r"(?!)")
 _BARE = re.compile(r"#EXTINF:[-+ ]*+[\d.]*+ *+,(.*+)")  # a line without attributes
 # What stands between the quotes of a well-formed #EXTINF line: duration, then one key a value.
 _BETWEEN_QUOTES = re.compile(r'(#EXTINF:[-+ ]*+[\d.]*+)(?>(?: *+[A-Za-z0-9_.:-]++=(?:"|$))+)')
@@ -47,26 +50,50 @@ _WORD_BETWEEN = re.compile(r"\s*+[^\s,]++")
 Info = tuple[str, str, str, bool]
 
 
-def parse_extinf(line: str) -> Info:
-    """What an ``#EXTINF`` line says, however it is quoted."""
-    pieces = line.split('"')  # '#EXTINF:-1 tvg-id=', 'value', ' tvg-name=', …, ',name'
-    if len(pieces) == 1 and (bare := _BARE.match(line)):
-        return bare[1].strip(", "), "", "", False
-    between = '"'.join(pieces[:-1:2])
-    layout = _layout(between) if len(between) <= _LONGEST_LAYOUT else None
-    name = pieces[-1]
-    if layout is None or len(pieces) != layout.pieces or name[:1] != ",":
-        end = _EXTINF_HEAD.match(line).end()  # type: ignore[union-attr]
-        return _info_of(*scan_attributes(line, end))
-    tidy = name.strip(", ")
-    if layout.is_canonical and ' "' not in line and '=" ' not in line:
-        text, group = line[layout.start : -len(name)], pieces[layout.group]
-        return tidy, text, group if layout.group else "", layout.asks
-    values = map(str.strip, pieces[1::2])
-    attributes = dict(zip(layout.keys, values))  # noqa: B905  as many; strict is slow
-    if len(attributes) != len(layout.keys):
-        attributes = _first_of_each(zip(layout.keys, pieces[1::2]))  # noqa: B905
-    return _info_of(attributes, tidy)
+class ExtinfParser:
+    """Reads the ``#EXTINF`` lines of a list, however they are quoted.
+
+    Most lines of a list have the same keys. After some lines of one layout, a pattern for that
+    layout is tried first: it takes a quarter of the time, and says the same.
+    """
+
+    def __init__(self) -> None:
+        self._usual = _NEVER.fullmatch
+        self._asks = False  # for headers, a line that is usual
+        self._layout: _Layout | None = None  # of the last line that was read at its quotes
+        self._times = 0  # that it came in a row
+
+    def parse(self, line: str) -> Info:
+        """What ``line`` says."""
+        if usual := self._usual(line):
+            text, group, name = usual.groups()
+            return name.strip(", "), text, group, self._asks
+        pieces = line.split('"')  # '#EXTINF:-1 tvg-id=', 'value', ' tvg-name=', …, ',name'
+        if len(pieces) == 1 and (bare := _BARE.match(line)):
+            return bare[1].strip(", "), "", "", False
+        between = '"'.join(pieces[:-1:2])
+        layout = _layout(between) if len(between) <= _LONGEST_LAYOUT else None
+        name = pieces[-1]
+        if layout is None or len(pieces) != layout.pieces or name[:1] != ",":
+            end = _EXTINF_HEAD.match(line).end()  # type: ignore[union-attr]
+            return _info_of(*scan_attributes(line, end))
+        self._learn(layout, between)
+        tidy = name.strip(", ")
+        if layout.is_canonical and ' "' not in line and '=" ' not in line:
+            text, group = line[layout.start : -len(name)], pieces[layout.group]
+            return tidy, text, group if layout.group else "", layout.asks
+        values = map(str.strip, pieces[1::2])
+        attributes = dict(zip(layout.keys, values))  # noqa: B905  as many; strict is slow
+        if len(attributes) != len(layout.keys):
+            attributes = _first_of_each(zip(layout.keys, pieces[1::2]))  # noqa: B905
+        return _info_of(attributes, tidy)
+
+    def _learn(self, layout: _Layout, between: str) -> None:
+        if layout is not self._layout:
+            self._layout, self._times = layout, 0
+        self._times += 1
+        if self._times == _LEARNED_AFTER and layout.is_canonical and layout.pieces <= _MOST_PIECES:
+            self._usual, self._asks = _pattern_of(between, layout).fullmatch, layout.asks
 
 
 def _info_of(attributes: dict[str, str], name: str) -> Info:
@@ -102,6 +129,18 @@ def _layout(between: str) -> _Layout | None:
         asks=not HEADER_KEYS.isdisjoint(keys),
         is_canonical=between == canonical,
     )
+
+
+def _pattern_of(between: str, layout: _Layout) -> re.Pattern[str]:
+    """Matches the lines of ``layout`` whose values have no blanks to strip: text, group, name."""
+    keys = between[layout.start :].split('"')
+    values = [r'"(?! )[^"]*+(?<![ =])"'] * (len(keys) - 1) + [r'"(?! )[^"]*+(?<! )"']
+    if layout.group:
+        of_group = layout.group // 2
+        values[of_group] = f'"({values[of_group][1:-1]})"'
+    attributes = "".join(map("".join, zip(map(re.escape, keys), values, strict=True)))
+    head, group = re.escape(between[: layout.start]), "" if layout.group else "()"
+    return re.compile(rf'{head}({group}{attributes}),([^"]*+)')
 
 
 def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:

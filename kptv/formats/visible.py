@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # what could break out of a line
 # Soft hyphen, zero width space, word joiner, byte order mark, and marks of a writing's direction.
@@ -20,6 +21,16 @@ _JOINERS = re.compile(
     f"|(?<=[{_EMOJI}].)(?=[{_EMOJI}]))"
     "|[\u200c\u200d]+"
 )
+
+
+# Bytes of UTF-8 that say nothing of what is looked for above: the others are control characters,
+# and the first bytes of marks and joiners.
+_HARMLESS = bytes({*range(0x20, 0x100)} - {0x7F, 0xC2, 0xD8, 0xE2, 0xEF})
+
+
+def all_visible(texts: Iterable[str]) -> bool:
+    """True if ``visible`` would only strip these; False: it may do more. In half its time."""
+    return not "".join(texts).encode("utf-8", "surrogatepass").translate(None, _HARMLESS)
 
 
 def visible(text: str) -> str:

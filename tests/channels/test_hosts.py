@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from kptv.channels import hosts
 from kptv.channels.hosts import HostCount, host_of
 
 
@@ -52,3 +55,35 @@ def test_it_is_found_among_a_hundred_thousand_others_wherever_it_stands() -> Non
 
 def test_a_list_without_links_has_none() -> None:
     assert HostCount().most == ""
+
+
+URLS = [
+    "http://a/1",
+    "http://a/2",
+    "HTTP://A:80/3",
+    "http://b",
+    "http://b/x",
+    "udp://@a:5",
+    "/c",
+    "d",
+]
+
+
+@given(
+    st.lists(st.sampled_from([*URLS, "http:///", *(f"https://{n}/x" for n in range(9))])),
+    st.integers(1, 9),
+)
+def test_links_that_begin_alike_count_as_any_others(urls: list[str], step: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(hosts, "_COUNTED", 3)
+        count = HostCount()
+        for start in range(0, len(urls), step):
+            count.add(urls[start : start + step])
+    counts: dict[str, int] = {}
+    lost = 0
+    for host in map(host_of, urls):
+        counts[host] = counts.get(host, 0) + 1
+        if len(counts) > 3:
+            lost += 1
+            counts = {host: n - 1 for host, n in counts.items() if n > 1}
+    assert (count._counts, count._lost, count._links) == (counts, lost, len(urls))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptv.formats.visible import visible
+from kptv.formats.visible import all_visible, visible
 
 MARKS = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u00ad\u061c\u202a\u202e\u2066\u2069"
 
@@ -44,3 +44,12 @@ def test_what_could_break_out_of_a_line_is_a_blank() -> None:
 @given(st.text())
 def test_no_text_raises_and_twice_is_once(text: str) -> None:
     assert visible(visible(text)) == visible(text)
+
+
+def test_what_is_quickly_told_to_be_visible_is() -> None:
+    """Of each character that there is; that of the others is looked at closely."""
+    quick = [c for c in map(chr, range(0x11_0000)) if all_visible([f"a{c}b"])]
+    assert len(quick) > 1_000_000
+    assert all(visible(f"a{c}b") == f"a{c}b" for c in quick)
+    assert all_visible(["BBC One", "Télé 中央 Россия"])
+    assert not all_visible(["BBC One", "a\nb"])
