@@ -16,14 +16,18 @@ PIECE = 64  # channels rendered at once: 0.2 ms
 
 _PICTURE = re.compile(r"logo|icon|image|poster")  # attributes that may hold a link
 _VALUE = re.compile(r"[?&;][^=&;?]*=([^&;?]+)")
-# Attributes that only a provider's own link can keep; so do all that begin with "catchup".
+# Promises that only a provider's own link keeps; all that begin with "catchup" are too.
 _OF_THE_LINK = frozenset(("timeshift", "arc-timeshift", "tvg-timeshift", "tvg-rec", "http-cookie"))
 _SIGNS_OF_THEM = ("catchup", "timeshift=", "tvg-rec=", "cookie=")
-_PEOPLES = (  # what is meant for people
+_PEOPLES = (  # attributes that are meant for people
     "tvg-id tvg-name tvg-chno tvg-language tvg-country tvg-shift group-title channel-id"
     " channel-number radio"
 )
 _IN_WORDS = frozenset(_PEOPLES.split())
+
+
+# What a channel is served as: its name, and its attributes as text (see m3u_attributes).
+Served = tuple[str, str]
 
 
 def render(
@@ -34,21 +38,22 @@ def render(
     prefix = f"{base_url}{STREAM_PATH}"
     lines = ["#EXTM3U\n"]
     for slug, row in catalog.rows(positions):
-        lines.append(f"{_extinf(row, secrets)}\n{prefix}{slug}\n")
+        lines.append(f"{extinf(*served_as(row, secrets))}\n{prefix}{slug}\n")
         if len(lines) >= PIECE:
             yield "".join(lines).encode()
             lines.clear()
     yield "".join(lines).encode()
 
 
-def _extinf(row: Row, secrets: Finder) -> str:
+def served_as(row: Row, secrets: Finder) -> Served:
+    """What players see of a channel: the first candidate, its gaps filled from the others.
+
+    ``secrets`` are those of the channel's catalog. Whatever answers a player about a channel (a
+    guide by its tvg-id) asks here, so that all answers agree.
+    """
     if isinstance(row, bytes):
-        return extinf(*_offer(row, secrets))
-    return extinf(*_merged([_offer(record, secrets) for record in row]))
-
-
-def _merged(offers: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    """The first offer; the gaps in its attributes filled from the others."""
+        return _offer(row, secrets)
+    offers = [_offer(record, secrets) for record in row]
     attributes: dict[str, str] = {}
     for _, text in offers:
         for key, value in unquoted(text).items():
@@ -57,8 +62,8 @@ def _merged(offers: Sequence[tuple[str, str]]) -> tuple[str, str]:
     return offers[0][0], quoted(attributes)
 
 
-def _offer(record: bytes, secrets: Finder) -> tuple[str, str]:
-    """Name and attributes as text, without those that do not hold here or tell of the provider."""
+def _offer(record: bytes, secrets: Finder) -> Served:
+    """One candidate, without attributes that do not hold here or tell of the provider."""
     url, name, text = fields_for_list(record)
     if ("=" in url or "@" in url) and _may_repeat(text, url):
         own = Finder(secrets_of_link(url))
@@ -76,7 +81,7 @@ def _may_repeat(text: str, url: str) -> bool:
 
 
 def _is_usual(text: str) -> bool:
-    """Whether none may be kept back, and none but logos is a link: mostly, and quickly told."""
+    """True if no attribute is to be kept back and only logos are links: the usual, told fast."""
     for sign in _SIGNS_OF_THEM:
         if sign in text:
             return False
@@ -96,7 +101,7 @@ def _public(text: str, url: str, secrets: Finder) -> str:
 
 
 def _is_kept_back(key: str) -> bool:
-    """Whether it says what only the provider's own link can do: show the past, take a cookie."""
+    """Whether it promises what only the provider's own link does: show the past, take a cookie."""
     return key.startswith("catchup") or key in _OF_THE_LINK
 
 

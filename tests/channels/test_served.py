@@ -6,30 +6,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptv.channels.catalog import Listing, build_catalog
+from kptv.channels.catalog import Catalog, Listing, build_catalog
 from kptv.channels.model import Source
 from kptv.channels.packing import pack
-from kptv.channels.served import render
+from kptv.channels.secrets import Finder
+from kptv.channels.served import render, served_as
 from kptv.formats.m3u import ListParser, extinf
-from kptv.formats.m3u_attributes import quoted
+from kptv.formats.m3u_attributes import quoted, unquoted
 from kptv.pace import drive
 
 LIST_URL = "http://panel.example:8080/get.php?username=alice&password=s3cret&type=m3u_plus"
 STREAM_URL = "http://panel.example:8080/live/alice/s3cret/{}.ts"
 
 
-def served(*lists: str, base_url: str = "http://proxy/iptv") -> list[str]:
+def catalog_of(*lists: str) -> Catalog:
     listings = []
     for number, text in enumerate(lists, start=1):
         entries = ListParser().feed(text.split("\n"))
         source = Source(number, LIST_URL, number)
         listings.append(Listing(source, [[pack(number, entry) for entry in entries]]))
-    steps = build_catalog(listings)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return b"".join(render(end.value, base_url)).decode().splitlines()
+    return drive(build_catalog(listings))
+
+
+def served(*lists: str, base_url: str = "http://proxy/iptv") -> list[str]:
+    return b"".join(render(catalog_of(*lists), base_url)).decode().splitlines()
 
 
 def test_a_channel_is_one_line_and_one_link() -> None:
@@ -150,3 +150,23 @@ def test_what_is_not_served_of_the_past_is_kept() -> None:
 def test_guides_of_the_provider_are_not_announced() -> None:
     text = f'#EXTM3U url-tvg="http://a/x?password=s3cret"\n#EXTINF:-1,A\n{STREAM_URL.format(1)}'
     assert served(text)[0] == "#EXTM3U"
+
+
+def test_a_guide_learns_which_entries_stand_behind_the_id_that_players_see() -> None:
+    lists = (
+        '#EXTINF:-1 tvg-id="",A\nhttp://a/1\n#EXTINF:-1 tvg-id="s3cret",B\nhttp://a/2',
+        '#EXTINF:-1 tvg-id="a.two",A\nhttp://b/1\n#EXTINF:-1 tvg-id="b.two",B\nhttp://b/2',
+        '#EXTINF:-1 tvg-id="a.three",A\nhttp://c/1',
+    )
+    catalog = catalog_of(*lists)
+    secrets = Finder(catalog.secrets)
+    seen = {}
+    for (slug, row), channel in zip(catalog.rows(), catalog.channels, strict=True):
+        served_id = unquoted(served_as(row, secrets)[1])["tvg-id"]
+        own_ids = [(s.source.number, s.attributes.get("tvg-id", "")) for s in channel.streams]
+        seen[served_id] = slug, own_ids
+    assert seen == {
+        "a.two": ("a", [(1, ""), (2, "a.two"), (3, "a.three")]),
+        "b.two": ("b", [(1, "s3cret"), (2, "b.two")]),
+    }
+    assert [line.split('"')[1] for line in served(*lists)[1::2]] == [*seen]
