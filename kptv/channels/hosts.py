@@ -74,3 +74,18 @@ class HostCount:
         is_usual = end >= 0 and start in self._known and host in self._counts
         self._usual, self._host = (url[: end + 1] if is_usual else "\n"), host
         return self._usual
+
+    @property
+    def most(self) -> str:
+        """The host of more than half of the links; empty if there is none."""
+        counts = self._counts.items()
+        host, count = max(counts, key=lambda item: item[1], default=("", 0))
+        return host if 2 * (count + self._lost) > self._links else ""
+
+    def _learn(self, start: str, url: str) -> str:
+        host = host_of(url)
+        if host and host_of(start) == host:  # else the slash belongs to a longer scheme
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[start] = host
+        return host
