@@ -141,12 +141,15 @@ def build_web(parts: Parts) -> Flask:
         "housekeeping": lambda: hubs.alive,
         "vitals": lambda: parts.vitals.alive,
         "log": lambda: parts.teller.alive,
+        "lists": lambda: parts.lists.alive,
     }
     if config.status_page:
         page = _build_page(parts)
         for blueprint in page.blueprints:
             app.register_blueprint(blueprint)
         app.extensions["when_stopping"].append(page.events.close)
+        alive["events"] = lambda: page.events.alive
+        alive["search"] = lambda: page.directory.alive
     else:
         app.register_blueprint(index_blueprint(config.base_url))
     app.register_blueprint(ops_blueprint(catalog.get, parts.vitals, alive))

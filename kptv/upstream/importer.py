@@ -31,6 +31,7 @@ from kptv.metrics.sources import ImportState
 from kptv.pace import drive
 from kptv.upstream.lists import Imported, ListClient, Version, open_list, read_list
 from kptv.upstream.store import Store
+from kptv.vitals.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ DEADLINE = 600.0  # seconds for all of a list: 50 MB at 1 Mbit/s take 400
 # Seconds until a source that failed is asked again, doubling, if that is before the next round.
 FIRST_RETRY, LONGEST_RETRY = 60.0, 1800.0
 SHORTEST_RETRY = 5.0  # where it says itself when to come again
+_BEAT = 60.0  # seconds between two signs of life while nothing is due
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class Importer:
         self._asked = False  # for a round
         self._stir = Event()  # there is something to look at: asked for, or failed
         self._done = Event()  # with all of the round that was asked for last
+        self._heartbeat = Heartbeat(monotonic(), longest=DEADLINE)
         self._greenlet: gevent.Greenlet | None = None
 
     def __repr__(self) -> str:
@@ -99,11 +102,13 @@ class Importer:
 
     @property
     def alive(self) -> bool:
-        """Whether it still makes rounds."""
-        return self._greenlet is not None and not self._greenlet.ready()
+        """Whether it still makes rounds, and is not stuck in one."""
+        runs = self._greenlet is not None and not self._greenlet.ready()
+        return runs and self._heartbeat.alive(monotonic())
 
     def start(self) -> None:
         """Begin with what DATA_DIR keeps, then make rounds."""
+        self._heartbeat.beat(monotonic())
         self._greenlet = self._greenlet or gevent.spawn(self._run)
 
     def close(self) -> None:
@@ -130,11 +135,13 @@ class Importer:
     def _rest(self, end: float) -> None:
         """Until ``end``, or a round is asked for; meanwhile, ask again those that failed."""
         while not self._asked and (now := monotonic()) < end:
+            self._heartbeat.beat(now)
             if failed := [item for item in self._sources if item.retry_at <= now]:
                 self._round(failed, Event())
                 continue
             self._stir.clear()
-            self._stir.wait(min(end, *(item.retry_at for item in self._sources)) - now)
+            until = min(end, now + _BEAT, *(item.retry_at for item in self._sources))
+            self._stir.wait(until - now)
 
     def _round(self, items: list[_SourceImport], done: Event) -> None:
         """Import ``items``; ``done`` is set when the last is over, which may be much later."""

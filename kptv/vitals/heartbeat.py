@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
+from time import monotonic
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
 LONGEST = 30.0  # seconds between two beats; each loop that beats turns at least once a second
 
 
@@ -23,3 +29,14 @@ class Heartbeat:
     def alive(self, now: float) -> bool:
         """Whether the last beat is recent enough."""
         return now - self._beaten_at <= self._longest
+
+
+def beating(steps: Iterator[T], heartbeat: Heartbeat) -> Generator[T, None, Any]:
+    """As ``steps``, with its result if it has one; each step is a sign of life."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        heartbeat.beat(monotonic())
+        yield step

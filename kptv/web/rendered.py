@@ -14,12 +14,15 @@ import struct
 import zlib
 from collections.abc import Callable, Hashable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
+from typing import NamedTuple
 
 import gevent
 from cachetools import TTLCache
 from flask import Response, request
 
 from kptv.pace import Pace
+from kptv.vitals.heartbeat import Heartbeat, beating
 
 RENDER_DEADLINE = 30.0  # seconds that a client waits for a rendering; 1,000,000 channels take 10
 BLOCK_SIZE = 64 * 1024  # bytes before compression; 0.2 ms to inflate
@@ -109,13 +112,20 @@ class Wanted:
     pieces: Callable[[], Iterator[bytes]] = field(repr=False)
 
 
+class _Rendering(NamedTuple):
+    """A rendering that runs."""
+
+    greenlet: gevent.Greenlet
+    heartbeat: Heartbeat
+
+
 class Renderings:
     """Renders each thing once for all who want it, and keeps the results for a while."""
 
     def __init__(self, most: int, duration: float) -> None:
         """At most ``most`` results are kept, for ``duration`` seconds; 0: none is."""
         self._cache: MutableMapping[Hashable, Rendered] = TTLCache(most, duration)
-        self._running: dict[Hashable, gevent.Greenlet] = {}
+        self._running: dict[Hashable, _Rendering] = {}
 
     def __repr__(self) -> str:
         return f"<Renderings kept={len(self._cache)} running={len(self._running)}>"
@@ -131,27 +141,35 @@ class Renderings:
                 if (ready := self._cache.get(wanted.key)) is not None:
                     return ready
                 running = self._running.get(wanted.key) or self.start(wanted)
-                running.join()
-                if isinstance(running.value, Rendered):
-                    return running.value
-                if not running.successful():
+                running.greenlet.join()
+                if isinstance(running.greenlet.value, Rendered):
+                    return running.greenlet.value
+                if not running.greenlet.successful():
                     return None
         return None
 
-    def start(self, wanted: Wanted) -> gevent.Greenlet:
+    @property
+    def alive(self) -> bool:
+        """Whether no rendering hangs."""
+        now = monotonic()
+        return all(running.heartbeat.alive(now) for running in self._running.values())
+
+    def start(self, wanted: Wanted) -> _Rendering:
         """Render it now, for those who will ask."""
-        running = self._running[wanted.key] = gevent.spawn(self._render, wanted)
+        heartbeat = Heartbeat(monotonic())
+        greenlet = gevent.spawn(self._render, wanted, heartbeat)
+        running = self._running[wanted.key] = _Rendering(greenlet, heartbeat)
         return running
 
     def clear(self) -> None:
         """Drop all results, and end what is being rendered: everything has changed."""
         self._cache.clear()
-        gevent.killall(list(self._running.values()), block=False)
+        gevent.killall([running.greenlet for running in self._running.values()], block=False)
         self._running.clear()
 
-    def _render(self, wanted: Wanted) -> Rendered:
+    def _render(self, wanted: Wanted, heartbeat: Heartbeat) -> Rendered:
         try:
-            ready = prepare(wanted.pieces())
+            ready = prepare(beating(wanted.pieces(), heartbeat))
             if self._is_mine(wanted.key):
                 self._cache[wanted.key] = ready
             return ready
@@ -161,4 +179,5 @@ class Renderings:
 
     def _is_mine(self, key: Hashable) -> bool:
         """Whether this greenlet renders ``key``: it may have been ended, and another begun."""
-        return self._running.get(key) is gevent.getcurrent()
+        running = self._running.get(key)
+        return running is not None and running.greenlet is gevent.getcurrent()

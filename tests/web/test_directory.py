@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kptv.web.page import directory as directory_module
+from kptv.channels import search
 from kptv.web.page.directory import Directory
 from tests.channels.test_catalog import catalog, listing
 
@@ -13,7 +13,7 @@ from tests.channels.test_catalog import catalog, listing
 def test_a_search_finds_the_same_in_pieces_of_any_size(
     monkeypatch: pytest.MonkeyPatch, searched_at_once: int
 ) -> None:
-    monkeypatch.setattr(directory_module, "_SEARCHED_AT_ONCE", searched_at_once)
+    monkeypatch.setattr(search, "_SEARCHED_AT_ONCE", searched_at_once)
     names = [",BBC One", ",BBC Two", ",News 24", 'group-title="UK",BBC News', ",One", ",ne"]
     built = catalog(listing("\n".join(names)))
     directory = Directory(lambda: built)

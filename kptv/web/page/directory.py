@@ -1,30 +1,27 @@
-"""The channels by name and group, found fast: what the page scrolls through.
+"""The channels that the page scrolls through and searches, of the current catalog.
 
-Theory of operation. The names of a catalog, normalised, stand in one text, a line each; a search
-is a search in that text. It is built in slices when first asked for, and goes with its catalog.
+An index is built in slices when it is first asked for, and goes with its catalog.
 """
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 import gevent
 from cachetools import LRUCache
 from gevent.greenlet import Greenlet
 
-from kptv.channels.catalog import Catalog, records_of
+from kptv.channels.catalog import Catalog
 from kptv.channels.grouping import normalised
-from kptv.channels.packing import name_of
-from kptv.pace import Pace
+from kptv.channels.search import Index, both, index_of
+from kptv.pace import drive
+from kptv.vitals.heartbeat import Heartbeat, beating
 
 PAGE = 200  # channels
 _DEADLINE = 20.0  # seconds that somebody waits for the index; 200,000 channels take one
 _KEPT_SEARCHES = 32
-_SEARCHED_AT_ONCE = 1024 * 1024  # letters, 0.3 ms
-_MARK = "\n"  # between two names, and in none
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +32,32 @@ class FoundChannels:
     positions: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
-    catalog: Catalog
-    text: str
-    offsets: array[int]  # where each name begins
-    groups: tuple[tuple[str, str, int], ...]
+class _Building:
+    """The index of a catalog, being built, or built."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._heartbeat = Heartbeat(monotonic())
+        self._greenlet: Greenlet = gevent.spawn(self._build)
+
+    def wait(self) -> Index | None:
+        """The index; None: it is not ready in time, or cannot be built (see ``failed``)."""
+        self._greenlet.join(timeout=_DEADLINE)
+        return self._greenlet.value if isinstance(self._greenlet.value, Index) else None
+
+    @property
+    def failed(self) -> bool:
+        """Whether there will be no index."""
+        return self._greenlet.ready() and not isinstance(self._greenlet.value, Index)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it neither ends nor gets on."""
+        return not self._greenlet.ready() and not self._heartbeat.alive(monotonic())
+
+    def _build(self) -> Index:
+        index: Index = drive(beating(index_of(self.catalog), self._heartbeat))
+        return index
 
 
 class Directory:
@@ -48,11 +65,16 @@ class Directory:
 
     def __init__(self, current_catalog: Callable[[], Catalog | None]) -> None:
         self._current = current_catalog
-        self._building: tuple[Catalog, Greenlet] | None = None
+        self._building: _Building | None = None
         self._searches: LRUCache[tuple[int, str, str], FoundChannels] = LRUCache(_KEPT_SEARCHES)
 
     def __repr__(self) -> str:
         return f"<Directory of {self._current()}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether no index hangs that is being built."""
+        return self._building is None or not self._building.is_stuck
 
     def find(self, query: str, group: str) -> FoundChannels | None:
         """All channels whose names hold each word of ``query``, of a group if one is named.
@@ -72,9 +94,9 @@ class Directory:
             index = self._index(catalog)
             if index is None:
                 return None
-            hits = _search(index, words)
+            hits = drive(index.search(words))
             if group:
-                hits = list(_both(hits, members))
+                hits = drive(both(hits, members))
             found = self._searches[key] = FoundChannels(catalog, hits)
         return found
 
@@ -84,69 +106,9 @@ class Directory:
         index = self._index(catalog) if catalog is not None else None
         return index.groups if index else ()
 
-    def _index(self, catalog: Catalog) -> _Index | None:
-        if self._building is None or self._building[0] is not catalog:
-            self._building = catalog, gevent.spawn(_build, catalog)
+    def _index(self, catalog: Catalog) -> Index | None:
+        building = self._building
+        if building is None or building.catalog is not catalog or building.failed:
+            building = self._building = _Building(catalog)
             self._searches.clear()
-        running = self._building[1]
-        running.join(timeout=_DEADLINE)
-        if running.ready() and not running.successful():
-            self._building = None
-        return running.value if isinstance(running.value, _Index) else None
-
-
-def _build(catalog: Catalog) -> _Index:
-    pace, names, offsets, end = Pace(), [], array("Q"), 0
-    for number, (_, row) in enumerate(catalog.rows()):
-        name = normalised(name_of(records_of(row)[0])).replace(_MARK, " ")
-        names.append(name)
-        offsets.append(end)
-        end += len(name) + 1
-        if number % 32 == 0:
-            pace()
-    groups = []
-    for group in catalog.groups():
-        groups.append(group)
-        pace()
-    groups.sort(key=lambda group: group[1].casefold())
-    return _Index(catalog, _MARK.join(names), offsets, tuple(groups))
-
-
-def _search(index: _Index, words: list[str]) -> list[int]:
-    first, *others = sorted(words, key=len, reverse=True)
-    text, offsets, hits, pace = index.text, index.offsets, [], Pace()
-    at = _find(text, first, 0, pace)
-    while at >= 0:
-        position = bisect_right(offsets, at) - 1
-        end = offsets[position + 1] - 1 if position + 1 < len(offsets) else len(text)
-        if not others or _holds(text[offsets[position] : end], others):
-            hits.append(position)
-        pace()
-        at = _find(text, first, end, pace)
-    return hits
-
-
-def _find(text: str, word: str, start: int, pace: Pace) -> int:
-    """As ``text.find``, with turns for others: a text may have 200 MB."""
-    while start < len(text):
-        end = start + _SEARCHED_AT_ONCE
-        at = text.find(word, start, end + len(word) - 1)
-        if at >= 0:
-            return at
-        start = end
-        pace()
-    return -1
-
-
-def _both(some: Iterable[int], others: Sequence[int]) -> Iterator[int]:
-    """What is in both, which ascend."""
-    pace = Pace()
-    for number in some:
-        at = bisect_left(others, number)
-        if at < len(others) and others[at] == number:
-            yield number
-        pace()
-
-
-def _holds(name: str, words: list[str]) -> bool:
-    return all(word in name for word in words)
+        return building.wait()

@@ -18,6 +18,7 @@ from gevent.greenlet import Greenlet
 from gevent.queue import Empty, Full, Queue
 
 from kptv.restream.journal import Event, Journal
+from kptv.vitals.heartbeat import Heartbeat
 from kptv.web.clients import neighbourhood
 from kptv.web.page.view import Json, View, line_of
 
@@ -65,12 +66,20 @@ class EventStream:
         self._listeners: set[Listener] = set()
         self._news = Signal()
         self._events: list[Event] = []
-        self._greenlet: Greenlet | None = None
+        self._greenlet: Greenlet | None = None  # while anybody listens
+        self._heartbeat = Heartbeat(monotonic())
         self._closed = False
         journal.listeners.append(self._heard)
 
     def __repr__(self) -> str:
         return f"<EventStream listeners={len(self._listeners)}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether those who listen are told; nothing runs while nobody does."""
+        if not self._listeners:
+            return True
+        return self._greenlet is not None and self._heartbeat.alive(monotonic())
 
     def listen(self, address: str = "") -> Listener | None:
         """A place in the audience; None where it is full, or ``address`` has its share."""
@@ -82,6 +91,7 @@ class EventStream:
         listener.queue.put(message("status", self._view.status()))
         self._listeners.add(listener)
         if self._greenlet is None:
+            self._heartbeat.beat(monotonic())
             self._greenlet = gevent.spawn(self._run)
         return listener
 
@@ -117,6 +127,7 @@ class EventStream:
         lines = self._lines_after(0)
         told = lines[-1]["number"] if lines else 0
         while self._listeners:
+            self._heartbeat.beat(monotonic())
             if self._news.wait(timeout=INTERVAL):
                 gevent.sleep(GATHER)
             self._news.clear()

@@ -35,6 +35,11 @@ class ServedLists:
         """The catalog whose lists these are; None until there is one."""
         return self._catalog
 
+    @property
+    def alive(self) -> bool:
+        """Whether no list hangs that is being rendered."""
+        return self._renderings.alive
+
     def replace(self, catalog: Catalog) -> None:
         """Serve ``catalog`` from now on; what was rendered of the one before is dropped."""
         self._catalog = catalog
