@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gevent
 import pytest
+from gevent.event import Event
 
 from kptv.channels import search
+from kptv.web.page import directory as directory_module
 from kptv.web.page.directory import Directory
 from tests.channels.test_catalog import catalog, listing
 
@@ -30,3 +33,18 @@ def test_a_search_finds_the_same_in_pieces_of_any_size(
     assert found("news", "uk") == ["BBC News"]
     assert found("one", "uk") == []
     assert found("nothing") == []
+
+
+def test_an_index_whose_making_was_ended_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = catalog(listing("#EXTINF:-1,News"))
+    directory = Directory(lambda: built)
+    with monkeypatch.context() as patch:
+        patch.setattr(directory_module, "index_of", lambda _: Event().wait())
+        asking = gevent.spawn(directory.find, "news", "")
+        gevent.sleep(0.01)
+        assert directory._building is not None
+        directory._building._greenlet.kill()
+        assert asking.get(timeout=5) is None
+    found = directory.find("news", "")
+    assert found is not None
+    assert len(found.positions) == 1

@@ -77,9 +77,11 @@ class EventStream:
     @property
     def alive(self) -> bool:
         """Whether those who listen are told; nothing runs while nobody does."""
-        if not self._listeners:
-            return True
-        return self._greenlet is not None and self._heartbeat.alive(monotonic())
+        return not self._listeners or (self._runs and self._heartbeat.alive(monotonic()))
+
+    @property
+    def _runs(self) -> bool:
+        return self._greenlet is not None and not self._greenlet.ready()
 
     def listen(self, address: str = "") -> Listener | None:
         """A place in the audience; None where it is full, or ``address`` has its share."""
@@ -90,7 +92,7 @@ class EventStream:
         listener = Listener(self, origin)
         listener.queue.put(message("status", self._view.status()))
         self._listeners.add(listener)
-        if self._greenlet is None:
+        if not self._runs:
             self._heartbeat.beat(monotonic())
             self._greenlet = gevent.spawn(self._run)
         return listener
@@ -119,8 +121,6 @@ class EventStream:
             log.exception("the status page's events failed")
             for listener in list(self._listeners):
                 self._let_go(listener)
-        finally:
-            self._greenlet = None
 
     def _serve(self) -> None:
         signature, whole_at = self._view.signature(), monotonic()
