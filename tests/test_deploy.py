@@ -1,22 +1,44 @@
-"""The files for Prometheus and Grafana: rules that fire, and no name that is not told."""
+"""What is in `deploy`: files that other programs accept, and that name only what there is."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+import sys
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
+from flask import Flask
 
+from kptv.config import VARIABLES, Config, load_config
+from kptv.web.ops import ops_blueprint
 from tests.every_metric import every_metric
 
-DEPLOY = Path(__file__).resolve().parents[1] / "deploy"
+ROOT = Path(__file__).resolve().parents[1]
+DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus-rules.yml"
 DASHBOARD = DEPLOY / "grafana-dashboard.json"
+UNIT = DEPLOY / "kptv.service"
+TEMPLATE = DEPLOY / "unraid.xml"
+MANIFEST = DEPLOY / "kubernetes.yaml"
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+EXAMPLE = {"SOURCES": "http://one.example/list.m3u|1", "BASE_URL": "http://192.168.1.10:8080"}
+MOST_EXPOSED = 1.5  # of 10, as systemd counts; 9.2 without a line of hardening
+
+
+def config_of(settings: Mapping[str, str]) -> Config:
+    """What the proxy reads from these settings alone."""
+    return load_config(settings, env_file=ROOT / "no.env")
+
+
+# --- Prometheus and Grafana ---
 
 
 def names() -> set[str]:
@@ -59,10 +81,190 @@ def test_the_dashboards_queries_are_valid(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+# --- Docker ---
+
+
 def test_the_compose_file_trusts_the_gateway_of_its_own_network() -> None:
-    compose = yaml.safe_load((DEPLOY.parent / "docker-compose.yaml").read_text())
-    (network,) = compose["networks"]["kptv"]["ipam"]["config"]
-    trusted = compose["services"]["kptv"]["environment"]["TRUSTED_PROXIES"].split(",")
+    (network,) = COMPOSE["networks"]["kptv"]["ipam"]["config"]
+    trusted = COMPOSE["services"]["kptv"]["environment"]["TRUSTED_PROXIES"].split(",")
     assert network["gateway"] in trusted
     assert ip_address(network["gateway"]) in ip_network(network["subnet"])
-    assert compose["services"]["kptv"]["networks"] == ["kptv"]
+    assert COMPOSE["services"]["kptv"]["networks"] == ["kptv"]
+
+
+# --- systemd ---
+
+
+def in_unit(name: str) -> list[str]:
+    """The values of a directive."""
+    return re.findall(rf"^{name}=(.*)$", UNIT.read_text(), re.MULTILINE)
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit with the gunicorn of this environment: systemd looks whether there is one."""
+    shipped, here = "/opt/kptv-proxy/.venv/bin/", f"{Path(sys.executable).parent}/"
+    text = UNIT.read_text()
+    assert text.count(shipped) == 1
+    file = tmp_path / UNIT.name
+    file.write_text(text.replace(shipped, here))
+    return file
+
+
+def systemd_analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ("systemd-analyze", *arguments), capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def verified(unit: Path) -> tuple[int, list[str]]:
+    """The exit status of systemd's check of a unit, and its complaints about that unit."""
+    done = systemd_analyze("verify", "--man=no", "--recursive-errors=no", unit)
+    return done.returncode, [line for line in done.stderr.splitlines() if unit.name in line]
+
+
+@pytest.mark.requires("systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_the_unit(unit: Path) -> None:
+    assert verified(unit) == (0, [])
+    unit.write_text(unit.read_text().replace("RestartSec=", "RestartSeconds="))
+    status, complaints = verified(unit)
+    assert status != 0
+    assert "RestartSeconds" in complaints[0]
+
+
+@pytest.mark.requires("systemd-analyze")
+def test_the_service_may_do_little(unit: Path) -> None:
+    threshold = f"--threshold={MOST_EXPOSED * 10:.0f}"
+    done = systemd_analyze("security", "--offline=true", "--no-pager", threshold, unit)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_unit_sets_only_settings_there_are_and_room_for_all_viewers() -> None:
+    settings = dict(text.split("=", 1) for text in in_unit("Environment"))
+    assert settings.keys() <= set(VARIABLES)
+    assert settings["DATA_DIR"] == f"/var/lib/{in_unit('StateDirectory')[0]}"
+    assert int(in_unit("LimitNOFILE")[0]) > 2 * config_of(EXAMPLE).max_clients
+
+
+# --- Unraid ---
+
+FIELDS = {"Name", "Target", "Default", "Mode", "Description", "Type", "Display", "Required", "Mask"}
+
+
+def in_template(kind: str) -> dict[str, ElementTree.Element]:
+    """The entries of this type, by what they set in the container."""
+    entries = ElementTree.parse(TEMPLATE).findall("Config")
+    return {entry.attrib["Target"]: entry for entry in entries if entry.attrib["Type"] == kind}
+
+
+def test_the_template_has_the_form_that_unraid_itself_writes() -> None:
+    """Community Applications reads no other: attributes as here, no text that has to be folded."""
+    root = ElementTree.parse(TEMPLATE).getroot()
+    assert (root.tag, root.attrib) == ("Container", {"version": "2"})
+    for name in ("Name", "Repository", "Network", "Overview", "Category", "WebUI", "Privileged"):
+        assert root.findtext(name), name
+    for entry in root.findall("Config"):
+        assert entry.attrib.keys() == FIELDS
+        assert entry.attrib["Display"] in ("always", "advanced")
+        assert {entry.attrib["Required"], entry.attrib["Mask"]} <= {"true", "false"}
+        assert (entry.text or "") == entry.attrib["Default"]
+    for line in TEMPLATE.read_text().splitlines():
+        assert "  " not in line.strip(), line
+
+
+def test_the_template_sets_what_there_is_and_to_its_default() -> None:
+    variables = in_template("Variable")
+    assert variables.keys() <= set(VARIABLES)
+    required = {name for name, entry in variables.items() if entry.attrib["Required"] == "true"}
+    assert required == EXAMPLE.keys()
+    as_shipped = {name: entry.attrib["Default"] for name, entry in variables.items()}
+    assert config_of(as_shipped | EXAMPLE) == config_of(EXAMPLE)
+    # An entry that is left empty is passed on as that, and a | in a default makes a menu of it.
+    assert config_of(dict.fromkeys(variables, "") | EXAMPLE) == config_of(EXAMPLE)
+    assert not [text for text in as_shipped.values() if "|" in text]
+
+
+def test_the_template_runs_the_image_as_compose_does() -> None:
+    root = ElementTree.parse(TEMPLATE).getroot()
+    service = COMPOSE["services"]["kptv"]
+    assert root.findtext("Repository") == f"{service['image']}:latest"
+    (port,) = in_template("Port").values()
+    assert port.attrib["Target"] == port.text == str(config_of(EXAMPLE).port)
+    assert f"[PORT:{port.text}]" in (root.findtext("WebUI") or "")
+    assert list(in_template("Path")) == [service["environment"]["DATA_DIR"]]
+    extra = (root.findtext("ExtraParams") or "").split()
+    assert service["read_only"]
+    assert {
+        "--read-only",
+        *(f"--tmpfs={folder}" for folder in service["tmpfs"]),
+        *(f"--cap-drop={name}" for name in service["cap_drop"]),
+        *(f"--security-opt={name}" for name in service["security_opt"]),
+        f"--ulimit=nofile={service['ulimits']['nofile']}",
+        f"--restart={service['restart']}",
+    } <= set(extra)
+
+
+# --- Kubernetes ---
+
+
+def resources() -> dict[str, dict[str, Any]]:
+    """By kind."""
+    return {each["kind"]: each for each in yaml.safe_load_all(MANIFEST.read_text())}
+
+
+@pytest.mark.parametrize("version", ["1.25", "newest"])
+def test_the_manifest_is_what_kubernetes_knows(version: str) -> None:
+    # Here, not above: it takes a moment, and comes with all schemas.
+    from kubernetes_validate import ValidationError, latest_version, validate
+
+    version = latest_version() if version == "newest" else version
+    for resource in resources().values():
+        validate(resource, version, strict=True)
+    broken = resources()["Deployment"]
+    broken["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
+    with pytest.raises(ValidationError):
+        validate(broken, version, strict=True)
+
+
+def test_there_is_never_a_second_proxy_on_kubernetes() -> None:
+    spec = resources()["Deployment"]["spec"]
+    assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate")
+
+
+def test_the_pod_runs_the_image_as_compose_does() -> None:
+    pod = resources()["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    service = COMPOSE["services"]["kptv"]
+    assert container["image"] == f"{service['image']}:latest"
+    (user,) = re.findall(r"^USER (\d+)$", DOCKERFILE, re.MULTILINE)
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert {pod["securityContext"][key] for key in ("runAsUser", "fsGroup")} == {int(user)}
+    assert container["securityContext"]["readOnlyRootFilesystem"] == service["read_only"]
+    assert container["securityContext"]["capabilities"]["drop"] == service["cap_drop"]
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounts == {service["environment"]["DATA_DIR"], *service["tmpfs"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == {
+        volume["name"] for volume in pod["volumes"]
+    }
+
+
+def test_the_probes_ask_for_what_there_is() -> None:
+    (container,) = resources()["Deployment"]["spec"]["template"]["spec"]["containers"]
+    (port,) = container["ports"]
+    assert port["containerPort"] == config_of(EXAMPLE).port
+    app = Flask("probed")
+    app.register_blueprint(ops_blueprint(lambda: None, vitals=None, alive={}))  # type: ignore[arg-type]
+    routes = {rule.rule for rule in app.url_map.iter_rules()}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        asked = container[probe]["httpGet"]
+        assert asked["port"] == port["name"]
+        assert asked["path"] in routes
+
+
+def test_the_secret_holds_settings_there_are() -> None:
+    settings = resources()["Secret"]["stringData"]
+    config = config_of(settings)
+    assert config == config_of({name: settings[name] for name in EXAMPLE})
+    assert config.warnings == ()
+    commented = re.findall(r"^ +# ([A-Z_]+): ", MANIFEST.read_text(), re.MULTILINE)
+    assert {*settings, *commented} <= set(VARIABLES)
