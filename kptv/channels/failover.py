@@ -21,9 +21,7 @@ from kptv.errors import Reason, UpstreamError
 COLD_START = 20.0  # seconds until a viewer without any media gets a 503
 SHORTEST_TIMEOUT = 5.0  # seconds of these that each candidate gets; slow panels need 3
 SLOT_WAIT = 10.0  # seconds that a viewer waits for a slot of a full source
-TRUSTED_AFTER = (
-    10.0  # seconds of good media: then its end is no failure, and earlier ones are forgotten
-)
+TRUSTED_AFTER = 10.0  # seconds of good media: its end is no failure then, old ones are forgotten
 REOPEN_DELAY = 1.0  # seconds between two openings of a stream that gives media
 LONGEST_RETRY_DELAY = 60.0
 

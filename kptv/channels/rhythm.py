@@ -103,9 +103,7 @@ class Pulse:
         self._rhythm = rhythm
         self._began_at: float | None = None  # first media
         self._media_at = now
-        self._again_at: float | None = (
-            None  # when media came after a pause, if it is not sure to go on yet
-        )
+        self._again_at: float | None = None  # when media came after a pause, if it may yet end
         self._silent_since: float | None = None  # when the connection before fell silent
         self._is_over = False
         # How far media was ahead of time before something came: (when, seconds).
