@@ -22,12 +22,14 @@ from kptv.metrics.counters import Metrics
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
+from kptv.restream.slots import LocalSlots
 from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer
 from kptv.upstream.open import Opener
 from kptv.upstream.remux import Input, remux
 from tests.cancellation.origin import Origin
 from tests.cancellation.turns import LIMIT, at_each_turn
+from tests.restream.far_slots import FarSlots
 from tests.shared import opener_of, shared
 
 FOLDER = Path(tempfile.mkdtemp())
@@ -129,9 +131,15 @@ class House:
     """Hubs of two sources, made anew for each turn."""
 
     def __init__(
-        self, first: str, second: str, byte_range: str | None = None, limit: int = 0
+        self,
+        first: str,
+        second: str,
+        byte_range: str | None = None,
+        limit: int = 0,
+        slots: type[LocalSlots] | type[FarSlots] = LocalSlots,
     ) -> None:
         """``limit`` of each source; with none there is no wait until a slot is given back."""
+        self.slots = slots
         self.origins = (Origin(), Origin())
         sources = tuple(Source(n, o.url, limit) for n, o in enumerate(self.origins, 1))
         streams = tuple(
@@ -149,7 +157,8 @@ class House:
         """Two viewers of the channel; the first leaves before the second."""
         self.departed = False
         self.metrics = Metrics()
-        parts = shared(self.config, metrics=self.metrics)
+        slots = self.slots(self.config.sources)
+        parts = shared(self.config, metrics=self.metrics, slots=slots)
         opener = Opener(self.config, HttpClient(self.config), parts.rhythms)
         hubs = self.hubs = Hubs(parts, opener.open_stream, opener.open_file)
         other = gevent.spawn(self.watch, hubs, 2)
@@ -208,6 +217,21 @@ def switch(house: House, victim: Greenlet) -> None:
         house.hubs.switch("news", None)
 
 
+def lose(house: House, victim: Greenlet) -> None:
+    """Another process takes the slots that are held, and gives them back at once."""
+    assert house.hubs is not None
+    slots = house.hubs.slots
+    assert isinstance(slots, FarSlots)
+    for source in house.config.sources:
+        while slots.held(source) and slots.lose(source):
+            slots.free(source)
+
+
+def lose_beside(house: House, victim: Greenlet) -> None:
+    look_ahead(house, victim)
+    get_hub().loop.run_callback(lose, house, victim)
+
+
 def depart(house: House, victim: Greenlet) -> None:
     house.departed = True
     if house.hubs is not None:
@@ -251,6 +275,16 @@ SCENES: dict[str, Callable[[], int]] = {
     "a hub that fails over, switched": lambda: hub(House("short", "live", limit=1), switch),
     "a hub that scouts": lambda: hub(House("live", "live", limit=1), look_ahead),
     "a hub that scouts, stopped": lambda: hub(House("live", "live", limit=1), stop_scouting),
+    "a hub that loses its slot": lambda: hub(House("live", "live", limit=1, slots=FarSlots), lose),
+    "a hub that fails over, its slots lost": lambda: hub(
+        House("short", "live", limit=1, slots=FarSlots), lose
+    ),
+    "a hub that scouts, its slots lost": lambda: hub(
+        House("live", "live", limit=1, slots=FarSlots), lose_beside
+    ),
+    "a hub of far slots, stopped": lambda: hub(
+        House("live", "live", limit=1, slots=FarSlots), stop_scouting
+    ),
     "a hub of HLS, stopped": lambda: hub(House("moved/master", "live"), stop),
     "a film that is left": lambda: hub(House("film", "film", limit=1), viewers_leave),
     "parts of a film that are left": lambda: hub(

@@ -39,11 +39,15 @@ class FarSlots:
         self._waiting: deque[_Place] = deque()
         self._known_full: set[int] = set()
 
-    def lose(self, source: Source) -> None:
-        """Another process got one of our connections of this source: the oldest."""
-        slot = next(slot for slot in self._slots if slot.source == source and not slot.lost)
+    def lose(self, source: Source) -> bool:
+        """Another process gets our oldest connection of this source; False: we have none."""
+        held = (slot for slot in self._slots if slot.source == source and not slot.lost)
+        slot = next(held, None)
+        if slot is None:
+            return False
         self.elsewhere[source.number] += 1
         self._take_away(slot)
+        return True
 
     def full(self) -> frozenset[int]:
         return frozenset(self._known_full)

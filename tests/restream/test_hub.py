@@ -23,7 +23,7 @@ from kptv.restream.hub import SMALL_TICK, Hub
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
-from kptv.restream.slots import SETTLE
+from kptv.restream.slots import SETTLE, Slots
 from tests.restream.radio import Radio, marks
 from tests.shared import shared
 
@@ -97,15 +97,14 @@ SPORT = Channel("sport", "Sport", (Stream(SOURCES[0], "http://one/2.ts"),))
 class Rig:
     """Hubs over fake upstreams."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, slots: Slots | None = None, **settings: object) -> None:
         _RIGS.append(self)
         self.upstreams = FakeUpstreams()
         self.files: list[tuple[str, str | None]] = []
         self.metrics = Metrics()
         config = Config(sources=SOURCES, **settings)  # type: ignore[arg-type]
-        self.hubs = Hubs(
-            shared(config, metrics=self.metrics), self.upstreams.open_stream, self._open_file
-        )
+        parts = {"metrics": self.metrics} | ({"slots": slots} if slots else {})
+        self.hubs = Hubs(shared(config, **parts), self.upstreams.open_stream, self._open_file)
 
     def _open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
         self.files.append((stream.url, byte_range))
