@@ -199,31 +199,6 @@ class Hub:
             self._interruptible = False
             self._greenlet.throw(why)
 
-    @property
-    def media(self) -> dict[str, object]:
-        """What the transport stream of the source says of itself, as far as it is known.
-
-        While viewers get the slate, that alone.
-        """
-        if self.output.on_slate:
-            return {"slate": True}
-        if not self.output.sending:
-            return {}
-        stats = self.output.stats
-        facts: dict[str, object] = {
-            "codecs": list(stats.codecs),
-            "gop_seconds": round(stats.gop_seconds, 2),
-            "pcr_jitter": round(stats.pcr_jitter, 3),
-            "continuity_errors": stats.continuity_errors,
-            "damaged_packets": stats.damaged_packets,
-            "scrambled_packets": stats.scrambled_packets,
-            "bytes_dropped": stats.bytes_dropped,
-            "sync_losses": stats.sync_losses,
-        }
-        if stats.size:
-            facts |= {"width": stats.size[0], "height": stats.size[1]}
-        return facts
-
     def measure(self, now: float) -> None:
         """Put the figures that are read, not counted, where metrics find them."""
         counters = self.counters

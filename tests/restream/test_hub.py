@@ -24,6 +24,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
 from kptv.restream.slots import SETTLE, Slots
+from kptv.web.page.playing import media_of
 from tests.restream.radio import Radio, marks
 from tests.shared import shared
 
@@ -559,11 +560,11 @@ def test_while_viewers_get_the_slate_nothing_is_said_of_its_codecs(rig: Rig) -> 
     rig.upstreams.feed(ONE, b"a")
     assert rig.viewer(NEWS).next() == b"a"
     hub = hub_of(rig)
-    assert hub.media["codecs"] == ["aac"]
+    assert media_of(hub.output)["codecs"] == ["aac"]
     now = monotonic()
     hub.output.close(now)
     hub.output.tick(now + 60)
-    assert hub.media == {"slate": True}
+    assert media_of(hub.output) == {"slate": True}
 
 
 def test_what_was_opened_is_open_or_has_an_outcome() -> None:

@@ -55,7 +55,7 @@ def api_blueprint(
 def _channels(view: View, directory: Directory) -> Response:
     page, words, group = page_number(), query("q"), query("group")
     found = directory.find(words, group)
-    if found is None and group and view.state.current_catalog() is not None:
+    if found is None and group and view.ready:
         raise Refused(404, "No such group.")
     if found is None:
         raise Refused(503, "No channel list has been imported yet.")

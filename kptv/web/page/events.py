@@ -20,7 +20,8 @@ from gevent.queue import Empty, Full, Queue
 from kptv.restream.journal import Event, Journal
 from kptv.vitals.heartbeat import Heartbeat
 from kptv.web.clients import neighbourhood
-from kptv.web.page.view import Json, View, line_of
+from kptv.web.page.public import Json
+from kptv.web.page.view import View
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class EventStream:
 
     def _serve(self) -> None:
         signature, whole_at = self._view.signature(), monotonic()
-        lines = self._lines_after(0)
+        lines = self._view.lines_after(0)
         told = lines[-1]["number"] if lines else 0
         while self._listeners:
             self._heartbeat.beat(monotonic())
@@ -134,7 +135,7 @@ class EventStream:
             events, self._events = self._events, []
             for event in events:
                 self._send("event", self._view.event(event))
-            for line in self._lines_after(told):
+            for line in self._view.lines_after(told):
                 told = line["number"]
                 self._send("log", line)
             now_signature = self._view.signature()
@@ -143,9 +144,6 @@ class EventStream:
                 self._send("status", self._view.status())
             else:
                 self._send("figures", self._view.figures())
-
-    def _lines_after(self, number: int) -> list[Json]:
-        return [line_of(line) for line in self._view.log.recent.lines if line.number > number]
 
     def _send(self, kind: str, value: Json) -> None:
         data = message(kind, value)

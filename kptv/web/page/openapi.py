@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kptv.metrics.sources import SOURCE_FIGURES, Figure, Kind
 from kptv.restream.journal import EventKind
 from kptv.web.page.admin import COOKIE, CSRF_HEADER, TOKEN_HEADER
-
-Json = dict[str, Any]
+from kptv.web.page.public import Json
 
 _TEXT: Json = {"type": "string"}
 _WHOLE: Json = {"type": "integer", "minimum": 0}

@@ -1,0 +1,126 @@
+"""A channel that plays, as JSON: its media, its candidates, its viewers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import nlargest
+
+from kptv.channels.failover import Candidate
+from kptv.channels.model import Stream
+from kptv.restream.hub import Hub
+from kptv.restream.lease import Lease
+from kptv.restream.output import Output
+from kptv.vitals.meter import Meter
+from kptv.web.clients import app_of
+from kptv.web.page.public import Json, Public, stream_id, unix
+
+MOST_WATCHING = 100  # viewers that are shown of a channel: the furthest behind
+
+Patience = Callable[[Stream, float], float]  # seconds of silence that are a failure, at a time
+
+
+def playing(hub: Hub, public: Public, patience: Patience, now: float) -> Json:
+    """All that is shown of a hub."""
+    counters = hub.counters
+    watching = nlargest(MOST_WATCHING, filter(_watches, hub.leases), key=_trouble_of)
+    return {
+        "hub": hub.number,
+        "id": hub.channel.slug,
+        **public.channel(hub.channel),
+        "state": str(hub.state),
+        "since": hub.begun_at,
+        "source": hub.source_number,
+        "media": media_of(hub.output),
+        "bit_rate": round(hub.meter.bit_rate()),
+        "rates": hub.meter.history(),
+        "buffer_bytes": hub.buffer.size,
+        "received_bytes": counters.bytes_received,
+        "sent_bytes": counters.bytes_sent,
+        "skips": counters.skips,
+        "failovers": sum(counters.failovers.values()),
+        "viewers": hub.viewers,
+        "watching": [_viewer(lease, hub.meter, now) for lease in sorted(watching, key=_joined)],
+        "candidates": [_candidate(each, public, patience, now) for each in hub.candidates(now)],
+        "history": [public.event(event) for event in hub.chronicle.history],
+    }
+
+
+def figures_of(hub: Hub) -> Json:
+    """What of a hub changes every second."""
+    return {
+        "hub": hub.number,
+        "viewers": hub.viewers,
+        "bit_rate": round(hub.meter.bit_rate()),
+        "buffer_bytes": hub.buffer.size,
+        "sent_bytes": hub.counters.bytes_sent,
+        "skips": hub.counters.skips,
+    }
+
+
+def signature_of(hub: Hub) -> tuple[object, ...]:
+    """Equal as long as nothing of a hub has changed but figures."""
+    return (hub.number, hub.state, hub.source_number, hub.viewers, len(hub.chronicle.history))
+
+
+def media_of(output: Output) -> Json:
+    """What the source's transport stream says of itself, as far as it is known.
+
+    While viewers get the slate, that alone.
+    """
+    if output.on_slate:
+        return {"slate": True}
+    if not output.sending:
+        return {}
+    stats = output.stats
+    facts: Json = {
+        "codecs": list(stats.codecs),
+        "gop_seconds": round(stats.gop_seconds, 2),
+        "pcr_jitter": round(stats.pcr_jitter, 3),
+        "continuity_errors": stats.continuity_errors,
+        "damaged_packets": stats.damaged_packets,
+        "scrambled_packets": stats.scrambled_packets,
+        "bytes_dropped": stats.bytes_dropped,
+        "sync_losses": stats.sync_losses,
+    }
+    if stats.size:
+        facts |= {"width": stats.size[0], "height": stats.size[1]}
+    return facts
+
+
+def _candidate(candidate: Candidate, public: Public, patience: Patience, now: float) -> Json:
+    error = candidate.error
+    return {
+        "id": stream_id(candidate.stream.key),
+        "source": candidate.stream.source.number,
+        "standing": str(candidate.standing),
+        "until": unix(candidate.until, now),
+        "failures": candidate.failures,
+        "patience": round(patience(candidate.stream, now), 1),
+        "reason": str(error.reason) if error else "",
+        "detail": public.text(error.detail) if error else "",
+        "failed_at": unix(candidate.failed_at, now),
+    }
+
+
+def _viewer(lease: Lease, meter: Meter, now: float) -> Json:
+    return {
+        "viewer": lease.number,
+        "address": lease.client.address,
+        "app": app_of(lease.client.agent),
+        "joined": unix(lease.since, now),
+        "behind": round(0.0 if lease.place is None else meter.behind(lease.place, now), 1),
+        "received_bytes": lease.received,
+        "skips": lease.skips,
+    }
+
+
+def _watches(lease: Lease) -> bool:
+    return lease.is_viewer
+
+
+def _trouble_of(lease: Lease) -> tuple[int, float]:
+    return lease.skips, -lease.since
+
+
+def _joined(lease: Lease) -> float:
+    return lease.since

@@ -1,0 +1,75 @@
+"""What people may see: nothing that tells of a provider's URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from hashlib import blake2s
+from secrets import token_bytes
+from time import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from kptv.channels.model import Channel, StreamKey
+from kptv.logs.redaction import Redactor
+from kptv.restream.journal import Event
+
+_SALT = token_bytes(16)  # an id must not tell whether somebody guessed a URL
+
+Json = dict[str, Any]
+
+
+class Public:
+    """Makes texts and things public."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def text(self, text: str) -> str:
+        """A text without secrets."""
+        return self._redactor.redact_again(text) if text else ""
+
+    def channel(self, channel: Channel) -> Json:
+        """Name, group and logo of a channel."""
+        return {
+            "name": self.text(channel.name),
+            "group": self.text(_attribute(channel, "group-title")),
+            "logo": self._logo(channel),
+        }
+
+    def event(self, event: Event) -> Json:
+        """An event of the journal."""
+        fields = {**asdict(event), "kind": str(event.kind), "reason": str(event.reason)}
+        return {**fields, "name": self.text(event.name), "detail": self.text(event.detail)}
+
+    def _logo(self, channel: Channel) -> str:
+        """The logo's address, unless it tells of a provider."""
+        url = _attribute(channel, "tvg-logo")
+        host = _host(url)
+        if not host or self._redactor.tells(url):
+            return ""
+        of_streams = {_host(stream.url) for stream in channel.streams}
+        return "" if host in of_streams else url
+
+
+def stream_id(key: StreamKey) -> str:
+    """What the API calls a stream, in this process; tells nothing of its URL."""
+    return blake2s(f"{key[0]} {key[1]}".encode(), key=_SALT, digest_size=8).hexdigest()
+
+
+def unix(moment: float | None, now: float) -> float | None:
+    """Unix time of a monotonic one."""
+    return None if moment is None else round(time() + moment - now, 1)
+
+
+def _attribute(channel: Channel, key: str) -> str:
+    values: Iterable[str] = (stream.attributes.get(key, "") for stream in channel.streams)
+    return next(filter(None, values), "")
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
