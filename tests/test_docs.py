@@ -151,7 +151,7 @@ FILE_NAME = re.compile(
     r"(?<![\w/:.*~…@-])(?:\w[\w.-]*/)*\w[\w.-]*\.(?:md|py|sh|conf|ya?ml|toml|mjs|js|css|html|json|in|c)"
     r"(?![\w/…-])"
 )
-SERVED = {"openapi.json"}  # by the proxy; no file
+ELSEWHERE = {"openapi.json", "prometheus.yml"}  # served by the proxy; of Prometheus
 
 
 def comments(path: Path) -> Iterator[str]:
@@ -167,7 +167,12 @@ def comments(path: Path) -> Iterator[str]:
 
 def texts() -> Iterator[tuple[Path, str]]:
     """What people read of the repository's files."""
-    for page in [*PAGES, ROOT / ".env.example", ROOT / "Makefile", *files(".conf", ".sh")]:
+    for page in [
+        *PAGES,
+        ROOT / ".env.example",
+        ROOT / "Makefile",
+        *files(".conf", ".sh", ".service", ".yaml", ".yml", ".xml"),
+    ]:
         yield page, page.read_text()
     for path in files(".py"):
         for text in comments(path):
@@ -182,7 +187,7 @@ def test_no_page_and_no_comment_refers_to_a_file_that_is_not_there() -> None:
         (path.name, name)
         for path, text in texts()
         for name in FILE_NAME.findall(text)
-        if name not in ends | SERVED
+        if name not in ends | ELSEWHERE
     }
     assert unknown == set()
 
