@@ -103,7 +103,7 @@ def build_parts(config: Config, log_of_process: Log) -> Parts:
         lambda catalog: log_of_process.redactor.learn(catalog.secrets),
         lists.replace,
         lambda _: opener.forget(),
-        lambda _: hubs.files.forget(),
+        lambda _: hubs.films.forget(),
     )
     importer = _build_importer(config, client, catalog, hubs)
     return Parts(

@@ -13,7 +13,8 @@ def every_metric() -> Exposition:
     """With one source and one channel to which everything has happened."""
     metrics = Metrics()
     news = metrics.open("News")
-    news.failed(1, Reason.ENDED)
+    news.errors[Reason.ENDED] += 1
+    news.ended(1, Reason.ENDED)
     news.recovered("ended", 1.0, same=False)
     news.recovered("ended", 1.0, same=True)
     news.source = 1

@@ -31,7 +31,8 @@ def test_the_four_names_are_as_documented() -> None:
     news.opened(1)
     news.clients += 2
     news.bytes_sent += 188
-    news.failed(1, Reason.STALLED)
+    news.errors[Reason.STALLED] += 1
+    news.ended(1, Reason.STALLED)
     found = scrape(metrics)
     assert found["iptv_proxy_active_connections['News']"] == 1
     assert found["iptv_proxy_clients_connected['News']"] == 2

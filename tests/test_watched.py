@@ -74,7 +74,7 @@ def hang_import(rig: Rig) -> None:
 
 
 def hang_housekeeping(rig: Rig) -> None:
-    rig.hang(rig.parts.hubs.files, "look_after")
+    rig.hang(rig.parts.hubs.films, "look_after")
 
 
 def hang_vitals(rig: Rig) -> None:

@@ -84,11 +84,6 @@ class ChannelCounters:
         """Count an attempt; the caller tracks open connections itself."""
         self.totals.opens[source] += 1
 
-    def failed(self, source: int, reason: Reason) -> None:
-        """An upstream of this source has failed."""
-        self.errors[reason] += 1
-        self.ended(source, reason)
-
     def ended(self, source: int, outcome: str) -> None:
         """An upstream of this source has ended; ``outcome``: a Reason, or one of the above."""
         self.totals.outcomes[source, outcome] += 1

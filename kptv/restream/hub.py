@@ -27,7 +27,7 @@ from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.audience import Audience
 from kptv.restream.chronicle import Chronicle
 from kptv.restream.feed import Feed, OpenStream
-from kptv.restream.files import FoundFile, OpenFile
+from kptv.restream.film import FoundFilm
 from kptv.restream.journal import Event, EventKind
 from kptv.restream.lease import Lease
 from kptv.restream.output import Output
@@ -38,7 +38,7 @@ from kptv.vitals.meter import Meter
 
 log = logging.getLogger(__name__)
 
-KeepFile = Callable[[FileBody, Slot], OpenFile]
+FindFilm = Callable[[FileBody, Slot], FoundFilm]
 
 # Seconds of media gathered before it is published: a send costs the same for 1 KB as for 50 KB.
 # Few viewers can have it sooner.
@@ -88,7 +88,7 @@ class Hub:
         open_stream: OpenStream,
         output_of: Callable[[Callable[[], None]], Output],
         counters: ChannelCounters,
-        keep_file: KeepFile,
+        found_film: FindFilm,
         on_event: Callable[[Event], object],
         on_idle: Callable[[Hub], None],
         on_end: Callable[[Hub], None],
@@ -104,11 +104,11 @@ class Hub:
         self.viewers = 0  # leases of those who watch
         self.idle_since = monotonic()
         # Why it ended, if not because nobody held it: nothing can be played, or it is no channel.
-        self.outcome: Unavailable | FoundFile | None = None
+        self.outcome: Unavailable | FoundFilm | None = None
         self._failover = failover
         self._slots = slots
         self._open_stream = open_stream
-        self._keep_file = keep_file
+        self._found_film = found_film
         self._on_idle = on_idle
         self._on_end = on_end
         self.number = next(_numbers)
@@ -236,15 +236,15 @@ class Hub:
         self.viewers += more
         self.counters.clients += more
 
-    def wait_for_media(self, lease: Lease) -> FoundFile | None:
-        """Wait until it plays, and return nothing; else the file that was found instead.
+    def wait_for_media(self, lease: Lease) -> FoundFilm | None:
+        """Wait until it plays, and return nothing; else the film that was found instead.
 
         Raises Unavailable if there will be neither. Failover's deadline (20 s) bounds this.
         """
         while not self.output.playable and not self.ended and not lease.dropped:
             self.audience.wait(lease)
         if not lease.dropped:
-            if isinstance(self.outcome, FoundFile):
+            if isinstance(self.outcome, FoundFilm):
                 return self.outcome
             if self.output.playable:
                 return None
@@ -296,7 +296,7 @@ class Hub:
                 self._end()
         except IsFile as found:
             outcome = ""  # it goes on
-            self.outcome = FoundFile(self._keep_file(found.body, feed.keep_slot()))
+            self.outcome = self._found_film(found.body, feed.keep_slot())
             self._end()
             self._release_if_over()  # it may have been closed just now
         except _Switch:
@@ -452,5 +452,5 @@ class Hub:
         """What was read is kept until no lease is held."""
         if self.ended and not self.leases:
             self.buffer.close()
-            if isinstance(self.outcome, FoundFile):
+            if isinstance(self.outcome, FoundFilm):
                 self.outcome.close()

@@ -12,11 +12,13 @@ from gevent.greenlet import Greenlet
 
 from kptv.channels.failover import Failover
 from kptv.channels.grouping import slug_of
-from kptv.channels.model import Channel
+from kptv.channels.model import Channel, Stream
 from kptv.errors import Unavailable
+from kptv.ports import OpenFile
 from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.feed import OpenStream
-from kptv.restream.files import Files, NotAFile, OpenFile, OpenFileCall
+from kptv.restream.film import Film
+from kptv.restream.films import Films, NotAFilm
 from kptv.restream.hub import Hub
 from kptv.restream.journal import EventKind
 from kptv.restream.lease import Lease
@@ -33,7 +35,9 @@ TICK = 0.5  # seconds between two looks of the housekeeping
 class Hubs:
     """The hubs by channel, and what they share: slots, memory, health."""
 
-    def __init__(self, shared: Shared, open_stream: OpenStream, open_file: OpenFileCall) -> None:
+    def __init__(
+        self, shared: Shared, open_stream: OpenStream, open_film: OpenFile[Stream]
+    ) -> None:
         self._config = config = shared.config
         self._policy = shared.policy
         self._metrics = shared.metrics
@@ -43,7 +47,7 @@ class Hubs:
         self.slots = shared.slots
         self.budget = shared.budget
         self.journal = shared.journal
-        self.files = Files(config, shared.metrics, self.slots, self._failover, open_file)
+        self.films = Films(config, shared.metrics, self.slots, self._failover, open_film)
         self._slate_clip = config.slate.read_bytes() if config.slate else b""
         self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
         self._closed = False
@@ -83,8 +87,8 @@ class Hubs:
 
     @property
     def viewers(self) -> int:
-        """Viewers of all hubs and files, and those who wait for a file."""
-        return sum(hub.viewers for hub in self._hubs.values()) + self.files.viewers
+        """Viewers of all hubs and films, and those who wait for a film."""
+        return sum(hub.viewers for hub in self._hubs.values()) + self.films.viewers
 
     def playing(self, identifier: str) -> Channel | None:
         """The channel of this slug or name as its running hub knows it.
@@ -96,15 +100,15 @@ class Hubs:
 
     def start(
         self, channel: Channel, lease: Lease, byte_range: str | None = None
-    ) -> Playing | OpenFile:
-        """``channel``, as soon as it has media, or the file that it is; the caller closes it.
+    ) -> Playing | Film:
+        """``channel``, as soon as it has media, or the film that it is; the caller closes it.
 
-        ``byte_range`` (a Range header) matters only if it is a file. Raises Unavailable.
+        ``byte_range`` (a Range header) matters only if it is a film. Raises Unavailable.
         """
-        if self.files.headers(channel) is not None:
+        if self.films.headers(channel) is not None:
             try:
-                return self.files.open(channel, byte_range, lease)
-            except NotAFile as why:
+                return self.films.open(channel, byte_range, lease)
+            except NotAFilm as why:
                 log.info("%s: %s", channel.slug, why)
         hub = self._hub_of(channel)
         warm = hub.output.playable
@@ -117,13 +121,13 @@ class Hubs:
         if found is None:
             self._metrics.first_byte(monotonic() - lease.since, warm=warm)
             return Playing(hub, lease, self._config.join_buffer)
-        file = found.take()  # before the hub is left, which closes what nobody took
+        film = found.take(lease)  # before the hub is left, which closes what nobody took
         hub.leave(lease, monotonic())
-        if file is not None and byte_range in (None, "bytes=0-"):
-            return self.files.give(file, lease)  # the answer that was looked at is what is sent
-        if file is not None:
-            file.close()
-        return self.files.open(channel, byte_range, lease)
+        if film is not None and byte_range in (None, "bytes=0-"):
+            return film  # the answer that was looked at is what is sent
+        if film is not None:
+            film.close()
+        return self.films.open(channel, byte_range, lease)
 
     def imported(
         self, find: Callable[[str], Channel | None], numbers: Collection[int] | None = None
@@ -161,7 +165,7 @@ class Hubs:
                 self._new_output,
                 counters,
                 on_event=self.journal.note,
-                keep_file=lambda body, slot: self.files.keep(channel, body, slot),
+                found_film=lambda body, slot: self.films.found(channel, body, slot),
                 on_idle=self._idle,
                 on_end=lambda hub: self._ended(key, hub),
             )
@@ -210,7 +214,7 @@ class Hubs:
                 except Exception:  # of one hub: the others need this greenlet
                     log.exception("%s: housekeeping failed", hub.channel.slug)
             try:
-                self.files.look_after()
+                self.films.look_after()
             except Exception:  # likewise
                 log.exception("housekeeping of films failed")
             self._metrics.forget(now)

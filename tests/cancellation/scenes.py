@@ -235,7 +235,7 @@ def lose_beside(house: House, victim: Greenlet) -> None:
 def depart(house: House, victim: Greenlet) -> None:
     house.departed = True
     if house.hubs is not None:
-        house.hubs.files.look_after()
+        house.hubs.films.look_after()
 
 
 def look_ahead(house: House, victim: Greenlet) -> None:
@@ -287,6 +287,10 @@ SCENES: dict[str, Callable[[], int]] = {
     ),
     "a hub of HLS, stopped": lambda: hub(House("moved/master", "live"), stop),
     "a film that is left": lambda: hub(House("film", "film", limit=1), viewers_leave),
+    "a film whose slot is lost": lambda: hub(House("film", "film", limit=1, slots=FarSlots), lose),
+    "parts of a film, their slots lost": lambda: hub(
+        House("film", "film", "bytes=9-", limit=1, slots=FarSlots), lose
+    ),
     "parts of a film that are left": lambda: hub(
         House("film", "film", "bytes=9-", limit=1), viewers_leave
     ),

@@ -18,7 +18,7 @@ from kptv.config import Config
 from kptv.errors import IsFile, IsLive, Unavailable, UpstreamError
 from kptv.metrics.counters import Metrics
 from kptv.ports import FileBody
-from kptv.restream.files import OpenFile
+from kptv.restream.film import Film as OpenFilm
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
@@ -152,11 +152,11 @@ class Upstreams:
 class Person:
     """Asks for a channel and watches it; a slow one only when told to."""
 
-    def __init__(self, play: Callable[[Callable[[], bool]], Playing | OpenFile], slow: bool):
+    def __init__(self, play: Callable[[Callable[[], bool]], Playing | OpenFilm], slow: bool):
         self.gone = False
         self.told: Unavailable | None = None
         self.seen: list[bytes] = []
-        self.body: Playing | OpenFile | None = None
+        self.body: Playing | OpenFilm | None = None
         self._play, self._slow = play, slow
         self._pieces: Iterator[bytes] | None = None
         self.greenlet = gevent.spawn(self._watch)
@@ -212,7 +212,7 @@ class World:
         ]
         fast = ("kptv.restream.hubs.TICK", "kptv.restream.hub.SMALL_TICK")
         self._patches += [patch(name, 0.002) for name in fast]
-        self._patches += [patch(f"kptv.restream.{m}.SETTLE", 0.004) for m in ("feed", "files")]
+        self._patches += [patch(f"kptv.restream.{m}.SETTLE", 0.004) for m in ("feed", "film")]
         for one in self._patches:
             one.start()
         config = Config(

@@ -43,7 +43,7 @@ def test_a_housekeeper_that_is_stuck_is_no_health(monkeypatch: pytest.MonkeyPatc
 
     hubs = Hubs(shared(Config(sources=(SOURCE,))), lambda stream: iter(()), open_file)
     assert hubs.alive
-    viewer = gevent.spawn(hubs.files.open, FILM, None, Lease(departed=departed))
+    viewer = gevent.spawn(hubs.films.open, FILM, None, Lease(departed=departed))
     until(lambda: not hubs.alive)
     goes_on.set()
     until(lambda: hubs.alive)

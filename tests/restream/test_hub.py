@@ -18,7 +18,7 @@ from kptv.formats.mpegts.seam import BROKEN_OFF, TORN, Seam
 from kptv.metrics.counters import Metrics
 from kptv.ports import FileBody
 from kptv.restream.audience import Serve, run_itself
-from kptv.restream.files import OpenFile
+from kptv.restream.film import Film
 from kptv.restream.hub import SMALL_TICK, Hub
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
@@ -111,7 +111,7 @@ class Rig:
         self.files.append((stream.url, byte_range))
         return FakeFile()
 
-    def play(self, channel: Channel, byte_range: str | None = None) -> Playing | OpenFile:
+    def play(self, channel: Channel, byte_range: str | None = None) -> Playing | Film:
         with gevent.Timeout(LIMIT):
             return self.hubs.start(channel, Lease(), byte_range)
 
@@ -374,7 +374,7 @@ def test_the_first_answer_of_a_file_is_the_one_that_is_sent(rig: Rig) -> None:
 
     rig.upstreams.opening = is_file
     body = rig.play(NEWS)
-    assert isinstance(body, OpenFile)
+    assert isinstance(body, Film)
     assert list(body) == [b"film"]
     assert rig.files == []
     assert rig.hubs.slots.held(SOURCES[0]) == 1
@@ -397,10 +397,10 @@ def test_a_slot_of_a_film_that_we_gave_up_is_used_again_only_when_the_provider_k
             raise UpstreamError(Reason.NOT_MEDIA)
         return FakeFile()
 
-    rig.hubs.files._open_file = open_file
+    rig.hubs.films._open_film = open_file
     two_of_one = Channel("film", "Film", (ONE, Stream(SOURCES[0], "http://one/2.mp4")))
     with gevent.Timeout(LIMIT):
-        rig.hubs.files.open(two_of_one, None, Lease()).close()
+        rig.hubs.films.open(two_of_one, None, Lease()).close()
     assert asked[1] - asked[0] >= SETTLE
     rig.hubs.close()
 
@@ -411,14 +411,14 @@ def test_viewers_of_files_are_viewers_from_their_waiting_to_their_end(rig: Rig) 
 
     rig.upstreams.opening = is_file
     first = rig.play(Channel("film", "Film", (ONE,)))
-    assert isinstance(first, OpenFile)
+    assert isinstance(first, Film)
     assert rig.hubs.viewers == 1
     waiting = gevent.spawn(rig.play, Channel("film", "Film", (ONE,)), "bytes=5-")
     until(lambda: rig.hubs.slots.waiting(1) == 1)
     assert rig.hubs.viewers == 2
     first.close()
     second = waiting.get(timeout=LIMIT)
-    assert isinstance(second, OpenFile)
+    assert isinstance(second, Film)
     assert rig.hubs.viewers == 1
     second.close()
     second.close()
@@ -435,7 +435,7 @@ def test_a_film_whose_viewer_has_hung_up_is_ended_also_where_nothing_can_be_sent
     gone, hung_up = Event(), Event()
     for _ in range(2):  # not known to be a film yet, and known
         film = rig.hubs.start(NEWS, Lease(departed=gone.is_set, on_drop=hung_up.set))
-        assert isinstance(film, OpenFile)
+        assert isinstance(film, Film)
         gone.set()
         assert hung_up.wait(LIMIT)
         film.close()

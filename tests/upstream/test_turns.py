@@ -12,7 +12,8 @@ import pytest
 from kptv.channels.model import Source
 from kptv.metrics.counters import Metrics
 from kptv.ports import FileBody
-from kptv.restream.files import OpenFile
+from kptv.restream.film import Film
+from kptv.restream.lease import Lease
 from kptv.restream.slots import LocalSlots
 from kptv.upstream.hls.request import read_all
 from kptv.upstream.lists import read_list
@@ -50,17 +51,18 @@ def _list() -> None:
     read_list(source, source.url, iter((b"#EXTM3U", *Body())), lambda _: None)
 
 
-def _file() -> None:
+def _film() -> None:
     source = Source(1, "http://a.example/", 0)
     slot = LocalSlots([source]).try_acquire(source)
     assert slot is not None
-    file = OpenFile(cast(FileBody, Body()), slot, Metrics().open("film"), on_close=lambda: None)
-    for _ in file:
+    counters = Metrics().open("film")
+    film = Film(cast(FileBody, Body()), slot, Lease(), {}, counters, on_close=lambda film: None)
+    for _ in film:
         pass
-    file.close()
+    film.close()
 
 
-@pytest.mark.parametrize("read", [_playlist, _list, _file])
+@pytest.mark.parametrize("read", [_playlist, _list, _film])
 def test_a_body_in_chunks_of_a_byte_gives_turns(read: Callable[[], None]) -> None:
     turns = SimpleNamespace(count=0)
 

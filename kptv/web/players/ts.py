@@ -1,4 +1,4 @@
-"""`/stream/{channel}`: a channel's transport stream, or a file, as the body of an answer."""
+"""`/stream/{channel}`: a channel's transport stream, or a film, as the body of an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kptv.channels.catalog import Catalog
 from kptv.channels.model import Channel
 from kptv.channels.served import STREAM_PATH
 from kptv.errors import Unavailable
-from kptv.restream.files import OpenFile
+from kptv.restream.film import Film
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client
 from kptv.restream.playing import Playing
@@ -32,7 +32,7 @@ STREAM_HEADERS = {
     "X-Accel-Buffering": "no",
     "Access-Control-Allow-Origin": "*",
 }
-_FILE_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
+_FILM_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
 _MOST_LINKS = 3  # that an answer names
 
 
@@ -62,7 +62,7 @@ def stream_blueprint(
         if channel is None:
             return _unknown(identifier, find)
         if request.method == "HEAD":  # answered from what is known: opens nothing
-            return _head(hubs.files.headers(channel))
+            return _head(hubs.films.headers(channel))
         if hubs.viewers >= max_clients or _is_crowded():
             return line(503, "Too many viewers; try again later.", 10)
         return _play(hubs, channel, clients.of(request))
@@ -116,8 +116,8 @@ def _is_crowded() -> bool:
     return connection is not None and are_scarce(connection.fileno(), VIEWERS_LEAVE)
 
 
-def _head(file_headers: Mapping[str, str] | None) -> Response:
-    headers = STREAM_HEADERS if file_headers is None else {**file_headers, **_FILE_HEADERS}
+def _head(film_headers: Mapping[str, str] | None) -> Response:
+    headers = STREAM_HEADERS if film_headers is None else {**film_headers, **_FILM_HEADERS}
     response = Response(headers=headers)
     response.automatically_set_content_length = False  # 0 is not what a GET would say
     return response
@@ -131,8 +131,8 @@ def _live(playing: Playing, connection: Any) -> Response:
     return response
 
 
-def _film(film: OpenFile) -> Response:
-    headers = {**film.headers, **_FILE_HEADERS}
+def _film(film: Film) -> Response:
+    headers = {**film.headers, **_FILM_HEADERS}
     response = Response(status=film.status, headers=headers, direct_passthrough=True)
     response.response = film
     return response
