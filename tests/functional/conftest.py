@@ -1,13 +1,18 @@
-"""Providers and proxies that the tests of one module share: starting gunicorn costs a second."""
+"""What functional tests share: nginx, and the providers and proxies of a module.
+
+Starting gunicorn costs a second.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
 from tests.functional.harness import Proxy, sources_setting
+from tests.functional.nginx import Nginx
 from tests.provider import Provider
 
 
@@ -32,6 +37,16 @@ def share_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
             return proxy
 
         yield start
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[Nginx]:
+    """Not started yet: the proxy has to know its port first."""
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    server = Nginx(folder)
+    yield server
+    server.stop()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,113 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
-import socket
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
-from urllib.parse import quote, urlsplit
+from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
-from tests.functional.harness import ROOT, Answer, Proxy, ReservedPort, Viewer, eventually
+from tests.functional.harness import Proxy
+from tests.functional.nginx import Nginx
 from tests.provider import Provider
 
 StartProvider = Callable[..., Provider]
 StartProxy = Callable[..., Proxy]
 
 pytestmark = pytest.mark.requires("nginx")
-
-# What Debian's nginx.conf holds around a site, with everything in a folder of the test's own.
-MAIN = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log info;
-events {{ worker_connections 512; }}
-http {{
-    access_log {folder}/access.log;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    scgi_temp_path {folder}/scgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    gzip on;
-    gzip_types *;
-    include {folder}/site.conf;
-}}
-"""
-
-
-class Nginx:
-    """nginx with the shipped site on a port of its own, before ``upstream_port``."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._reserved = ReservedPort()
-        self.port = self._reserved.number
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self, upstream_port: int) -> Nginx:
-        site = (ROOT / "deploy/nginx.conf").read_text()
-        for shipped, here in (
-            ("listen 80;", f"listen 127.0.0.1:{self.port};"),
-            ("listen [::]:80;", ""),
-            ("server 127.0.0.1:8080;", f"server 127.0.0.1:{upstream_port};"),
-        ):
-            assert site.count(shipped) == 1, shipped
-            site = site.replace(shipped, here)
-        (self._folder / "site.conf").write_text(site)
-        (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder))
-        with (self._folder / "stderr.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                ("nginx", "-p", str(self._folder), "-c", "nginx.conf", "-e", "stderr"),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
-        eventually(self._listens, 10, "nginx did not start")
-        return self
-
-    def _listens(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, (self._folder / "stderr.log").read_text()
-        with closing(socket.socket()) as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-        self._reserved.release()
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            connection.request("GET", path, headers=headers or {})
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.headers, answer.read())
-
-    def links(self, path: str) -> list[str]:
-        """The URLs in the channel list at ``path``."""
-        return [line for line in self.get(path).text.splitlines() if not line.startswith("#")]
-
-    def viewer(self, url: str) -> Viewer:
-        """A viewer of one of its links, begun; one who would take it compressed."""
-        return Viewer(self.port, urlsplit(url).path, headers={"Accept-Encoding": "gzip"}).start()
-
-
-@pytest.fixture
-def nginx(tmp_path: Path) -> Iterator[Nginx]:
-    """Not started yet: the proxy has to know its port first."""
-    folder = tmp_path / "nginx"
-    folder.mkdir()
-    server = Nginx(folder)
-    yield server
-    server.stop()
 
 
 @pytest.mark.parametrize("prefix", ["", "/iptv"])

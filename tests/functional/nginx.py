@@ -1,0 +1,132 @@
+"""The shipped nginx site, in Debian's nginx, in a folder of the test's own."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import subprocess
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.functional.harness import ROOT, Answer, ReservedPort, Viewer, eventually
+
+# What Debian's nginx.conf holds around a site, with everything in a folder of the test's own.
+MAIN = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log info;
+events {{ worker_connections 512; }}
+http {{
+    access_log {folder}/access.log;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    scgi_temp_path {folder}/scgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    gzip on;
+    gzip_types *;
+    include {folder}/site.conf;
+    include {folder}/default[.]conf;
+}}
+"""
+# The site that Debian enables: it answers for each name that no other has.
+DEFAULT_SITE = """
+server {{
+    listen 127.0.0.1:{port} default_server;
+    server_name _;
+    return 404 "Debian";
+}}
+"""
+
+
+class Nginx:
+    """nginx with the shipped site on a port of its own, before ``upstream_port``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(
+        self,
+        upstream_port: int,
+        uncommented: Mapping[str, str] | None = None,
+        default_site: bool = False,
+    ) -> Nginx:
+        """``uncommented``: lines of the shipped site to turn on, and what is to stand there."""
+        site = (ROOT / "deploy/nginx.conf").read_text()
+        for shipped, here in (uncommented or {}).items():
+            pattern = rf"^( *)# {re.escape(shipped)}$"
+            site, count = re.subn(pattern, lambda line, here=here: line[1] + here, site, flags=re.M)
+            assert count >= 1, shipped
+        for shipped, here in (
+            ("listen 80;", f"listen 127.0.0.1:{self.port};"),
+            ("listen [::]:80;", ""),
+            ("server 127.0.0.1:8080;", f"server 127.0.0.1:{upstream_port};"),
+        ):
+            assert site.count(shipped) == 1, shipped
+            site = site.replace(shipped, here)
+        (self._folder / "site.conf").write_text(site)
+        if default_site:
+            text = DEFAULT_SITE.format(port=self.port)
+            (self._folder / "default.conf").write_text(text)
+        (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder))
+        with (self._folder / "stderr.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ("nginx", "-p", str(self._folder), "-c", "nginx.conf", "-e", "stderr"),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        eventually(self._listens, 10, "nginx did not start")
+        return self
+
+    def _listens(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._folder / "stderr.log").read_text()
+        with closing(socket.socket()) as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+        self._reserved.release()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def ask(
+        self,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        body: str | None = None,
+        asker: str = "127.0.0.1",
+        most: int | None = None,
+    ) -> Answer:
+        """The answer to a request from the address ``asker``; of a body ``most`` bytes."""
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=30, source_address=(asker, 0)
+        )
+        with closing(connection):
+            connection.request(method, path, body, headers=dict(headers or {}))
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read(most))
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        return self.ask(path, headers)
+
+    def links(self, path: str) -> list[str]:
+        """The URLs in the channel list at ``path``."""
+        return [line for line in self.get(path).text.splitlines() if not line.startswith("#")]
+
+    def viewer(self, url: str, headers: Mapping[str, str] | None = None) -> Viewer:
+        """A viewer of one of its links, begun; one who would take it compressed."""
+        headers = {"Accept-Encoding": "gzip", **(headers or {})}
+        return Viewer(self.port, urlsplit(url).path, headers=headers).start()
