@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 RATE_LIMITS = frozenset((429, 456, 458, 509))  # 456, 458: Xtream panels, "too many connections"
 
@@ -75,17 +74,6 @@ class UpstreamError(KptvError):
         return UpstreamError(
             self.reason, self.detail, status=self.status, retry_after=self.retry_after
         )
-
-
-class IsFile(KptvError):
-    """A body that is a file, not a live stream: pass it on as it is.
-
-    ``body`` is the open answer; whoever catches this owns it and closes it.
-    """
-
-    def __init__(self, body: Any) -> None:
-        super().__init__("a file, not a live stream")
-        self.body = body
 
 
 class IsLive(KptvError):

@@ -49,11 +49,11 @@ def _play(opener: Opener, stream: Stream, seconds: float) -> dict[str, object]:
     cpu = 0.0
     try:
         with gevent.Timeout(seconds, False), closing(opener.open_stream(stream)) as chunks:
-            for data in chunks:
+            for piece in chunks:
                 if len(times) == 1:
                     cpu = time.process_time()
                 times.append(time.monotonic())
-                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.write(piece.data)
                 gevent.sleep(0.015)
             result["reason"] = "end"
     except UpstreamError as error:

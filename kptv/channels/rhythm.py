@@ -4,8 +4,8 @@ Some sources never pause, others send six seconds of media at once, every six se
 tell the next pause: the longest one that media followed, and how far the latest media runs ahead
 of time. A ``Rhythm`` belongs to a stream and outlives its connections; a ``Pulse`` belongs to one
 connection, and believes that it lives again only when it goes on: what is flushed at an end (the
-last packet of an aligner, what a remuxer still had) comes after a silence too. Where it is known to
-be that, it is a ``Leftover``.
+last packet of an aligner, what a remuxer still had) comes after a silence too. If that is known,
+the piece says so (``Piece.flushed``).
 """
 
 from __future__ import annotations
@@ -22,10 +22,6 @@ SHORT = 10.0  # seconds of media: a connection with less may be silent for longe
 _STEP = 0.25  # seconds between two samples
 _REMEMBERED = 4096  # streams
 _FORGET_AFTER = 3600.0  # seconds without anything new; Health forgets failures as late
-
-
-class Leftover(bytes):
-    """Bytes that an upstream still gives when it is known to be over: no sign of life."""
 
 
 class Rhythm:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import monotonic
 
 import gevent
@@ -10,10 +10,9 @@ import gevent
 from kptv.channels.model import Stream
 from kptv.errors import Reason, UpstreamError
 from kptv.metrics.counters import ChannelCounters
+from kptv.ports import FileBody, OpenStream, Piece
 from kptv.restream.attempts import Attempt
 from kptv.restream.slots import SETTLE, Slot
-
-OpenStream = Callable[[Stream], Iterator[bytes]]
 
 # How an upstream ends by itself; after any other ending it was we who hung up.
 _THEY_HUNG_UP = frozenset((Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.HTTP_ERROR))
@@ -23,15 +22,15 @@ class Feed:
     """The pieces of one upstream. Holds a slot from the beginning until ``close``."""
 
     def __init__(
-        self, attempt: Attempt, open_stream: OpenStream, counters: ChannelCounters
+        self, attempt: Attempt, open_stream: OpenStream[Stream], counters: ChannelCounters
     ) -> None:
         self.stream = attempt.stream
         self.slot = attempt.slot
         self.opened_at = monotonic()
         self.timeout = attempt.timeout  # seconds, for the first media
         self._counters = counters
-        self._chunks = open_stream(attempt.stream)
-        self._first: bytes | None = None
+        self._upstream = open_stream(attempt.stream)
+        self._first: Piece | None = None
         self._is_open = True
         self._has_slot = True  # which it gives back
         counters.opened(self.stream.source.number)
@@ -39,21 +38,27 @@ class Feed:
     def __repr__(self) -> str:
         return f"<Feed {self.stream!r} {'open' if self._is_open else 'closed'}>"
 
+    @property
+    def film(self) -> FileBody | None:
+        """The film that the stream turned out to be, until somebody takes it."""
+        return self._upstream.film
+
+    def take_film(self) -> FileBody | None:
+        """The ``film``, once: the caller closes it, and takes the slot with ``keep_slot``."""
+        return self._upstream.take_film()
+
     def start(self) -> None:
-        """Wait for the first piece; may come twice. Raises UpstreamError, IsFile."""
-        if self._first is not None:
+        """Wait for the first piece, or for a film; may come twice. Raises UpstreamError."""
+        if self._first is not None or self.film is not None:
             return
         late = UpstreamError(Reason.TIMEOUT, f"no media within {self.timeout:.1f} s")
         with gevent.Timeout(self.timeout, late):
             self._first = self._next()
-        if self._first is None:
+        if self._first is None and self.film is None:
             raise UpstreamError(Reason.EMPTY, "ended before it began")
 
-    def __iter__(self) -> Iterator[bytes]:
-        """All pieces; an empty one, a Seam, says what lies between two segments.
-
-        Ends after a film; raises UpstreamError, IsFile.
-        """
+    def __iter__(self) -> Iterator[Piece]:
+        """All pieces. Ends after a recording, and at once if it is a film; raises UpstreamError."""
         self.start()
         piece = self._first
         while piece is not None:
@@ -68,10 +73,8 @@ class Feed:
         if not self._is_open:
             return
         self._is_open = False
-        close = getattr(self._chunks, "close", None)  # a plain iterator has nothing to close
         try:
-            if close is not None:
-                close()
+            self._upstream.close()
         finally:
             if self._has_slot:
                 self.slot.close(settling(outcome))
@@ -84,11 +87,11 @@ class Feed:
         self._has_slot = False
         return self.slot
 
-    def _next(self) -> bytes | None:
-        data = next(self._chunks, None)
-        if data is not None:
-            self._counters.bytes_received += len(data)
-        return data
+    def _next(self) -> Piece | None:
+        piece = next(self._upstream, None)
+        if piece is not None:
+            self._counters.bytes_received += len(piece.data)
+        return piece
 
 
 def settling(outcome: str) -> float:

@@ -20,13 +20,13 @@ from gevent.hub import get_hub
 
 from kptv.channels.failover import Candidate, Failover
 from kptv.channels.model import Channel, Stream
-from kptv.errors import IsFile, Reason, Unavailable, UpstreamError
+from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.metrics.counters import SLOT_LOST, STOPPED, SWITCHED, ChannelCounters
-from kptv.ports import FileBody
+from kptv.ports import FileBody, OpenStream, Piece
 from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.audience import Audience
 from kptv.restream.chronicle import Chronicle
-from kptv.restream.feed import Feed, OpenStream
+from kptv.restream.feed import Feed
 from kptv.restream.film import FoundFilm
 from kptv.restream.journal import Event, EventKind
 from kptv.restream.lease import Lease
@@ -85,7 +85,7 @@ class Hub:
         channel: Channel,
         failover: Failover,
         slots: Slots,
-        open_stream: OpenStream,
+        open_stream: OpenStream[Stream],
         output_of: Callable[[Callable[[], None]], Output],
         counters: ChannelCounters,
         found_film: FindFilm,
@@ -288,17 +288,18 @@ class Hub:
         try:
             self._interruptible = True
             try:
-                self._copy(feed)
+                feed.start()
+                film = feed.take_film()
+                if film is None:
+                    self._copy(feed)
             finally:
                 self._interruptible = False
-            if self._finished:
+            if film is not None:
+                outcome = ""  # it goes on
+                self._hand_over(film, feed.keep_slot())
+            elif self._finished:
                 log.info("%s: played to its end", self.channel.slug)
                 self._end()
-        except IsFile as found:
-            outcome = ""  # it goes on
-            self.outcome = self._found_film(found.body, feed.keep_slot())
-            self._end()
-            self._release_if_over()  # it may have been closed just now
         except _Switch:
             outcome = SWITCHED
             self._switched(feed.stream)
@@ -322,42 +323,45 @@ class Hub:
             feed.close(outcome)
             self._hanging_up = False
 
+    def _hand_over(self, film: FileBody, slot: Slot) -> None:
+        self.outcome = self._found_film(film, slot)
+        self._end()
+        self._release_if_over()  # it may have been closed just now
+
     def _copy(self, feed: Feed) -> None:
-        """Splice what comes into the programme, to the end of a film; else an exception ends it."""
-        feed.start()
+        """Splice what comes into the programme, until a recording ends or an exception ends it."""
         sought = monotonic()  # since then there is no programme
         self._begins_by = sought + PROGRAMME_WAIT + GRACE
         self.output.open(feed.stream, sought)
         self._errors_seen = 0
         try:
-            for data in feed:
+            for piece in feed:
                 now = monotonic()
                 if self.ended:
                     return  # closed just now, and killed when this greenlet switches
-                if not data:  # between two HLS segments
-                    if self.output.cross(data, now):
-                        sought = now
-                elif self._splice(data, now):
+                if piece.seam is not None and self.output.cross(piece.seam, now):
+                    sought = now
+                if self._splice(piece, now):
                     self._started(feed.stream)
                 if self.output.sending:  # what breaks in mid-stream is sought from there on
                     sought = now
                 self._begins_by = sought + PROGRAMME_WAIT + GRACE
                 self._check(now, sought)
-                gevent.sleep(self._tick(len(data)))
+                gevent.sleep(self._tick(len(piece.data)))
             self._finished = True
         finally:
             self._count_errors()
             self.output.close(monotonic(), clean=self._finished)
 
-    def _splice(self, data: bytes, now: float) -> bool:
-        """Bytes of the upstream, with turns for others; True once, with its first media."""
-        begins, at = False, 0
-        while at < len(data) and not self.ended:
-            portion = data[at : at + self._portions.size]
-            at += len(portion)
+    def _splice(self, piece: Piece, now: float) -> bool:
+        """Packets of the upstream, with turns for others; True once, with its first media."""
+        begins = False
+        left: Piece | None = piece
+        while left is not None and not self.ended:
+            portion, left = left.split(self._portions.size)
             before = thread_time()
             begins = self.output.feed(portion, now) or begins
-            if self._portions.took(thread_time() - before) and at < len(data):
+            if self._portions.took(thread_time() - before) and left is not None:
                 gevent.sleep(BURST_TICK)
         return begins
 

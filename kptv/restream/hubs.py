@@ -14,9 +14,8 @@ from kptv.channels.failover import Failover
 from kptv.channels.grouping import slug_of
 from kptv.channels.model import Channel, Stream
 from kptv.errors import Unavailable
-from kptv.ports import OpenFile
+from kptv.ports import OpenFile, OpenStream
 from kptv.restream.buffer import ChunkBuffer
-from kptv.restream.feed import OpenStream
 from kptv.restream.film import Film
 from kptv.restream.films import Films, NotAFilm
 from kptv.restream.hub import Hub
@@ -36,7 +35,7 @@ class Hubs:
     """The hubs by channel, and what they share: slots, memory, health."""
 
     def __init__(
-        self, shared: Shared, open_stream: OpenStream, open_film: OpenFile[Stream]
+        self, shared: Shared, open_stream: OpenStream[Stream], open_film: OpenFile[Stream]
     ) -> None:
         self._config = config = shared.config
         self._policy = shared.policy

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kptv.channels.model import Stream
-from kptv.channels.rhythm import Leftover, Pulse, Rhythm
-from kptv.formats.mpegts.seam import Seam
+from kptv.channels.rhythm import Pulse, Rhythm
+from kptv.ports import Piece, Seam
 from kptv.restream.buffer import ChunkBuffer
 from kptv.splice.joining import Chunk
 from kptv.splice.slate import Slate, sound_of
@@ -97,11 +97,12 @@ class Output:
         self._stream = stream
         self._is_open, self._begun = True, False
 
-    def feed(self, data: bytes, now: float) -> bool:
-        """Bytes of the upstream; True once, when they bring its first media."""
-        if isinstance(data, Leftover):
+    def feed(self, piece: Piece, now: float) -> bool:
+        """Packets of the upstream, their seam crossed; True once, with its first media."""
+        if piece.flushed:
             self._pulse.over()
-        chunk = self._splicer.feed(data, now)
+        self._splicer.lost(piece.bytes_dropped, piece.sync_losses)
+        chunk = self._splicer.feed(piece.data, now)
         if not chunk:
             return False
         begins = bool(chunk.starts) and not self._begun
@@ -115,16 +116,15 @@ class Output:
         self._send(chunk, now)
         return begins
 
-    def cross(self, seam: bytes, now: float) -> bool:
-        """An empty piece, a Seam: what comes next was made apart (RFC 8216, 4.3.2.3).
+    def cross(self, seam: Seam, now: float) -> bool:
+        """The next piece was made apart from the last (RFC 8216, 4.3.2.3).
 
-        True where it does not go on where the upstream stopped, and is spliced.
+        True if it does not go on where the last one ended: it is spliced like another upstream.
         """
-        whole = not isinstance(seam, Seam) or seam.whole
-        if isinstance(seam, Seam) and seam.goes_on:
-            self._send(self._splicer.cross(now, whole=whole), now)
+        if seam.goes_on:
+            self._send(self._splicer.cross(now, whole=seam.whole), now)
             return False
-        self._send(self._splicer.close(now, clean=whole), now)
+        self._send(self._splicer.close(now, clean=seam.whole), now)
         program = self._stream.program if self._stream else 0
         self._splicer.open(now, same_stream=False, program=program)
         return True

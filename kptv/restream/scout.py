@@ -16,7 +16,7 @@ from gevent.hub import get_hub
 
 from kptv.channels.failover import Failover
 from kptv.channels.model import Stream
-from kptv.errors import IsFile, Reason, UpstreamError
+from kptv.errors import Reason, UpstreamError
 from kptv.metrics.counters import SLOT_LOST, STOPPED
 from kptv.restream.attempts import Attempt
 from kptv.restream.feed import Feed
@@ -49,10 +49,10 @@ class Scout:
     def _run(self) -> None:
         try:
             self.feed.start()
-            self.found = True
-        except IsFile as found:
-            found.body.close()
-            self.error = UpstreamError(Reason.NOT_MEDIA, "a file")
+            if self.feed.film is None:
+                self.found = True
+            else:
+                self.error = UpstreamError(Reason.NOT_MEDIA, "a file")
         except UpstreamError as error:
             self.error = error
         except Exception:

@@ -21,13 +21,20 @@ _PIECE = 20 * PACKET_SIZE
 
 
 @lru_cache(maxsize=4)
+def _packets_of(clip: bytes) -> bytes:
+    """The whole packets in a clip: one copy for all channels."""
+    aligner = Aligner()
+    return aligner.feed(clip) + aligner.flush()
+
+
+@lru_cache(maxsize=4)
 def sound_of(clip: bytes, nature: Nature) -> bytes:
     """The clip without its pictures, for a radio channel whose sound is of this nature.
 
     Nothing where it has no such sound: its listeners' players could not go on with it.
     """
-    aligner, inspector = Aligner(), Inspector()
-    scan = inspector.scan(aligner.feed(clip) + aligner.flush())
+    inspector = Inspector()
+    scan = inspector.scan(_packets_of(clip))
     program = inspector.program
     natures = program.natures if program else {}
     sound = next((pid for pid, found in natures.items() if found == nature), None)
@@ -60,12 +67,12 @@ class Slate:
     __slots__ = ("_at", "_began", "_clip", "_clock", "_playable", "_round_began", "_splicer")
 
     def __init__(self, clip: bytes, now: float) -> None:
-        self._clip = clip
+        self._clip = _packets_of(clip)
         self._at = 0
         self._began = now
         self._clock = 0.0
         self._round_began = -1.0
-        self._playable = bool(clip)
+        self._playable = bool(self._clip)
         self._splicer = Splicer()
         self._splicer.open(0.0, same_stream=False)
 

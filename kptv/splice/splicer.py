@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kptv.formats.mpegts.aligner import Aligner
 from kptv.formats.mpegts.elementary import ElementaryKind, Nature, has_rule
 from kptv.formats.mpegts.inspection import Inspection, Unit, elementary_stream
 from kptv.formats.mpegts.inspector import Inspector
@@ -49,7 +48,7 @@ class SpliceCounts:
 
 
 class Splicer:
-    """Bytes of one upstream after another in, one programme out. Raises on no input.
+    """Packets of one upstream after another in, one programme out. Raises on no input.
 
     One per hub: ``open``, ``feed`` and so on, ``close``, and again. ``now`` is in seconds, of a
     clock that never runs back.
@@ -57,7 +56,6 @@ class Splicer:
 
     def __init__(self) -> None:
         self.counts = SpliceCounts()
-        self._aligner = Aligner()
         self._inspector = Inspector()
         self._programme = OutgoingProgram()
         self._timeline = Timeline()
@@ -68,7 +66,8 @@ class Splicer:
         self._clock = 0.0
         self._watch = Watch(0.0)
         self._meter = Tally()
-        self._received = 0  # bytes of the upstream
+        self._received = 0  # bytes of whole packets
+        self._lost = 0, 0  # bytes that were in no packet, losses of sync
         self._waiting: Sequence[tuple[Inspection, int]] = ()  # for what their first unit is
 
     def __repr__(self) -> str:
@@ -104,14 +103,14 @@ class Splicer:
     @property
     def stats(self) -> Stats:
         """Of the upstream that is, or was last, open."""
-        aligner = self._aligner
-        return stats_of(self._inspector, self._meter, aligner.bytes_dropped, aligner.sync_losses)
+        return stats_of(self._inspector, self._meter, *self._lost)
 
     def trouble(self, now: float) -> Trouble | None:
         """What is wrong with the upstream although it sends. Ask after reads and on ticks."""
         if not self._seeker and not self._sender:
             return None
-        return self._watch.look(now, self._inspector, self._received)
+        bytes_dropped, _ = self._lost
+        return self._watch.look(now, self._inspector, self._received + bytes_dropped)
 
     @property
     def gap_filled(self) -> float:
@@ -128,29 +127,28 @@ class Splicer:
         memory = self._memory if same_stream else None
         self._memory = self._memory if same_stream else Memory()
         self._watch = self._watch.again(now) if same_stream else Watch(now)
-        self._meter, self._received = Tally(), 0
-        self._aligner = Aligner()
+        self._meter, self._received, self._lost = Tally(), 0, (0, 0)
         near = self._memory.last_dts
         sets = self._inspector.sets if same_stream else None
         self._inspector = Inspector(near if near is not None else 0, program, sets)
         self._seeker = Seeker(now, splice=self.started, memory=memory)
 
-    def feed(self, data: bytes, now: float) -> Chunk:
-        """Bytes of the upstream, as they came; what viewers get now, which may be nothing."""
-        self._received += len(data)
-        packets = self._aligner.feed(data)
+    def feed(self, packets: bytes, now: float) -> Chunk:
+        """Whole packets of the upstream in; returns what viewers get now, which may be nothing."""
+        self._received += len(packets)
         if packets:
             self._take(packets, now)
         return self._release(now)
+
+    def lost(self, bytes_dropped: int, sync_losses: int) -> None:
+        """Note for ``stats`` how much of the upstream was in no whole packet so far."""
+        self._lost = bytes_dropped, sync_losses
 
     def cross(self, now: float, *, whole: bool) -> Chunk:
         """What comes next was made apart from what came: the next of a stream's segments.
 
         ``whole``: what came ended where it should, so that nothing is missing.
         """
-        packets = self._aligner.flush()
-        if packets:
-            self._take(packets, now)
         self._inspector.cross()
         if not whole:
             self._deal(self._waiting, now, final=True)
@@ -168,9 +166,6 @@ class Splicer:
 
         ``clean``: it ended where one of its units ends, as an HLS segment does.
         """
-        packets = self._aligner.flush()
-        if packets:
-            self._take(packets, now)
         self._deal(self._waiting, now, final=True)
         self._end(clean=clean)
         return self._release(now)

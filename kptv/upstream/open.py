@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
@@ -16,7 +16,7 @@ from kptv.channels.model import Stream
 from kptv.channels.reach import addresses_in, headers_for
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
-from kptv.errors import IsFile, IsLive, Reason, UpstreamError
+from kptv.errors import IsLive, Reason, UpstreamError
 from kptv.formats import gzipped
 from kptv.formats.addresses import scheme_of
 from kptv.formats.dash import is_dash_film
@@ -27,13 +27,14 @@ from kptv.formats.icy import METADATA_INTERVAL, metadata_interval, without_metad
 from kptv.formats.identify import ENOUGH, FILE_TYPES, SOUND, Identity, What, identify
 from kptv.formats.mpegts.aligner import PROBE_SIZE
 from kptv.formats.patience import LONGEST_PATIENCE
-from kptv.ports import FileBody
+from kptv.ports import FileBody, Piece
+from kptv.upstream.aligned import whole_packets
 from kptv.upstream.answers import answers_whole
 from kptv.upstream.client import HttpClient, OtherScheme, hang_up, mapped_errors
 from kptv.upstream.hls.play import HlsUpstream
 from kptv.upstream.hls.request import Answer
 from kptv.upstream.hls.way import Outdated
-from kptv.upstream.packets import whole_packets
+from kptv.upstream.opened import Opened, Pieces
 from kptv.upstream.progressive import END_OF_BODY, read_body
 from kptv.upstream.remux import DEMUXERS, ONLY_BY_REMUX, Input
 from kptv.upstream.remuxer import Remuxer
@@ -101,40 +102,39 @@ class Opener:
         self._remuxer = Remuxer(config, self._rhythms)
         self._silence = max(config.stall_timeout, config.stream_timeout)
 
-    def open_stream(self, stream: Stream) -> Iterator[bytes]:
-        """Whole transport stream packets, as they come, without an end.
+    def open_stream(self, stream: Stream) -> Opened:
+        """The upstream of a stream; its first piece comes with MIN_DATA_SIZE bytes of media."""
+        return Opened(self._pieces(stream))
 
-        Connects at the first ``next``, closes the connection when the iterator is closed.
-        The first piece comes when MIN_DATA_SIZE bytes of media are there. Raises
-        UpstreamError when the upstream cannot go on, IsFile when it is no live stream.
-        """
+    def _pieces(self, stream: Stream) -> Pieces:
         given = False
         try:
-            with closing(self._by_http(stream)) as pieces:
-                for piece in pieces:
+            with closing(Opened(self._by_http(stream))) as opened:
+                for piece in opened:
                     given = True
                     yield piece
-            return
+                return opened.take_film()
         except OtherScheme as moved:
             if given or scheme_of(moved.url) not in ONLY_BY_REMUX:
                 raise
             url = moved.url
         yield from self._remux(stream, url)
+        return None
 
-    def _by_http(self, stream: Stream) -> Generator[bytes, None, None]:
+    def _by_http(self, stream: Stream) -> Pieces:
         if self._hls.knows(stream):
             try:
                 yield from self._hls.recall(stream)
-                return
+                return None
             except Outdated as outdated:
                 log.info("%s: %s: from the list's URL again", stream.source.tag, outdated)
-        yield from self._open(stream, stream.url)
+        return (yield from self._open(stream, stream.url))
 
     def forget(self) -> None:
         """Find out of each stream anew what it is."""
         self._hls.forget()
 
-    def _open(self, stream: Stream, url: str, *, is_entry: bool = False) -> Iterator[bytes]:
+    def _open(self, stream: Stream, url: str, *, is_entry: bool = False) -> Pieces:
         """What is at ``url``; ``is_entry``: of a channel list that the stream turned out to be."""
         asked_at = monotonic()
         response = self._get_patiently(stream, url)
@@ -157,19 +157,18 @@ class Opener:
             elif what is What.TRANSPORT_STREAM:
                 yield from whole_packets(iter(body), self._config)
             elif body.is_film and not is_entry:  # its ranges would be asked of the list
-                raise IsFile(_File(response, FILE_TYPES[what], body.head))
+                return _File(response, FILE_TYPES[what], body.head)
             elif what in DEMUXERS and not body.is_film:
                 yield from self._feed(stream, body)
             else:
                 raise UpstreamError(Reason.NOT_MEDIA, str(what))
             hang_up(response)
-        except IsFile:
-            raise  # the connection now belongs to who catches this
+            return None
         except BaseException:  # GeneratorExit too: an endless body ends in no other way
             hang_up(response)
             raise
 
-    def _follow(self, stream: Stream, answer: Answer, *, is_entry: bool) -> Iterator[bytes]:
+    def _follow(self, stream: Stream, answer: Answer, *, is_entry: bool) -> Iterator[Piece]:
         """What a playlist, or a channel list, leads to."""
         if what_playlist(answer.body) is not PlaylistKind.CHANNEL_LIST:
             yield from self._hls.play(stream, answer)
@@ -217,7 +216,7 @@ class Opener:
             raise
         return _File(response, FILE_TYPES[body.found.what], body.head)
 
-    def _feed(self, stream: Stream, body: _Body) -> Iterator[bytes]:
+    def _feed(self, stream: Stream, body: _Body) -> Iterator[Piece]:
         """What ffmpeg makes of the very answer that was looked at."""
         found = body.found
         if found.foreign_picture:
@@ -244,7 +243,7 @@ class Opener:
         *,
         paced: bool = False,
         is_film: bool = False,
-    ) -> Iterator[bytes]:
+    ) -> Iterator[Piece]:
         """What ffmpeg makes of ``url``, which ``leads_to`` other addresses."""
         self._client.roads.to(stream.source).check(url, *leads_to)
         source = Input(

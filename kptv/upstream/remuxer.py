@@ -9,7 +9,8 @@ from time import monotonic
 from kptv.channels.model import Stream
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
-from kptv.upstream.packets import whole_packets
+from kptv.ports import Piece
+from kptv.upstream.aligned import whole_packets
 from kptv.upstream.remux import Input, remux
 
 
@@ -22,7 +23,7 @@ class Remuxer:
 
     def packets(
         self, stream: Stream, source: Input, silence: float, body: Iterator[bytes] | None = None
-    ) -> Generator[bytes, None, None]:
+    ) -> Generator[Piece, None, None]:
         """What ffmpeg makes of ``source``, which may be silent for ``silence`` seconds at least.
 
         ``body`` and errors as for ``remux``. The child is gone when this is over, though the error

@@ -92,7 +92,7 @@ def upstream(path: str, end: Callable[[Greenlet], None], pieces: int = 2) -> int
 
     def read() -> None:
         config = Config(sources=(source,), min_data_size=188, cache_enabled=False)
-        with closing(opener_of(config, HttpClient(config)).open_stream(stream)) as body:  # type: ignore[type-var]
+        with closing(opener_of(config, HttpClient(config)).open_stream(stream)) as body:
             for _ in range(pieces):
                 next(body)
 

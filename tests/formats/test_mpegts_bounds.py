@@ -8,7 +8,7 @@ import pytest
 
 from kptv.formats.mpegts.programs import ProgramFinder
 from kptv.formats.mpegts.psi import ElementaryStream, Pat, Pmt, packets_of
-from kptv.splice.splicer import Splicer
+from tests.formats.ts_hub import AlignedSplicer
 
 COUNT = 256 * 1024 // 188  # packets: what is read at once
 PROGRAMS = tuple((number + 1, 32 + number) for number in range(250))
@@ -39,7 +39,7 @@ STREAMS_MADE = {
 
 @pytest.mark.parametrize("name", STREAMS_MADE)
 def test_a_read_of_any_packets_is_spliced_in_bounded_time(name: str) -> None:
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(0.0, same_stream=False)
     splicer.feed(PAT + b"".join(pmt(number) for number, _ in PROGRAMS), 0.0)
     begun = time.thread_time()

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from kptv.formats.mpegts.packets import payload_of
-from kptv.formats.mpegts.seam import BORDER, BROKEN_OFF, SPLICE, Parts, Seam
+from kptv.formats.mpegts.seam import BORDER, BROKEN_OFF, SPLICE, Parts
+from kptv.ports import Seam
 from tests.formats.ts_checker import check
 from tests.formats.ts_clips import (
     H264,
@@ -223,7 +224,7 @@ def test_a_seam_says_whether_the_part_before_was_whole() -> None:
     pieces = [*split.feed(parts[0], None)]
     for part in parts[1:]:
         pieces += split.feed(part, BORDER)
-    seams = [piece for piece in pieces if isinstance(piece, Seam)]
+    seams = [piece.seam for piece in pieces if piece.seam is not None]
     assert [seam.whole for seam in seams] == [True, False, True]
     assert BROKEN_OFF.goes_on
     assert not SPLICE.goes_on

@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kptv.formats.mpegts.psi import ElementaryStream, SectionReader, crc32
-from kptv.splice.splicer import Splicer
 from tests.formats.ts_checker import check
-from tests.formats.ts_hub import merge
+from tests.formats.ts_hub import AlignedSplicer, merge
 from tests.formats.ts_maker import Maker
 
 CUES = 0x200
@@ -45,7 +44,7 @@ def received(stream: bytes) -> list[bytes]:
 
 def splice(stream: bytes, sizes: list[int]) -> bytes:
     """What goes out of a stream behind another one, which has had 40 pictures."""
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(0.0, same_stream=False)
     chunks = [splicer.feed(Maker(more=LISTED).pictures(40), 0.0), splicer.close(0.0)]
     splicer.open(0.0, same_stream=False)

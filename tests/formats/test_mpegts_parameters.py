@@ -10,7 +10,6 @@ from kptv.formats.mpegts.elementary import RandomAccess, judge
 from kptv.formats.mpegts.parameters import ParameterSets, sets_in, with_sets
 from kptv.formats.mpegts.psi import ElementaryStream
 from kptv.splice.joining import Chunk, ViewerPatch
-from kptv.splice.splicer import Splicer
 from tests.formats.test_mpegts_inspector import keys, look, without_random_access
 from tests.formats.ts_checker import check
 from tests.formats.ts_clips import (
@@ -25,15 +24,15 @@ from tests.formats.ts_clips import (
     frames,
     needs_ffmpeg,
 )
-from tests.formats.ts_hub import Hub, merge
+from tests.formats.ts_hub import AlignedSplicer, Hub, merge
 from tests.formats.ts_maker import AUD, I_SLICE, IDR, P_SLICE, PPS, SPS, Maker
 
 NAL = b"\x00\x00\x01"
 BARE = AUD + IDR
 
 
-def play(stream: bytes, read: int = 7000, splicer: Splicer | None = None) -> Chunk:
-    splicer = splicer or Splicer()
+def play(stream: bytes, read: int = 7000, splicer: AlignedSplicer | None = None) -> Chunk:
+    splicer = splicer or AlignedSplicer()
     splicer.open(0.0, same_stream=False)
     reads = [splicer.feed(stream[at : at + read], 0.0) for at in range(0, len(stream), read)]
     return merge([*reads, splicer.close(0.0, clean=True)])
@@ -91,7 +90,7 @@ def test_the_last_ones_are_given() -> None:
 
 def test_they_are_kept_for_the_next_connection_of_the_same_stream_only() -> None:
     for same, count in ((True, 2), (False, 0)):
-        splicer = Splicer()
+        splicer = AlignedSplicer()
         play(sent_once(50), splicer=splicer)
         splicer.open(3.0, same_stream=same)
         bare = Maker(key=BARE, time=900_000 + 75 * 3600).pictures(50)
@@ -189,7 +188,7 @@ def test_of_a_codec_without_a_rule_a_flag_is_not_waited_for_long_and_later_viewe
     None
 ):
     maker = Maker(video=None, audio=None, more=(ElementaryStream(0x100, 0x06, b"\x05\x04drac"),))
-    splicer, chunks = Splicer(), []
+    splicer, chunks = AlignedSplicer(), []
     splicer.open(0.0, same_stream=False)
     maker.video, maker.random_access = 0x100, False
     plain, tables = maker.tables, b""

@@ -7,8 +7,8 @@ import pytest
 from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.programs import is_tables
 from kptv.formats.mpegts.psi import Pat, packets_of
-from kptv.splice.splicer import Splicer
 from tests.formats.ts_checker import check
+from tests.formats.ts_hub import AlignedSplicer
 from tests.formats.ts_maker import Maker
 
 NUMBERS = (1, 2, 7)
@@ -45,7 +45,7 @@ class Multiplex:
 
 def played(stream: bytes, wanted: int = 0) -> list[int]:
     """The numbers of the programmes that went out, by the PIDs of their pictures."""
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(0.0, same_stream=False, program=wanted)
     out = b""
     for at in range(0, len(stream), 50_000):
@@ -55,7 +55,7 @@ def played(stream: bytes, wanted: int = 0) -> list[int]:
     return _of(splicer, out)
 
 
-def _of(splicer: Splicer, out: bytes) -> list[int]:
+def _of(splicer: AlignedSplicer, out: bytes) -> list[int]:
     program = splicer._inspector.program
     assert program is not None
     assert out
@@ -127,7 +127,7 @@ def _without_pat(stream: bytes) -> bytes:
 
 
 def test_each_upstream_has_a_wish_of_its_own() -> None:
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     numbers = []
     for now, wanted in ((0.0, 7), (4.0, 2), (8.0, 0)):
         splicer.open(now, same_stream=False, program=wanted)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kptv.formats.mpegts.seam import Seam
+from kptv.formats.mpegts.aligner import Aligner
+from kptv.ports import Piece
 from kptv.splice.joining import Chunk, StartPoint
 from kptv.splice.splicer import Splicer
 
@@ -21,11 +22,37 @@ def merge(chunks: Sequence[Chunk]) -> Chunk:
     return Chunk(b"".join([chunk.data for chunk in chunks]), tuple(starts), clock, version)
 
 
+class AlignedSplicer(Splicer):
+    """A splicer behind an aligner, as behind every upstream: fed with bytes cut anywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._aligner = Aligner()
+
+    def open(self, now: float, *, same_stream: bool, program: int = 0) -> None:
+        self._aligner = Aligner()
+        super().open(now, same_stream=same_stream, program=program)
+
+    def feed(self, data: bytes, now: float) -> Chunk:
+        packets = self._aligner.feed(data)
+        self.lost(self._aligner.bytes_dropped, self._aligner.sync_losses)
+        return super().feed(packets, now)
+
+    def cross(self, now: float, *, whole: bool) -> Chunk:
+        return merge([self._flushed(now), super().cross(now, whole=whole)])
+
+    def close(self, now: float, *, clean: bool = False) -> Chunk:
+        return merge([self._flushed(now), super().close(now, clean=clean)])
+
+    def _flushed(self, now: float) -> Chunk:
+        return super().feed(self._aligner.flush(), now)
+
+
 class Hub:
     """Feeds a splicer as a hub does, at the pace of the media, and keeps what comes out."""
 
     def __init__(self) -> None:
-        self.splicer = Splicer()
+        self.splicer = AlignedSplicer()
         self.now = 1000.0
         self.chunks: list[Chunk] = []
 
@@ -41,15 +68,14 @@ class Hub:
         self.chunks.append(self.splicer.close(self.now, clean=clean))
         return self
 
-    def take(self, piece: bytes) -> None:
-        """A piece of an HLS upstream, or the seam between two."""
-        if not isinstance(piece, Seam):
-            self.chunks.append(self.splicer.feed(piece, self.now))
-        elif piece.goes_on:
-            self.chunks.append(self.splicer.cross(self.now, whole=piece.whole))
-        else:
-            self.chunks.append(self.splicer.close(self.now, clean=piece.whole))
+    def take(self, piece: Piece) -> None:
+        """A piece of an HLS upstream."""
+        if piece.seam is not None and piece.seam.goes_on:
+            self.chunks.append(self.splicer.cross(self.now, whole=piece.seam.whole))
+        elif piece.seam is not None:
+            self.chunks.append(self.splicer.close(self.now, clean=piece.seam.whole))
             self.splicer.open(self.now, same_stream=False)
+        self.chunks.append(self.splicer.feed(piece.data, self.now))
 
     @property
     def out(self) -> bytes:

@@ -15,9 +15,9 @@ from gevent.queue import Queue
 
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
-from kptv.errors import IsFile, IsLive, Unavailable, UpstreamError
+from kptv.errors import IsLive, Unavailable, UpstreamError
 from kptv.metrics.counters import Metrics
-from kptv.ports import FileBody
+from kptv.ports import FileBody, Piece, Upstream
 from kptv.restream.film import Film as OpenFilm
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
@@ -67,24 +67,30 @@ class Connection:
     def __init__(self, upstreams: Upstreams, stream: Stream) -> None:
         self._upstreams, self._stream = upstreams, stream
         self._name = stream.url.rpartition("/")[2]
-        self._pieces: Iterator[bytes] | None = None
+        self.film: FileBody | None = None
+        self._pieces: Iterator[Piece] | None = None
         self._counted = False
 
     def __iter__(self) -> Connection:
         return self
 
-    def __next__(self) -> bytes:
+    def take_film(self) -> FileBody | None:
+        film, self.film = self.film, None
+        return film
+
+    def __next__(self) -> Piece:
         up, stream = self._upstreams, self._stream
         if self._pieces is None:
             self._counted, self._pieces = True, up.pieces(stream)
             up.connected(stream, 1)
             up.plays(self._name, 1)
         piece = next(self._pieces)
-        if not piece:
+        if not piece.data:
             self._counted = False
             up.plays(self._name, -1)
             up.connected(stream, -1)  # it is the film's connection from here on
-            raise IsFile(Film(up, stream))
+            self.film, self._pieces = Film(up, stream), iter(())
+            raise StopIteration
         return piece
 
     def close(self) -> None:
@@ -94,6 +100,8 @@ class Connection:
             if self._stream in SLOW:
                 gevent.sleep(0.003)  # as HLS, whose close waits for a greenlet
             self._upstreams.connected(self._stream, -1)
+        if film := self.take_film():
+            film.close()
 
 
 class Upstreams:
@@ -110,7 +118,7 @@ class Upstreams:
     def tell(self, stream: Stream, item: bytes | UpstreamError | Over) -> None:
         self._queue(stream).put(item)
 
-    def open_stream(self, stream: Stream) -> Iterator[bytes]:
+    def open_stream(self, stream: Stream) -> Upstream:
         return Connection(self, stream)
 
     def open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
@@ -131,19 +139,19 @@ class Upstreams:
         if source.max_connections and self.open[source.number] > source.max_connections:
             self.wrong.append(f"{self.open[source.number]} connections to {source.tag}")
 
-    def pieces(self, stream: Stream) -> Iterator[bytes]:
+    def pieces(self, stream: Stream) -> Iterator[Piece]:
         """What comes after the connection is made."""
         if stream in SLOW:
             gevent.sleep(0.003)  # until the answer is there
         if refusal := self.refusals.get(stream.url):
             raise refusal
         if stream.url in self.films:
-            yield b""
+            yield Piece(b"")  # a mark
         radio = Radio()
         while not isinstance(item := self._queue(stream).get(), Over):
             if isinstance(item, UpstreamError):
                 raise item
-            yield radio.frame(item)
+            yield Piece(radio.frame(item))
 
     def _queue(self, stream: Stream) -> Queue[bytes | UpstreamError | Over]:
         return self._queues.setdefault(stream.url, Queue())

@@ -35,8 +35,7 @@ from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.playtime import Playtime
 from kptv.formats.text import Lines
 from kptv.splice.joining import Chunk, ViewerPatch
-from kptv.splice.splicer import Splicer
-from tests.formats.ts_hub import merge
+from tests.formats.ts_hub import AlignedSplicer, merge
 from tests.fuzz.inputs import cut
 
 BASE = "http://panel.example/get.php?username=alice&password=s3cret"
@@ -222,7 +221,7 @@ def transport_stream(data: bytes, sizes: Sequence[int]) -> Chunk:
 
 def _spliced(data: bytes, sizes: Sequence[int]) -> Chunk:
     """The stream, then once more the same, then its second half: reconnects and a failover."""
-    splicer, now, chunks = Splicer(), 50.0, []
+    splicer, now, chunks = AlignedSplicer(), 50.0, []
     for part, same in ((data, False), (data, True), (data[len(data) // 2 :], False)):
         splicer.open(now, same_stream=same)
         chunks += [splicer.feed(piece, now) for piece in cut(part, sizes)]

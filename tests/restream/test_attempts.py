@@ -18,6 +18,7 @@ from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.feed import Feed
 from kptv.restream.slots import LocalSlots
 from tests.restream.far_slots import FarSlots
+from tests.upstreams import upstream_of
 
 SOURCES = (Source(1, "http://one/", 1), Source(2, "http://two/", 1))
 ONE, TWO = (Stream(source, source.url + "1.ts") for source in SOURCES)
@@ -91,7 +92,7 @@ def test_a_feed_whose_slot_somebody_keeps_does_not_give_it_back() -> None:
     slots = LocalSlots(SOURCES)
     slot = slots.try_acquire(SOURCES[0])
     assert slot is not None
-    feed = Feed(Attempt(ONE, slot, 1.0), lambda stream: iter(()), Metrics().open("news"))
+    feed = Feed(Attempt(ONE, slot, 1.0), lambda stream: upstream_of(), Metrics().open("news"))
     kept = feed.keep_slot()
     feed.close("")
     assert slots.held(SOURCES[0]) == 1

@@ -12,11 +12,11 @@ from gevent.queue import Queue
 
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
-from kptv.errors import IsFile, Reason, Unavailable, UpstreamError
+from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.formats.mpegts.packets import NULL_PACKET
-from kptv.formats.mpegts.seam import BROKEN_OFF, TORN, Seam
+from kptv.formats.mpegts.seam import BROKEN_OFF, TORN
 from kptv.metrics.counters import Metrics
-from kptv.ports import FileBody
+from kptv.ports import FileBody, Piece, Seam, Upstream
 from kptv.restream.audience import Serve, run_itself
 from kptv.restream.film import Film
 from kptv.restream.hub import SMALL_TICK, Hub
@@ -24,6 +24,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
 from kptv.restream.slots import SETTLE, Slots
+from kptv.upstream.opened import Opened, Pieces
 from kptv.web.page.playing import media_of
 from tests.restream.radio import Radio, marks
 from tests.shared import shared
@@ -43,19 +44,23 @@ class FakeUpstreams:
         self.open_now = 0
         self.most_open = 0
         self.feeds: dict[str, Queue[bytes | UpstreamError | Over]] = {}
-        self.opening: Callable[[Stream], None] = lambda stream: None
+        self.opening: Callable[[Stream], FileBody | None] = lambda stream: None
         self.rests = 0  # frames that wait for the next one, as in an aligner, until the end
 
     def feed(self, stream: Stream, *items: bytes | UpstreamError | Over) -> None:
         for item in items:
             self._feed_of(stream).put(item)
 
-    def open_stream(self, stream: Stream) -> Iterator[bytes]:
+    def open_stream(self, stream: Stream) -> Opened:
+        return Opened(self._pieces(stream))
+
+    def _pieces(self, stream: Stream) -> Pieces:
         self.opened.append(stream.url)
         self.open_now += 1
         self.most_open = max(self.most_open, self.open_now)
         try:
-            self.opening(stream)
+            if film := self.opening(stream):
+                return film
             radio = Radio()
             while True:
                 try:
@@ -64,12 +69,12 @@ class FakeUpstreams:
                         raise item
                 except UpstreamError:  # thrown in, too
                     for _ in range(self.rests):
-                        yield radio.frame(b"rest")
+                        yield Piece(radio.frame(b"rest"))
                         gevent.sleep(0.01)
                     raise
                 if isinstance(item, Over):
-                    return
-                yield radio.frame(item)
+                    return None
+                yield Piece(radio.frame(item))
         finally:
             self.open_now -= 1
 
@@ -369,8 +374,8 @@ def test_a_hub_that_waits_for_a_slot_sees_the_candidates_of_a_new_import_at_once
 def test_the_first_answer_of_a_file_is_the_one_that_is_sent(rig: Rig) -> None:
     film = FakeFile()
 
-    def is_file(stream: Stream) -> None:
-        raise IsFile(film)
+    def is_file(stream: Stream) -> FileBody:
+        return film
 
     rig.upstreams.opening = is_file
     body = rig.play(NEWS)
@@ -406,8 +411,8 @@ def test_a_slot_of_a_film_that_we_gave_up_is_used_again_only_when_the_provider_k
 
 
 def test_viewers_of_files_are_viewers_from_their_waiting_to_their_end(rig: Rig) -> None:
-    def is_file(stream: Stream) -> None:
-        raise IsFile(FakeFile())
+    def is_file(stream: Stream) -> FileBody:
+        return FakeFile()
 
     rig.upstreams.opening = is_file
     first = rig.play(Channel("film", "Film", (ONE,)))
@@ -428,8 +433,8 @@ def test_viewers_of_files_are_viewers_from_their_waiting_to_their_end(rig: Rig) 
 def test_a_film_whose_viewer_has_hung_up_is_ended_also_where_nothing_can_be_sent(
     rig: Rig,
 ) -> None:
-    def is_file(stream: Stream) -> None:
-        raise IsFile(FakeFile())
+    def is_file(stream: Stream) -> FileBody:
+        return FakeFile()
 
     rig.upstreams.opening = is_file
     gone, hung_up = Event(), Event()
@@ -446,8 +451,8 @@ def test_a_film_whose_viewer_has_hung_up_is_ended_also_where_nothing_can_be_sent
 def test_who_leaves_while_waiting_for_a_film_leaves_the_queue_and_opens_nothing(
     rig: Rig,
 ) -> None:
-    def is_file(stream: Stream) -> None:
-        raise IsFile(FakeFile())
+    def is_file(stream: Stream) -> FileBody:
+        return FakeFile()
 
     rig.upstreams.opening = is_file
     channel, gone = Channel("film", "Film", (ONE,)), Event()
@@ -784,15 +789,16 @@ def test_a_silent_stream_that_flushes_as_it_ends_does_not_cost_what_is_opened_be
 
 
 def test_tables_and_null_packets_do_not_send_away_what_is_opened_beside(quick: Rig) -> None:
-    def nulls(stream: Stream) -> Iterator[bytes]:
+    def nulls(stream: Stream) -> Pieces:
         body = quick.upstreams.open_stream(stream)
         yield next(body)
         while stream == ONE:
-            yield NULL_PACKET * 7
+            yield Piece(NULL_PACKET * 7)
             gevent.sleep(0.01)
         yield from body
+        return None
 
-    quick.hubs._open_stream = nulls
+    quick.hubs._open_stream = lambda stream: Opened(nulls(stream))
     quick.upstreams.feed(ONE, b"a")
     viewer = quick.viewer(NEWS)
     assert viewer.next() == b"a"
@@ -890,19 +896,24 @@ def test_a_hub_that_is_closed_while_it_hangs_up_gives_its_slot_back(
     class SlowToClose:
         """As HLS, whose close waits for a greenlet."""
 
-        def __init__(self, chunks: Iterator[bytes]) -> None:
-            self._chunks = chunks
+        film = None
+
+        def __init__(self, upstream: Upstream) -> None:
+            self._upstream = upstream
+
+        def take_film(self) -> None:
+            """It is none."""
 
         def __iter__(self) -> SlowToClose:
             return self
 
-        def __next__(self) -> bytes:
-            return next(self._chunks)
+        def __next__(self) -> Piece:
+            return next(self._upstream)
 
         def close(self) -> None:
             waiting.set()
             gevent.sleep(0.05)
-            self._chunks.close()  # type: ignore[attr-defined]
+            self._upstream.close()
             hung_up.set()
 
     plain = rig.upstreams.open_stream
@@ -923,9 +934,9 @@ def test_a_hub_that_is_closed_while_it_hangs_up_gives_its_slot_back(
 def test_a_file_that_is_found_while_its_hub_is_closed_is_closed(rig: Rig) -> None:
     file, answer = FakeFile(), Event()
 
-    def is_file(stream: Stream) -> None:
+    def is_file(stream: Stream) -> FileBody:
         answer.wait()
-        raise IsFile(file)
+        return file
 
     rig.upstreams.opening = is_file
     viewer = gevent.spawn(rig.play, NEWS)
@@ -986,14 +997,15 @@ def test_an_upstream_that_begins_and_never_goes_on_is_left_by_housekeeping(
     """As one whose reader waits for what never comes, and knows of no deadline."""
     plain = rig.upstreams.open_stream
 
-    def stuck(stream: Stream) -> Iterator[bytes]:
+    def stuck(stream: Stream) -> Pieces:
         if stream is not ONE:
             yield from plain(stream)
-            return
-        yield NULL_PACKET * 20
+            return None
+        yield Piece(NULL_PACKET * 20)
         Event().wait()
+        return None
 
-    monkeypatch.setattr(rig.hubs, "_open_stream", stuck)
+    monkeypatch.setattr(rig.hubs, "_open_stream", lambda stream: Opened(stuck(stream)))
     rig.upstreams.feed(TWO, b"b")
     assert rig.viewer(NEWS).next() == b"b"
     assert hub_of(rig).source_number == 2
@@ -1006,19 +1018,19 @@ def test_what_breaks_off_after_it_has_played_for_long_is_waited_for_as_at_the_st
 ) -> None:
     opened = []
 
-    def breaking(stream: Stream) -> Iterator[bytes]:
+    def breaking(stream: Stream) -> Pieces:
         opened.append(stream.url)
         radio = Radio()
         began = monotonic()
         while monotonic() - began < 0.5:  # longer than a programme may take to come
-            yield radio.frame(b"a")
+            yield Piece(radio.frame(b"a"))
             gevent.sleep(0.02)
-        yield seam
-        yield NULL_PACKET * 20
-        yield radio.frame(b"b")
+        yield Piece(NULL_PACKET * 20, seam)
+        yield Piece(radio.frame(b"b"))
         Event().wait()
+        return None
 
-    monkeypatch.setattr(rig.hubs, "_open_stream", breaking)
+    monkeypatch.setattr(rig.hubs, "_open_stream", lambda stream: Opened(breaking(stream)))
     viewer = rig.viewer(NEWS)
     while viewer.next() == b"a":
         pass

@@ -13,7 +13,7 @@ from gevent.greenlet import Greenlet
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
 from kptv.errors import Reason, Unavailable, UpstreamError
-from kptv.ports import FileBody
+from kptv.ports import FileBody, Piece
 from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.cursor import Cursor
 from kptv.restream.hub import Hub
@@ -21,6 +21,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
 from kptv.restream.slots import SETTLE, Slot
+from kptv.upstream.opened import Opened, Pieces
 from tests.restream.radio import Radio
 from tests.shared import shared
 
@@ -31,12 +32,16 @@ VIEWERS, ROUNDS = 200, 20
 LIMIT = 20.0  # seconds; what hangs, fails
 
 
-def open_stream(stream: Stream) -> Iterator[bytes]:
+def open_stream(stream: Stream) -> Opened:
+    return Opened(pieces(stream))
+
+
+def pieces(stream: Stream) -> Pieces:
     if stream.url.endswith("broken.ts"):
         raise UpstreamError(Reason.REFUSED)
     radio = Radio()
     while True:
-        yield radio.frame(b"on")
+        yield Piece(radio.frame(b"on"))
         gevent.sleep(0.001)
 
 

@@ -6,6 +6,8 @@ from kptv.channels.model import Source, Stream
 from kptv.config import DEFAULT_SLATE
 from kptv.formats.mpegts import NULL_PID
 from kptv.formats.mpegts.packets import pid_of
+from kptv.formats.mpegts.seam import SPLICE
+from kptv.ports import Piece
 from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.output import Output
 from tests.formats.ts_checker import check
@@ -29,7 +31,7 @@ class Rig:
 
     def play(self, radio: Radio, *names: bytes) -> None:
         for name in names:
-            self.output.feed(radio.frame(name), self.now)
+            self.output.feed(Piece(radio.frame(name)), self.now)
             self.now += FRAME
 
     def wait(self, seconds: float) -> None:
@@ -62,7 +64,7 @@ def test_nothing_goes_out_before_the_first_media() -> None:
 def test_the_first_media_is_told_once() -> None:
     rig, radio = Rig(), Radio()
     rig.output.open(A, rig.now)
-    told = [rig.output.feed(radio.frame(b"%d" % n), rig.now) for n in range(5)]
+    told = [rig.output.feed(Piece(radio.frame(b"%d" % n)), rig.now) for n in range(5)]
     assert told.count(True) == 1
     assert rig.output.playable
     assert rig.wakes > 0
@@ -122,7 +124,7 @@ def test_listeners_of_radio_get_the_sound_of_the_slate_only() -> None:
 def test_listeners_of_another_sound_than_the_slates_are_only_held() -> None:
     rig, maker = Rig(DEFAULT_SLATE.read_bytes()), Maker(video=None, audio_type=MP2)
     rig.output.open(A, rig.now)
-    rig.output.feed(maker.pictures(50), rig.now)
+    rig.output.feed(Piece(maker.pictures(50)), rig.now)
     rig.output.close(rig.now)
     rig.wait(20)
     assert not rig.output.on_slate
@@ -133,7 +135,7 @@ def test_listeners_of_another_sound_than_the_slates_are_only_held() -> None:
 def test_viewers_of_pictures_get_the_slates() -> None:
     rig = Rig(DEFAULT_SLATE.read_bytes())
     rig.output.open(A, rig.now)
-    rig.output.feed(Maker().pictures(50), rig.now)
+    rig.output.feed(Piece(Maker().pictures(50)), rig.now)
     rig.output.close(rig.now)
     rig.wait(20)
     assert rig.output.on_slate
@@ -179,7 +181,7 @@ def test_a_splice_within_a_stream_goes_on_with_another_clock() -> None:
     rig = Rig()
     rig.output.open(A, rig.now)
     rig.play(Radio(), b"a", b"b")
-    rig.output.cross(b"", rig.now)
+    rig.output.cross(SPLICE, rig.now)
     rig.play(Radio(base=5_000_000), b"c", b"d")
     assert marks(rig.received) == [b"a", b"b", b"c", b"d"]
     assert not check(rig.received).errors

@@ -6,15 +6,14 @@ import pytest
 
 from kptv.formats.mpegts.psi import ElementaryStream
 from kptv.splice.joining import Chunk, StartPoint, ViewerPatch, choose_start
-from kptv.splice.splicer import Splicer
 from tests.formats.ts_checker import check
 from tests.formats.ts_clips import clip, complaints, frames, needs_ffmpeg
-from tests.formats.ts_hub import merge
+from tests.formats.ts_hub import AlignedSplicer, merge
 from tests.formats.ts_maker import Maker, pes
 
 
 def play(stream: bytes, read: int = 7000) -> list[Chunk]:
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(0.0, same_stream=False)
     chunks = [splicer.feed(stream[at : at + read], 0.0) for at in range(0, len(stream), read)]
     return [*chunks, splicer.close(0.0, clean=True)]
@@ -102,7 +101,7 @@ def test_a_skipping_viewer_sees_a_marked_break_and_right_counters() -> None:
 
 
 def test_after_a_splice_a_viewer_gets_the_tables_in_force() -> None:
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(0.0, same_stream=False)
     chunks = [splicer.feed(Maker().pictures(60), 0.0), splicer.close(1.0)]
     splicer.open(1.0, same_stream=False)
@@ -115,7 +114,7 @@ def test_after_a_splice_a_viewer_gets_the_tables_in_force() -> None:
 
 
 def test_sound_that_never_comes_is_not_waited_for_for_ever() -> None:
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(0.0, same_stream=False)
     maker = Maker(size=18_000)
     chunk = splicer.feed(maker.pictures(3), 0.0)

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from kptv.formats.mpegts.psi import ElementaryStream, Pat, Pmt, packets_of
 from kptv.splice.joining import Chunk
-from kptv.splice.splicer import Splicer
 from kptv.splice.timeline import AHEAD
 from tests.formats.ts_checker import check
-from tests.formats.ts_hub import Hub, merge
+from tests.formats.ts_hub import AlignedSplicer, Hub, merge
 from tests.formats.ts_maker import AUD, FRAME, I_SLICE, PPS, SPS, Maker, pes, stamp
 
 TICKS = 90_000
@@ -73,7 +72,7 @@ def test_sound_that_began_before_the_keyframe_is_left_out() -> None:
 
 def test_without_a_keyframe_it_starts_after_ten_seconds_and_says_so() -> None:
     maker = Maker(key=AUD + CUT + b"\xc0" * 8, random_access=False)
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(5.0, same_stream=False)
     assert not splicer.feed(maker.pictures(50), 14.9)
     assert splicer.counts.blind_starts == 0
@@ -426,7 +425,7 @@ def _with_clock_pid(stream: bytes, pid: int) -> bytes:
 
 
 def test_what_is_held_back_is_one_picture_on_average() -> None:
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(0.0, same_stream=False)
     stream = Maker(size=4000).pictures(200)
     given = taken = held = 0
@@ -439,7 +438,7 @@ def test_what_is_held_back_is_one_picture_on_average() -> None:
 
 def test_a_packet_that_never_becomes_whole_holds_the_rest_up_for_less_than_a_second() -> None:
     maker = Maker(more=(ElementaryStream(0x102, 0x06),), gop=10)
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(0.0, same_stream=False)
     endless = maker.packets(0x102, pes(0xBD, b"\x10" * 5000, maker.time, sized=True))[:188]
     given = len(splicer.feed(maker.pictures(50), 0.0).data)
@@ -454,7 +453,7 @@ def test_a_packet_that_never_becomes_whole_holds_the_rest_up_for_less_than_a_sec
 
 
 def test_filler_comes_only_after_the_first_media() -> None:
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     assert not splicer.filler()
     hub = Hub().play(Maker().pictures(40))
     hub.chunks += [hub.splicer.filler() for _ in range(3)]
@@ -465,7 +464,7 @@ def test_filler_comes_only_after_the_first_media() -> None:
 
 
 def test_while_a_unit_is_held_filler_is_null_packets_only() -> None:
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(0.0, same_stream=False)
     stream = Maker().pictures(40)
     chunks = [splicer.feed(stream[:9000], 0.0), splicer.filler(), splicer.feed(stream[9000:], 1.0)]
@@ -502,7 +501,7 @@ def broken_streams(draw: st.DrawFn) -> bytes:
 
 
 def play_all(streams: list[bytes], sizes: list[int]) -> Chunk:
-    splicer, chunks, now = Splicer(), [], 0.0
+    splicer, chunks, now = AlignedSplicer(), [], 0.0
     for number, stream in enumerate(streams):
         now += 3.0
         splicer.open(now, same_stream=number % 3 == 2)

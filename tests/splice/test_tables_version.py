@@ -7,9 +7,8 @@ from itertools import pairwise
 import pytest
 
 from kptv.splice.joining import Chunk
-from kptv.splice.splicer import Splicer
 from tests.formats.ts_checker import check
-from tests.formats.ts_hub import Hub
+from tests.formats.ts_hub import AlignedSplicer, Hub
 from tests.formats.ts_maker import Maker
 
 OTHER_CODEC = b"\x00\x00\x01\xb3\x16\x00\x90\x13\x00\x00\x01\x00\x00\x0f\xff\xf8"
@@ -27,7 +26,7 @@ def versions(chunks: list[Chunk]) -> list[int]:
 
 
 def test_before_the_first_tables_the_version_is_0() -> None:
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(0.0, same_stream=False)
     assert splicer.feed(Maker().nulls(9), 0.0).tables_version == 0
     assert splicer.filler().tables_version == 0
@@ -55,7 +54,7 @@ def test_a_programme_that_changes_in_mid_stream_is_another_version() -> None:
 
 @pytest.mark.parametrize("read", [188, 1000, 7000, 1_000_000])
 def test_chunk_and_starts_have_the_version_of_the_tables_before_them(read: int) -> None:
-    splicer, chunks = Splicer(), []
+    splicer, chunks = AlignedSplicer(), []
     for number, maker in enumerate((Maker(gop=5), other(time=3, gop=5), Maker(time=5, gop=5))):
         splicer.open(float(number), same_stream=False)
         stream = maker.pictures(30)[:-500]  # something is held, and cut

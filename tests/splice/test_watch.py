@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from kptv.splice.splicer import Splicer
 from kptv.splice.watch import Trouble
+from tests.formats.ts_hub import AlignedSplicer
 from tests.formats.ts_maker import AUD, P_SLICE, Maker
 
 
@@ -16,7 +16,7 @@ def troubles(
     read: Callable[[float], bytes], seconds: float, step: float = 0.1
 ) -> list[tuple[float, Trouble]]:
     """When which trouble began, while ``read(seconds since the start)`` is fed."""
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(100.0, same_stream=False)
     found: list[tuple[float, Trouble]] = []
     for n in range(1, round(seconds / step) + 1):
@@ -264,7 +264,7 @@ def test_segments_of_the_same_content_and_time_are_a_loop() -> None:
 
 
 def test_the_same_seconds_on_every_connection_are_a_loop() -> None:
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     found = []
     for n in range(4):
         splicer.open(n * 10.0, same_stream=n > 0)
@@ -280,7 +280,7 @@ def test_a_provider_that_repeats_its_last_seconds_to_every_connection_is_no_loop
     maker: Maker, gop: int
 ) -> None:
     """A connection lasts 3 s and begins 10 s back: all is seen three times, and goes on."""
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     for n in range(12):
         again = replace(maker, gop=gop, counters={}, count=0)
         stream = again.pictures(n * 75)  # what was before this connection
@@ -293,7 +293,7 @@ def test_a_provider_that_repeats_its_last_seconds_to_every_connection_is_no_loop
 
 
 def test_a_clock_that_starts_anew_and_then_repeats_is_no_loop() -> None:
-    splicer, maker = Splicer(), Maker(time=5_000_000)
+    splicer, maker = AlignedSplicer(), Maker(time=5_000_000)
     splicer.open(0.0, same_stream=False)
     splicer.feed(maker.pictures(500), 0.0)
     for n in range(8):
@@ -318,11 +318,11 @@ def test_the_same_seconds_of_radio_again_and_again_are_a_loop() -> None:
 
 
 def test_nothing_is_wrong_with_what_is_not_open() -> None:
-    assert Splicer().trouble(99.0) is None
+    assert AlignedSplicer().trouble(99.0) is None
 
 
 def test_the_figures_of_an_upstream() -> None:
-    splicer = Splicer()
+    splicer = AlignedSplicer()
     splicer.open(0.0, same_stream=False)
     maker = Maker(gop=50, size=1200)
     for n in range(250):

@@ -10,13 +10,14 @@ import pytest
 
 from kptv.channels.model import Source, Stream
 from kptv.config import Config
-from kptv.errors import IsFile, Reason, UpstreamError
+from kptv.errors import Reason, UpstreamError
 from kptv.upstream.client import HttpClient
 from kptv.upstream.hls.request import Requests
 from kptv.upstream.lists import Version, open_list
 from tests.functional.failing import RawServer
 from tests.numbered_ts import PACKET, NumberedStream
 from tests.shared import opener_of
+from tests.upstreams import film_of
 
 SOURCE = Source(1, "http://127.0.0.1/unused", 1)
 TS = NumberedStream("one", "odd", 1).packets(200, 0.0)
@@ -73,7 +74,7 @@ def played(config: Config, client: HttpClient, url: str) -> tuple[bytes, Upstrea
     with closing(opener_of(config, client).open_stream(Stream(SOURCE, url))) as chunks:
         try:
             for piece in chunks:
-                data += piece
+                data += piece.data
         except UpstreamError as error:
             return data, error
     raise AssertionError("it ended without an error")
@@ -161,9 +162,8 @@ def test_a_film_in_any_success_is_a_whole_film(
     with RawServer(answer) as server:
         opener = opener_of(config, client)
         chunks = opener.open_stream(Stream(SOURCE, server.url()))
-        with pytest.raises(IsFile) as caught:
-            next(chunks)
-    with closing(caught.value.body) as body:
+        film = film_of(chunks)
+    with closing(film) as body:
         assert body.status == 200
         assert body.headers["Content-Length"] == "5012"
         assert "Content-Range" not in body.headers

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kptv.formats.mpegts.seam import BORDER, BROKEN_OFF, SPLICE, TORN, Seam
+from kptv.formats.mpegts.seam import BORDER, BROKEN_OFF, SPLICE, TORN
+from kptv.ports import Seam
 from kptv.upstream.hls.pipe import Pipe
 
 

@@ -26,6 +26,7 @@ from kptv.upstream.lists import Version, open_list
 from kptv.upstream.open import Opener
 from tests.numbered_ts import NumberedStream, marks
 from tests.shared import opener_of
+from tests.upstreams import data_of
 
 LIMIT = 20.0  # seconds that any wait may take
 SOURCE = Source(1, "http://127.0.0.1/unused", 1)
@@ -222,7 +223,7 @@ def read(opener: Opener, url: str, pieces: int = 1_000_000) -> bytes:
         gevent.Timeout(LIMIT),
         closing(opener.open_stream(Stream(SOURCE, url, "Channel"))) as chunks,
     ):
-        return b"".join(islice(chunks, pieces))
+        return data_of(islice(chunks, pieces))
 
 
 @pytest.fixture

@@ -17,14 +17,16 @@ import requests
 
 from kptv.channels.model import Source, Stream
 from kptv.config import Config
-from kptv.errors import IsFile, IsLive, Reason, UpstreamError
+from kptv.errors import IsLive, Reason, UpstreamError
 from kptv.formats.dash import is_dash, is_dash_film
+from kptv.ports import FileBody
 from kptv.upstream.client import HttpClient, parse_retry_after
 from kptv.upstream.open import Opener, length_of
 from tests.functional.failing import RawServer
 from tests.provider import Bad, How, Provider, Reply
 from tests.provider import Stream as Served
 from tests.shared import opener_of
+from tests.upstreams import data_of, film_of
 
 SOURCE = Source(1, "http://127.0.0.1/unused", 1)
 
@@ -50,7 +52,12 @@ def opener() -> Iterator[Opener]:
 
 def read(opener: Opener, url: str, pieces: int = 5, **headers: str) -> bytes:
     with closing(opener.open_stream(Stream(SOURCE, url, headers=headers))) as chunks:
-        return b"".join(islice(chunks, pieces))
+        return data_of(islice(chunks, pieces))
+
+
+def film_at(opener: Opener, url: str) -> FileBody:
+    with closing(opener.open_stream(Stream(SOURCE, url))) as upstream:
+        return film_of(upstream)
 
 
 def failure(opener: Opener, url: str, pieces: int = 10_000) -> UpstreamError:
@@ -226,9 +233,7 @@ def test_a_channel_list_behind_a_channel_is_followed_once_to_its_first_entry(
 def test_a_film_is_found_to_be_one_by_its_bytes(opener: Opener, provider: Provider) -> None:
     data = b"\0\0\0\x18ftypmp42" + bytes(10_000)
     film = provider.add_file("/movie/u/p/1.mp4", data, "application/octet-stream")
-    with pytest.raises(IsFile) as caught:
-        read(opener, film.url)
-    body = caught.value.body
+    body = film_at(opener, film.url)
     assert body.status == 200
     assert body.headers["Content-Type"] == "video/mp4"
     assert b"".join(body) == data
@@ -269,15 +274,14 @@ def test_what_has_an_end_or_a_picture_for_files_only_is_a_film_and_all_else_is_l
     answer = b"HTTP/1.1 %d OK\r\n%b\r\n%b" % (status, headers, body)
     is_film = told != "nothing" or b"V_VP8" in head
     with RawServer(answer) as server:
-        with pytest.raises(IsFile if is_film else UpstreamError) as caught:
-            read(opener, server.url())
+        if is_film:
+            with closing(film_at(opener, server.url())) as film:
+                assert b"".join(film) == body
+        else:
+            with pytest.raises(UpstreamError) as caught:
+                read(opener, server.url())
+            assert caught.value.reason is Reason.UNSUPPORTED  # there is no ffmpeg here
         assert len(server.requests) == 1
-    if isinstance(caught.value, IsFile):
-        with closing(caught.value.body) as film:
-            assert b"".join(film) == body
-    else:
-        assert isinstance(caught.value, UpstreamError)
-        assert caught.value.reason is Reason.UNSUPPORTED  # there is no ffmpeg here
 
 
 def test_a_range_of_a_film_is_asked_for_and_answered(opener: Opener, provider: Provider) -> None:
@@ -305,12 +309,7 @@ def test_a_film_that_is_packed_although_we_asked_for_identity_comes_unpacked_wit
         data = zlib.compress(data) if name == "deflate" else gzip.compress(data)
     headers = {"Content-Encoding": packing, "ETag": '"packed"', "Accept-Ranges": "bytes"}
     film.fail_with(Reply(200, headers, data))
-    if known:
-        body = opener.open_file(Stream(SOURCE, film.url), None)
-    else:
-        with pytest.raises(IsFile) as caught:
-            read(opener, film.url)
-        body = caught.value.body
+    body = opener.open_file(Stream(SOURCE, film.url), None) if known else film_at(opener, film.url)
     with closing(body):
         assert b"".join(body) == FILM
     assert dict(body.headers) == {"Content-Type": "video/mp4"}

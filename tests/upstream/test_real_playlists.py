@@ -21,6 +21,7 @@ from kptv.upstream.client import HttpClient
 from tests.hls_origin import HlsOrigin
 from tests.numbered_ts import NumberedStream
 from tests.shared import opener_of
+from tests.upstreams import data_of
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "hls"
 FILES = sorted(REAL.glob("*.m3u8"))
@@ -105,7 +106,7 @@ def test_a_real_playlist_is_played_or_refused_as_its_tags_say(
         stream = Stream(SOURCE, f"http://127.0.0.1:{origin.port}/real.m3u8")
         try:
             with closing(opener_of(config, client).open_stream(stream)) as chunks:
-                data = b"".join(islice(chunks, 1))
+                data = data_of(islice(chunks, 1))
             outcome = "plays" if set(data[::188]) == {0x47} else "nothing"
         except UpstreamError as error:
             outcome, told = str(error.reason), f"{error} {error.detail}"

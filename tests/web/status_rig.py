@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import time
 
 import gevent
@@ -23,10 +23,11 @@ from kptv.logs.redaction import Redactor
 from kptv.metrics.counters import Metrics
 from kptv.metrics.sources import ImportState
 from kptv.pace import drive
-from kptv.ports import FileBody
+from kptv.ports import FileBody, Piece
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client, Lease
 from kptv.restream.playing import Playing
+from kptv.upstream.opened import Opened, Pieces
 from kptv.vitals.process import Vitals
 from kptv.web.clients import Clients
 from kptv.web.page.actions import actions_blueprint, session_blueprint
@@ -159,13 +160,16 @@ class StatusRig:
     def _import(self) -> None:
         self.imports += 1
 
-    def _open(self, stream: Stream) -> Iterator[bytes]:
+    def _open(self, stream: Stream) -> Opened:
+        return Opened(self._pieces(stream))
+
+    def _pieces(self, stream: Stream) -> Pieces:
         radio = Radio()
         while True:
             item = self.feeds.setdefault(stream.url, Queue()).get()
             if isinstance(item, UpstreamError):
                 raise item
-            yield radio.frame(item)
+            yield Piece(radio.frame(item))
 
     def _open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
         raise AssertionError("no files here")

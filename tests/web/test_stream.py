@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from kptv.channels.model import Channel
 from kptv.config import LOOPBACK
-from kptv.errors import IsFile
+from kptv.ports import FileBody
 from kptv.web.clients import Clients
 from kptv.web.players.ts import stream_blueprint
 from tests.restream.test_hub import NEWS, SOURCES, FakeFile, Rig, until
@@ -37,8 +37,8 @@ def client_of(rig: Rig, max_clients: int = 5000) -> FlaskClient:
 
 
 def test_viewers_of_films_count_for_the_number_of_viewers_that_are_let_in() -> None:
-    def is_file(stream: object) -> None:
-        raise IsFile(FakeFile())
+    def is_file(stream: object) -> FileBody:
+        return FakeFile()
 
     rig = Rig()
     rig.upstreams.opening = is_file
@@ -54,8 +54,8 @@ def test_viewers_of_films_count_for_the_number_of_viewers_that_are_let_in() -> N
 def test_a_header_that_cannot_be_sent_leaves_no_slot_taken() -> None:
     rig, file = Rig(), Unsendable()
 
-    def is_file(stream: object) -> None:
-        raise IsFile(file)
+    def is_file(stream: object) -> FileBody:
+        return file
 
     rig.upstreams.opening = is_file
     with pytest.raises(ValueError, match="newline"), gevent.Timeout(10):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from gevent.event import Event
 
-from kptv.formats.mpegts.seam import BORDER, BROKEN_OFF, SPLICE, TORN, Seam
+from kptv.formats.mpegts.seam import BORDER, BROKEN_OFF, SPLICE, TORN
+from kptv.ports import Seam
 
 MAX_BYTES = 8 * 1024**2  # fetched and not written yet; a full pipe stops the reading
 MAX_SEGMENTS = 2  # whole ones that wait beyond the one being written
@@ -15,7 +16,7 @@ _SMALLEST = 2 * 1024  # bytes; a smaller rest is not left for later
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Batch:
     """Bytes and the seconds of media that they are. ``seam``: what lies before them."""
 
     data: bytes | memoryview
@@ -24,10 +25,10 @@ class Piece:
 
 
 class Pipe:
-    """A bounded queue of pieces; one greenlet puts, another takes. No locks: see hub.py."""
+    """A bounded queue of batches; one greenlet puts, another takes. No locks: see hub.py."""
 
     def __init__(self) -> None:
-        self._pieces: deque[Piece | None] = deque()  # None: the end of a segment
+        self._batches: deque[Batch | None] = deque()  # None: the end of a segment
         self._bytes = 0
         self._segments = 0
         self._splice = False
@@ -51,13 +52,13 @@ class Pipe:
         """Add media; waits while the pipe is full."""
         while self._bytes >= MAX_BYTES:
             self._wait()
-        self._pieces.append(Piece(data, seconds, self._seam()))
+        self._batches.append(Batch(data, seconds, self._seam()))
         self._bytes += len(data)
         self.seconds += seconds
         self._changed.set()
 
     def _seam(self) -> Seam | None:
-        """What lies before the next piece; told once."""
+        """What lies before the next batch; told once."""
         splice, whole, ended = self._splice, self._whole, self._ended
         self._splice, self._whole, self._ended = False, True, False
         if splice:
@@ -79,7 +80,7 @@ class Pipe:
     def end_segment(self) -> None:
         """All bytes of a segment are in."""
         self.end_part()
-        self._pieces.append(None)
+        self._batches.append(None)
         self._segments += 1
 
     def wait_for_room(self, timeout: float) -> bool:
@@ -105,7 +106,7 @@ class Pipe:
 
     # --- The side that writes -------------------------------------------------------------
 
-    def take(self, seconds: float) -> Piece | None:
+    def take(self, seconds: float) -> Batch | None:
         """About so much media, less where less is there; waits while nothing is.
 
         None at a good end. Raises what ended it otherwise, after all that came before it.
@@ -117,41 +118,41 @@ class Pipe:
             if self._over:
                 return None
             self._wait()
-        taken: list[Piece] = []
+        taken: list[Batch] = []
         left = seconds - self._padding
         self._padding = 0.0
-        while self._pieces:
-            piece = self._pieces[0]
-            if piece is None:
+        while self._batches:
+            batch = self._batches[0]
+            if batch is None:
                 self._drop_marks()
                 continue
-            if taken and (piece.seam is not None or left <= 0):  # a Seam is empty
+            if taken and (batch.seam is not None or left <= 0):
                 break
             taken.append(self._pop(left))
             left -= taken[-1].seconds
         self._changed.set()
-        return Piece(b"".join(p.data for p in taken), seconds - left, taken[0].seam)
+        return Batch(b"".join(b.data for b in taken), seconds - left, taken[0].seam)
 
-    def _pop(self, seconds: float) -> Piece:
-        """The first piece, or so much of it."""
-        piece = self._pieces.popleft()
-        assert piece is not None
-        size = len(piece.data)
+    def _pop(self, seconds: float) -> Batch:
+        """The first batch, or so much of it."""
+        batch = self._batches.popleft()
+        assert batch is not None
+        size = len(batch.data)
         seconds = max(seconds, 0.0)
-        wanted = int(size * seconds / piece.seconds) if piece.seconds > seconds else size
+        wanted = int(size * seconds / batch.seconds) if batch.seconds > seconds else size
         wanted = max(wanted, _SMALLEST)
         if wanted + _SMALLEST < size:
-            rest = piece.seconds * (size - wanted) / size
-            data = memoryview(piece.data)  # cut without copying what is left
-            self._pieces.appendleft(Piece(data[wanted:], rest))
-            piece = Piece(data[:wanted], piece.seconds - rest, piece.seam)
-        self._bytes -= len(piece.data)
-        self.seconds -= piece.seconds
-        return piece
+            rest = batch.seconds * (size - wanted) / size
+            data = memoryview(batch.data)  # cut without copying what is left
+            self._batches.appendleft(Batch(data[wanted:], rest))
+            batch = Batch(data[:wanted], batch.seconds - rest, batch.seam)
+        self._bytes -= len(batch.data)
+        self.seconds -= batch.seconds
+        return batch
 
     def _drop_marks(self) -> None:
-        while self._pieces and self._pieces[0] is None:
-            self._pieces.popleft()
+        while self._batches and self._batches[0] is None:
+            self._batches.popleft()
             self._segments -= 1
 
     def _wait(self, timeout: float | None = None) -> None:

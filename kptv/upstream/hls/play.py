@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 import gevent
@@ -14,7 +14,7 @@ from cachetools import TTLCache
 
 from kptv.channels.model import Stream
 from kptv.channels.reach import headers_for, one_a_server
-from kptv.channels.rhythm import Leftover, Rhythms
+from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
 from kptv.formats.hls.pacing import Pacer
@@ -22,13 +22,14 @@ from kptv.formats.hls.playlist import MediaPlaylist
 from kptv.formats.hls.tracker import LIVE_EDGE
 from kptv.formats.mpegts.seam import Parts
 from kptv.formats.patience import LONGEST_PATIENCE
+from kptv.ports import Piece
+from kptv.upstream.aligned import started
 from kptv.upstream.client import HttpClient
-from kptv.upstream.hls.pipe import Piece, Pipe
+from kptv.upstream.hls.pipe import Batch, Pipe
 from kptv.upstream.hls.playlists import Position, Reader
 from kptv.upstream.hls.request import Answer, Requests
 from kptv.upstream.hls.segments import NeedsRemux
 from kptv.upstream.hls.way import Media, Outdated
-from kptv.upstream.packets import started
 from kptv.upstream.remux import Input
 from kptv.upstream.remuxer import Remuxer
 
@@ -76,11 +77,10 @@ class HlsUpstream:
         """Forget what each stream turned out to be; places stay."""
         self._memory.clear()
 
-    def play(self, stream: Stream, opening: Answer) -> Iterator[bytes]:
+    def play(self, stream: Stream, opening: Answer) -> Iterator[Piece]:
         """Whole transport stream packets, as they play.
 
         ``opening`` is the playlist that the stream's URL gave, its connection closed.
-        An empty piece, a Seam, says what lies between two segments.
         Ends by itself only after a film; raises UpstreamError when the upstream cannot go on.
         A stream that failed, and is played again, goes on behind what came of it before.
         Has one connection at a time open, to each of two hosts at most, and no greenlet or
@@ -92,7 +92,7 @@ class HlsUpstream:
             self._remember(stream, needed.learned)
             yield from self._remux(stream, needed.learned)
 
-    def recall(self, stream: Stream) -> Iterator[bytes]:
+    def recall(self, stream: Stream) -> Iterator[Piece]:
         """As ``play``, from what is remembered and without an answer of the stream's URL.
 
         Raises Outdated, before anything is given, where that leads nowhere any more: tokens end,
@@ -124,7 +124,7 @@ class HlsUpstream:
         stream: Stream,
         opening: Answer | None,
         learned: Learned | None,
-    ) -> Iterator[bytes]:
+    ) -> Iterator[Piece]:
         """From ``opening``, or else from where ``learned`` says. Raises _Remux, Outdated."""
         pipe = Pipe()
         with Requests(self._config, self._client, stream) as http:
@@ -155,23 +155,23 @@ class HlsUpstream:
         if self._config.cache_enabled:
             self._memory[stream.key] = learned
 
-    def _write(self, pipe: Pipe, reader: Reader, first: Piece | None) -> Iterator[bytes]:
+    def _write(self, pipe: Pipe, reader: Reader, first: Batch | None) -> Iterator[Piece]:
         parts = Parts()
-        pieces = _paced(pipe, reader, first)
+        batches = _paced(pipe, reader, first)
         while True:
             try:
-                piece = next(pieces, None)
+                batch = next(batches, None)
             except UpstreamError:
                 # The last packet waited for the byte after it.
-                yield from map(_left_over, parts.flush())
+                yield from map(_flushed, parts.flush())
                 raise
-            if piece is None:
+            if batch is None:
                 yield from parts.flush()
                 return
-            packets = parts.feed(bytes(piece.data), piece.seam)
-            yield from map(_left_over, packets) if pipe.failed else packets
+            pieces = parts.feed(bytes(batch.data), batch.seam)
+            yield from map(_flushed, pieces) if pipe.failed else pieces
 
-    def _remux(self, stream: Stream, learned: Learned) -> Generator[bytes]:
+    def _remux(self, stream: Stream, learned: Learned) -> Generator[Piece]:
         log.info("%s: %s: put into a transport stream by ffmpeg", stream.label, learned.remux)
         urls = (learned.url, learned.audio or learned.url, *learned.places)
         self._client.roads.to(stream.source).check(*urls)
@@ -193,8 +193,8 @@ class HlsUpstream:
             raise
 
 
-def _left_over(piece: bytes) -> bytes:
-    return Leftover(piece) if piece else piece  # a seam stays one
+def _flushed(piece: Piece) -> Piece:
+    return replace(piece, flushed=True)
 
 
 class _Remux(KptvError):
@@ -231,21 +231,21 @@ def _uris(playlist: MediaPlaylist) -> Iterator[str]:
             yield segment.map.uri
 
 
-def _paced(pipe: Pipe, reader: Reader, piece: Piece | None) -> Iterator[Piece]:
-    """``piece``, which was taken already, and what follows, each when its time has come."""
+def _paced(pipe: Pipe, reader: Reader, batch: Batch | None) -> Iterator[Batch]:
+    """``batch``, which was taken already, and what follows, each when its time has come."""
     target = reader.tracker.target_duration
     pacer = Pacer(target, monotonic())
-    pacer.expect(_usual(pipe, reader, piece.seconds if piece else 0.0))
-    while piece is not None:
+    pacer.expect(_usual(pipe, reader, batch.seconds if batch else 0.0))
+    while batch is not None:
         pacer.expect(reader.tracker.rhythm + target)  # nor where each brings five
-        pacer.written(piece.seconds)
-        yield piece
+        pacer.written(batch.seconds)
+        yield batch
         if target != reader.tracker.target_duration:  # the playlist changed, or was not true
             target = reader.tracker.target_duration
             pacer.retime(target, _usual(pipe, reader, 0.0))
         while (left := _allowance(pacer, pipe, reader)) < _TICK:
             gevent.sleep(_TICK - left)
-        piece = pipe.take(left if reader.tracker.judged else min(left, _FIRST))
+        batch = pipe.take(left if reader.tracker.judged else min(left, _FIRST))
 
 
 def _usual(pipe: Pipe, reader: Reader, taken: float) -> float:
