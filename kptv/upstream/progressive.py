@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator
 
 import gevent
 import requests
-from gevent.monkey import get_original
 
 from kptv.errors import Reason, UpstreamError
+from kptv.polling import polled
 from kptv.upstream.client import mapped_errors
 
 END_OF_BODY = "end of body"
 READ_SIZE = 256 * 1024  # bytes; what is published at once at most
 _MOST_PIECES = 2000  # read at once; of chunks of a packet, 370 KB in 0.03 s
-_poll = get_original("select", "poll")  # asks the kernel only; gevent's own would switch
 
 
 def read_body(
@@ -32,8 +31,7 @@ def read_body(
     """
     late = UpstreamError(Reason.TIMEOUT, f"no body within {start_timeout:g} s")
     wait = (start_timeout, late)
-    readable = _poll()
-    readable.register(response.raw.fileno(), select.POLLIN)
+    readable = polled(response.raw.fileno(), select.POLLIN)
     while True:
         parts = [_read(response, *wait)]
         wait = _stalled_after(stall_timeout)
@@ -41,7 +39,7 @@ def read_body(
         ended = None if size else UpstreamError(Reason.ENDED, END_OF_BODY)
         # read1 hands out one chunk of a chunked body, one record of TLS: take them all,
         # or a fast upstream is throttled to one a tick.
-        while ended is None and size < READ_SIZE and len(parts) < _MOST_PIECES and readable.poll(0):
+        while ended is None and size < READ_SIZE and len(parts) < _MOST_PIECES and readable():
             try:
                 parts.append(_read(response, *wait))
             except UpstreamError as error:

@@ -35,7 +35,7 @@ BODY_TIMEOUT = 10.0  # seconds for a whole body
 _PARTING = 1.0  # seconds in which a client takes its answer, though it had more to send
 _PARTING_BYTES = 256 * 1024
 
-_VITAL = ("/healthz", "/readyz", "/metrics", "/page/", "/api/")
+_VITAL = ("/healthz", "/readyz", "/metrics", "/assets/", "/api/")
 
 
 _GOODBYES = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)

@@ -8,13 +8,12 @@ from typing import Any
 import gevent
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
-from gevent.monkey import get_original
 from gevent.server import StreamServer
 
+from kptv.polling import polled
 from tests.restream.radio import Radio
 
 _KEY = bytes(range(16))
-_poll = get_original("select", "poll")
 _FRAMES = 20  # of a segment
 _FILM = b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + b"\0\0\x10\0mdat" + bytes(4096)
 _LIST = b"#EXTM3U\n" + b"".join(
@@ -95,9 +94,7 @@ class Origin:
 def _has_hung_up(connection: Any) -> bool:
     if connection.fileno() < 0:
         return True
-    poll = _poll()
-    poll.register(connection.fileno(), select.POLLRDHUP)
-    return bool(poll.poll(0))
+    return polled(connection.fileno(), select.POLLRDHUP)()
 
 
 def _encrypted(data: bytes) -> bytes:

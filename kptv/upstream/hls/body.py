@@ -9,15 +9,14 @@ from time import monotonic
 
 import gevent
 import requests
-from gevent.monkey import get_original
 
 from kptv.errors import Reason, UpstreamError
 from kptv.pace import Pace
+from kptv.polling import polled
 from kptv.upstream.client import hang_up, mapped_errors
 
 READ_SIZE = 256 * 1024  # bytes
 _GATHER = 0.02  # seconds between two reads of a slow body: each costs CPU
-_poll = get_original("select", "poll")
 
 
 def length_of(response: requests.Response, start: int, end: int | None) -> int | None:
@@ -69,15 +68,14 @@ def body_of(
 
 def _gathered(response: requests.Response, longest: float) -> Iterator[bytes]:
     """What has gathered at each read. Its connection goes back to the pool at the end."""
-    readable = _poll()
-    readable.register(response.raw.fileno(), select.POLLIN)
+    readable = polled(response.raw.fileno(), select.POLLIN)
     pace = Pace()  # what is there at once is read without a wait
     spent = 0.0  # waiting for bytes; what waits for the pipe is not the provider's fault
     first = True
     while True:
         pace()
         began = monotonic()
-        if not first and not readable.poll(0):
+        if not first and not readable():
             gevent.sleep(_GATHER)
         first = False
         with mapped_errors():

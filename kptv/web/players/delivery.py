@@ -7,8 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gevent.monkey import get_original
-
+from kptv.polling import polled
 from kptv.restream.lease import Client, Lease
 from kptv.restream.playing import Playing
 from kptv.web.sockets import hang_up_of
@@ -16,7 +15,6 @@ from kptv.web.sockets import hang_up_of
 UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)
-_poll = get_original("select", "poll")  # asks the kernel only; gevent's own would switch
 
 Send = Callable[[bytes], bytes]
 
@@ -69,7 +67,8 @@ def lease_of(connection: Any, client: Client) -> Lease:
     """The lease of who asks over ``connection``, a socket of gunicorn's; None: there is none."""
     if connection is None:
         return Lease(client=client)
-    return Lease(client=client, departed=_departure_of(connection), on_drop=hang_up_of(connection))
+    departed = polled(connection.fileno(), _POLLRDHUP)
+    return Lease(client=client, departed=departed, on_drop=hang_up_of(connection))
 
 
 def tune(connection: Any) -> None:
@@ -89,10 +88,3 @@ def sender_of(connection: Any) -> Send:
         return data[sent:]
 
     return send
-
-
-def _departure_of(connection: Any) -> Callable[[], bool]:
-    """A question that is answered without waiting: has this viewer hung up?"""
-    poll = _poll()
-    poll.register(connection.fileno(), _POLLRDHUP)
-    return lambda: bool(poll.poll(0))

@@ -1,7 +1,7 @@
 // All channels: only the rows in sight are there, only the pages in sight are fetched.
 
 import { byId, copy, el, logo, put } from "./dom.js";
-import { count, sourceName } from "./format.js";
+import { count, sourceColour, sourceName } from "./format.js";
 import { watch } from "./player.js";
 
 const ROW = 52; // pixels, as style.css has it
@@ -198,7 +198,7 @@ function channelRow(context) {
       sources.dataset.mark = mark;
       sources.replaceChildren(...numbers.map((number) => {
         const badge = el("span.dot", { title: sourceName(number) });
-        badge.dataset.source = String(((number - 1) % 8) + 1);
+        badge.dataset.source = sourceColour(number);
         return badge;
       }));
     },

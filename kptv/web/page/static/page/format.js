@@ -47,9 +47,13 @@ const REASONS = {
   ended: "the stream ended",
   reset: "connection broken",
   stalled: "stalled",
+  unsupported: "of a kind that cannot be played",
+  drip: "slower than it plays",
+  no_media: "no picture and no sound",
+  scrambled: "scrambled",
+  loop: "the same seconds again and again",
   bad_url: "bad address",
   internal: "a fault of the proxy",
-  unsupported: "of a kind that cannot be played",
   switched: "switched by hand",
   slot_lost: "connection needed elsewhere",
 };
@@ -65,3 +69,6 @@ export function why(reason, detail) {
 
 /** What a source is called. */
 export const sourceName = (number) => `source-${number}`;
+
+/** The mark of a source's colour, of eight in style.css. */
+export const sourceColour = (number) => String(((number - 1) % 8) + 1);

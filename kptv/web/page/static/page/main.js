@@ -6,7 +6,7 @@ import { startChannels } from "./channels.js";
 import { showConnect } from "./connect.js";
 import { byId, el, keyed, put } from "./dom.js";
 import { follow } from "./feed.js";
-import { count, rate, size, sourceName, span } from "./format.js";
+import { clock, count, rate, size, sourceName, span } from "./format.js";
 import { startLog } from "./log.js";
 import { startPlayer } from "./player.js";
 import { playingCard } from "./playing.js";
@@ -127,7 +127,7 @@ function eventRow() {
     node,
     update(event) {
       node.dataset.kind = event.kind;
-      put(time, new Date(event.time * 1000).toTimeString().slice(0, 8));
+      put(time, clock(event.time));
       put(name, event.name);
       put(text, told(event));
       node.title = event.source ? sourceName(event.source) : "";

@@ -2,12 +2,11 @@
 
 import { act, mayAct } from "./admin.js";
 import { copy, el, keyed, logo, put } from "./dom.js";
-import { clock, count, plural, rate, size, sourceName, span, why } from "./format.js";
+import { clock, count, plural, rate, size, sourceColour, sourceName, span, why } from "./format.js";
 import { watch } from "./player.js";
 import { sparkline } from "./spark.js";
 import { timeline } from "./timeline.js";
 
-const STATES = { starting: "starting", playing: "playing", recovering: "recovering" };
 const STANDINGS = {
   open: "in use",
   ready: "ready",
@@ -64,7 +63,7 @@ export function playingCard(hub, context) {
       picture.update(next);
       put(name, next.name);
       state.dataset.state = next.state;
-      put(state, STATES[next.state] ?? next.state);
+      put(state, next.state);
       put(under, subtitle(next));
       put(bits, rate(next.bit_rate));
       spark.set(next.rates);
@@ -147,7 +146,7 @@ function candidateRow(hub, context) {
     update(next) {
       candidate = next;
       node.dataset.standing = next.standing;
-      mark.dataset.source = String(((next.source - 1) % 8) + 1);
+      mark.dataset.source = sourceColour(next.source);
       put(name, sourceName(next.source));
       const left = next.until ? next.until - context.now() : 0;
       const until = left > 0 ? ` for ${span(Math.ceil(left))}` : "";

@@ -1,7 +1,7 @@
 // The sources: their slots, their imports.
 
 import { el, put } from "./dom.js";
-import { count, plural, span } from "./format.js";
+import { count, plural, sourceColour, span } from "./format.js";
 
 const MOST_PIPS = 16; // slots that are drawn one by one
 
@@ -32,7 +32,7 @@ export function sourceRow(context) {
     update(next) {
       source = next;
       node.dataset.source = String(next.number);
-      dot.dataset.source = String(((next.number - 1) % 8) + 1);
+      dot.dataset.source = sourceColour(next.number);
       put(name, next.name);
       showSlots();
       put(facts, imported(next, context.now()));
@@ -67,7 +67,10 @@ function imported(source, now) {
   const parts = [`${count(source.entries)} entries${more}`];
   if (source.stale_names) parts.push(`${plural(source.stale_names, "name lookup")} unanswered`);
   if (source.skipped) parts.push(`${plural(source.skipped, "line")} skipped`);
-  if (source.cut) parts.push(`${plural(source.cut, "text")} cut that ${source.cut > 1 ? "were" : "was"} too long`);
+  if (source.cut) {
+    const were = source.cut > 1 ? "were" : "was";
+    parts.push(`${plural(source.cut, "text")} cut that ${were} too long`);
+  }
   if (source.last_success) {
     parts.push(`imported ${span(Math.round(now - source.last_success))} ago`);
     parts.push(`in ${span(source.import_seconds)}`);

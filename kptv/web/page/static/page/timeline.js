@@ -1,7 +1,7 @@
 // Which source played when, and where there was none: a bar, and the last changes in words.
 
 import { el, keyed, put } from "./dom.js";
-import { clock, sourceName, span, why } from "./format.js";
+import { clock, sourceColour, sourceName, span, why } from "./format.js";
 
 const WINDOW = 600; // seconds that the bar shows at most
 const SHOWN = 4; // changes in words
@@ -59,7 +59,7 @@ function place(node, run, start, now) {
   const width = (Math.min(run.to, now) - Math.max(run.from, start)) / Math.max(now - start, 1);
   node.style.flexGrow = String(Math.max(width, 0.004));
   node.className = run.source ? "run" : run.first ? "wait" : "gap";
-  node.dataset.source = run.source ? String(((run.source - 1) % 8) + 1) : "";
+  node.dataset.source = run.source ? sourceColour(run.source) : "";
   node.title = described(run);
 }
 

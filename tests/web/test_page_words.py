@@ -1,0 +1,43 @@
+"""The page's scripts have a word for each thing that the API may name."""
+
+from __future__ import annotations
+
+import re
+
+from kptv.channels.health import Standing
+from kptv.errors import Reason
+from kptv.metrics.counters import SLOT_LOST, SWITCHED
+from kptv.restream.journal import EventKind
+from kptv.web.page.status import FILES
+from kptv.web.worker import is_vital
+
+SCRIPTS = FILES / "page"
+
+
+def keys_of(script: str, table: str) -> list[str]:
+    """The keys of a table of words, as the script has them."""
+    text = (SCRIPTS / script).read_text()
+    found = re.search(rf"^const {table} = {{\n(.*?)^}};", text, re.M | re.S)
+    assert found, f"no {table} in {script}"
+    return re.findall(r"^  (\w+): ", found[1], re.M)
+
+
+def test_each_reason_has_words() -> None:
+    assert sorted(keys_of("format.js", "REASONS")) == sorted([*Reason, SLOT_LOST, SWITCHED])
+
+
+def test_each_standing_has_words() -> None:
+    assert sorted(keys_of("playing.js", "STANDINGS")) == sorted(Standing)
+
+
+def test_each_kind_of_event_has_words() -> None:
+    cases = re.findall(r'case "(\w+)":', (SCRIPTS / "timeline.js").read_text())
+    assert sorted([*cases, EventKind.CLOSED]) == sorted(EventKind), "closed is the default"
+
+
+def test_the_door_lets_an_operator_have_the_whole_page_at_all_times() -> None:
+    files = [path.relative_to(FILES).as_posix() for path in FILES.rglob("*.*")]
+    assert "page/main.js" in files
+    assert all(is_vital(f"/assets/{name}") for name in files)
+    assert is_vital("/")
+    assert not is_vital("/playlist.m3u8")
