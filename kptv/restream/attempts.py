@@ -49,6 +49,16 @@ def next_attempt(failover: Failover, slots: Slots) -> Attempt:
             return attempt
 
 
+def spare_attempt(failover: Failover, slots: Slots, now: float) -> Attempt | None:
+    """A stream to open beside the one that plays, if there is one whose source has a slot."""
+    refused: frozenset[int] = frozenset()
+    while stream := failover.spare(now, slots.full() | refused):
+        if slot := slots.try_acquire(stream.source):
+            return Attempt(stream, slot, failover.timeout(now))
+        refused |= {stream.source.number}
+    return None
+
+
 def _wait(slots: Slots, streams: Collection[Stream], seconds: float) -> Slot | None:
     """A slot for one of ``streams``, if there is one in time; without any, only the wait."""
     if streams:

@@ -1,7 +1,7 @@
-"""Open before close: the next stream is opened beside a silent one, and who speaks first plays.
+"""Open before close: the next stream is opened beside a silent one, and the first to speak plays.
 
 So a stall costs a suspicion and an opening, not STALL_TIMEOUT and an opening. Viewers see nothing
-of it before it is taken over.
+of the next stream before it is taken over.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kptv.channels.failover import Failover
 from kptv.channels.model import Stream
 from kptv.errors import Reason, UpstreamError
 from kptv.metrics.counters import SLOT_LOST, STOPPED
-from kptv.restream.attempts import Attempt
+from kptv.restream.attempts import Attempt, spare_attempt
 from kptv.restream.feed import Feed
 from kptv.restream.slots import Slots
 
@@ -39,11 +39,11 @@ class Scout:
         return f"<Scout {self.feed!r} {self.error or ''}>"
 
     def wait(self) -> None:
-        """Until it has media or has failed; the feed's own timeout bounds this."""
+        """Wait until it has media or has failed; the feed's own timeout bounds this."""
         self._greenlet.join()
 
     def dismiss(self, outcome: str = STOPPED) -> None:
-        """It is not needed: hang up. Waits for nothing; may come twice."""
+        """Hang up: it is not needed. Does not wait; may come twice."""
         gevent.spawn(self._close, outcome)
 
     def _run(self) -> None:
@@ -66,7 +66,7 @@ class Scout:
 
 
 class Lookout:
-    """Of one hub: sends out one scout at a time, where a slot is free, and keeps what it finds."""
+    """One hub's: sends out one scout at a time, if a slot is free, and keeps what it finds."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Lookout:
     ) -> None:
         """``on_found``, called from the event loop: there is a feed with media to ``take``.
 
-        ``on_failed`` is told of a scout's error, its stream, and what failover made of it.
+        ``on_failed`` gets a scout's error, its stream, and failover's note on it.
         """
         self._failover = failover
         self._slots = slots
@@ -86,7 +86,7 @@ class Lookout:
         self._on_found = on_found
         self._on_failed = on_failed
         self._scout: Scout | None = None
-        self._over = 0  # times that what a look was for has come to its end
+        self._over = 0  # counts how often the reason for a look has ended
 
     def __repr__(self) -> str:
         return f"<Lookout {self._scout!r}>"
@@ -100,19 +100,18 @@ class Lookout:
         """Open another stream than the one that plays, unless one is being opened already."""
         if self._scout:
             return
-        stream, before = self._failover.spare(now, self._slots.full()), self._over
-        slot = self._slots.try_acquire(stream.source) if stream else None
-        if stream is None or slot is None:
+        before = self._over
+        attempt = spare_attempt(self._failover, self._slots, now)
+        if attempt is None:
             return
-        if self._over != before:  # while the slot was asked for
-            slot.close()
+        if self._over != before:  # while a slot was asked for
+            attempt.slot.close()
             return
-        attempt = Attempt(stream, slot, self._failover.timeout(now))
         scout = self._scout = Scout(self._open_feed(attempt), self._done)
-        slot.on_lost(lambda: self._lost(scout))
+        attempt.slot.on_lost(lambda: self._lost(scout))
 
     def take(self) -> Feed | None:
-        """The stream that was opened early, waited for; None: there is none, or it has failed."""
+        """The stream that was opened early, once it has media; None without such a stream."""
         self._over += 1
         if scout := self._scout:
             scout.wait()
@@ -120,7 +119,7 @@ class Lookout:
         return scout.feed if scout else None
 
     def dismiss(self, *, but_of: int | None = None) -> None:
-        """What was opened is not needed, unless it is of the source with the number ``but_of``."""
+        """Hang up what was opened, unless it is of the source with the number ``but_of``."""
         self._over += 1
         if (scout := self._scout) and scout.feed.stream.source.number != but_of:
             self._scout = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
-from types import TracebackType
 from typing import Protocol
 
 import gevent
@@ -28,9 +27,9 @@ def _nobody_listens() -> None:
 
 
 class Slot:
-    """The right to one connection to ``source``; given back once, by ``with`` or ``close``.
+    """The right to one connection to ``source``; given back once, by ``close``.
 
-    It has one holder, who hangs up before closing it, also after it was lost.
+    Its one holder hangs up before closing it, also after the slot was lost.
     """
 
     __slots__ = ("_is_open", "_slots", "_tell", "lost", "source")
@@ -46,17 +45,6 @@ class Slot:
     def __repr__(self) -> str:
         state = "lost" if self.lost else "open" if self._is_open else "closed"
         return f"<Slot {self.source.tag} {state}>"
-
-    def __enter__(self) -> Slot:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def others(self) -> int:

@@ -14,7 +14,7 @@ from kptv.channels.local_health import LocalHealth
 from kptv.channels.model import Source, Stream
 from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.metrics.counters import Metrics
-from kptv.restream.attempts import Attempt, next_attempt
+from kptv.restream.attempts import Attempt, next_attempt, spare_attempt
 from kptv.restream.feed import Feed
 from kptv.restream.slots import LocalSlots
 from tests.restream.far_slots import FarSlots
@@ -86,6 +86,21 @@ def test_a_source_that_asks_for_a_rest_while_its_slot_is_asked_for_is_left_alone
     health.refused(ONE, asks, monotonic(), busy=False)
     assert asking.get(timeout=LIMIT).stream == TWO
     assert slots.held(SOURCES[0]) == 0
+
+
+def test_what_is_opened_beside_is_the_first_whose_source_does_not_refuse(health: Health) -> None:
+    third = Source(3, "http://three/", 1)
+    slots = FarSlots((*SOURCES, third))
+    three = Stream(third, "http://three/1.ts")
+    failover = Failover((ONE, TWO, three), health, Policy(), monotonic(), jitter=lambda: 1.0)
+    failover.opened(ONE, monotonic())
+    slots.elsewhere[2] = 1
+    attempt = spare_attempt(failover, slots, monotonic())
+    assert attempt is not None
+    assert attempt.stream == three
+    attempt.slot.close()
+    slots.elsewhere[3] = 1
+    assert spare_attempt(failover, slots, monotonic()) is None
 
 
 def test_a_feed_whose_slot_somebody_keeps_does_not_give_it_back() -> None:
