@@ -110,7 +110,9 @@ class Rests:
     def rest(self, party: Party, name: str, error: UpstreamError, now: float) -> Rest:
         """Leave ``party`` alone; ``name`` is the refused stream's."""
         before = self._rests.get(party)
-        times = before.times + 1 if before else 1
+        times = before.times if before else 1
+        if before and now >= before.look_at:  # else it was asked before: they refuse side by side
+            times += 1
         asked = min(FIRST_REST * 2.0 ** min(times - 1, 16), LONGEST_REST)
         if error.retry_after:  # 0 would make a loop without a pause
             asked = max(error.retry_after, 1.0)

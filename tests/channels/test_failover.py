@@ -322,9 +322,10 @@ def cool(health: Health, retry_after: float | None, now: float = 0.0) -> float:
 
 def test_a_source_that_names_no_time_is_left_alone_for_five_seconds_doubling_to_sixty() -> None:
     health = LocalHealth(POLICY)
-    assert [cool(health, None) for _ in range(6)] == [5, 10, 20, 40, 60, 60]
+    asked_at = (0, 5, 15, 35, 75, 135)  # each as the rest before is over
+    assert [cool(health, None, now) for now in asked_at] == [5, 10, 20, 40, 60, 60]
     health.answered(A)
-    assert cool(health, None) == 5
+    assert cool(health, None, 195) == 5
 
 
 @pytest.mark.parametrize("status", [403, 503])

@@ -43,6 +43,20 @@ def test_a_limit_at_the_host_of_most_links_is_the_accounts(status: int) -> None:
     assert len(health.blocks(0)) == 0
 
 
+@pytest.mark.parametrize(("first", "others"), [(A, (B, C, A)), (ELSEWHERE, (BESIDE_IT, BESIDE_IT))])
+def test_those_refused_side_by_side_double_a_rest_once(
+    first: Stream, others: tuple[Stream, ...]
+) -> None:
+    health, now = LocalHealth(BLOCKS_AT_ONCE), 0.0
+    for rest in (5, 10, 20, 40, 60, 60):
+        health.refused(first, answer(429), now, busy=False)
+        for other in others:  # opened as the last rest was over too, answered a moment later
+            health.refused(other, answer(429), now + 0.5, busy=False)
+        assert ready(health, now + rest - 0.1, first, *others) == [False] * (1 + len(others))
+        assert health.ready_at(first) <= now + rest + 0.5
+        now = health.ready_at(first)
+
+
 @pytest.mark.parametrize("status", LIMITS)
 def test_a_limit_at_another_host_is_that_hosts(status: int) -> None:
     health = LocalHealth(BLOCKS_AT_ONCE)
