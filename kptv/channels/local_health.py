@@ -98,6 +98,8 @@ class LocalHealth:
         health.name = stream.name
         if health.failures < self._policy.max_failures_before_block or not may_block:
             return False
+        if health.blocked_until > now:
+            return False  # it was opened before: films and direct mode open a stream several times
         health.blocked_until = now + min(FIRST_BLOCK * (1 << health.blocks), LONGEST_BLOCK)
         health.blocks = min(health.blocks + 1, 16)
         return True

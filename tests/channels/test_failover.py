@@ -266,6 +266,14 @@ def test_the_only_stream_is_blocked_for_rubbish(reason: Reason) -> None:
     assert play.fail(UpstreamError(reason)) == "stream blocked"
 
 
+def test_several_connections_to_a_stream_that_break_at_once_double_its_block_once() -> None:
+    health = LocalHealth(Policy(max_failures_before_block=2))
+    assert [health.fail(A, 10.0 + n / 10) for n in range(6)] == [False, True, *[False] * 4]
+    assert health.blocks(11.0) == [(A.key, A.name, pytest.approx(70.1))]
+    assert [health.fail(A, 71.0 + n / 10) for n in range(3)] == [True, False, False]
+    assert health.blocks(72.0) == [(A.key, A.name, pytest.approx(191.0))]
+
+
 def test_failures_in_a_row_block_a_stream_for_a_minute_then_longer() -> None:
     health = LocalHealth(Policy(max_failures_before_block=2))
     blocked = []
