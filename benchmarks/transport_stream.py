@@ -86,24 +86,24 @@ def inspect(stream: bytes) -> None:
 
 def play(stream: bytes) -> None:
     """Align, inspect, hold back: the first upstream of a hub."""
-    splicer = Splicer()
+    aligner, splicer = Aligner(), Splicer()
     splicer.open(0.0, same_stream=False)
     for at in range(0, len(stream), READ):
-        splicer.feed(stream[at : at + READ], at / BYTES_A_SECOND)
+        splicer.feed(aligner.feed(stream[at : at + READ]), at / BYTES_A_SECOND)
 
 
 def play_on(stream: bytes) -> None:
     """The same behind a splice: other PIDs, counters and clocks too."""
-    splicer = Splicer()
+    aligner, splicer = Aligner(), Splicer()
     splicer.open(0.0, same_stream=False)
     splicer.feed(_OTHER_PROVIDER, 0.0)
     splicer.close(0.1)
     splicer.open(0.1, same_stream=False)
     for at in range(0, len(stream), READ):
-        splicer.feed(stream[at : at + READ], 1 + at / BYTES_A_SECOND)
+        splicer.feed(aligner.feed(stream[at : at + READ]), 1 + at / BYTES_A_SECOND)
 
 
-_OTHER_PROVIDER = channel(50, 0x300)[:400_000]
+_OTHER_PROVIDER = channel(50, 0x300)[: 400_000 // 188 * 188]
 
 
 def run() -> list[tuple[str, str, str]]:

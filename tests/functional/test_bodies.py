@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -99,6 +100,14 @@ def test_the_bytes_decide_what_a_body_is(stage: Stage, name: str) -> None:
         assert (run.first, run.lost, run.disordered) == (0, 0, 0)
     stage.one.wait(lambda: stage.one.sockets == 0)
     assert stage.proxy.metrics().value("iptv_proxy_stream_errors", channel=name) == 0
+
+
+def test_the_api_tells_of_bytes_that_were_in_no_packet(stage: Stage) -> None:
+    with stage.proxy.viewer("junk") as viewer:
+        viewer.wait_for_source("one").wait_for_bytes(50_000)
+        (hub,) = json.loads(stage.proxy.get("/api/status").text)["hubs"]
+        assert hub["media"]["bytes_dropped"] == len(FORMS["junk"]["junk"])
+        assert hub["media"]["sync_losses"] == 0
 
 
 @pytest.mark.parametrize("name", ODD_HEADS)
