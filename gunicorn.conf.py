@@ -20,29 +20,30 @@ try:
 except ConfigError as error:
     sys.exit(f"{error}\nSet them in the environment or in .env (see .env.example).")
 
-# Thousands of viewers are thousands of descriptors; shells often allow 1,024.
+# Thousands of viewers need thousands of descriptors; shells often allow 1,024.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 bind = f"0.0.0.0:{_config.port}"
-worker_class = "gevent"  # one greenlet a viewer
+worker_class = "gevent"  # one greenlet per viewer
 SUPPORTED_WORKERS["gevent"] = "kptv.web.worker.Worker"  # what `-k gevent` means here
-# workers: one, gunicorn's default. Not set here: a WEB_CONCURRENCY would be passed over in silence.
-# A pool: when it is full nobody is let in, so web.worker refuses before that.
+# workers: one, gunicorn's default. It is not set here, or a WEB_CONCURRENCY would be ignored in
+# silence; on_starting refuses it aloud.
+# When gunicorn's pool is full, it lets nobody in, so web.worker refuses before that.
 worker_connections = _config.max_clients + EXTRA_CONNECTIONS + SPARE_PLACES
 preload_app = False  # gevent must patch before ssl is imported
-timeout = 60  # seconds without a sign of life: a worker this busy hangs
-_STOP_DEADLINE = 5.0  # seconds; it takes less than 2
-graceful_timeout = 1  # streams are ended by the app; nothing else takes longer
-keepalive = 1  # seconds; an idle connection would hold up the stop
+timeout = 60  # seconds without a sign of life, after which a worker counts as hanging
+_STOP_DEADLINE = 5.0  # seconds; a worker ends in less than 2
+graceful_timeout = 1  # seconds; the app ends the streams, and nothing else takes longer
+keepalive = 1  # seconds; idle connections would hold up the stop
 limit_request_line = 8190  # names of channels may be long, percent-encoded
-control_socket_disable = True  # else a socket in the home directory
+control_socket_disable = True  # gunicorn would open one in the home directory
 errorlog = "-"
 loglevel = "debug" if _config.debug else "info"
 
 
 class JsonLogger(Logger):
-    """The master's lines as the worker's are: LOG_FORMAT=json means every line."""
+    """Writes the master's lines as the worker's: LOG_FORMAT=json means every line."""
 
     def setup(self, cfg):
         super().setup(cfg)
@@ -69,21 +70,21 @@ def on_starting(server):
 
 
 def pre_fork(server, worker):
-    """A reload (SIGHUP) begins when the worker before it has hung up.
+    """On a reload (SIGHUP), wait until the old worker has hung up.
 
-    gunicorn would start the new one first, and for a moment two would count the sources'
-    connections, each for itself.
+    gunicorn would start the new one first, and for a moment each would count the sources'
+    connections for itself.
     """
     server.kill_workers(signal.SIGTERM)
     deadline = time.monotonic() + _STOP_DEADLINE
     for pid in list(server.WORKERS):
         while _runs(pid) and time.monotonic() < deadline:
             time.sleep(0.02)
-        server.kill_worker(pid, signal.SIGKILL)  # one that has ended does not mind
+        server.kill_worker(pid, signal.SIGKILL)  # harmless if it has ended
 
 
 def _runs(pid):
-    """Whether this child has not ended yet; it is left to gunicorn to collect."""
+    """Whether this child has not ended yet; gunicorn still has to collect it."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
     except ChildProcessError:
@@ -91,20 +92,20 @@ def _runs(pid):
 
 
 def pre_exec(server):
-    """SIGUSR2 asks for a second master beside the first: see pre_fork."""
+    """SIGUSR2 asks for a second master beside the first; see pre_fork for what is wrong with it."""
     server.log.warning("SIGUSR2 is refused: two would exceed the limits. Stop it and start it.")
     sys.exit()
 
 
 def nworkers_changed(server, new_value, old_value):
-    """SIGTTIN asks for one worker more: see on_starting."""
-    if old_value is not None and new_value > 1:  # at the start on_starting says more
+    """SIGTTIN asks for one more worker; see on_starting for what is wrong with it."""
+    if old_value is not None and new_value > 1:  # at the start, on_starting says more
         server.log.warning("Staying with one worker: hubs and limits live in one process.")
         server.num_workers = 1
 
 
 def _write_error(sock, status_int, reason, mesg):
-    """Errors are one line of plain text, also of what never was a request; none is repeated."""
+    """One line of plain text, also for bytes that are no request; nothing of them is repeated."""
     text = f"{reason}\n"
     util.write_nonblock(
         sock,
@@ -117,9 +118,9 @@ def _write_error(sock, status_int, reason, mesg):
 
 
 def post_worker_init(worker):
-    """gunicorn waits for bodies to end, and streams have no end: end them when it stops."""
+    """End the streams when the worker stops: gunicorn would wait for bodies that have no end."""
     worker.when_stopping += worker.application.extensions["when_stopping"]
     util.write_error = _write_error  # gunicorn's own is a page of HTML, and has no setting
-    # Ctrl-C reaches each process of the terminal. The master tells the worker; told twice, it
-    # prints a traceback while it ends.
+    # Ctrl-C reaches each process of the terminal, and the master tells the worker, too. A worker
+    # that is told twice prints a traceback while it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -22,7 +22,7 @@ _MARK = "\n"  # between two names, and in none
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What a catalog is searched by."""
+    """The names of a catalog, ready to be searched, and its groups."""
 
     groups: tuple[tuple[str, str, int], ...]  # slug, name and number of channels, by name
     _text: str = field(repr=False)

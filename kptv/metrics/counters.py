@@ -1,4 +1,4 @@
-"""What is counted, in plain ints: labels are put on only when somebody scrapes."""
+"""The counters, in plain ints: labels are added only when somebody scrapes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kptv.errors import Reason
 # A channel's series stay this long after its hub ended, so that a scrape sees its last figures.
 RETENTION = 120.0
 # How an upstream ended that did not fail.
-SWITCHED = "switched"  # somebody asked for another source
+SWITCHED = "switched"  # the operator asked for another source
 STOPPED = "stopped"  # nobody watches any more
 SLOT_LOST = "slot_lost"  # others of the account needed its connection
 
@@ -89,7 +89,7 @@ class ChannelCounters:
         self.totals.outcomes[source, outcome] += 1
 
     def recovered(self, reason: str, silence: float, *, same: bool) -> None:
-        """Media is back after ``silence`` seconds, of the same stream or of another one."""
+        """Media is back after ``silence`` seconds, from the same stream or from another one."""
         if same:
             self.totals.retries[reason] += 1
         else:
@@ -142,7 +142,7 @@ class Metrics:
                 self._gone.add(counters)
 
     def first_byte(self, seconds: float, *, warm: bool) -> None:
-        """A viewer waited so long for media; ``warm``: the channel was playing already."""
+        """Count how long a viewer waited for media; ``warm``: the channel was playing already."""
         self.first_bytes["join" if warm else "cold"].observe(seconds)
 
     def channels(self) -> Collection[ChannelCounters]:

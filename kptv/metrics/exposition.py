@@ -1,4 +1,4 @@
-"""Every Prometheus metric: a table of what it is called, what it says, and where its values are."""
+"""All Prometheus metrics: a table of their names, their help and their values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kptv.metrics.sources import SOURCE_FIGURES, Figure, SourceState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What is read, not counted, when somebody scrapes."""
+    """The state that is read, not counted, when somebody scrapes."""
 
     sources: tuple[SourceState, ...] = ()
     channels: int = 0  # in the list
@@ -170,7 +170,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         _GAUGE,
         "channel_bit_rate",
-        "Bits a second of the upstream.",
+        "Bits per second of the upstream.",
         _of_channel(lambda c: c.bit_rate),
     ),
     Family(
@@ -197,7 +197,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         _COUNTER,
         "channel_failovers",
-        "Moves to another stream, by why.",
+        "Moves to another stream, by reason.",
         _of_channel_by("reason", lambda c: c.failovers.items()),
     ),
     Family(
@@ -252,13 +252,13 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         _COUNTER,
         "failovers",
-        "Moves to another stream, by why.",
+        "Moves to another stream, by reason.",
         _by("reason", lambda metrics: metrics.totals.failovers),
     ),
     Family(
         _COUNTER,
         "retries",
-        "Goings on with the same stream, by why.",
+        "Resumptions of the same stream, by reason.",
         _by("reason", lambda metrics: metrics.totals.retries),
     ),
     Family(

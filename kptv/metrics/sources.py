@@ -39,7 +39,7 @@ class SourceState:
 
 
 class Kind(Enum):
-    """What values a figure has."""
+    """What kind of values a figure has."""
 
     TEXT = auto()
     FLAG = auto()
@@ -73,7 +73,7 @@ SOURCE_FIGURES = (
         kind=Kind.WHOLE,
         read=lambda s: s.in_use,
         metric="source_slots_in_use",
-        help="Connections leased.",
+        help="Connections in use.",
         is_live=True,
     ),
     Figure(
@@ -89,7 +89,7 @@ SOURCE_FIGURES = (
         kind=Kind.WHOLE,
         read=lambda s: s.waiting,
         metric="source_slots_waiting",
-        help="Who wait for a connection.",
+        help="Viewers that wait for a connection.",
         is_live=True,
     ),
     Figure(
@@ -118,7 +118,7 @@ SOURCE_FIGURES = (
         name="is_full",
         kind=Kind.FLAG,
         read=lambda s: s.imports.is_full,
-        about="of a longer list, what is behind is left out",
+        about="the list has more than MAX_ENTRIES; the rest is left out",
     ),
     Figure(
         name="import_seconds",

@@ -1,4 +1,4 @@
-"""Who asks: address and application, as far as a request tells; and how long it may take."""
+"""A client's address and application, as far as a request tells, and how long it may take."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from kptv.restream.lease import Client
 
 log = logging.getLogger(__name__)
 
-SEND_TIMEOUT = (
-    30.0  # seconds in which a client must take a piece of an answer; else it has vanished
-)
+SEND_TIMEOUT = 30.0  # seconds; a client that takes nothing for that long has vanished
 _LONGEST_AGENT = 200  # letters
-# What to call those that do not begin with their name. The first that fits.
+# Names of applications whose User-Agent does not begin with one; the first that fits counts.
 _KNOWN = (
     (re.compile(r"\bEdg/([\d.]+)"), "Edge"),
     (re.compile(r"\bOPR/([\d.]+)"), "Opera"),
@@ -40,14 +38,14 @@ class Clients:
     """Tells who sent a request, as far as that can be believed."""
 
     def __init__(self, trusted: Sequence[Network]) -> None:
-        """``trusted``: the proxies whose word for the address of a client counts."""
+        """``trusted``: the proxies that are believed when they name a client's address."""
         self._trusted = tuple(trusted)
         self.not_believed = ""
-        """A peer that named another's address and is no trusted proxy; empty: there was none."""
+        """A peer that is no trusted proxy, but named another's address; empty: there was none."""
         self.exposed_at = ""
         """A public address of this machine, or of a client that reached it; empty: none is known.
 
-        There is no login: whoever finds the port watches.
+        There is no login: anyone who finds the port can watch.
         """
 
     def __repr__(self) -> str:
@@ -73,7 +71,7 @@ class Clients:
         return str(self._first_not_trusted(forwarded) or known or "")
 
     def tell_exposed(self, address: str, how: str) -> None:
-        """Say once that anybody can come in."""
+        """Say once that anyone can watch."""
         if not self.exposed_at:
             self.exposed_at = address
             log.warning(
@@ -83,7 +81,10 @@ class Clients:
             )
 
     def _first_not_trusted(self, forwarded: str) -> IPv4Address | IPv6Address | None:
-        """Each proxy adds, at the end, who asked it: what stands before a client's is its claim."""
+        """The client as the proxies name it: each adds the address of its peer at the end.
+
+        Whatever stands before the client's address is only its claim.
+        """
         found = None
         for text in reversed(forwarded.split(",")):
             address = _address(_without_port(text.strip()))
@@ -109,20 +110,20 @@ class Clients:
 
 
 def neighbourhood(address: str) -> str:
-    """What one household has: an IPv4 address, an IPv6 network of 64 bits (RFC 6177)."""
+    """The addresses of a household: an IPv4 address, an IPv6 network of 64 bits (RFC 6177)."""
     known = _address(address)
     return str(ip_network((known, 64), strict=False)) if known and known.version == 6 else address
 
 
 def bound_sends() -> None:
-    """A deadline for each send of the answer: nobody who takes nothing holds a connection."""
+    """Give each send of the answer a deadline: a client that takes nothing holds no connection."""
     connection = request.environ.get("gunicorn.socket")
     if connection is not None:
         connection.settimeout(SEND_TIMEOUT)
 
 
 def app_of(agent: str) -> str:
-    """A short name for a User-Agent: ``VLC 3.0.18``, ``Chrome 120``; empty where it is empty."""
+    """A short name for a User-Agent: ``VLC 3.0.18``, ``Chrome 120``; empty if it says nothing."""
     for pattern, name in _KNOWN:
         if found := pattern.search(agent):
             version = (found[1] if pattern.groups else "").partition(".")[0]

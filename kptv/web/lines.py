@@ -9,7 +9,7 @@ from flask import Response
 
 def line(status: int, message: str, retry_after: float | None = None) -> Response:
     """One line of plain text; ``retry_after`` in seconds."""
-    text = " ".join(message.split())  # a channel's name may hold anything
+    text = " ".join(message.split())  # a channel's name may hold line ends
     response = Response(f"{text}\n", status=status, content_type="text/plain; charset=utf-8")
     response.headers["Cache-Control"] = "no-store"
     if retry_after is not None:

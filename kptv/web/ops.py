@@ -1,4 +1,4 @@
-"""Answers for those who run it: health and readiness."""
+"""Answers for operators: health and readiness."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kptv.channels.catalog import Catalog
 from kptv.vitals.process import Vitals
 from kptv.web.lines import line, where_the_list_is
 
-WORST_LAG = 5.0  # seconds; a process that is this late does not serve
+WORST_LAG = 5.0  # seconds; a process whose timers come later does not serve
 
 
 def ops_blueprint(
@@ -20,7 +20,7 @@ def ops_blueprint(
 ) -> Blueprint:
     """`/healthz`: the process works. `/readyz`: a catalog is loaded.
 
-    ``alive`` names what must run in the background and tells whether it does.
+    ``alive`` names the parts that must run in the background, and tells whether each does.
     """
     blueprint = Blueprint("ops", __name__)
 

@@ -1,9 +1,9 @@
 """The gunicorn worker: no client holds up another, whatever it sends or does not send.
 
 It is gunicorn's gevent worker with another way to serve one connection. gunicorn's own reads
-bodies that nobody wants to their end, never gives the others a turn where requests are pipelined,
-and has one deadline for an idle connection and for a request that comes slowly. gunicorn.conf.py
-registers this class under the name ``gevent``.
+unwanted bodies to their end, gives others no turn while a client pipelines requests, and has the
+same deadline for an idle connection and for a request that comes slowly. gunicorn.conf.py registers
+this class under the name ``gevent``.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from kptv.web.framing import UNFRAME
 from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of, most_clients
 
 ACCEPTED_AT_ONCE = 8  # connections; far below sockets.CLIENTS_LEAVE
-MOST_REQUESTS = 1000  # of one connection, as nginx allows; then it is closed
-HEADER_TIMEOUT = 5.0  # seconds for a whole header: one lost packet costs 1 to 3
+MOST_REQUESTS = 1000  # per connection, as nginx allows; then it is closed
+HEADER_TIMEOUT = 5.0  # seconds for a whole header; one lost packet costs 1 to 3
 BODY_TIMEOUT = 10.0  # seconds for a whole body
-_PARTING = 1.0  # seconds in which a client takes its answer, though it had more to send
+_PARTING = 1.0  # seconds to take an answer that came before the whole request was read
 _PARTING_BYTES = 256 * 1024
 
 _VITAL = ("/healthz", "/readyz", "/metrics", "/assets/", "/api/")
@@ -42,16 +42,16 @@ _GOODBYES = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 
 
 class TooSlow(OSError):
-    """A client that did not send in time what it began."""
+    """A client began to send something, and did not end in time."""
 
 
 class BoundedReader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no types
-    """What a connection's client sends: by a deadline, and others have turns."""
+    """Reads what a client sends, until a deadline, and gives others their turns."""
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection)
-        self.deadline = 0.0  # monotonic; of what is being read
-        self.idle_until = 0.0  # the same, while nothing of it is there
+        self.deadline = 0.0  # monotonic; for the header or the body that is being read
+        self.idle_until = 0.0  # the same, until its first byte is there
         self._turns = Turns()
 
     def chunk(self, size_hint: int | None = None) -> bytes:
@@ -67,7 +67,7 @@ class BoundedReader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no ty
             self.sock.settimeout(before)
         self.idle_until = 0.0
         self._turns.count(len(data))
-        if monotonic() > self.deadline:  # what is there at once never waits for a time-out
+        if monotonic() > self.deadline:  # a read that finds data never times out by itself
             raise TooSlow
         return data
 
@@ -81,7 +81,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         limit = min(self.worker_connections - SPARE_PLACES, most_clients())
-        # So many have their descriptors before any is looked at, and may have to make room.
+        # That many get their descriptors before the door looks at any of them.
         StreamServer.max_accept = ACCEPTED_AT_ONCE
         self.door = Door(limit, min(KEPT_FOR_OPERATORS, limit // 4))
 
@@ -153,14 +153,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
                     return
                 self._serve(listener, request, client, addr, unread)
                 place.wait()
-                # Else a client that pipelines would be served as long as it likes.
+                # Otherwise a client that pipelines would be served as long as it likes.
                 give_turn()
         except (StopIteration, http.errors.NoMoreData, TooSlow) as end:
             self.log.debug("Closing connection. %s", end)
-        except OSError as error:  # one that says goodbye is nothing special
+        except OSError as error:  # that a client leaves is nothing special
             tell = self.log.debug if error.errno in _GOODBYES else self.log.warning
             tell("a viewer is gone: %s", error)
-        except Exception as error:  # noqa: BLE001  # the top of a greenlet: answered and logged
+        except Exception as error:  # noqa: BLE001  # the top of a greenlet: it answers and logs
             self.handle_error(request, client, addr, error)
 
     def _expect_header(self, reader: BoundedReader, *, is_first: bool) -> None:
@@ -208,9 +208,9 @@ def _refuse(connection: Any) -> None:
 
 
 def _part(connection: Any) -> None:
-    """Let the answer arrive: closing a socket with unread bytes resets it.
+    """Read for a moment what the client still sends, and throw it away.
 
-    What the client still sends is read for a moment and thrown away.
+    Closing a socket with unread bytes resets it, and the answer might not arrive.
     """
     deadline, taken = monotonic() + _PARTING, 0
     with suppress(OSError):

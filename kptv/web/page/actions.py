@@ -1,4 +1,4 @@
-"""`/api/…`: logging in, and what only the operator may do."""
+"""`/api/…`: logging in, and the actions that only the operator may take."""
 
 from __future__ import annotations
 

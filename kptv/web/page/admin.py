@@ -26,7 +26,7 @@ CSRF_HEADER = "X-CSRF-Token"
 TOKEN_HEADER = "X-Admin-Token"
 SESSION_SECONDS = 12 * 3600
 _MOST_SESSIONS = 100
-_FREE_FAILURES = 5  # of one address, before its tries are held back
+_FREE_FAILURES = 5  # per address, before its tries are held back
 _LONGEST_HOLD = 8.0  # seconds
 _MOST_HELD = 64  # tries at once; one more is refused
 _FORGET_AFTER = 600.0  # seconds without a failure
@@ -34,7 +34,7 @@ _MOST_ADDRESSES = 10_000  # whose failures are remembered
 
 
 class TooManyTries(Exception):
-    """So many tokens wait to be looked at that no more may."""
+    """Too many tries are being held back already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Session:
 class Admin:
     """Checks tokens in constant time and keeps the sessions.
 
-    After some failures of an address each further try waits before it is looked at, right or wrong
-    alike: guessing is slow, and nobody can lock the operator out.
+    After some failures of an address, each further try waits before it is checked, right or wrong
+    alike. So guessing is slow, and nobody can lock the operator out.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Admin:
         return False
 
     def _hold_back(self, too_many: int) -> None:
-        """Wait 1 s, 2, 4 and so on, by how many failures there were ``too_many``."""
+        """Wait 1 s, then 2, 4 and so on, the longer the more failures were ``too_many``."""
         if too_many < 0:
             return
         if self._held >= _MOST_HELD:

@@ -17,7 +17,7 @@ _TOO_MANY_TRIES = "Too many wrong tokens; try again in a minute."
 
 
 class Refused(Exception):
-    """What was asked for cannot be done: a status and a sentence."""
+    """The request cannot be granted: a status and a sentence that says why."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -49,15 +49,15 @@ def body() -> dict[str, Any]:
     """The JSON object of the request; an empty one if there is no body."""
     if (request.content_length or 0) > _LONGEST_BODY:
         raise Refused(413, "That is too long.")
-    request.max_content_length = _LONGEST_BODY  # one in chunks does not tell its length
+    request.max_content_length = _LONGEST_BODY  # a body in chunks does not tell its length
     if not request.content_length and not request.headers.get("Transfer-Encoding"):
         return {}
-    # No form and no plain text: another site could send those without asking first.
+    # Neither a form nor plain text: another site could send those without asking first.
     if request.mimetype != "application/json":
         raise Refused(415, "Send application/json.")
     try:
         value = flask_json.loads(request.get_data())
-    except (ValueError, RecursionError):  # no JSON; or brackets without an end
+    except (ValueError, RecursionError):  # no JSON, or endless brackets
         value = None
     if not isinstance(value, dict):
         raise Refused(400, "A JSON object is wanted.")

@@ -1,4 +1,4 @@
-"""`/api/…`: what the status page shows, for programs too. JSON; see openapi.py and actions.py."""
+"""`/api/…`: all that the status page shows, as JSON; see also openapi.py and actions.py."""
 
 from __future__ import annotations
 

@@ -20,13 +20,13 @@ from kptv.pace import drive
 from kptv.vitals.heartbeat import Heartbeat, beating
 
 PAGE = 200  # channels
-_DEADLINE = 20.0  # seconds that somebody waits for the index; 200,000 channels take one
+_DEADLINE = 20.0  # seconds that a request waits for the index; 200,000 channels take one
 _KEPT_SEARCHES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class FoundChannels:
-    """What a search found: positions in the catalog, in served order."""
+    """The result of a search: positions in the catalog, in served order."""
 
     catalog: Catalog
     positions: Sequence[int]

@@ -1,8 +1,9 @@
-"""`/api/events`: what changes, as it changes, to every open page (server-sent events).
+"""`/api/events`: tells each open page of changes as they happen (server-sent events).
 
-Theory of operation. One greenlet reads the state once a second while anybody listens, and puts the
-same bytes into each listener's queue: a page costs a reading a second, the second page nothing. The
-whole state goes out when something changed (or every few seconds), figures otherwise.
+Theory of operation. While anybody listens, one greenlet reads the state once per second and puts
+the same bytes into each listener's queue: one page costs one reading per second, a second page
+nothing more. The whole state goes out when something has changed, and every few seconds; otherwise
+only figures do.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from kptv.web.page.view import View
 log = logging.getLogger(__name__)
 
 INTERVAL = 1.0  # seconds between two messages
-GATHER = 0.1  # seconds: a failover is several events, and one message
-WHOLE_EVERY = 5.0  # seconds: lags, sparklines and what else no change tells of
+GATHER = 0.1  # seconds; the events of one failover go out together
+WHOLE_EVERY = 5.0  # seconds; sparklines and the like are in no other message
 MOST_LISTENERS = 32
-MOST_OF_ONE = 4  # of them, of one address
-_MOST_WAITING = 32  # messages; who is further behind is let go, and connects again
-_SILENCE = 15.0  # seconds after which a listener looks whether it is still needed
+MOST_OF_ONE = 4  # listeners per address
+_MOST_WAITING = 32  # messages; a listener further behind is let go, and connects again
+_SILENCE = 15.0  # seconds, then a listener sends something to see whether its page is there
 _RETRY = b"retry: 1500\n\n"  # milliseconds until a browser connects again
 
 
 class Listener:
-    """One page: a body to iterate; ``close`` may come twice."""
+    """An open page: a body to iterate; ``close`` may come twice."""
 
-    def __init__(self, feed: EventStream, origin: str) -> None:
-        self._feed = feed
+    def __init__(self, events: EventStream, origin: str) -> None:
+        self._events = events
         self.origin = origin
         self.queue: Queue[bytes | None] = Queue(_MOST_WAITING)
 
@@ -56,7 +57,7 @@ class Listener:
 
     def close(self) -> None:
         """Listen no more."""
-        self._feed.leave(self)
+        self._events.leave(self)
 
 
 class EventStream:
@@ -85,7 +86,7 @@ class EventStream:
         return self._greenlet is not None and not self._greenlet.ready()
 
     def listen(self, address: str = "") -> Listener | None:
-        """A place in the audience; None where it is full, or ``address`` has its share."""
+        """One more listener; None if there are too many, in all or from ``address``."""
         origin = neighbourhood(address)
         of_one = sum(listener.origin == origin for listener in self._listeners)
         if self._closed or of_one >= MOST_OF_ONE or len(self._listeners) >= MOST_LISTENERS:
@@ -99,7 +100,7 @@ class EventStream:
         return listener
 
     def leave(self, listener: Listener) -> None:
-        """A listener less; harmless when it has left before."""
+        """One listener less; harmless if it has left before."""
         self._listeners.discard(listener)
 
     def close(self) -> None:
@@ -118,7 +119,7 @@ class EventStream:
     def _run(self) -> None:
         try:
             self._serve()
-        except Exception:  # pages connect again, and start it again
+        except Exception:  # the pages connect again, which starts it anew
             log.exception("the status page's events failed")
             for listener in list(self._listeners):
                 self._let_go(listener)
@@ -161,5 +162,5 @@ class EventStream:
 
 
 def message(kind: str, value: Json) -> bytes:
-    """An event as the stream holds it (WHATWG HTML, 9.2)."""
+    """A message in the format of server-sent events (WHATWG HTML, 9.2)."""
     return f"event: {kind}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n".encode()

@@ -1,4 +1,4 @@
-"""What `/api/openapi.json` says: the API in OpenAPI 3.1, held to the answers by the tests."""
+"""The content of `/api/openapi.json`: the API in OpenAPI 3.1. Tests compare it with the answers."""
 
 from __future__ import annotations
 

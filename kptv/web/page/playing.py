@@ -14,7 +14,7 @@ from kptv.vitals.meter import Meter
 from kptv.web.clients import app_of
 from kptv.web.page.public import Json, Public, stream_id, unix
 
-MOST_WATCHING = 100  # viewers that are shown of a channel: the furthest behind
+MOST_WATCHING = 100  # viewers shown per channel: those that skipped most, then the oldest
 
 Patience = Callable[[Stream, float], float]  # seconds of silence that are a failure, at a time
 
@@ -46,7 +46,7 @@ def playing(hub: Hub, public: Public, patience: Patience, now: float) -> Json:
 
 
 def figures_of(hub: Hub) -> Json:
-    """What of a hub changes every second."""
+    """The figures of a hub that may change every second."""
     return {
         "hub": hub.number,
         "viewers": hub.viewers,
@@ -58,15 +58,12 @@ def figures_of(hub: Hub) -> Json:
 
 
 def signature_of(hub: Hub) -> tuple[object, ...]:
-    """Equal as long as nothing of a hub has changed but figures."""
+    """A value that changes with the hub, but not with its figures."""
     return (hub.number, hub.state, hub.source_number, hub.viewers, len(hub.chronicle.history))
 
 
 def media_of(output: Output) -> Json:
-    """What the source's transport stream says of itself, as far as it is known.
-
-    While viewers get the slate, that alone.
-    """
+    """What is known of the source's transport stream; while viewers get the slate, only that."""
     if output.on_slate:
         return {"slate": True}
     if not output.sending:

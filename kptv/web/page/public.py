@@ -1,4 +1,4 @@
-"""What people may see: nothing that tells of a provider's URL."""
+"""Texts and things as people may see them: without anything of a provider's URL."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from kptv.channels.model import Channel, StreamKey
 from kptv.logs.redaction import Redactor
 from kptv.restream.journal import Event
 
-_SALT = token_bytes(16)  # an id must not tell whether somebody guessed a URL
+_SALT = token_bytes(16)  # without it, an id would confirm a guessed URL
 
 Json = dict[str, Any]
 
 
 class Public:
-    """Makes texts and things public."""
+    """Takes out of texts and things whatever tells of a provider."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor

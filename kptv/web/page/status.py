@@ -1,4 +1,4 @@
-"""The status page: files as they are, under a policy that lets nothing else in."""
+"""The status page: static files, under a policy that lets nothing else in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request, send_from_directory
 from kptv.web.lines import line, where_the_list_is
 
 FILES = Path(__file__).parent / "static"
-# Only our own files run. Logos are on anybody's hosts; a preview is media made by script.
+# Only our own scripts run. Logos may come from any host; a preview's media are made by a script.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
     " img-src 'self' data: http: https:; media-src 'self' blob:; form-action 'self';"
@@ -25,7 +25,7 @@ _HEADERS = {
 
 
 def status_blueprint(base_url: str) -> Blueprint:
-    """`/` for browsers, and the page's files; others are told where the list is."""
+    """`/` for browsers, and the page's files; other programs get the address of the list."""
     blueprint = Blueprint("status", __name__)
     files = [path.relative_to(FILES).as_posix() for path in FILES.rglob("*.*")]
     names = {name for name in files if name != "index.html"}

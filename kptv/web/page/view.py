@@ -1,4 +1,4 @@
-"""What the proxy does now, as JSON values for people; nothing of a provider's URL in it."""
+"""The state of the proxy as JSON for people, without anything of a provider's URL."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from kptv.web.page.playing import figures_of, playing, signature_of
 from kptv.web.page.public import Json, Public, stream_id, unix
 from kptv.web.state import StateReader
 
-MOST_BLOCKED = 1000  # streams that are shown
-MOST_RESTING = 100  # that are shown: the newest
+MOST_BLOCKED = 1000  # blocked streams that are shown
+MOST_RESTING = 100  # streams, hosts and accounts that are shown as left alone: the newest
 _LINES, _EVENTS = 100, 60
 
 
 class View:
-    """Reads all that there is to be seen; changes nothing."""
+    """Reads everything that is shown; changes nothing."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class View:
     def status(self) -> Json:
         """All of it."""
         now = monotonic()
-        pace = Pace()  # a hub with many streams and viewers has much to tell
+        pace = Pace()  # a hub with many streams and viewers takes long
 
         def paced(value: Json) -> Json:
             pace()
@@ -94,7 +94,7 @@ class View:
         }
 
     def figures(self) -> Json:
-        """What changes every second."""
+        """The figures that may change every second."""
         return {
             "time": time(),
             "totals": self._totals(),
@@ -106,7 +106,7 @@ class View:
         }
 
     def signature(self) -> tuple[object, ...]:
-        """Equal as long as nothing has changed but figures: cheap, for asking every second."""
+        """A value that changes with everything but figures; cheap enough to ask every second."""
         return (
             tuple(signature_of(hub) for hub in self._hubs.all()),
             tuple((source.in_use, source.imports) for source in self._state.sources()),

@@ -1,4 +1,4 @@
-// Actions, for who knows the token.
+// The actions of an operator, who knows the token.
 
 import { byId, put, toast } from "./dom.js";
 
@@ -11,7 +11,7 @@ export const mayAct = () => Boolean(session.csrf);
 /** Call `listener` whenever that changes. */
 export const onAdmin = (listener) => changed.push(listener);
 
-/** Do something; says what came of it. */
+/** Do something, and say what came of it. */
 export async function act(path, body) {
   const answer = await post(path, body);
   if (answer.status === 401) take({ ...session, csrf: null });

@@ -1,4 +1,4 @@
-// Streams that failed again and again, and who asked to be left alone.
+// Streams that failed again and again; streams, hosts and accounts that are left alone.
 
 import { act, mayAct } from "./admin.js";
 import { el, put } from "./dom.js";

@@ -1,4 +1,4 @@
-// All channels: only the rows in sight are there, only the pages in sight are fetched.
+// All channels. Only the rows in sight exist, and only the pages in sight are fetched.
 
 import { byId, copy, el, logo, put } from "./dom.js";
 import { count, sourceColour, sourceName } from "./format.js";
@@ -18,7 +18,7 @@ export function startChannels(context) {
   let size = 200;
   let total = 0;
   let active = 0;
-  let asked = 0; // a new search makes what is under way void
+  let asked = 0; // searches; an answer to an earlier one is ignored
   let timer = null;
   let begun = false;
   list.append(spacer);
@@ -33,7 +33,7 @@ export function startChannels(context) {
       const response = await fetch(`api/channels?${wanted}`);
       answer = response.ok ? await response.json() : null;
     } catch {
-      // the proxy is away: the next look asks again
+      // the proxy does not answer: asked again at the next look
     }
     if (mine !== asked) return;
     if (!answer) {
@@ -72,7 +72,7 @@ export function startChannels(context) {
       spacer.append(row.node);
     }
     rows.forEach((row, i) => {
-      // Each place in the list has the same row while it is in sight: focus stays.
+      // A place in the list keeps its row while it is in sight, and so the focus.
       const index = first + ((i - (first % rows.length) + rows.length) % rows.length);
       const there = index < last;
       row.node.hidden = !there;
@@ -133,7 +133,7 @@ export function startChannels(context) {
       }
       show();
     },
-    /** What plays has changed. */
+    /** Other channels play than before. */
     refresh: show,
     /** The catalog has changed. */
     renew() {

@@ -1,4 +1,4 @@
-// What a player needs: the list's address, also as a code to scan.
+// The list's address for players, also as a QR code.
 
 import qrcode from "../vendor/qrcode-generator-2.0.4/qrcode.mjs";
 import { byId, copy, put } from "./dom.js";

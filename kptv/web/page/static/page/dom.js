@@ -1,4 +1,4 @@
-// Elements made and kept: no markup in strings, so nothing that a list holds can be markup.
+// Makes and keeps elements. No markup is in strings, so nothing in a list can become markup.
 
 /** An element: `el("a.button", {href: "#x", onclick}, "text", child)`. */
 export function el(kind, properties = {}, ...children) {
@@ -17,7 +17,7 @@ export function el(kind, properties = {}, ...children) {
 /** The element of this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** Set a text only where it differs: a screen reader would read it again. */
+/** Set a text only if it differs: a screen reader would read it again. */
 export function put(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -58,7 +58,7 @@ export function toast(text) {
   toastTimer = setTimeout(() => node.classList.remove("shown"), 2600);
 }
 
-/** Copy a text, also where the clipboard is not to be had (plain http). */
+/** Copy a text, also if the browser keeps its clipboard from the page (plain http). */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -75,7 +75,7 @@ export async function copy(text) {
   toast("Copied");
 }
 
-/** A channel's logo, or its first letters where there is none. */
+/** A channel's logo, or the first letters of its name. */
 export function logo() {
   const letters = el("span.letters", { ariaHidden: "true" });
   const node = el("span.logo", {}, letters);

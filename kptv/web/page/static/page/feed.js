@@ -1,7 +1,7 @@
-// The state, live: server-sent events, connected again whenever they break.
+// The live state, by server-sent events; connects again whenever they break.
 
-const RETRY = 2000; // milliseconds; the browser gives up by itself where the answer was no stream
-const SILENCE = 6000; // the server says something every second
+const RETRY = 2000; // milliseconds; after an answer that is no stream, the browser does not retry
+const SILENCE = 6000; // milliseconds; the server says something every second
 
 /** Listeners get (kind, value); kinds: status, figures, event, log, live. */
 export function follow(listener) {
@@ -38,7 +38,7 @@ export function follow(listener) {
     watchdog = setTimeout(connect, RETRY);
   }
 
-  // A page in the background, or one that the browser keeps for "back", takes no place here.
+  // A page that the browser keeps for its "back" button takes no place among the listeners.
   addEventListener("pagehide", () => {
     clearTimeout(watchdog);
     source?.close();

@@ -1,6 +1,6 @@
 // Figures as people read them.
 
-/** Bits a second: "8.2 Mbit/s". */
+/** Bits per second: "8.2 Mbit/s". */
 export function rate(bits) {
   if (bits >= 1e9) return `${(bits / 1e9).toFixed(2)} Gbit/s`;
   if (bits >= 1e6) return `${(bits / 1e6).toFixed(1)} Mbit/s`;
@@ -58,7 +58,7 @@ const REASONS = {
   slot_lost: "connection needed elsewhere",
 };
 
-// Details that say no more than the reason does.
+// Details that say no more than their reason.
 const SAME = new Set(["connection reset", "connection refused", "end of stream"]);
 
 /** Why a stream failed, in words. */

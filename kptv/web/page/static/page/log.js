@@ -29,7 +29,7 @@ export function startLog() {
       show();
     },
     add(more) {
-      // A proxy that has started anew counts from 1 again.
+      // A proxy that was restarted counts from 1 again.
       const last = more.at(-1)?.number ?? 0;
       if (lines.length && last < lines.at(-1).number - KEPT) lines = [];
       const known = new Set(lines.map((line) => line.number));

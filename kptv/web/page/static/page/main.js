@@ -1,4 +1,4 @@
-// Puts the parts together: what comes from the server goes to the views.
+// Joins the parts: hands the messages of the server to the views.
 
 import { act, onAdmin, startAdmin } from "./admin.js";
 import { blockedRow, restingRow } from "./blocked.js";
@@ -19,7 +19,7 @@ const VIEWS = ["now", "channels", "log", "connect"];
 const SHOWN_EVENTS = 14;
 
 let state = null;
-let ahead = 0; // seconds that the server's clock is ahead of ours
+let ahead = 0; // seconds by which the server's clock is ahead of ours
 let events = [];
 
 const context = {

@@ -48,7 +48,7 @@ function play(mpegts, url) {
   mine.attachMediaElement(video);
   mine.load();
   Promise.resolve(mine.play()).catch(() => {
-    // A browser may want sound to be off until somebody has touched the page.
+    // A browser may allow no sound before somebody has touched the page.
     video.muted = true;
     Promise.resolve(video.play()).catch(() => {});
   });

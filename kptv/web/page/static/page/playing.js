@@ -93,7 +93,7 @@ function subtitle(hub) {
   return parts.join(" · ");
 }
 
-/** What is known of the transport stream, in the order that people ask for it. */
+/** What is known of the transport stream, the most asked for first. */
 function mediaFacts(media) {
   const facts = [];
   if (media.slate) facts.push("viewers see the card");

@@ -5,7 +5,7 @@ import uPlot from "../vendor/uplot-1.6.32/uPlot.esm.js";
 const POINTS = 60;
 const drawn = new Set();
 
-/** A sparkline; `set(rates)` draws it anew, `push(rate)` moves it on, `end()` frees it. */
+/** A sparkline: `set(rates)` draws it, `push(rate)` moves it on, `end()` frees it. */
 export function sparkline(label) {
   const node = document.createElement("div");
   node.className = "spark";
@@ -78,7 +78,7 @@ export function sparkline(label) {
   };
 }
 
-/** All in the colours of now. */
+/** Draw all of them anew, in the current colours. */
 export function repaint() {
   for (const redraw of drawn) redraw();
 }

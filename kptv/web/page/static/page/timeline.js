@@ -1,4 +1,4 @@
-// Which source played when, and where there was none: a bar, and the last changes in words.
+// A bar that shows which source played when, and the last changes in words.
 
 import { el, keyed, put } from "./dom.js";
 import { clock, sourceColour, sourceName, span, why } from "./format.js";
@@ -27,7 +27,7 @@ export function timeline() {
   };
 }
 
-/** Spans of one source, or of none, out of the events. */
+/** The spans of time in which one source played, or none did. */
 function runsOf(history, since, now) {
   const runs = [];
   let from = since;
