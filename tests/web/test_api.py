@@ -241,7 +241,7 @@ def test_a_session_ends_by_itself(rig: StatusRig, client: FlaskClient) -> None:
     assert client.post("/api/import", headers={CSRF_HEADER: csrf}).status_code == 401
 
 
-def test_who_guesses_tokens_waits_longer_each_time_and_so_does_who_knows_it(
+def test_guesses_of_the_token_wait_longer_each_time_and_so_does_the_right_one(
     rig: StatusRig, client: FlaskClient
 ) -> None:
     guesses = [client.post("/api/login", json={"token": f"guess-{n}"}) for n in range(10)]
@@ -435,7 +435,9 @@ def test_a_blocked_stream_is_shown_and_unblocked(rig: StatusRig, client: FlaskCl
     assert client.post(path, headers=BEARER).status_code == 404
 
 
-def test_who_rests_is_shown_for_how_long_and_why(rig: StatusRig, client: FlaskClient) -> None:
+def test_streams_and_accounts_left_alone_are_shown_for_how_long_and_why(
+    rig: StatusRig, client: FlaskClient
+) -> None:
     stream, other = rig.stream("News", 1), rig.stream("News", 2)
     asks = UpstreamError(Reason.RATE_LIMITED, "HTTP 503", status=503, retry_after=300)
     limited = UpstreamError(Reason.RATE_LIMITED, "HTTP 429", status=429)

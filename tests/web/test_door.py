@@ -21,7 +21,7 @@ class Hall:
         return [place for place in places if place]
 
 
-def test_who_has_been_silent_longest_makes_room() -> None:
+def test_the_connection_that_has_been_silent_longest_makes_room() -> None:
     hall = Hall()
     first, *_ = hall.fill()
     first.ask(vital=False)
@@ -32,7 +32,7 @@ def test_who_has_been_silent_longest_makes_room() -> None:
     assert hall.hung_up == [1, 2]
 
 
-def test_where_nobody_is_silent_the_newcomer_is_refused() -> None:
+def test_if_no_connection_is_silent_the_newcomer_is_refused() -> None:
     hall = Hall()
     places = hall.fill()
     for place in places:
@@ -46,7 +46,7 @@ def test_where_nobody_is_silent_the_newcomer_is_refused() -> None:
     assert hall.hung_up == [11]
 
 
-def test_where_descriptors_are_scarce_a_newcomer_takes_the_place_of_a_silent_one() -> None:
+def test_if_descriptors_are_scarce_a_newcomer_takes_the_place_of_a_silent_one() -> None:
     hall = Hall()
     _, second = hall.fill(2)
     assert hall.door.enter(lambda: None, scarce=True) is not None

@@ -117,7 +117,7 @@ def test_the_link_of_a_channel_wins_over_what_another_ones_may_mean() -> None:
         assert name_of(slug_of(name), catalog) == name
 
 
-def test_what_may_be_two_channels_is_none() -> None:
+def test_a_name_that_may_be_two_channels_is_none() -> None:
     catalog = catalog_of("a b.ts", "a+b")
     with pytest.raises(Ambiguous) as told:
         meant("a+b.ts", catalog.find)
@@ -138,7 +138,7 @@ def test_what_may_be_two_channels_is_none() -> None:
         ("news", None),
     ],
 )
-def test_who_appends_m3u8_wants_hls(text: str, stem: str | None) -> None:
+def test_a_client_that_appends_m3u8_wants_hls(text: str, stem: str | None) -> None:
     assert without_playlist(text) == stem
 
 
