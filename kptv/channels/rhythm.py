@@ -11,6 +11,8 @@ the piece says so (``Piece.flushed``).
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from kptv.channels.model import Stream
 from kptv.formats.patience import LONGEST_PATIENCE, patience_of
@@ -24,6 +26,14 @@ _REMEMBERED = 4096  # streams
 _FORGET_AFTER = 3600.0  # seconds without anything new; Health forgets failures as late
 
 
+class Allowance:
+    """How long one connection may be silent by its protocol, while it is open."""
+
+    def __init__(self, rhythm: Rhythm) -> None:
+        self.rhythm = rhythm  # its stream's
+        self.seconds = 0.0
+
+
 class Rhythm:
     """The pauses of one stream, over its connections."""
 
@@ -31,9 +41,9 @@ class Rhythm:
         """``shortest``: seconds of silence that count as a failure if nothing is known."""
         self.pause = 0.0  # the longest that media followed, in seconds
         self.news = 0.0  # for HLS: the longest time between two playlists with new segments
-        self.least = 0.0  # patience that the protocol asks for, while it is played
         self.noted_at = 0.0
         self._shortest = shortest
+        self._allowances: set[Allowance] = set()
         self._ahead = 0.0
         self._ahead_until = 0.0
 
@@ -46,7 +56,18 @@ class Rhythm:
 
     def patience(self, now: float) -> float:
         """Seconds of silence that count as a failure."""
-        return max(self.least, patience_of(self.expected(now), self._shortest))
+        allowed = max((allowance.seconds for allowance in self._allowances), default=0.0)
+        return max(allowed, patience_of(self.expected(now), self._shortest))
+
+    @contextmanager
+    def allowing(self) -> Iterator[Allowance]:
+        """What a connection may ask of the patience with this stream, to the end of the block."""
+        allowance = Allowance(self)
+        self._allowances.add(allowance)
+        try:
+            yield allowance
+        finally:
+            self._allowances.discard(allowance)
 
     def paused(self, seconds: float, now: float) -> None:
         """Record a pause of so many seconds, which media followed."""

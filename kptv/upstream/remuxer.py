@@ -30,7 +30,6 @@ class Remuxer:
         that ended it, and with it all frames that it came through, may be kept for long.
         """
         rhythm = self._rhythms.of(stream, monotonic())
-        rhythm.least = silence
         pieces = remux(
             self._config.ffmpeg,
             source,
@@ -39,8 +38,6 @@ class Remuxer:
             lambda: rhythm.patience(monotonic()),
             body,
         )
-        try:
-            with closing(pieces):
-                yield from whole_packets(pieces, self._config)
-        finally:
-            rhythm.least = 0.0
+        with rhythm.allowing() as allowance, closing(pieces):
+            allowance.seconds = silence
+            yield from whole_packets(pieces, self._config)

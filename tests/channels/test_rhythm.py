@@ -48,6 +48,16 @@ def test_a_stream_that_flows_has_the_patience_of_the_setting() -> None:
     assert rhythm.expected(stream.now) < 0.5
 
 
+def test_what_a_protocol_allows_counts_while_a_connection_of_it_is_open() -> None:
+    rhythm, stream = connection()
+    with rhythm.allowing() as first:
+        first.seconds = 30.0
+        with rhythm.allowing() as second:
+            second.seconds = 20.0
+        assert rhythm.patience(stream.now) == 30.0, "the end of another connection takes nothing"
+    assert rhythm.patience(stream.now) == STALL
+
+
 def test_the_first_burst_tells_the_pause_behind_it() -> None:
     rhythm, stream = connection()
     stream.media(6.0)

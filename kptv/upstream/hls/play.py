@@ -127,10 +127,10 @@ class HlsUpstream:
     ) -> Iterator[Piece]:
         """From ``opening``, or else from where ``learned`` says. Raises _Remux, Outdated."""
         pipe = Pipe()
-        with Requests(self._config, self._client, stream) as http:
+        rhythm = self._rhythms.of(stream, monotonic())
+        with Requests(self._config, self._client, stream) as http, rhythm.allowing() as allowance:
             place = self._places.pop(stream.key, None)
-            rhythm = self._rhythms.of(stream, monotonic())
-            reader = Reader(http, self._config, stream, pipe, place, rhythm)
+            reader = Reader(http, self._config, stream, pipe, place, allowance)
             remembered = (learned.url, learned.variables) if learned else (None, None)
             greenlet = gevent.spawn(reader.run, opening, *remembered)
             try:
@@ -145,7 +145,6 @@ class HlsUpstream:
                 raise
             finally:
                 greenlet.kill()
-                rhythm.least = 0.0
                 # All that was read was played. Else a viewer left, and the next one wants to
                 # see something at once.
                 if pipe.empty and (place := reader.place()):

@@ -15,7 +15,7 @@ from time import monotonic
 import gevent
 
 from kptv.channels.model import Stream
-from kptv.channels.rhythm import Rhythm
+from kptv.channels.rhythm import Allowance, Rhythm
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
 from kptv.formats.hls.playlist import MediaPlaylist, MultivariantPlaylist, Variant
@@ -66,9 +66,9 @@ class Reader:
         stream: Stream,
         pipe: Pipe,
         place: Position | None = None,
-        rhythm: Rhythm | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
-        """``rhythm``: how the stream pauses, as far as is known; what is seen is added."""
+        """``allowance``: with the stream's rhythm; what is seen of both is noted there."""
         self._http = http
         self._config = config
         self._stream = stream
@@ -77,7 +77,8 @@ class Reader:
         self._way = Way(http, config, self._name)
         self._media: Media | None = None
         self._place = place
-        self._rhythm = rhythm or Rhythm(config.stall_timeout)
+        self._allowance = allowance or Allowance(Rhythm(config.stall_timeout))
+        self._rhythm = self._allowance.rhythm
         self._tracker = place.tracker if place else LiveTracker(config.stall_timeout)
         self._stale = False  # the last playlist was older than what was played
         self._tracker.rhythm = max(self._tracker.rhythm, self._rhythm.news)
@@ -320,7 +321,7 @@ class Reader:
             self._waits_until = now
         if tracker.rhythm > rhythm.news:
             rhythm.news, rhythm.noted_at = tracker.rhythm, now
-        rhythm.least = max(tracker.patience, self._waits_until - now)
+        self._allowance.seconds = max(tracker.patience, self._waits_until - now)
         return self._waits_until
 
     @property
