@@ -146,15 +146,24 @@ def _import_when_told(folder: Path, provider_port: int) -> None:
 
     from kptv.channels.model import Source
     from kptv.config import Config
+    from kptv.upstream.channel_list import channel_list
     from kptv.upstream.client import HttpClient
     from kptv.upstream.importer import Importer
+    from kptv.upstream.last_good import LastGood
+    from kptv.upstream.merger import Merger
+    from kptv.upstream.store import Store
     from kptv.web.players.lists import ServedLists, playlist_blueprint
 
     urls = [f"http://127.0.0.1:{provider_port}/list{number}.m3u" for number in (1, 2)]
     sources = tuple(Source(number, url, 1) for number, url in enumerate(urls, start=1))
     config = Config(sources=sources, data_dir=folder)
-    lists = ServedLists(config)
-    importer = Importer(config, HttpClient(config), lists.replace)
+    client, store, lists = HttpClient(config), Store(folder), ServedLists(config)
+    merger = Merger(
+        [LastGood(channel_list(source), client, store) for source in sources],
+        config,
+        lists.replace,
+    )
+    importer = Importer(merger.lists, merger.merge, config.import_refresh_interval, workers=4)
     app = Flask(__name__)
     app.register_blueprint(playlist_blueprint(lists))
     server = WSGIServer(("127.0.0.1", 0), app, log=None)

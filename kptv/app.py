@@ -21,10 +21,14 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
 from kptv.restream.shared import Shared, policy_of
 from kptv.restream.slots import LocalSlots
+from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer
+from kptv.upstream.last_good import LastGood
+from kptv.upstream.merger import Merger
 from kptv.upstream.open import Opener
 from kptv.upstream.road import Roads
+from kptv.upstream.store import Store
 from kptv.vitals.process import Vitals
 from kptv.vitals.repeating import Repeating
 from kptv.vitals.watchdog import to_stderr
@@ -105,7 +109,7 @@ def build_parts(config: Config, log_of_process: Log) -> Parts:
         lambda _: opener.forget(),
         lambda _: hubs.films.forget(),
     )
-    importer = _build_importer(config, client, catalog, hubs)
+    merger = _build_merger(config, client, catalog)
     return Parts(
         config=config,
         log=log_of_process,
@@ -116,14 +120,14 @@ def build_parts(config: Config, log_of_process: Log) -> Parts:
         hubs=hubs,
         catalog=catalog,
         lists=lists,
-        importer=importer,
+        importer=_build_importer(config, merger, catalog, hubs),
         clients=_build_clients(config),
         state=StateReader(
             slots=shared.slots,
             health=shared.health,
             vitals=vitals,
             current_catalog=catalog.get,
-            imports=lambda: importer.states,
+            imports=lambda: merger.states,
             stale_names=lambda number: roads.names.stale[number],
         ),
     )
@@ -186,15 +190,22 @@ def _build_shared(config: Config, metrics: Metrics) -> Shared:
     )
 
 
-def _build_importer(
-    config: Config, client: HttpClient, catalog: CurrentCatalog, hubs: Hubs
-) -> Importer:
-    def imported() -> None:
-        if current := catalog.get():
-            hubs.imported(current.find, importer.take_imported())
+def _build_merger(config: Config, client: HttpClient, catalog: CurrentCatalog) -> Merger:
+    store = Store(config.data_dir)
+    store.sweep()
+    lists = [LastGood(channel_list(source), client, store) for source in config.sources]
+    return Merger(lists, config, catalog.replace)
 
-    importer = Importer(config, client, on_catalog=catalog.replace, on_import=imported)
-    return importer
+
+def _build_importer(
+    config: Config, merger: Merger, catalog: CurrentCatalog, hubs: Hubs
+) -> Importer:
+    def publish() -> None:
+        merger.merge()
+        if current := catalog.get():
+            hubs.imported(current.find, merger.take_imported())
+
+    return Importer(merger.lists, publish, config.import_refresh_interval, config.worker_threads)
 
 
 def _build_clients(config: Config) -> Clients:

@@ -37,7 +37,7 @@ class ConfigError(KptvError):
 
 
 class ImportFailed(KptvError):
-    """A channel list that could not be had: keep the last good one.
+    """A document (a channel list) that could not be had: keep the last good one.
 
     ``retry_after`` is what the provider asked for, in seconds.
     """

@@ -77,7 +77,7 @@ FOREIGN = {
     "logs/redaction.py": "_PATTERNS __init__ learn",
     "upstream/hls/body.py": "length_of _offset",
     "upstream/hls/segments.py": "_method",
-    "upstream/lists.py": "_CHARSET",
+    "upstream/documents.py": "_CHARSET",
     "upstream/open.py": "_MEDIA_TYPE",
     "upstream/remux.py": "_ADDRESS _clean",
     "web/page/answers.py": "page_number",

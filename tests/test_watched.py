@@ -43,7 +43,7 @@ class Rig:
         self.client: FlaskClient = app.test_client()
         self.events = app.extensions["when_stopping"][1].__self__
         parts.importer.start()
-        until(lambda: parts.importer.states[0].failures == 1)
+        until(lambda: parts.state.imports()[0].failures == 1)
         parts.catalog.replace(catalog(listing(",News")))
 
     def hang(self, owner: object, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The last good import of each source, kept in DATA_DIR over a restart."""
+"""The last good edition of each document, kept in DATA_DIR over a restart."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from pathlib import Path
 from time import time
 from typing import IO
 
-from kptv.channels.model import Source
 from kptv.formats.gzipped import PIECE
-from kptv.upstream.lists import Version
+from kptv.upstream.documents import ContentT, Document, Edition, Opened
 
 log = logging.getLogger(__name__)
 
 _UNFINISHED = ".import-"
-_LEFT_AFTER = 3600.0  # seconds; a file this old is of no import that still runs, in any process
+_LEFT_AFTER = 3600.0  # seconds; no import that still runs, in any process, has a file this old
 
 
 class Store:
-    """Files of one folder: for each source its list as it came, gzipped, and its version.
+    """Files of one folder: for each document its text as it came, gzipped, and its edition.
 
-    They are named by a digest of the list's URL, so that a source keeps them when SOURCES is put
+    They are named by kind and a digest of the URL, so that a source keeps them if SOURCES is put
     into another order. They hold secrets: only their owner may read them.
     """
 
@@ -40,48 +39,38 @@ class Store:
         return f"<Store {self._folder.name!r}>"
 
     @contextmanager
-    def load(self, source: Source) -> Iterator[tuple[Version, Iterator[bytes]] | None]:
-        """The version and the bytes (gzip) of what is kept of ``source``; None if nothing is."""
-        body, about = self._paths(source)
+    def load(self, document: Document[ContentT]) -> Iterator[Opened]:
+        """The edition and the bytes (gzip) of what is kept; None if nothing is."""
+        body, about = self._paths(document)
         try:
             file = body.open("rb")
         except OSError:
             yield None
             return
         with file:
-            yield _read_version(about), iter(lambda: file.read(PIECE), b"")
+            yield _read_edition(about), iter(lambda: file.read(PIECE), b"")
 
-    def begin(self, source: Source) -> Copy:
-        """A copy to be filled; what is kept stays until it is committed."""
+    def begin(self, document: Document[ContentT]) -> Unfinished:
+        """A copy to be filled; what is kept stays until the copy is committed."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=self._folder)  # mode 0600
         except OSError as error:
             self._complain(error)
-            return Copy(self, source, None)
-        return Copy(self, source, open(descriptor, "wb"), Path(name))
+            return Unfinished(self, self._paths(document), None)
+        return Unfinished(self, self._paths(document), open(descriptor, "wb"), Path(name))
 
     def sweep(self) -> None:
-        """Remove what an import left that was killed; not what another process imports now."""
+        """Remove what a killed import left; not the files of another process that imports now."""
         with suppress(OSError):
             for path in self._folder.glob(f"{_UNFINISHED}*"):
                 if time() - path.stat().st_mtime > _LEFT_AFTER:
                     path.unlink(missing_ok=True)
 
-    def _paths(self, source: Source) -> tuple[Path, Path]:
-        name = hashlib.sha256(source.url.encode()).hexdigest()[:32]
-        return self._folder / f"{name}.m3u.gz", self._folder / f"{name}.json"
-
-    def _replace(self, source: Source, body: Path, version: Version) -> None:
-        body_path, version_path = self._paths(source)
-        version_file = body.with_suffix(".json")
-        version_file.touch(mode=0o600)
-        version_file.write_text(json.dumps(asdict(version)))
-        # The body first: a crash between the two leaves an old version, and the list is fetched
-        # again. No fsync, which may stop all streams for a second on a slow disk: a power cut at
-        # this moment can cost the copy, which is found broken then.
-        os.replace(body, body_path)
-        os.replace(version_file, version_path)
+    def _paths(self, document: Document[ContentT]) -> tuple[Path, Path]:
+        name = hashlib.sha256(document.url.encode()).hexdigest()[:32]
+        body, about = document.kind.endings
+        return self._folder / f"{name}{body}", self._folder / f"{name}{about}"
 
     def _complain(self, error: OSError) -> None:
         if not self._complained:
@@ -92,36 +81,48 @@ class Store:
         self._complained = True
 
 
-class Copy:
-    """A list being kept: write all of it, then commit; close in any case, it may come twice."""
+class Unfinished:
+    """A copy of a document while it comes: write all of it, then commit. ``close`` may come twice.
+
+    A disk that is full costs the copy only, and is told of once.
+    """
 
     def __init__(
-        self, store: Store, source: Source, file: IO[bytes] | None, path: Path | None = None
+        self, store: Store, kept: tuple[Path, Path], file: IO[bytes] | None, path: Path = Path()
     ) -> None:
+        """``kept`` is where document and edition are to be; ``file`` is at ``path`` until then."""
         self._store = store
-        self._source = source
+        self._kept = kept
         self._file = file
         self._path = path
         self._gzip = zlib.compressobj(1, wbits=31)  # level 1: a fifth of the time for the same good
 
     def write(self, piece: bytes) -> None:
-        """Add ``piece``; a full disk is told of once, and costs the copy only."""
+        """Add ``piece``."""
         self._write(self._gzip.compress(piece))
 
-    def commit(self, version: Version) -> None:
+    def commit(self, edition: Edition) -> None:
         """Put it in the place of what is kept."""
         self._write(self._gzip.flush())
-        if self._file is None or self._path is None:
+        if self._file is None:
             return
+        body, about = self._kept
+        new_about = self._path.with_suffix(".json")
         try:
             self._file.close()
-            self._store._replace(self._source, self._path, version)
+            new_about.touch(mode=0o600)
+            new_about.write_text(json.dumps(asdict(edition)))
+            # The body first: a crash between the two leaves an old edition, and the document is
+            # fetched again. No fsync, which may stop all streams for a second on a slow disk: a
+            # power cut at this moment can cost the copy, which is found broken then.
+            os.replace(self._path, body)
+            os.replace(new_about, about)
         except OSError as error:
             self._store._complain(error)
 
     def close(self) -> None:
         """Drop it unless it is committed."""
-        if self._file is not None and self._path is not None:
+        if self._file is not None:
             with suppress(OSError):
                 self._file.close()
             for path in (self._path, self._path.with_suffix(".json")):
@@ -139,11 +140,11 @@ class Copy:
             self.close()
 
 
-def _read_version(path: Path) -> Version:
-    """What was written of the version; an empty one if it cannot be read."""
+def _read_edition(path: Path) -> Edition:
+    """What was written of the edition; an empty one if it cannot be read."""
     try:
         values = json.loads(path.read_text())
         # An earlier release wrote less.
-        return Version(**{name: str(values[name]) for name in asdict(Version()) if name in values})
+        return Edition(**{name: str(values[name]) for name in asdict(Edition()) if name in values})
     except (OSError, ValueError, TypeError):
-        return Version()
+        return Edition()

@@ -23,10 +23,14 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
 from kptv.restream.slots import LocalSlots
+from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer
+from kptv.upstream.last_good import LastGood
+from kptv.upstream.merger import Merger
 from kptv.upstream.open import Opener
 from kptv.upstream.remux import Input, remux
+from kptv.upstream.store import Store
 from tests.cancellation.origin import Origin
 from tests.cancellation.turns import LIMIT, at_each_turn
 from tests.restream.far_slots import FarSlots
@@ -107,10 +111,13 @@ def import_of_a_list(path: str, end: Callable[[Greenlet], None]) -> int:
     origin = Origin()
     folder = FOLDER / "imports"
     folder.mkdir()
-    config = Config(sources=(Source(1, origin.url + path, 1),), data_dir=folder)
+    source = Source(1, origin.url + path, 1)
+    config = Config(sources=(source,))
 
     def run() -> None:
-        importer = Importer(config, HttpClient(config), on_catalog=lambda catalog: None)
+        last_good = LastGood(channel_list(source), HttpClient(config), Store(folder))
+        merger = Merger([last_good], config, on_catalog=lambda catalog: None)
+        importer = Importer(merger.lists, merger.merge, 3600.0, workers=1)
         importer.start()
         try:
             importer.import_now().wait(LIMIT)

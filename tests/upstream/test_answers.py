@@ -11,9 +11,10 @@ import pytest
 from kptv.channels.model import Source, Stream
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
+from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
+from kptv.upstream.documents import Edition, open_document
 from kptv.upstream.hls.request import Requests
-from kptv.upstream.lists import Version, open_list
 from tests.functional.failing import RawServer
 from tests.numbered_ts import PACKET, NumberedStream
 from tests.shared import opener_of
@@ -97,7 +98,7 @@ def test_a_channel_list_in_an_odd_answer_is_read_whole(client: HttpClient, name:
     body = chunked(LIST) if CHUNKED in head else LIST
     with RawServer(head + body) as server:
         source = Source(1, server.url(), 1)
-        with open_list(client, source, Version()) as opened:
+        with open_document(client, channel_list(source), Edition()) as opened:
             assert opened is not None
             assert b"".join(opened[1]) == LIST
 

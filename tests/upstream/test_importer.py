@@ -9,7 +9,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,59 +22,21 @@ from kptv.channels.catalog import Catalog
 from kptv.channels.model import Source
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
+from kptv.upstream import channel_list as channel_list_module
 from kptv.upstream import importer as importer_module
-from kptv.upstream import lists as lists_module
+from kptv.upstream import merger as merger_module
+from kptv.upstream.channel_list import CHANNEL_LIST, channel_list
 from kptv.upstream.client import HttpClient
+from kptv.upstream.documents import Edition, read_document
 from kptv.upstream.importer import Importer, retry_delay
+from kptv.upstream.last_good import LastGood
+from kptv.upstream.merger import Merger
+from kptv.upstream.store import Store
+from tests.upstream.document_server import Answer, DocumentServer
 
 LIMIT = 20.0  # seconds that any wait may take
 LIST = b"#EXTM3U\n#EXTINF:-1,One\nhttp://a.example/1\n#EXTINF:-1,Two\nhttp://a.example/2\n"
 OTHER = LIST.replace(b"Two", b"Three")
-
-Answer = tuple[int, dict[str, str], bytes]
-
-
-class ListServer:
-    """Serves what ``answer`` says; remembers the requests."""
-
-    def __init__(self) -> None:
-        self.answer: Answer | Callable[[Mapping[str, str], str], Answer] = (200, {}, LIST)
-        self.requests: list[tuple[str, dict[str, str]]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                outer.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
-                answer = outer.answer
-                status, headers, body = (
-                    answer(self.headers, self.path) if callable(answer) else answer  # type: ignore[arg-type]
-                )
-                self.send_response(status)
-                headers = {"Content-Length": str(len(body)), "Connection": "close", **headers}
-                for name, value in headers.items():
-                    if value:
-                        self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-                self.close_connection = True
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/get.php?username=ann&password=s3cret"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 class Rig:
@@ -86,13 +49,20 @@ class Rig:
         self.catalogs: list[Catalog] = []
         self.told = Event()  # of a catalog
         self.rounds = 0
-        self.importer = Importer(config, self.client, self._on_catalog, self._on_import)
+        store = Store(folder)
+        store.sweep()
+        lists = [LastGood(channel_list(source), self.client, store) for source in sources]
+        self.merger = Merger(lists, config, self._on_catalog)
+        self.importer = Importer(
+            lists, self._publish, config.import_refresh_interval, config.worker_threads
+        )
 
     def _on_catalog(self, catalog: Catalog) -> None:
         self.catalogs.append(catalog)
         self.told.set()
 
-    def _on_import(self) -> None:
+    def _publish(self) -> None:
+        self.merger.merge()
         self.rounds += 1
 
     def run(self) -> Rig:
@@ -114,8 +84,8 @@ class Rig:
 
 
 @pytest.fixture
-def server() -> Iterator[ListServer]:
-    server = ListServer()
+def server() -> Iterator[DocumentServer]:
+    server = DocumentServer((200, {}, LIST))
     yield server
     server.stop()
 
@@ -134,7 +104,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 
 
 def test_all_sources_become_one_catalog(
-    make: Callable[..., Rig], server: ListServer, tmp_path: Path
+    make: Callable[..., Rig], server: DocumentServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "more list.m3u"
     path.write_bytes(OTHER)
@@ -143,11 +113,11 @@ def test_all_sources_become_one_catalog(
     one = rig.catalogs[-1].find("one")
     assert one is not None
     assert [stream.source.number for stream in one.streams] == [1, 2, 3]
-    assert [state.entries for state in rig.importer.states] == [2, 2, 2]
+    assert [state.entries for state in rig.merger.states] == [2, 2, 2]
 
 
 def test_requests_for_lists_carry_the_headers_that_are_set(
-    make: Callable[..., Rig], server: ListServer
+    make: Callable[..., Rig], server: DocumentServer
 ) -> None:
     make(server.url, user_agent="UA", req_origin="http://o", req_referrer="http://r").run()
     headers = server.requests[0][1]
@@ -163,7 +133,7 @@ def test_requests_for_lists_carry_the_headers_that_are_set(
     [({"ETag": '"v1"'}, "if-none-match"), ({"Last-Modified": "yesterday"}, "if-modified-since")],
 )
 def test_a_list_that_did_not_change_is_not_sent_again(
-    make: Callable[..., Rig], server: ListServer, validator: dict[str, str], condition: str
+    make: Callable[..., Rig], server: DocumentServer, validator: dict[str, str], condition: str
 ) -> None:
     server.answer = (200, validator, LIST)
     rig = make(server.url).run()
@@ -174,11 +144,11 @@ def test_a_list_that_did_not_change_is_not_sent_again(
         next(iter(validator.values())),
     ]
     assert (len(rig.catalogs), rig.rounds) == (1, 2)
-    assert rig.importer.states[0].failures == 0
+    assert rig.merger.states[0].failures == 0
 
 
 def test_the_same_bytes_again_make_no_new_catalog(
-    make: Callable[..., Rig], server: ListServer
+    make: Callable[..., Rig], server: DocumentServer
 ) -> None:
     rig = make(server.url).run().run()
     assert (len(rig.catalogs), rig.rounds, len(server.requests)) == (1, 2, 2)
@@ -201,14 +171,14 @@ def test_the_same_bytes_again_make_no_new_catalog(
     ids=range(7),  # not the bytes: gzip writes the time into them
 )
 def test_a_list_is_read_however_it_is_packed_and_encoded(
-    make: Callable[..., Rig], server: ListServer, headers: dict[str, str], body: bytes
+    make: Callable[..., Rig], server: DocumentServer, headers: dict[str, str], body: bytes
 ) -> None:
     server.answer = (200, headers, body)
     assert make(server.url).run().names == ["One", "Two"]
 
 
 def test_relative_urls_are_resolved_where_redirects_led_to(
-    make: Callable[..., Rig], server: ListServer
+    make: Callable[..., Rig], server: DocumentServer
 ) -> None:
     def answer(_: Mapping[str, str], path: str) -> Answer:
         if path.startswith("/get.php"):
@@ -243,19 +213,20 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD, ids=str)
 def test_a_failed_import_costs_nothing_and_is_told_once_and_without_secrets(
     make: Callable[..., Rig],
-    server: ListServer,
+    server: DocumentServer,
     bad: str,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(lists_module, "MAX_BODY", 90_000)
+    shorter = replace(CHANNEL_LIST, longest=90_000)
+    monkeypatch.setattr(channel_list_module, "CHANNEL_LIST", shorter)
     rig = make(server.url).run()
     server.answer = BAD[bad]
     rig.run().run()
     assert rig.names == ["One", "Two"]
     assert len(rig.catalogs) == 1
-    (state,) = rig.importer.states
+    (state,) = rig.merger.states
     assert (state.failures, state.entries) == (2, 2)
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1
@@ -266,35 +237,35 @@ def test_a_failed_import_costs_nothing_and_is_told_once_and_without_secrets(
     server.answer = (200, {}, OTHER)
     rig.run()
     assert rig.names == ["One", "Three"]
-    assert rig.importer.states[0].failures == 0
+    assert rig.merger.states[0].failures == 0
     assert "imports again" in caplog.text
 
 
 def test_a_refused_connection_is_a_failed_import(
-    make: Callable[..., Rig], server: ListServer
+    make: Callable[..., Rig], server: DocumentServer
 ) -> None:
     rig = make(server.url, str(Path(__file__).parent / "none.m3u")).run()
     server.stop()
     try:
         rig.run()
     finally:
-        server.__init__()  # type: ignore[misc]  # so that the fixture has one to stop
+        server.__init__(BAD["404"])  # type: ignore[misc]  # so that the fixture has one to stop
     assert rig.names == ["One", "Two"]
-    assert [state.failures for state in rig.importer.states] == [1, 2]
-    assert rig.importer.states[1].error == "cannot read the file: No such file or directory"
+    assert [state.failures for state in rig.merger.states] == [1, 2]
+    assert rig.merger.states[1].error == "cannot read the file: No such file or directory"
 
 
 def test_a_list_of_no_entries_is_one_where_nothing_is_lost_by_it(
-    make: Callable[..., Rig], server: ListServer
+    make: Callable[..., Rig], server: DocumentServer
 ) -> None:
     server.answer = BAD["no entries"]
     rig = make(server.url).run()
-    assert rig.importer.states[0].failures == 0
+    assert rig.merger.states[0].failures == 0
     assert len(rig.catalogs[-1]) == 0
 
 
 def test_the_last_good_lists_are_served_after_a_restart_before_any_request(
-    make: Callable[..., Rig], server: ListServer, caplog: pytest.LogCaptureFixture
+    make: Callable[..., Rig], server: DocumentServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.answer = (200, {"ETag": '"v1"'}, LIST)
     make(server.url).run().close()
@@ -302,12 +273,12 @@ def test_the_last_good_lists_are_served_after_a_restart_before_any_request(
     again = make("http://127.0.0.1:9/other", server.url).run()  # now it is the second source
     assert again.names == ["One", "Two"]
     assert server.requests[-1][1]["if-none-match"] == '"v1"'
-    assert [state.entries for state in again.importer.states] == [0, 2]
+    assert [state.entries for state in again.merger.states] == [0, 2]
     assert again.catalogs[0].channels[0].streams[0].source.number == 2
 
 
 def test_what_an_answer_told_of_its_encoding_is_known_after_a_restart(
-    make: Callable[..., Rig], server: ListServer
+    make: Callable[..., Rig], server: DocumentServer
 ) -> None:
     body = "#EXTM3U\n#EXTINF:-1,Győr\nhttp://a.example/1\n".encode("cp1250")
     server.answer = (200, {"Content-Type": 'text/plain; Charset="windows-1250"'}, body)
@@ -317,7 +288,7 @@ def test_what_an_answer_told_of_its_encoding_is_known_after_a_restart(
 
 
 def test_a_list_kept_by_an_earlier_release_is_read_and_asked_for_by_its_version(
-    make: Callable[..., Rig], server: ListServer, tmp_path: Path
+    make: Callable[..., Rig], server: DocumentServer, tmp_path: Path
 ) -> None:
     server.answer = (200, {"ETag": '"v1"'}, LIST)
     make(server.url).run().close()
@@ -330,7 +301,7 @@ def test_a_list_kept_by_an_earlier_release_is_read_and_asked_for_by_its_version(
 
 
 def test_what_is_kept_is_the_list_itself_for_its_owner_only(
-    make: Callable[..., Rig], server: ListServer, tmp_path: Path
+    make: Callable[..., Rig], server: DocumentServer, tmp_path: Path
 ) -> None:
     make(server.url).run()
     folder = tmp_path / "data"
@@ -341,10 +312,34 @@ def test_what_is_kept_is_the_list_itself_for_its_owner_only(
     assert gzip.decompress(body.read_bytes()) == LIST
 
 
+def test_lists_kept_before_an_upgrade_are_found_and_asked_for_by_their_editions(
+    make: Callable[..., Rig], server: DocumentServer, tmp_path: Path
+) -> None:
+    """Names and contents as releases wrote them before documents were of several kinds."""
+    name = sha256(server.url.encode()).hexdigest()[:32]
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / f"{name}.m3u.gz").write_bytes(gzip.compress(LIST))
+    (folder / f"{name}.json").write_text(
+        f'{{"base": "{server.url}", "etag": "\\"v1\\"", "last_modified": "", "digest":'
+        ' "4414aebbd710c61ea5274e25fb7e6ea0fbf79af7cb988f8e39c40241e8be31ce", "charset": ""}'
+    )
+    server.answer = BAD["503"]
+    rig = make(server.url).run()
+    assert rig.names == ["One", "Two"]
+    assert server.requests[0][1]["if-none-match"] == '"v1"'
+    server.answer = (200, {"ETag": '"v2"'}, OTHER)
+    rig.run()
+    assert {path.name for path in folder.iterdir()} == {f"{name}.m3u.gz", f"{name}.json"}
+    about = json.loads((folder / f"{name}.json").read_text())
+    assert (about["base"], about["etag"]) == (server.url, '"v2"')
+    assert set(about) == {"base", "etag", "last_modified", "digest", "charset"}
+
+
 @pytest.mark.parametrize("damage", [b"", b"\x1f\x8b\x08", b"<html>", b"\x1f\x8b" + b"\xff" * 50])
 def test_a_broken_copy_is_told_of_and_fetched_again(
     make: Callable[..., Rig],
-    server: ListServer,
+    server: DocumentServer,
     tmp_path: Path,
     damage: bytes,
     caplog: pytest.LogCaptureFixture,
@@ -359,7 +354,7 @@ def test_a_broken_copy_is_told_of_and_fetched_again(
 
 @pytest.mark.parametrize("about", ["", "[]", '{"etag": 5}', "not json"])
 def test_a_version_that_cannot_be_read_costs_a_download_only(
-    make: Callable[..., Rig], server: ListServer, tmp_path: Path, about: str
+    make: Callable[..., Rig], server: DocumentServer, tmp_path: Path, about: str
 ) -> None:
     server.answer = (200, {"ETag": '"v1"'}, LIST)
     make(server.url).run().close()
@@ -371,7 +366,7 @@ def test_a_version_that_cannot_be_read_costs_a_download_only(
 
 def test_a_data_dir_that_cannot_be_written_is_told_of_once_and_costs_no_import(
     make: Callable[..., Rig],
-    server: ListServer,
+    server: DocumentServer,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -394,10 +389,10 @@ def test_a_file_that_did_not_change_is_not_read_again(
     assert rig.run().names == ["One", "Three"]
     os.mkfifo(path)
     assert rig.run().names == ["One", "Three"]
-    assert rig.importer.states[0].error == "not a file"
+    assert rig.merger.states[0].error == "not a file"
 
 
-def test_settings_order_the_list(make: Callable[..., Rig], server: ListServer) -> None:
+def test_settings_order_the_list(make: Callable[..., Rig], server: DocumentServer) -> None:
     server.answer = (200, {}, LIST.replace(b"-1,One", b'-1 tvg-chno="9",One'))
     rig = make(server.url, sort_field="tvg-chno").run()
     assert rig.names == ["One", "Two"]
@@ -442,7 +437,7 @@ def test_all_lists_are_fetched_at_once_whatever_the_number_of_workers(
 
 @pytest.mark.parametrize("bytes_sent", [0, 20, len(LIST)])
 def test_lists_that_never_end_keep_no_other_from_importing(
-    make: Callable[..., Rig], server: ListServer, bytes_sent: int
+    make: Callable[..., Rig], server: DocumentServer, bytes_sent: int
 ) -> None:
     """However far they got: before the first byte, in mid-list, before the end of the answer."""
     over = threading.Event()
@@ -476,7 +471,7 @@ def test_lists_that_never_end_keep_no_other_from_importing(
     with gevent.Timeout(LIMIT):
         rig.told.wait()
     assert rig.names == ["One", "Two"]
-    assert [state.last_success is not None for state in rig.importer.states] == [False] * 4 + [True]
+    assert [state.last_success is not None for state in rig.merger.states] == [False] * 4 + [True]
     over.set()
 
 
@@ -501,14 +496,14 @@ def test_a_worker_is_taken_by_what_is_parsed_and_not_by_who_waits_for_more() -> 
             yield LIST[start : start + 20]
         fetched.append(worker.held)
 
-    imported = lists_module.read_list(
-        Source(1, "http://a.example/", 1),
-        "http://a.example/",
+    content = read_document(
+        channel_list(Source(1, "http://a.example/", 1)),
+        Edition("http://a.example/"),
         pieces(),
         lambda _: kept.append(worker.held),
-        worker=worker,
+        worker,
     )
-    assert len(imported.listing) == 2
+    assert len(content.listing) == 2
     assert not any(fetched)
     assert all(kept)
     assert worker.taken == len(fetched)
@@ -516,40 +511,40 @@ def test_a_worker_is_taken_by_what_is_parsed_and_not_by_who_waits_for_more() -> 
 
 def test_of_a_list_that_is_too_long_the_beginning_is_kept_and_that_is_told(
     make: Callable[..., Rig],
-    server: ListServer,
+    server: DocumentServer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(lists_module, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(channel_list_module, "MAX_ENTRIES", 3)
     entries = [f"#EXTINF:-1,Channel {n}\nhttp://a.example/{n}\n" for n in range(20_000)]
     server.answer = 200, {}, "".join(["#EXTM3U\n", *entries]).encode()
     caplog.set_level(logging.INFO)
     rig = make(server.url).run()
     assert rig.names == ["Channel 0", "Channel 1", "Channel 2"]
-    assert rig.importer.states[0].is_full
+    assert rig.merger.states[0].is_full
     assert "source-1: the list has more than 3 entries: those behind are left out" in caplog.text
     server.answer = 200, {}, "".join(["#EXTM3U\n", *entries[:3]]).encode()
     rig.run()
-    assert not rig.importer.states[0].is_full
+    assert not rig.merger.states[0].is_full
 
 
 def test_a_list_of_just_as_many_entries_as_fit_is_not_too_long(
-    make: Callable[..., Rig], server: ListServer, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Rig], server: DocumentServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists_module, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(channel_list_module, "MAX_ENTRIES", 2)
     rig = make(server.url).run()
-    assert (rig.names, rig.importer.states[0].is_full) == (["One", "Two"], False)
+    assert (rig.names, rig.merger.states[0].is_full) == (["One", "Two"], False)
 
 
 def test_what_was_too_long_is_counted(
-    make: Callable[..., Rig], server: ListServer, caplog: pytest.LogCaptureFixture
+    make: Callable[..., Rig], server: DocumentServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     name = "N" * 40_000
     server.answer = 200, {}, f"#EXTM3U\n#EXTINF:-1,{name}\nhttp://a.example/1\n".encode()
     rig = make(server.url).run()
     assert [len(name) for name in rig.names] == [256]
-    assert rig.importer.states[0].cut == 1
+    assert rig.merger.states[0].cut == 1
     assert "source-1: 1 entries, 1 texts cut that were too long" in caplog.text
 
 
@@ -600,7 +595,7 @@ class SlowClient(WaitingClient):
 
 def test_a_slow_source_holds_up_no_round_and_joins_the_catalog_when_it_is_done(
     make: Callable[..., Rig],
-    server: ListServer,
+    server: DocumentServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -621,7 +616,7 @@ def test_a_slow_source_holds_up_no_round_and_joins_the_catalog_when_it_is_done(
         client.go_on.set()
         while rig.names != ["One", "Three", "Two"]:
             gevent.sleep(0.001)
-    assert [state.failures for state in rig.importer.states] == [0, 0]
+    assert [state.failures for state in rig.merger.states] == [0, 0]
 
 
 def test_an_import_asked_for_ends_when_its_slowest_source_has(
@@ -643,14 +638,14 @@ def test_an_import_asked_for_ends_when_its_slowest_source_has(
         client.go_on.set()
         done.wait()
     assert client.asked == 1
-    assert rig.importer.states[0].failures == 1
+    assert rig.merger.states[0].failures == 1
 
 
 def test_a_source_that_hangs_fails_in_the_end_and_is_asked_again(
     make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importer_module, "PATIENCE", 0.01)
-    monkeypatch.setattr(importer_module, "DEADLINE", 0.05)
+    monkeypatch.setattr(channel_list_module, "CHANNEL_LIST", replace(CHANNEL_LIST, deadline=0.05))
     monkeypatch.setattr(importer_module, "FIRST_RETRY", 0.01)
     client = WaitingClient()
     rig = make("http://a.example/", client=client)
@@ -658,11 +653,11 @@ def test_a_source_that_hangs_fails_in_the_end_and_is_asked_again(
     with gevent.Timeout(LIMIT):
         while client.asked < 2:
             gevent.sleep(0.001)
-    assert rig.importer.states[0].error == "not complete after 0 s"
+    assert rig.merger.states[0].error == "not complete after 0 s"
 
 
 def test_imports_come_again_after_the_interval(
-    make: Callable[..., Rig], server: ListServer
+    make: Callable[..., Rig], server: DocumentServer
 ) -> None:
     rig = make(server.url, import_refresh_interval=0.01)
     rig.importer.start()
@@ -673,7 +668,7 @@ def test_imports_come_again_after_the_interval(
 
 def test_a_source_that_failed_is_asked_again_before_the_interval(
     make: Callable[..., Rig],
-    server: ListServer,
+    server: DocumentServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -707,12 +702,12 @@ def test_a_list_that_asks_for_a_pause_gets_it_within_reason(
 
 
 def test_a_list_that_is_ready_in_a_moment_is_asked_again_then(
-    make: Callable[..., Rig], server: ListServer, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Rig], server: DocumentServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importer_module, "SHORTEST_RETRY", 0.01)
     good, server.answer = server.answer, (429, {"Retry-After": "0"}, b"")
     rig = make(server.url).run()
-    assert rig.importer.states[0].failures == 1
+    assert rig.merger.states[0].failures == 1
     server.answer = good
     with gevent.Timeout(LIMIT):
         while rig.names != ["One", "Two"]:
@@ -720,7 +715,7 @@ def test_a_list_that_is_ready_in_a_moment_is_asked_again_then(
 
 
 def test_a_catalog_knows_where_most_links_of_each_source_lead(
-    make: Callable[..., Rig], server: ListServer, tmp_path: Path
+    make: Callable[..., Rig], server: DocumentServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "many.m3u"
     path.write_text("#EXTM3U\n#EXTINF:-1,A\nhttp://a.example/a\n#EXTINF:-1,B\nhttp://b.example/b\n")
@@ -732,10 +727,12 @@ def test_a_catalog_knows_where_most_links_of_each_source_lead(
     assert one.streams[0].source.host == "a.example"
 
 
-def test_it_tells_once_whose_import_was_good(make: Callable[..., Rig], server: ListServer) -> None:
+def test_it_tells_once_whose_import_was_good(
+    make: Callable[..., Rig], server: DocumentServer
+) -> None:
     rig = make(server.url, "/nowhere.m3u").run()
-    assert rig.importer.take_imported() == {1}
-    assert rig.importer.take_imported() == set()
+    assert rig.merger.take_imported() == {1}
+    assert rig.merger.take_imported() == set()
 
 
 def test_closing_may_come_twice_before_the_start_and_in_mid_import(
@@ -754,7 +751,7 @@ def test_closing_may_come_twice_before_the_start_and_in_mid_import(
 
 
 def test_what_a_killed_import_left_is_removed(
-    make: Callable[..., Rig], server: ListServer, tmp_path: Path
+    make: Callable[..., Rig], server: DocumentServer, tmp_path: Path
 ) -> None:
     (tmp_path / "data").mkdir()
     left, used = (tmp_path / "data" / f".import-{name}" for name in ("left", "used"))
@@ -766,21 +763,22 @@ def test_what_a_killed_import_left_is_removed(
     assert used.exists()
 
 
-def test_its_repr_tells_no_secret(make: Callable[..., Rig], server: ListServer) -> None:
+def test_its_repr_tells_no_secret(make: Callable[..., Rig], server: DocumentServer) -> None:
     rig = make(server.url).run()
-    told = f"{rig.importer!r} {rig.importer.states} {rig.catalogs} {rig.catalogs[0].channels[0]}"
+    told = f"{rig.importer!r} {rig.merger.states} {rig.catalogs} {rig.catalogs[0].channels[0]}"
+    told += f"{rig.merger!r} {rig.merger.lists}"
     assert "s3cret" not in told
     assert "a.example" not in told
 
 
 def test_a_catalog_that_could_not_be_built_is_built_in_the_next_round(
-    make: Callable[..., Rig], server: ListServer, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Rig], server: DocumentServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> Catalog:
         raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(importer_module, "build_catalog", broken)
+        patched.setattr(merger_module, "build_catalog", broken)
         rig = make(server.url).run()
     assert not rig.catalogs
     rig.run()

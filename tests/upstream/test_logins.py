@@ -13,9 +13,10 @@ import requests
 from kptv.channels.model import Source, Stream
 from kptv.config import Config
 from kptv.errors import UpstreamError
+from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
+from kptv.upstream.documents import Edition, open_document
 from kptv.upstream.hls.request import Requests
-from kptv.upstream.lists import Version, open_list
 from tests.provider import Gate, Provider, Reply
 from tests.shared import opener_of
 from tests.upstreams import data_of, film_of
@@ -129,7 +130,7 @@ def test_a_list_and_a_film_and_its_ranges_come_behind_a_digest(
 ) -> None:
     source = Source(1, with_login(provider.list_url), 1)
     provider.add_channel("News")
-    with open_list(client, source, Version()) as opened:
+    with open_document(client, channel_list(source), Edition()) as opened:
         assert opened is not None
         assert b"News" in b"".join(opened[1])
     film = provider.add_file("/movie/u/p/1.mp4", b"\0\0\0\x18ftypmp42" + bytes(9000))

@@ -19,10 +19,11 @@ from kptv.errors import IsLive, UpstreamError
 from kptv.formats.hls.playlist import MediaPlaylist
 from kptv.formats.hls.reader import parse
 from kptv.formats.hls.tracker import LiveTracker
+from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
+from kptv.upstream.documents import Edition, open_document
 from kptv.upstream.hls.pipe import Pipe
 from kptv.upstream.hls.playlists import Position, Reader
-from kptv.upstream.lists import Version, open_list
 from kptv.upstream.open import Opener
 from tests.numbered_ts import NumberedStream, marks
 from tests.shared import opener_of
@@ -401,14 +402,14 @@ def test_a_list_that_has_not_changed_but_is_behind_another_redirect_is_fetched_a
     origin.answer = answer
     source = Source(1, f"{origin.url}/list", 1)
     answers = [200]
-    with open_list(client, source, Version()) as opened:
+    with open_document(client, channel_list(source), Edition()) as opened:
         assert opened is not None
-        version = opened[0]
+        edition = opened[0]
     answers = [304, 200]
-    with open_list(client, source, version) as opened:
+    with open_document(client, channel_list(source), edition) as opened:
         assert opened is not None
-        version = opened[0]
-        assert version.base == f"{origin.url}/two/list.m3u"
+        edition = opened[0]
+        assert edition.base == f"{origin.url}/two/list.m3u"
     folders, answers = ["two"], [304]
-    with open_list(client, source, version) as opened:
+    with open_document(client, channel_list(source), edition) as opened:
         assert opened is None

@@ -15,8 +15,9 @@ from kptv.ports import FileBody
 from kptv.restream.film import Film
 from kptv.restream.lease import Lease
 from kptv.restream.slots import LocalSlots
+from kptv.upstream.channel_list import channel_list
+from kptv.upstream.documents import Edition, read_document
 from kptv.upstream.hls.request import read_all
-from kptv.upstream.lists import read_list
 
 CHUNKS = 60_000  # of a byte: 0.1 s of work
 
@@ -48,7 +49,7 @@ def _playlist() -> None:
 
 def _list() -> None:
     source = Source(1, "http://a.example/", 1)
-    read_list(source, source.url, iter((b"#EXTM3U", *Body())), lambda _: None)
+    read_document(channel_list(source), Edition(source.url), iter((b"#EXTM3U", *Body())))
 
 
 def _film() -> None:

@@ -1,0 +1,156 @@
+"""The last good content of a document: fetched anew when asked, and over a restart from DATA_DIR.
+
+A document that cannot be had, or is no such document, replaces nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from time import monotonic, time
+from typing import Generic
+
+import gevent
+
+from kptv.errors import ImportFailed
+from kptv.pace import drive
+from kptv.upstream.documents import (
+    ContentT,
+    Document,
+    DocumentClient,
+    Edition,
+    open_document,
+    read_document,
+)
+from kptv.upstream.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How it goes to get a document again and again."""
+
+    failures: int = 0  # in a row
+    error: str = ""  # of the last attempt; empty if it was good
+    last_success: float | None = None  # Unix time
+    successes: int = 0
+    duration: float = 0.0  # seconds that the last attempt took
+
+
+class LastGood(Generic[ContentT]):
+    """Holds what is known of one document; ``content`` is None until something was read."""
+
+    def __init__(self, document: Document[ContentT], client: DocumentClient, store: Store) -> None:
+        self.document = document
+        self.content: ContentT | None = None
+        self.progress = Progress()
+        self._client = client
+        self._store = store
+        self._edition = Edition()  # of the content, or empty if that is not known
+
+    def __repr__(self) -> str:
+        return f"<LastGood {self.document.label!r} failures={self.progress.failures}>"
+
+    def load(self) -> bool:
+        """Begin with what DATA_DIR keeps; whether there is something of use. Never raises."""
+        document = self.document
+        try:
+            with self._store.load(document) as kept:
+                if kept is None:
+                    return False
+                edition, pieces = kept
+                content = read_document(document, edition, pieces)
+        except (ImportFailed, OSError) as error:
+            log.warning("%s: what DATA_DIR keeps cannot be used: %s", document.label, error)
+            return False
+        except Exception:  # a fault of ours must not keep the others from being loaded
+            log.exception("%s: what DATA_DIR keeps cannot be used", document.label)
+            return False
+        # Conditional requests only if the edition is that of this very content.
+        self._take(content, edition if content.digest == edition.digest else Edition())
+        return True
+
+    def refresh(self, worker: AbstractContextManager[object]) -> ImportFailed | None:
+        """Fetch it if it changed; what failed, or None. Never raises.
+
+        ``worker`` is held while a piece is read.
+        """
+        begun, before = monotonic(), self.content
+        failed = self._try(worker)
+        duration = monotonic() - begun
+        if failed is None:
+            self._succeeded(duration)
+        else:
+            self._failed(str(failed), duration)
+        if before is not None and before is not self.content:
+            drive(before.take_apart())
+        return failed
+
+    def _try(self, worker: AbstractContextManager[object]) -> ImportFailed | None:
+        deadline = self.document.kind.deadline
+        late = ImportFailed(f"not complete after {deadline:.0f} s")
+        try:
+            with gevent.Timeout(deadline, late):
+                self._fetch(worker)
+        except ImportFailed as failed:
+            return failed
+        except Exception as error:  # a fault of ours in one document must not stop the others
+            log.exception("%s: import failed by a fault of the proxy", self.document.label)
+            return ImportFailed(type(error).__name__)
+        return None
+
+    def _fetch(self, worker: AbstractContextManager[object]) -> None:
+        document, had = self.document, self.content
+        known = self._edition if had is not None else Edition()
+        with open_document(self._client, document, known) as opened:
+            if opened is None:
+                return
+            edition, pieces = opened
+            copy = self._store.begin(document)
+            try:
+                content = read_document(document, edition, pieces, copy.write, worker)
+                if had is not None and had.count and not content.count:
+                    raise ImportFailed(f"a {document.kind.name} without {document.kind.items}")
+                edition = replace(edition, digest=content.digest)
+                if had is None or content.digest != known.digest:
+                    copy.commit(edition)
+                    self._take(content, edition)
+                self._edition = edition
+            finally:
+                copy.close()
+
+    def _take(self, content: ContentT, edition: Edition) -> None:
+        """Hold ``content`` as the newest good one."""
+        self.content, self._edition = content, edition
+        kind, label = self.document.kind, self.document.label
+        log.info("%s: %d %s%s", label, content.count, kind.items, content.losses)
+        if content.is_full:
+            log.warning(
+                "%s: the %s has more than %d %s: those behind are left out",
+                label,
+                kind.name,
+                content.count,
+                kind.items,
+            )
+
+    def _succeeded(self, duration: float) -> None:
+        if self.progress.failures:
+            log.info("%s: imports again", self.document.label)
+        successes = self.progress.successes + 1
+        self.progress = Progress(0, "", time(), successes, duration)
+
+    def _failed(self, error: str, duration: float) -> None:
+        progress, items = self.progress, self.document.kind.items
+        count = 0 if self.content is None else self.content.count
+        if error != progress.error:  # once, not every interval
+            log.warning(
+                "%s: import failed: %s; %s",
+                self.document.label,
+                error,
+                f"its {count} {items} stay" if count else f"it has no {items} yet",
+            )
+        self.progress = replace(
+            progress, failures=progress.failures + 1, error=error, duration=duration
+        )

@@ -1,0 +1,101 @@
+"""The newest good channel lists of all sources, merged into one catalog whenever one changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+
+from kptv.channels.catalog import MOST_OF_ONE, Catalog, Listing, build_catalog
+from kptv.config import Config
+from kptv.metrics.sources import ImportState
+from kptv.pace import drive
+from kptv.upstream.channel_list import ChannelList
+from kptv.upstream.last_good import LastGood
+
+log = logging.getLogger(__name__)
+
+
+class Merger:
+    """Makes catalogs of ``lists``, one per source, in their order."""
+
+    def __init__(
+        self,
+        lists: Sequence[LastGood[ChannelList]],
+        config: Config,
+        on_catalog: Callable[[Catalog], object],
+    ) -> None:
+        """``on_catalog`` is given every new catalog."""
+        self.lists = lists
+        self._order = (config.sort_field, config.sort_descending)
+        self._on_catalog = on_catalog
+        self._merged: list[ChannelList] = []  # that the catalog was made of
+        self._catalog: Catalog | None = None
+        self._successes = [0] * len(lists)  # of their imports, when somebody asked
+
+    def __repr__(self) -> str:
+        return f"<Merger sources={len(self.lists)} catalog={self._catalog}>"
+
+    @property
+    def states(self) -> list[ImportState]:
+        """How the import of each source goes, in their order."""
+        return [_state(item) for item in self.lists]
+
+    def take_imported(self) -> set[int]:
+        """Numbers of the sources whose import was good since this was asked last."""
+        before = self._successes
+        self._successes = [item.progress.successes for item in self.lists]
+        return {
+            item.document.source.number
+            for item, old, new in zip(self.lists, before, self._successes, strict=True)
+            if new != old
+        }
+
+    def merge(self) -> None:
+        """Build and hand out a new catalog, if a list changed; then free the old one."""
+        contents = [item.content for item in self.lists if item.content is not None]
+        if not contents or _are_same(contents, self._merged):
+            return
+        catalog = drive(self._build([content.listing for content in contents]))
+        self._merged = contents
+        old, self._catalog = self._catalog, catalog
+        log.info("catalog: %d channels of %d sources", len(catalog), len(contents))
+        if catalog.left_out:
+            log.warning(
+                "catalog: %d entries left out: more than %d of one source have the same name",
+                catalog.left_out,
+                MOST_OF_ONE,
+            )
+        self._on_catalog(catalog)
+        if old is not None:
+            drive(old.take_apart())
+
+    def _build(self, listings: list[Listing]) -> Generator[None, None, Catalog]:
+        # A copy of the blocks: a listing may be replaced and taken apart meanwhile.
+        copies = [replace(listing, blocks=list(listing.blocks)) for listing in listings]
+        sort_field, descending = self._order
+        return build_catalog(copies, sort_field=sort_field, descending=descending)
+
+
+def _are_same(some: Sequence[object], others: Sequence[object]) -> bool:
+    return len(some) == len(others) and all(map(lambda a, b: a is b, some, others))
+
+
+def _state(item: LastGood[ChannelList]) -> ImportState:
+    progress, content = item.progress, item.content
+    state = ImportState(
+        item.document.source,
+        failures=progress.failures,
+        error=progress.error,
+        last_success=progress.last_success,
+        duration=progress.duration,
+    )
+    if content is None:
+        return state
+    return replace(
+        state,
+        entries=content.count,
+        skipped=content.skipped,
+        cut=content.cut,
+        is_full=content.is_full,
+    )
