@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import time
 
@@ -34,7 +33,7 @@ from kptv.vitals.repeating import Repeating
 from kptv.vitals.watchdog import to_stderr
 from kptv.web.application import new_application
 from kptv.web.clients import Clients
-from kptv.web.ops import index_blueprint, ops_blueprint
+from kptv.web.ops import Watched, index_blueprint, ops_blueprint
 from kptv.web.page.actions import actions_blueprint, session_blueprint
 from kptv.web.page.admin import Admin
 from kptv.web.page.api import api_blueprint
@@ -140,23 +139,22 @@ def build_web(parts: Parts) -> Flask:
     app.extensions["when_stopping"] = [hubs.close]
     app.register_blueprint(stream_blueprint(catalog.get, hubs, parts.clients, config.max_clients))
     app.register_blueprint(playlist_blueprint(parts.lists))
-    alive: dict[str, Callable[[], bool]] = {
-        "import": lambda: parts.importer.alive,
-        "housekeeping": lambda: hubs.alive,
-        "vitals": lambda: parts.vitals.alive,
-        "log": lambda: parts.teller.alive,
-        "lists": lambda: parts.lists.alive,
+    watched: dict[str, Watched] = {
+        "import": parts.importer,
+        "housekeeping": hubs,
+        "vitals": parts.vitals,
+        "log": parts.teller,
+        "lists": parts.lists,
     }
     if config.status_page:
         page = _build_page(parts)
         for blueprint in page.blueprints:
             app.register_blueprint(blueprint)
         app.extensions["when_stopping"].append(page.events.close)
-        alive["events"] = lambda: page.events.alive
-        alive["search"] = lambda: page.directory.alive
+        watched |= {"events": page.events, "search": page.directory}
     else:
         app.register_blueprint(index_blueprint(config.base_url))
-    app.register_blueprint(ops_blueprint(catalog.get, parts.vitals, alive))
+    app.register_blueprint(ops_blueprint(catalog.get, parts.vitals, watched))
     return app
 
 

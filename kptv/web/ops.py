@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from flask import Blueprint, Response
 
@@ -13,20 +14,26 @@ from kptv.web.lines import line, where_the_list_is
 WORST_LAG = 5.0  # seconds; a process whose timers come later does not serve
 
 
+class Watched(Protocol):
+    """A part that must never stop."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs, if it should, and is not stuck."""
+        ...
+
+
 def ops_blueprint(
     current_catalog: Callable[[], Catalog | None],
     vitals: Vitals,
-    alive: Mapping[str, Callable[[], bool]],
+    watched: Mapping[str, Watched],
 ) -> Blueprint:
-    """`/healthz`: the process works. `/readyz`: a catalog is loaded.
-
-    ``alive`` names the parts that must run in the background, and tells whether each does.
-    """
+    """`/healthz`: the process works, with all ``watched`` parts. `/readyz`: a catalog is loaded."""
     blueprint = Blueprint("ops", __name__)
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
-        dead = [name for name, runs in alive.items() if not runs()]
+        dead = [name for name, part in watched.items() if not part.alive]
         lag = vitals.lag
         if dead:
             return line(503, f"dead: {', '.join(dead)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from flask import Flask
@@ -11,6 +12,11 @@ from kptv.metrics.counters import Metrics
 from kptv.vitals.process import Vitals
 from kptv.web import ops
 from kptv.web.ops import ops_blueprint
+
+
+@dataclass
+class Part:
+    alive: bool
 
 
 @pytest.fixture
@@ -22,7 +28,7 @@ def vitals() -> Iterator[Vitals]:
 
 def ask(vitals: Vitals, *, importing: bool = True) -> tuple[int, str]:
     app = Flask("test")
-    app.register_blueprint(ops_blueprint(lambda: None, vitals, {"import": lambda: importing}))
+    app.register_blueprint(ops_blueprint(lambda: None, vitals, {"import": Part(alive=importing)}))
     answer = app.test_client().get("/healthz")
     return answer.status_code, answer.text
 
