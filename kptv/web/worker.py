@@ -84,7 +84,6 @@ class Worker(GeventWorker):  # type: ignore[misc]
         # That many get their descriptors before the door looks at any of them.
         StreamServer.max_accept = ACCEPTED_AT_ONCE
         self.door = Door(limit, min(KEPT_FOR_OPERATORS, limit // 4))
-
         self.when_stopping: list[Callable[[], object]] = [self.door.close]
         """Called once, in a greenlet, as soon as the worker has to end; they must not wait."""
 
