@@ -79,7 +79,7 @@ FOREIGN = {
     "upstream/hls/segments.py": "_method",
     "upstream/documents.py": "_CHARSET",
     "upstream/open.py": "_MEDIA_TYPE",
-    "upstream/remux.py": "_ADDRESS _clean",
+    "upstream/ffmpeg.py": "_ADDRESS _clean",
     "web/page/answers.py": "page_number",
     "web/clients.py": "_KNOWN _PRODUCT _PORT",
     "web/players/links.py": "_SUFFIX _PLAYLIST _APPENDED _LIST",

@@ -31,12 +31,12 @@ from kptv.ports import FileBody, Piece
 from kptv.upstream.aligned import whole_packets
 from kptv.upstream.answers import answers_whole
 from kptv.upstream.client import HttpClient, OtherScheme, hang_up, mapped_errors
+from kptv.upstream.ffmpeg import DEMUXERS, ONLY_BY_REMUX, Input
 from kptv.upstream.hls.play import HlsUpstream
 from kptv.upstream.hls.request import Answer
 from kptv.upstream.hls.way import Outdated
 from kptv.upstream.opened import Opened, Pieces
 from kptv.upstream.progressive import END_OF_BODY, read_body
-from kptv.upstream.remux import DEMUXERS, ONLY_BY_REMUX, Input
 from kptv.upstream.remuxer import Remuxer
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.ports import Piece
 from kptv.upstream.aligned import whole_packets
-from kptv.upstream.remux import Input, remux
+from kptv.upstream.ffmpeg import Input
+from kptv.upstream.remux import remux
 
 
 class Remuxer:

@@ -25,11 +25,12 @@ from kptv.restream.playing import Playing
 from kptv.restream.slots import LocalSlots
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
+from kptv.upstream.ffmpeg import Input
 from kptv.upstream.importer import Importer
 from kptv.upstream.last_good import LastGood
 from kptv.upstream.merger import Merger
 from kptv.upstream.open import Opener
-from kptv.upstream.remux import Input, remux
+from kptv.upstream.remux import remux
 from kptv.upstream.store import Store
 from tests.cancellation.origin import Origin
 from tests.cancellation.turns import LIMIT, at_each_turn

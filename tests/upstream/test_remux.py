@@ -14,7 +14,8 @@ from kptv.channels.model import Source, Stream
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
-from kptv.upstream.remux import ONLY_BY_REMUX, Input, command, remux, without_addresses
+from kptv.upstream.ffmpeg import ONLY_BY_REMUX, Input, command, without_addresses
+from kptv.upstream.remux import remux
 from kptv.upstream.remuxer import Remuxer
 
 
@@ -132,7 +133,8 @@ os.posix_spawn = spawn_and_see_it_end
 from gevent import monkey; monkey.patch_all()
 from time import monotonic
 from kptv.errors import UpstreamError
-from kptv.upstream.remux import Input, remux
+from kptv.upstream.ffmpeg import Input
+from kptv.upstream.remux import remux
 
 begun = monotonic()
 try:

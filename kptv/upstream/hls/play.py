@@ -25,12 +25,12 @@ from kptv.formats.patience import LONGEST_PATIENCE
 from kptv.ports import Piece
 from kptv.upstream.aligned import started
 from kptv.upstream.client import HttpClient
+from kptv.upstream.ffmpeg import Input
 from kptv.upstream.hls.pipe import Batch, Pipe
 from kptv.upstream.hls.playlists import Position, Reader
 from kptv.upstream.hls.request import Answer, Requests
 from kptv.upstream.hls.segments import NeedsRemux
 from kptv.upstream.hls.way import Media, Outdated
-from kptv.upstream.remux import Input
 from kptv.upstream.remuxer import Remuxer
 
 log = logging.getLogger(__name__)
