@@ -34,9 +34,10 @@ class HostCount:
         self._counts: dict[str, int] = {}
         self._known: dict[str, str] = {}
         self._links = self._lost = 0
-        # Of the last link: its beginning to the slash behind the host, and that host. Most links
-        # begin as the one before, and are counted together.
-        self._usual, self._host = "\n", ""
+        # The last link's beginning up to the slash behind its host, and that host. Most links begin
+        # as the one before, and are counted together.
+        self._usual: str | tuple[()] = ()  # (): none
+        self._host = ""
 
     def __repr__(self) -> str:
         return f"<HostCount links={self._links}>"
@@ -54,12 +55,12 @@ class HostCount:
         self._add_usual(in_a_row)
 
     def _add_usual(self, links: int) -> None:
-        """Count links that began as one that was added, whose host is among the counted."""
+        """Count links that begin as the last one did, whose host is among those counted."""
         if links:
             self._links += links
             self._counts[self._host] += links
 
-    def _add(self, url: str) -> str:
+    def _add(self, url: str) -> str | tuple[()]:
         """Count a link; gives what the next one may begin with."""
         end = url.find("/", 8)  # behind the host, if it begins with http(s)://
         start = url[:end] if end >= 0 else url
@@ -72,7 +73,7 @@ class HostCount:
             self._lost += 1
             self._counts = {host: n - 1 for host, n in self._counts.items() if n > 1}
         is_usual = end >= 0 and start in self._known and host in self._counts
-        self._usual, self._host = (url[: end + 1] if is_usual else "\n"), host
+        self._usual, self._host = (url[: end + 1] if is_usual else ()), host
         return self._usual
 
     @property

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 
-from kptv.channels.catalog import MOST_OF_ONE, Catalog, Listing, build_catalog
+from kptv.channels.catalog import Catalog, Listing
+from kptv.channels.merging import MOST_OF_ONE, build_catalog
 from kptv.config import Config
 from kptv.metrics.sources import ImportState
 from kptv.pace import drive

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptv.channels.catalog import BLOCK, Catalog, Listing, build_catalog
+from kptv.channels.catalog import BLOCK, Catalog, Listing
 from kptv.channels.grouping import slug_of
+from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source
 from kptv.channels.ordering import natural, sorted_in_steps
 from kptv.channels.packing import pack, unpack

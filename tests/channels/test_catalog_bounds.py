@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import pytest
 
 from kptv.channels import indexes
-from kptv.channels.catalog import MOST_OF_ONE, Catalog, Listing, build_catalog
+from kptv.channels.catalog import Catalog, Listing
+from kptv.channels.merging import MOST_OF_ONE, build_catalog
 from kptv.channels.model import Source
 from kptv.channels.packing import pack
 from kptv.channels.secrets import secrets_of_link

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from kptv.channels.catalog import Catalog, Listing, build_catalog
+from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.grouping import slug_of
+from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source
 from kptv.channels.packing import pack
 from kptv.channels.served import render

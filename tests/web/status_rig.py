@@ -11,7 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from gevent.queue import Queue
 
-from kptv.channels.catalog import Catalog, Listing, build_catalog
+from kptv.channels.catalog import Catalog, Listing
+from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source, Stream
 from kptv.channels.packing import pack
 from kptv.config import Config

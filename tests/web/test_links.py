@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptv.channels.catalog import Catalog, Listing, build_catalog
+from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.grouping import slug_of
+from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source
 from kptv.channels.packing import pack
 from kptv.formats.m3u import ListParser
