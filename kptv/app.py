@@ -11,6 +11,7 @@ from flask import Blueprint, Flask
 from kptv.channels.current import CurrentCatalog
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.rhythm import Rhythms
+from kptv.command import TITLE
 from kptv.config import Config
 from kptv.logs import Log, set_up_logging
 from kptv.metrics.counters import Metrics
@@ -84,6 +85,7 @@ def create_app(config: Config) -> Flask:
     ``app.extensions["when_stopping"]`` ends what has no end by itself: streams and events.
     """
     log_of_process = set_up_logging(config)
+    log.info("%s", TITLE)
     for warning in config.warnings:
         log.warning("%s", warning)
     parts = build_parts(config, log_of_process)

@@ -53,7 +53,7 @@ def expressions() -> list[str]:
 
 @pytest.mark.parametrize("text", [RULES.read_text(), *expressions()])
 def test_every_metric_that_is_asked_for_is_told(text: str) -> None:
-    asked = set(re.findall(r"\biptv_proxy_\w+", text))
+    asked = set(re.findall(r"\b(?:iptv_proxy|kptv)_\w+", text))
     assert asked <= names(), asked - names()
 
 

@@ -105,7 +105,7 @@ def test_the_readme_is_short_and_has_the_dozen_settings_that_one_needs() -> None
 
 
 def test_the_page_of_metrics_names_each_with_its_labels_and_kinds() -> None:
-    rows = dict(re.findall(r"^\| `(iptv_proxy_\w+)` \| ([^|]*)\|", METRICS, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `((?:iptv_proxy|kptv)_\w+)` \| ([^|]*)\|", METRICS, re.MULTILINE))
     told = set()
     for family in every_metric().collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from kptv.command import take_no_arguments
 from kptv.demo.providers import both_providers, until_told_to_stop
 
 
@@ -18,4 +19,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    take_no_arguments("kptv.demo", "Run the two demo providers alone, until Ctrl-C.")
     asyncio.run(main())

@@ -10,6 +10,7 @@ import tempfile
 
 from dotenv import dotenv_values
 
+from kptv.command import take_no_arguments
 from kptv.config import DEMO_MARK, ENV_FILE
 from kptv.demo.providers import DemoProvider, both_providers, until_told_to_stop
 
@@ -35,6 +36,7 @@ _HINT = """
 
 def main() -> int:
     """The exit status of gunicorn."""
+    take_no_arguments("kptv.demo.run", "Run the proxy; without SOURCES, on two demo providers.")
     settings = {**dotenv_values(ENV_FILE), **os.environ}
     os.chdir(ENV_FILE.parent)  # beside wsgi.py and gunicorn.conf.py
     if (settings.get("SOURCES") or "").strip():

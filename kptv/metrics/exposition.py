@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from kptv import __version__
 from kptv.metrics.counters import ChannelCounters, Histogram, Metrics, Totals
 from kptv.metrics.sources import SOURCE_FIGURES, Figure, SourceState
 
@@ -64,10 +66,11 @@ class Family:
     name: str  # without the prefix
     help: str
     values: Values
+    prefix: str = "iptv_proxy"
 
     def collect(self, scrape: Scrape) -> Metric:
         """The values of now, as prometheus_client wants them."""
-        family = self.type(f"iptv_proxy_{self.name}", self.help, labels=self.values.labels)
+        family = self.type(f"{self.prefix}_{self.name}", self.help, labels=self.values.labels)
         for labels, value in self.values.read(scrape):
             if isinstance(family, HistogramMetricFamily):
                 assert isinstance(value, Histogram)
@@ -156,6 +159,10 @@ def _playing(channel: ChannelCounters) -> Iterator[tuple[str, float]]:
 def _outcomes(scrape: Scrape) -> Iterator[Sample]:
     for (number, reason), count in scrape.metrics.totals.outcomes.items():
         yield (_name(number), reason), count
+
+
+def _build(scrape: Scrape) -> Iterator[Sample]:
+    yield (__version__, platform.python_version()), 1
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -309,5 +316,12 @@ FAMILIES: tuple[Family, ...] = (
         "blocked_streams",
         "Streams that failed too often.",
         _one(lambda scrape: scrape.state.blocked_streams),
+    ),
+    Family(
+        _GAUGE,
+        "build_info",
+        "1; the labels say which version runs.",
+        Values(("version", "python"), _build),
+        prefix="kptv",
     ),
 )

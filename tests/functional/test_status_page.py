@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from kptv import __version__
 from kptv.demo.providers import both_providers
 from tests.functional.harness import Proxy, eventually
 from tests.provider import Provider
@@ -88,6 +89,7 @@ def rig(browser: Browser, start_provider: StartProvider, start_proxy: StartProxy
 def test_a_viewer_a_failover_and_a_freed_slot_are_shown_within_two_seconds(rig: Rig) -> None:
     page = rig.open()
     expect(page.locator("#idle")).to_be_visible()
+    expect(page.locator("footer")).to_contain_text(f"KPTV Proxy {__version__}")
     with rig.proxy.viewer("News", headers={"User-Agent": "VLC/3.0.18 LibVLC/3.0.18"}) as viewer:
         viewer.wait_for_source("one").wait_for_bytes(20_000)
         card = page.locator(CARD)

@@ -133,6 +133,7 @@ _SCHEMAS: Json = {
     "Status": _object(
         time=_TIME,
         started=_TIME,
+        version={"type": "string", "description": "of the proxy that answers"},
         demo=_FLAG,
         proxy_not_believed=_TEXT,
         exposed_at=_TEXT,

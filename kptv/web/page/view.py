@@ -7,6 +7,7 @@ from heapq import nlargest
 from itertools import islice
 from time import monotonic, time
 
+from kptv import __version__
 from kptv.channels.model import Channel, StreamKey
 from kptv.channels.resting import Rest
 from kptv.channels.served import STREAM_PATH
@@ -66,6 +67,7 @@ class View:
         return {
             "time": time(),
             "started": self._started,
+            "version": __version__,
             "demo": self._config.demo,
             "proxy_not_believed": self._clients.not_believed,
             "exposed_at": self._clients.exposed_at,

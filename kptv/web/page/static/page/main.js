@@ -43,6 +43,7 @@ const heard = {
     state = next;
     ahead = next.time - Date.now() / 1000;
     events = next.events;
+    put(byId("version"), `KPTV Proxy ${next.version} ·`);
     byId("demo").hidden = !next.demo;
     byId("not-believed").hidden = !next.proxy_not_believed;
     put(byId("not-believed-peer"), next.proxy_not_believed);
