@@ -14,7 +14,7 @@ from gevent.event import Event
 
 from kptv import app as app_module
 from kptv.app import Parts, build_web
-from kptv.restream import hubs
+from kptv.restream import housekeeping
 from kptv.upstream import importer
 from kptv.vitals import heartbeat, process, repeating
 from kptv.web import rendered
@@ -25,7 +25,7 @@ from tests.channels.test_catalog import catalog, listing
 from tests.parts import CONFIG, built
 from tests.restream.test_hub import until
 
-CLOCKS = (directory, events, heartbeat, hubs, importer, process, rendered, repeating)
+CLOCKS = (directory, events, heartbeat, housekeeping, importer, process, rendered, repeating)
 LIMIT = 20.0  # seconds
 
 
@@ -120,7 +120,7 @@ def greenlets(rig: Rig) -> dict[str, Any]:
     rig.client.get("/api/events")
     return {
         "import": rig.parts.importer._greenlet,
-        "housekeeping": rig.parts.hubs._housekeeper,
+        "housekeeping": rig.parts.hubs._housekeeping._greenlet,
         "vitals": rig.parts.vitals._greenlet,
         "log": rig.parts.teller._greenlet,
         "events": rig.events._greenlet,

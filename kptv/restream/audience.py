@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import gevent
 from gevent.hub import get_hub
 
+from kptv.metrics.counters import ChannelCounters
 from kptv.restream.lease import Lease
 
 log = logging.getLogger(__name__)
@@ -35,14 +37,31 @@ class _Place:
 class Audience:
     """Wakes all who wait with one callback of the event loop; no event and no timer for each."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, counters: ChannelCounters) -> None:
         """``name`` is the channel's, for the log."""
         self.leases: set[Lease] = set()
+        self.viewers = 0  # leases of somebody who watches
+        self.idle_since = monotonic()  # if there is no lease
         self._name = name
+        self._counters = counters
         self._waiting: list[_Place] = []
 
     def __repr__(self) -> str:
         return f"<Audience of {self._name!r} leases={len(self.leases)}>"
+
+    def join(self, lease: Lease) -> None:
+        """``lease`` is held."""
+        self.leases.add(lease)
+        self._count(lease.is_viewer)
+
+    def leave(self, lease: Lease, now: float) -> bool:
+        """``lease`` is held no more; True: it was, and it was the last one."""
+        if lease not in self.leases:
+            return False
+        self.leases.remove(lease)
+        self._count(-lease.is_viewer)
+        self.idle_since = now
+        return not self.leases
 
     def wait(self, lease: Lease, serve: Serve = run_itself) -> None:
         """Switch until there is something that only the greenlet of the caller can deal with.
@@ -64,6 +83,10 @@ class Audience:
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             get_hub().loop.run_callback(self._serve, waiting)
+
+    def _count(self, more: int) -> None:
+        self.viewers += more
+        self._counters.clients += more
 
     def _serve(self, waiting: list[_Place]) -> None:
         for place in waiting:

@@ -36,8 +36,8 @@ class Chronicle:
     ) -> None:
         self.history: deque[Event] = deque(maxlen=REMEMBERED_OF_HUB)
         self._on_event = on_event
+        self.counters = counters
         self._slug, self._name = channel.slug, channel.name
-        self._counters = counters
         self._trouble: _Lapse | None = None
         self._shown = False  # viewers have seen something
 
@@ -62,7 +62,7 @@ class Chronicle:
 
     def failed(self, error: UpstreamError, stream: Stream, outcome: str) -> None:
         """A stream failed; ``outcome`` is what failover made of it."""
-        self._counters.errors[error.reason] += 1
+        self.counters.errors[error.reason] += 1
         then = f"; {outcome}" if outcome else ""
         log.warning("%s: %s: %s%s", self._slug, stream.source.tag, error, then)
         self.note(
@@ -105,7 +105,7 @@ class Chronicle:
             now - trouble.since,
         )
         if self._shown:
-            self._counters.recovered(trouble.reason, silence, same=same)
+            self.counters.recovered(trouble.reason, silence, same=same)
         self.note(
             EventKind.STARTED,
             source=stream.source.number,

@@ -7,28 +7,27 @@ import random
 from collections.abc import Callable, Collection
 from time import monotonic
 
-import gevent
-from gevent.greenlet import Greenlet
-
 from kptv.channels.failover import Failover
 from kptv.channels.grouping import slug_of
 from kptv.channels.model import Channel, Stream
 from kptv.errors import Unavailable
-from kptv.ports import OpenFile, OpenStream
+from kptv.ports import FileBody, OpenFile, OpenStream
+from kptv.restream.audience import Audience
 from kptv.restream.buffer import ChunkBuffer
-from kptv.restream.film import Film
+from kptv.restream.chronicle import Chronicle
+from kptv.restream.film import Film, FoundFilm
 from kptv.restream.films import Films, NotAFilm
+from kptv.restream.housekeeping import Housekeeping
 from kptv.restream.hub import Hub
 from kptv.restream.journal import EventKind
 from kptv.restream.lease import Lease
 from kptv.restream.output import Output
 from kptv.restream.playing import Playing
 from kptv.restream.shared import Shared
-from kptv.vitals.heartbeat import Heartbeat
+from kptv.restream.slots import Slot
+from kptv.restream.supply import Supply
 
 log = logging.getLogger(__name__)
-
-TICK = 0.5  # seconds between two looks of the housekeeping
 
 
 class Hubs:
@@ -50,8 +49,7 @@ class Hubs:
         self._slate_clip = config.slate.read_bytes() if config.slate else b""
         self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
         self._closed = False
-        self._heartbeat = Heartbeat(monotonic())
-        self._housekeeper: Greenlet = gevent.spawn(self._keep_house)
+        self._housekeeping = Housekeeping(self.all, self.films, shared)
 
     def __repr__(self) -> str:
         return f"<Hubs {len(self._hubs)} playing>"
@@ -62,7 +60,7 @@ class Hubs:
     @property
     def alive(self) -> bool:
         """Whether the housekeeping still runs, and is not stuck."""
-        return not self._housekeeper.ready() and self._heartbeat.alive(monotonic())
+        return self._housekeeping.alive
 
     def all(self) -> list[Hub]:
         """The hubs, in the order in which they began."""
@@ -87,7 +85,7 @@ class Hubs:
     @property
     def viewers(self) -> int:
         """Viewers of all hubs and films, and those who wait for a film."""
-        return sum(hub.viewers for hub in self._hubs.values()) + self.films.viewers
+        return sum(hub.audience.viewers for hub in self._hubs.values()) + self.films.viewers
 
     def playing(self, identifier: str) -> Channel | None:
         """The channel of this slug or name as its running hub knows it.
@@ -147,7 +145,7 @@ class Hubs:
         self._closed = True
         for hub in list(self._hubs.values()):
             hub.close()
-        self._housekeeper.kill(block=False)
+        self._housekeeping.close()
 
     def _hub_of(self, channel: Channel) -> Hub:
         if self._closed:
@@ -155,26 +153,18 @@ class Hubs:
         key: object = channel.slug if self._config.enable_restreaming else object()
         hub = self._hubs.get(key)
         if hub is None:
-            counters = self._metrics.open(channel.name)
-            hub = Hub(
-                channel,
-                self._failover(channel),
-                self.slots,
-                self._open_stream,
-                self._new_output,
-                counters,
-                on_event=self.journal.note,
-                found_film=lambda body, slot: self.films.found(channel, body, slot),
-                on_idle=self._idle,
-                on_end=lambda hub: self._ended(key, hub),
-            )
-            self._hubs[key] = hub
+            hub = self._hubs[key] = self._new_hub(channel)
             hub.start()
         return hub
 
-    def _new_output(self, wake: Callable[[], None]) -> Output:
+    def _new_hub(self, channel: Channel) -> Hub:
+        counters = self._metrics.open(channel.name)
+        audience = Audience(channel.slug, counters)
         buffer = ChunkBuffer(self._config.buffer_size_per_stream, self.budget)
-        return Output(buffer, self._slate_clip, monotonic(), wake, self.rhythms.of)
+        output = Output(buffer, self._slate_clip, monotonic(), audience.wake, self.rhythms.of)
+        supply = Supply(self._failover(channel), self.slots, self._open_stream, counters)
+        chronicle = Chronicle(channel, counters, self.journal.note)
+        return Hub(channel, audience, output, supply, chronicle, self)
 
     def _failover(self, channel: Channel) -> Failover:
         return Failover(
@@ -185,53 +175,22 @@ class Hubs:
             jitter=lambda: random.uniform(0.8, 1.2),
         )
 
-    def _ended(self, key: object, hub: Hub) -> None:
-        if self._hubs.get(key) is hub:
-            del self._hubs[key]
-        self._metrics.close(hub.counters, monotonic())
+    # --- what a hub tells (Keeper) ---
 
-    def _idle(self, hub: Hub) -> None:
-        """A hub has lost its last viewer: it lingers only if that does no harm."""
+    def film_found(self, hub: Hub, body: FileBody, slot: Slot) -> FoundFilm:
+        """The channel of a hub is a film."""
+        return self.films.found(hub.channel, body, slot)
+
+    def idle(self, hub: Hub) -> None:
+        """A hub has lost its last lease: it lingers only if that does no harm."""
         lingers = self._config.stream_linger > 0 and self._config.enable_restreaming
         if not lingers or hub.source_number is None:
             hub.close()
         else:
             hub.linger()
 
-    def _is_wanted(self, hub: Hub) -> bool:
-        return hub.source_number is not None and self.slots.waiting(hub.source_number) > 0
-
-    def _keep_house(self) -> None:
-        while not self._closed:
-            gevent.sleep(TICK)
-            now = monotonic()
-            self._heartbeat.beat(now)
-            for hub in list(self._hubs.values()):
-                try:
-                    self._look_after(hub, now)
-                    hub.measure(now)
-                except Exception:  # of one hub: the others need this greenlet
-                    log.exception("%s: housekeeping failed", hub.channel.slug)
-            try:
-                self.films.look_after()
-            except Exception:  # likewise
-                log.exception("housekeeping of films failed")
-            self._metrics.forget(now)
-
-    def _look_after(self, hub: Hub, now: float) -> None:
-        if not hub.leases:
-            if now - hub.idle_since >= self._config.stream_linger or self._is_wanted(hub):
-                hub.close()
-            return
-        hub.output.tick(now)
-        hub.look_ahead(now)
-        hub.bound(now)
-        # One that waits is sent to, and its departure shows by a send that fails. One that does not
-        # wait has no room for more: it must be asked, and so must all while nothing is sent.
-        silent = now - hub.output.media_at >= TICK
-        asked = [lease for lease in hub.leases if silent or not lease.waiting]
-        departed = [lease for lease in asked if lease.departed()]
-        for lease in departed:
-            lease.drop()
-        if departed:
-            hub.audience.wake()
+    def ended(self, hub: Hub) -> None:
+        """A hub plays no more."""
+        for key in [key for key, each in self._hubs.items() if each is hub]:
+            del self._hubs[key]
+        self._metrics.close(hub.counters, monotonic())

@@ -14,15 +14,17 @@ import gevent
 from gevent.greenlet import Greenlet
 from gevent.hub import get_hub
 
-from kptv.channels.failover import Failover
 from kptv.channels.model import Stream
 from kptv.errors import Reason, UpstreamError
 from kptv.metrics.counters import SLOT_LOST, STOPPED
-from kptv.restream.attempts import Attempt, spare_attempt
 from kptv.restream.feed import Feed
-from kptv.restream.slots import Slots
+from kptv.restream.output import Output
+from kptv.restream.supply import Supply
 
 log = logging.getLogger(__name__)
+
+SUSPECT_AFTER = 2.0  # seconds of silence, after which the next candidate is opened beside
+LATE = 1.0  # seconds beyond the longest known pause: until then it is one more of them
 
 
 class Scout:
@@ -66,24 +68,25 @@ class Scout:
 
 
 class Lookout:
-    """One hub's: sends out one scout at a time, if a slot is free, and keeps what it finds."""
+    """One hub's: opens the next stream beside a silent one, and leaves that for it.
+
+    It sends out one scout at a time, if a slot is free, and keeps what that finds.
+    """
 
     def __init__(
         self,
-        failover: Failover,
-        slots: Slots,
-        open_feed: Callable[[Attempt], Feed],
-        on_found: Callable[[], None],
+        supply: Supply,
+        output: Output,
+        leave: Callable[[UpstreamError], None],
         on_failed: Callable[[UpstreamError, Stream, str], None],
     ) -> None:
-        """``on_found``, called from the event loop: there is a feed with media to ``take``.
+        """``leave`` ends the stream that plays: there is a feed with media to ``take``.
 
         ``on_failed`` gets a scout's error, its stream, and failover's note on it.
         """
-        self._failover = failover
-        self._slots = slots
-        self._open_feed = open_feed
-        self._on_found = on_found
+        self._supply = supply
+        self._output = output
+        self._leave = leave
         self._on_failed = on_failed
         self._scout: Scout | None = None
         self._over = 0  # counts how often the reason for a look has ended
@@ -91,23 +94,32 @@ class Lookout:
     def __repr__(self) -> str:
         return f"<Lookout {self._scout!r}>"
 
-    @property
-    def found(self) -> bool:
-        """There is a feed with media to ``take``."""
-        return self._scout is not None and self._scout.found
+    def watch(self, now: float) -> None:
+        """To be called twice a second while a stream plays, from a greenlet that may wait.
 
-    def look(self, now: float) -> None:
+        A scout goes home when the stream speaks again. What a stream flushes at its end does not
+        count as speaking.
+        """
+        output = self._output
+        if now - output.media_at >= max(SUSPECT_AFTER, output.expected_pause(now) + LATE):
+            self.look()
+            if self._scout is not None and self._scout.found:
+                self._take_over()
+        elif output.alive_at == output.media_at:
+            self.dismiss()
+
+    def look(self) -> None:
         """Open another stream than the one that plays, unless one is being opened already."""
         if self._scout:
             return
         before = self._over
-        attempt = spare_attempt(self._failover, self._slots, now)
+        attempt = self._supply.beside()
         if attempt is None:
             return
-        if self._over != before:  # while a slot was asked for
+        if self._over != before:  # while the slot was asked for
             attempt.slot.close()
             return
-        scout = self._scout = Scout(self._open_feed(attempt), self._done)
+        scout = self._scout = Scout(self._supply.open(attempt), self._done)
         attempt.slot.on_lost(lambda: self._lost(scout))
 
     def take(self) -> Feed | None:
@@ -141,10 +153,17 @@ class Lookout:
 
     def _found(self, scout: Scout) -> None:
         if scout is self._scout:  # else the silence has ended just now
-            self._on_found()
+            self._take_over()
+
+    def _take_over(self) -> None:
+        """Leave the silent stream, if it still is silent."""
+        now = monotonic()
+        silence = now - self._output.media_at
+        if silence >= max(SUSPECT_AFTER, self._output.expected_pause(now)):
+            self._leave(UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s"))
 
     def _failed(self, error: UpstreamError, feed: Feed) -> None:
-        busy = feed.slot.others > 0
-        outcome = self._failover.spare_failed(feed.stream, error, feed.opened_at, monotonic(), busy)
+        busy, failover = feed.slot.others > 0, self._supply.failover
+        outcome = failover.spare_failed(feed.stream, error, feed.opened_at, monotonic(), busy)
         self._on_failed(error, feed.stream, outcome)
         feed.close(error.reason)

@@ -249,7 +249,7 @@ def depart(house: House, victim: Greenlet) -> None:
 def look_ahead(house: House, victim: Greenlet) -> None:
     """A scout goes out, as if the stream were silent."""
     for playing in house.hubs.all() if house.hubs is not None else ():
-        playing._lookout.look(monotonic())
+        playing._lookout.look()
 
 
 def viewers_leave(house: House, victim: Greenlet) -> None:

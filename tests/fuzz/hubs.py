@@ -218,7 +218,7 @@ class World:
             for name, module in list(sys.modules.items())
             if name.startswith("kptv.") and getattr(module, "monotonic", None) is real_time
         ]
-        fast = ("kptv.restream.hubs.TICK", "kptv.restream.hub.SMALL_TICK")
+        fast = ("kptv.restream.housekeeping.TICK", "kptv.restream.gathering.SMALL_TICK")
         self._patches += [patch(name, 0.002) for name in fast]
         self._patches += [patch(f"kptv.restream.{m}.SETTLE", 0.004) for m in ("feed", "film")]
         for one in self._patches:
@@ -270,9 +270,10 @@ class World:
     def __repr__(self) -> str:
         used = {source.tag: self.hubs.slots.held(source) for source in SOURCES}
         idle = [
-            f"{hub!r} idle since {self.now() - hub.idle_since:.1f} s" for hub in self.hubs.all()
+            f"{hub!r} idle since {self.now() - hub.audience.idle_since:.1f} s"
+            for hub in self.hubs.all()
         ]
-        keeper = self.hubs._housekeeper
+        keeper = self.hubs._housekeeping._greenlet
         stack = "".join(traceback.format_stack(keeper.gr_frame)) if keeper.gr_frame else "ended"
         return f"<World {used} open={dict(self.upstreams.open)} {idle} housekeeper: {stack}>"
 

@@ -11,7 +11,7 @@ from gevent.event import Event
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
 from kptv.ports import FileBody
-from kptv.restream import hubs as module
+from kptv.restream import housekeeping as module
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.vitals.heartbeat import Heartbeat

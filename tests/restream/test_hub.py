@@ -19,13 +19,13 @@ from kptv.metrics.counters import Metrics
 from kptv.ports import FileBody, Piece, Seam, Upstream
 from kptv.restream.audience import Serve, run_itself
 from kptv.restream.film import Film
-from kptv.restream.hub import SMALL_TICK, Hub
+from kptv.restream.gathering import SMALL_TICK
+from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
 from kptv.restream.slots import SETTLE, Slots
 from kptv.upstream.opened import Opened, Pieces
-from kptv.web.page.playing import media_of
 from tests.restream.radio import Radio, marks
 from tests.shared import shared
 
@@ -517,7 +517,7 @@ def test_a_switch_as_the_stream_fails_does_not_leave_the_source_that_was_asked_f
     rig.upstreams.feed(ONE, b"1")
     viewer = rig.viewer(NEWS)
     assert viewer.next() == b"1"
-    until(lambda: rig.hubs.all()[0]._interruptible)
+    until(lambda: rig.hubs.all()[0]._greenlet.at_work)
     gevent.sleep(SMALL_TICK * 3)  # it waits for more
     rig.upstreams.feed(ONE, UpstreamError(Reason.ENDED))
     assert rig.hubs.switch("news", 2)
@@ -559,17 +559,6 @@ def test_what_happened_to_a_channel_is_told_in_order() -> None:
         ("started", 2, "stalled"),
     ]
     rig.hubs.close()
-
-
-def test_while_viewers_get_the_slate_nothing_is_said_of_its_codecs(rig: Rig) -> None:
-    rig.upstreams.feed(ONE, b"a")
-    assert rig.viewer(NEWS).next() == b"a"
-    hub = hub_of(rig)
-    assert media_of(hub.output)["codecs"] == ["aac"]
-    now = monotonic()
-    hub.output.close(now)
-    hub.output.tick(now + 60)
-    assert media_of(hub.output) == {"slate": True}
 
 
 def test_what_was_opened_is_open_or_has_an_outcome() -> None:
@@ -738,9 +727,9 @@ def test_a_film_that_was_played_to_its_end_ends_its_viewers(rig: Rig) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Rig:
     """A rig that suspects, and looks after its hubs, twenty times as fast."""
-    monkeypatch.setattr("kptv.restream.hub.SUSPECT_AFTER", 0.1)
-    monkeypatch.setattr("kptv.restream.hub.LATE", 0.05)
-    monkeypatch.setattr("kptv.restream.hubs.TICK", 0.025)
+    monkeypatch.setattr("kptv.restream.scout.SUSPECT_AFTER", 0.1)
+    monkeypatch.setattr("kptv.restream.scout.LATE", 0.05)
+    monkeypatch.setattr("kptv.restream.housekeeping.TICK", 0.025)
     monkeypatch.setattr("kptv.channels.rhythm.PAUSE", 0.05)
     monkeypatch.setattr("kptv.channels.rhythm.SURE", 0.2)
     monkeypatch.setattr("kptv.channels.failover.REOPEN_DELAY", 0.0)
@@ -985,9 +974,9 @@ def test_a_switch_by_number_wins_over_what_was_opened_beside(silent: tuple[Rig, 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kptv.restream.hub.PROGRAMME_WAIT", 0.2)
-    monkeypatch.setattr("kptv.restream.hub.GRACE", 0.2)
-    monkeypatch.setattr("kptv.restream.hub.LONGEST_SILENCE", 1.0)
+    monkeypatch.setattr("kptv.restream.bounds.PROGRAMME_WAIT", 0.2)
+    monkeypatch.setattr("kptv.restream.bounds.GRACE", 0.2)
+    monkeypatch.setattr("kptv.restream.bounds.LONGEST_SILENCE", 1.0)
 
 
 @pytest.mark.usefixtures("impatient")

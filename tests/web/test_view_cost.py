@@ -32,7 +32,7 @@ def test_the_page_takes_less_than_two_percent_of_a_core(rig: StatusRig) -> None:
     for viewer in viewers:
         hub.join(viewer)
     for _ in range(120):
-        hub.measure(time.monotonic())
+        hub.gauges.read(time.monotonic(), hub.source_number)
     message("status", rig.view.status())  # what is remembered of the texts is remembered now
     begun = time.process_time()
     message("status", rig.view.status())

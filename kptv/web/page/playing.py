@@ -10,7 +10,6 @@ from kptv.channels.model import Stream
 from kptv.restream.hub import Hub
 from kptv.restream.lease import Lease
 from kptv.restream.output import Output
-from kptv.vitals.meter import Meter
 from kptv.web.clients import app_of
 from kptv.web.page.public import Json, Public, stream_id, unix
 
@@ -31,15 +30,15 @@ def playing(hub: Hub, public: Public, patience: Patience, now: float) -> Json:
         "since": hub.begun_at,
         "source": hub.source_number,
         "media": media_of(hub.output),
-        "bit_rate": round(hub.meter.bit_rate()),
-        "rates": hub.meter.history(),
+        "bit_rate": round(hub.gauges.meter.bit_rate()),
+        "rates": hub.gauges.meter.history(),
         "buffer_bytes": hub.buffer.size,
         "received_bytes": counters.bytes_received,
         "sent_bytes": counters.bytes_sent,
         "skips": counters.skips,
         "failovers": sum(counters.failovers.values()),
-        "viewers": hub.viewers,
-        "watching": [_viewer(lease, hub.meter, now) for lease in sorted(watching, key=_joined)],
+        "viewers": hub.audience.viewers,
+        "watching": [_viewer(hub, lease, now) for lease in sorted(watching, key=_joined)],
         "candidates": [_candidate(each, public, patience, now) for each in hub.candidates(now)],
         "history": [public.event(event) for event in hub.chronicle.history],
     }
@@ -49,8 +48,8 @@ def figures_of(hub: Hub) -> Json:
     """The figures of a hub that may change every second."""
     return {
         "hub": hub.number,
-        "viewers": hub.viewers,
-        "bit_rate": round(hub.meter.bit_rate()),
+        "viewers": hub.audience.viewers,
+        "bit_rate": round(hub.gauges.meter.bit_rate()),
         "buffer_bytes": hub.buffer.size,
         "sent_bytes": hub.counters.bytes_sent,
         "skips": hub.counters.skips,
@@ -59,7 +58,13 @@ def figures_of(hub: Hub) -> Json:
 
 def signature_of(hub: Hub) -> tuple[object, ...]:
     """A value that changes with the hub, but not with its figures."""
-    return (hub.number, hub.state, hub.source_number, hub.viewers, len(hub.chronicle.history))
+    return (
+        hub.number,
+        hub.state,
+        hub.source_number,
+        hub.audience.viewers,
+        len(hub.chronicle.history),
+    )
 
 
 def media_of(output: Output) -> Json:
@@ -99,13 +104,13 @@ def _candidate(candidate: Candidate, public: Public, patience: Patience, now: fl
     }
 
 
-def _viewer(lease: Lease, meter: Meter, now: float) -> Json:
+def _viewer(hub: Hub, lease: Lease, now: float) -> Json:
     return {
         "viewer": lease.number,
         "address": lease.client.address,
         "app": app_of(lease.client.agent),
         "joined": unix(lease.since, now),
-        "behind": round(0.0 if lease.place is None else meter.behind(lease.place, now), 1),
+        "behind": round(hub.gauges.behind(lease, now), 1),
         "received_bytes": lease.received,
         "skips": lease.skips,
     }

@@ -1,0 +1,89 @@
+"""What is done twice a second for all that plays."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+import gevent
+from gevent.greenlet import Greenlet
+
+from kptv.restream.films import Films
+from kptv.restream.hub import Hub
+from kptv.restream.shared import Shared
+from kptv.vitals.heartbeat import Heartbeat
+
+log = logging.getLogger(__name__)
+
+TICK = 0.5  # seconds between two looks
+
+
+class Housekeeping:
+    """Runs in a greenlet of its own from its making until ``close``."""
+
+    def __init__(self, hubs: Callable[[], list[Hub]], films: Films, shared: Shared) -> None:
+        """``hubs`` gives those that play."""
+        self._hubs = hubs
+        self._films = films
+        self._slots = shared.slots
+        self._metrics = shared.metrics
+        self._linger = shared.config.stream_linger  # seconds
+        self._heartbeat = Heartbeat(monotonic())
+        self._greenlet: Greenlet = gevent.spawn(self._run)
+
+    def __repr__(self) -> str:
+        return f"<Housekeeping {self._heartbeat!r}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs, and is not stuck."""
+        return not self._greenlet.ready() and self._heartbeat.alive(monotonic())
+
+    def close(self) -> None:
+        """Look no more; may come twice."""
+        self._greenlet.kill(block=False)
+
+    def _run(self) -> None:
+        while True:
+            gevent.sleep(TICK)
+            now = monotonic()
+            self._heartbeat.beat(now)
+            for hub in self._hubs():
+                try:
+                    self._look_after(hub, now)
+                    hub.gauges.read(now, hub.source_number)
+                except Exception:  # of one hub: the others need this greenlet
+                    log.exception("%s: housekeeping failed", hub.channel.slug)
+            try:
+                self._films.look_after()
+            except Exception:  # hubs need this greenlet
+                log.exception("housekeeping of films failed")
+            self._metrics.forget(now)
+
+    def _look_after(self, hub: Hub, now: float) -> None:
+        if not hub.leases:
+            if now - hub.audience.idle_since >= self._linger or self._is_wanted(hub):
+                hub.close()
+            return
+        hub.output.tick(now)
+        hub.look_ahead(now)
+        hub.bound(now)
+        _let_the_departed_go(hub, now)
+
+    def _is_wanted(self, hub: Hub) -> bool:
+        """Somebody waits for its connection."""
+        return hub.source_number is not None and self._slots.waiting(hub.source_number) > 0
+
+
+def _let_the_departed_go(hub: Hub, now: float) -> None:
+    """Drop the leases whose viewers have left, or whose time is over."""
+    # A viewer that waits is sent to: if it has left, a send fails. One that does not wait has no
+    # room for more, and must be asked; so must all while nothing is sent.
+    silent = now - hub.output.media_at >= TICK
+    asked = [lease for lease in hub.leases if silent or not lease.waiting]
+    departed = [lease for lease in asked if lease.departed()]
+    for lease in departed:
+        lease.drop()
+    if departed:
+        hub.audience.wake()
