@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -201,9 +202,29 @@ def test_the_architecture_names_only_what_there_is() -> None:
     paths = re.findall(r"`((?:kptv|tests|benchmarks|deploy)(?:/[\w.]+)*)`", ARCHITECTURE)
     assert len(paths) >= 10
     assert [path for path in paths if not (ROOT / path).exists()] == []
-    modules = re.findall(r"\b((?:formats|channels|upstream|restream|web)\.[a-z]+)\b", ARCHITECTURE)
-    assert len(modules) >= 4
-    assert [module for module in modules if find_spec(f"kptv.{module}") is None] == []
+    rooms = "formats|splice|channels|upstream|restream|vitals|logs|config|web|players|page"
+    modules = set(re.findall(rf"`((?:{rooms})\.[a-z_]+)", ARCHITECTURE))
+    assert len(modules) >= 10
+    inside = {name: re.sub(r"^(players|page)\.", r"web.\1.", name) for name in modules}
+    assert [name for name, path in inside.items() if find_spec(f"kptv.{path}") is None] == []
+
+
+def test_the_architectures_table_has_the_floors_from_top_to_bottom() -> None:
+    table = ARCHITECTURE.partition("| where | what |")[2].partition("\n\n")[0]
+    rows = [
+        re.findall(r"`kptv/(\w+)(?:\.py)?`", line.split("|")[1]) for line in table.split("\n")[2:]
+    ]
+    told = [name for row in rows for name in row if name != "demo"]
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = config["tool"]["importlinter"]["contracts"][0]["layers"]
+    floors = [set(re.findall(r"\w+", layer)) - {"demo"} for layer in layers]
+    assert sorted(told) == sorted(name for floor in floors for name in floor)
+    height = {name: number for number, floor in enumerate(floors) for name in floor}
+    assert told == sorted(told, key=height.__getitem__)
+
+
+def test_the_architecture_is_short() -> None:
+    assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 125
 
 
 def test_the_architecture_names_every_package() -> None:
