@@ -159,9 +159,7 @@ def _import_when_told(folder: Path, provider_port: int) -> None:
     config = Config(sources=sources, data_dir=folder)
     client, store, lists = HttpClient(config), Store(folder), ServedLists(config)
     merger = Merger(
-        [LastGood(channel_list(source), client, store) for source in sources],
-        config,
-        lists.replace,
+        [LastGood(channel_list(source), client, store) for source in sources], lists.replace
     )
     importer = Importer(merger.lists, merger.merge, config.import_refresh_interval, workers=4)
     app = Flask(__name__)

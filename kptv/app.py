@@ -194,7 +194,12 @@ def _build_merger(config: Config, client: HttpClient, catalog: CurrentCatalog) -
     store = Store(config.data_dir)
     store.sweep()
     lists = [LastGood(channel_list(source), client, store) for source in config.sources]
-    return Merger(lists, config, catalog.replace)
+    return Merger(
+        lists,
+        catalog.replace,
+        sort_field=config.sort_field,
+        descending=config.sort_descending,
+    )
 
 
 def _build_importer(

@@ -115,9 +115,9 @@ class Catalog:
         return self._slugs[position // BLOCK].decode().split("\n")[position % BLOCK]
 
     def rows(self, positions: Iterable[int] | None = None) -> Iterator[tuple[str, Row]]:
-        """Slugs and packed channels, all or those at ``positions``, which ascend.
+        """Slugs and packed channels: all, or those at ``positions`` (ascending).
 
-        Goes on undisturbed while the catalog is taken apart.
+        The iteration goes on undisturbed while the catalog is taken apart.
         """
         all_slugs, blocks = list(self._slugs), list(self._blocks)
         if positions is None:

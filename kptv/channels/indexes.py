@@ -13,9 +13,9 @@ _REMEMBERED = 20_000  # packed groups
 
 
 class SlugIndex:
-    """Slug to position in 8 bytes a channel, where a dict would take 160.
+    """Finds the position of a slug, in 8 bytes per channel; a dict would take 160.
 
-    An open-addressed hash table of positions. It keeps no keys: who asks compares.
+    An open-addressed hash table of positions. It keeps no slugs: the caller compares.
     """
 
     def __init__(self, channels: int) -> None:
@@ -24,14 +24,14 @@ class SlugIndex:
         self._slots = array("I", bytes(4 * size))  # position + 1; 0: free
 
     def add(self, slug: str, position: int) -> None:
-        """Call it once a channel, for no more than were announced."""
+        """Add a channel; at most as many as were announced."""
         slot = hash(slug) & self._mask
         while self._slots[slot]:
             slot = (slot + 1) & self._mask
         self._slots[slot] = position + 1
 
     def candidates(self, slug: str) -> Iterator[int]:
-        """Positions where it may be; one or two."""
+        """Positions that ``slug`` may have: one or two."""
         slot = hash(slug) & self._mask
         while self._slots[slot]:
             yield self._slots[slot] - 1
@@ -39,15 +39,15 @@ class SlugIndex:
 
 
 class GroupIndex:
-    """Collects positions by the slug of each group that any of a channel's entries is in.
+    """Collects positions of channels by the slug of their groups: each that an entry names.
 
-    The first MOST_GROUPS: people choose from these, and a page shows them all.
+    Only the first MOST_GROUPS groups count: people choose from them, and a page shows them all.
     """
 
     def __init__(self) -> None:
         self.positions: dict[str, array[int]] = {}
-        self.learned = 0  # groups, packed ones, whose slugs were reckoned
-        self._known: dict[bytes, list[array[int]]] = {}  # by packed groups, the same on many rows
+        self.learned = 0  # slugs that had to be computed
+        self._known: dict[bytes, list[array[int]]] = {}  # by packed groups, which many rows share
 
     def add(self, records: Iterable[bytes], position: int) -> None:
         for record in records:

@@ -6,19 +6,19 @@ import re
 from bisect import bisect_right
 from collections.abc import Generator, Iterable, Sequence
 
-STRIDE = 64  # every so many keys one is a sample
-BUCKET = 512  # keys to a bucket on average: 0.5 ms to sort
+STRIDE = 64  # of so many keys one is a sample
+BUCKET = 512  # keys per bucket on average: 0.5 ms to sort
 STEP = 100  # items between two yields, 0.2 to 0.5 ms
 
 _DIGITS = re.compile(r"[0-9]+")
 _MOST_DIGITS = 48
-# Longer numbers are greater: a mark of the length stands before each. From "0" to "`", where in
-# normalised text there are no letters, so that numbers stay before them.
+# A longer number is greater, so a mark of its length stands before each. The marks go from "0" to
+# "`": normalised text has no letters among these, so numbers order before letters.
 _LENGTH_MARKS = [chr(ord("0") + length) for length in range(_MOST_DIGITS + 1)]
 
 
 def natural(text: str) -> str:
-    """A key by which numbers within ``text`` (normalised already) order as numbers."""
+    """A key to sort by: numbers within ``text`` (normalised) order as numbers."""
     return _DIGITS.sub(_sortable, text)
 
 

@@ -1,6 +1,6 @@
 """Connections that give the others a turn, however fast the other side sends.
 
-`100 Continue` again and again, trailers and chunks of a byte have no end: see ``pace.Turns``.
+A peer may send `100 Continue`, trailers or chunks of one byte without end: see ``pace.Turns``.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Importer:
         interval: float,
         workers: int,
     ) -> None:
-        """``publish`` is called after what DATA_DIR keeps, a round, or a late document came.
+        """``publish`` is called when DATA_DIR was read, and after each round and late document.
 
         It may wait, and is never called twice at once. ``interval`` is in seconds; ``workers`` is
         how many documents are read side by side.

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How it goes to get a document again and again."""
+    """How the attempts to get a document go."""
 
     failures: int = 0  # in a row
     error: str = ""  # of the last attempt; empty if it was good

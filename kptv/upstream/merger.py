@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.merging import MOST_OF_ONE, build_catalog
-from kptv.config import Config
 from kptv.metrics.sources import ImportState
 from kptv.pace import drive
 from kptv.upstream.channel_list import ChannelList
@@ -23,13 +22,15 @@ class Merger:
     def __init__(
         self,
         lists: Sequence[LastGood[ChannelList]],
-        config: Config,
         on_catalog: Callable[[Catalog], object],
+        *,
+        sort_field: str = "tvg-name",
+        descending: bool = False,
     ) -> None:
         """``on_catalog`` is given every new catalog."""
         self.lists = lists
-        self._order = (config.sort_field, config.sort_descending)
         self._on_catalog = on_catalog
+        self._order = sort_field, descending
         self._merged: list[ChannelList] = []  # that the catalog was made of
         self._catalog: Catalog | None = None
         self._successes = [0] * len(lists)  # of their imports, when somebody asked

@@ -8,7 +8,7 @@ import logging
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -57,8 +57,9 @@ class Store:
             descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=self._folder)  # mode 0600
         except OSError as error:
             self._complain(error)
-            return Unfinished(self, self._paths(document), None)
-        return Unfinished(self, self._paths(document), open(descriptor, "wb"), Path(name))
+            return Unfinished(self._paths(document), self._complain, None)
+        kept, path = self._paths(document), Path(name)
+        return Unfinished(kept, self._complain, open(descriptor, "wb"), path)
 
     def sweep(self) -> None:
         """Remove what a killed import left; not the files of another process that imports now."""
@@ -88,11 +89,15 @@ class Unfinished:
     """
 
     def __init__(
-        self, store: Store, kept: tuple[Path, Path], file: IO[bytes] | None, path: Path = Path()
+        self,
+        kept: tuple[Path, Path],
+        complain: Callable[[OSError], object],
+        file: IO[bytes] | None,
+        path: Path = Path(),
     ) -> None:
         """``kept`` is where document and edition are to be; ``file`` is at ``path`` until then."""
-        self._store = store
         self._kept = kept
+        self._complain = complain
         self._file = file
         self._path = path
         self._gzip = zlib.compressobj(1, wbits=31)  # level 1: a fifth of the time for the same good
@@ -118,7 +123,7 @@ class Unfinished:
             os.replace(self._path, body)
             os.replace(new_about, about)
         except OSError as error:
-            self._store._complain(error)
+            self._complain(error)
 
     def close(self) -> None:
         """Drop it unless it is committed."""
@@ -136,7 +141,7 @@ class Unfinished:
         try:
             self._file.write(data)
         except OSError as error:
-            self._store._complain(error)
+            self._complain(error)
             self.close()
 
 

@@ -117,7 +117,7 @@ def import_of_a_list(path: str, end: Callable[[Greenlet], None]) -> int:
 
     def run() -> None:
         last_good = LastGood(channel_list(source), HttpClient(config), Store(folder))
-        merger = Merger([last_good], config, on_catalog=lambda catalog: None)
+        merger = Merger([last_good], on_catalog=lambda catalog: None)
         importer = Importer(merger.lists, merger.merge, 3600.0, workers=1)
         importer.start()
         try:

@@ -104,7 +104,7 @@ class Rig:
         self.catalogs: list[Catalog] = []
         self.published: list[list[str] | None] = []
         self.merger = Merger(
-            [LastGood(channel_list(source), self.client, store)], config, self.catalogs.append
+            [LastGood(channel_list(source), self.client, store)], self.catalogs.append
         )
         self.importer = Importer([*self.merger.lists, self.guide], self._publish, 3600.0, 1)
 

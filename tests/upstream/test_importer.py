@@ -52,7 +52,12 @@ class Rig:
         store = Store(folder)
         store.sweep()
         lists = [LastGood(channel_list(source), self.client, store) for source in sources]
-        self.merger = Merger(lists, config, self._on_catalog)
+        self.merger = Merger(
+            lists,
+            self._on_catalog,
+            sort_field=config.sort_field,
+            descending=config.sort_descending,
+        )
         self.importer = Importer(
             lists, self._publish, config.import_refresh_interval, config.worker_threads
         )

@@ -1,9 +1,9 @@
 """Our links in the forms that applications make of them, read as they are meant: one rule for all.
 
-Theory of operation. An exact match is served: a channel may be named ``x.ts``. Else the fewest
-changes that lead to something: an application has appended ``.ts``, a slash or a query, put ``+``
-for a blank, encoded once too often, or written a slug in upper case. Where as few changes lead to
-different things, none is taken.
+Theory of operation. An exact match is served: a channel may be named ``x.ts``. Otherwise the
+application may have appended ``.ts``, a slash or a query, put ``+`` for a blank, encoded once too
+often, or written a slug in upper case. Such changes are undone: the fewest that lead to something.
+If equally few lead to different things, none of these is served.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _T = TypeVar("_T")
 
 LONGEST = 1000  # letters; a longer text is read as it is
 _MOST_DECODINGS = 3
-_MOST_SIGNS = 4  # plus signs of which some may be blanks
-_SUFFIX = re.compile(r"\.(?:ts|mpegts|m2ts|mp4|mkv)", re.I)  # a stream is told by it, or a film
+_MOST_SIGNS = 4  # plus signs of a name that are tried as blanks
+_SUFFIX = re.compile(r"\.(?:ts|mpegts|m2ts|mp4|mkv)", re.I)  # of a stream or a film
 _PLAYLIST = re.compile(r"\.m3u8?", re.I)
 _APPENDED = re.compile(r"[?#|]|[&;][\w.-]+=")
 _LIST = re.compile(r"(.*/)playlist(?:\.m3u8?)?[/\s]*+(?:[?#|&;].*)?", re.I | re.S)
 
 
 class Ambiguous(Exception):
-    """As few changes lead to different things: ``found``."""
+    """Several things are equally near to a text: ``found``."""
 
     def __init__(self, found: Sequence[object]) -> None:
         super().__init__(f"{len(found)} readings")
@@ -54,7 +54,7 @@ def meant(text: str, find: Callable[[str], _T | None]) -> _T | None:
 
 
 def without_playlist(text: str) -> str | None:
-    """``text`` without the ``.m3u8`` that some append to get HLS; None: there is none."""
+    """``text`` without the ``.m3u8`` that some append to get HLS; None if it has none."""
     for reading in (text, _cut(_decoded(text)).rstrip("/")):
         stem, dot, suffix = reading.rpartition(".")
         if stem and _PLAYLIST.fullmatch(dot + suffix):
@@ -93,9 +93,9 @@ def _readings(text: str) -> Iterator[list[str]]:
 
 
 def _changes_of(text: str) -> list[Callable[[str], str]]:
-    """Those that change ``text``, or what the ones before them leave of it, cut or not.
+    """The changes that have an effect on ``text``, one after the other, with ``_cut`` or without.
 
-    What looks like a fragment may be of the name: ``C#.ts``.
+    What looks like a fragment may belong to the name: ``C#.ts``.
     """
     changes: list[Callable[[str], str]] = []
     uncut = text
@@ -108,7 +108,7 @@ def _changes_of(text: str) -> list[Callable[[str], str]]:
 
 
 def _some_blanks(text: str) -> Iterator[str]:
-    """Where a name has plus signs of its own: each way to read some of them as blanks."""
+    """Each way to read some plus signs as blanks, for a name that has plus signs of its own."""
     first, *parts = text.split("+")
     if not 2 <= len(parts) <= _MOST_SIGNS:
         return
@@ -144,5 +144,5 @@ def _blanks(text: str) -> str:
     return text.replace("+", " ")
 
 
-# A suffix may be there twice: of the link that somebody copied, and of the application.
+# A suffix may be there twice: one was copied with the link, the application appended another.
 _CHANGES = (_decoded, _cut, _slashes, _without_suffix, _without_suffix, _blanks, str.lower)
