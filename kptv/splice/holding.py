@@ -39,6 +39,10 @@ class Hold:
         """The place of the first packet that is held."""
         return self.made - len(self._data) // PACKET_SIZE
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._data
+
     def add(self, packets: bytes) -> None:
         if packets:
             self._data = self._data + packets if self._data else packets
@@ -92,13 +96,13 @@ class Hold:
         removed = set(gone)
         self._starts = deque(start for start in self._starts if start.place not in removed)
         for start in self._starts:
-            start.place -= _before(gone, start.place)
+            start.place -= places_before(gone, start.place)
         self._versions = deque(
-            (place - _before(gone, place), version) for place, version in self._versions
+            (place - places_before(gone, place), version) for place, version in self._versions
         )
         return gone
 
 
-def _before(places: list[int], place: int) -> int:
+def places_before(places: list[int], place: int) -> int:
     """How many of the places come before this one."""
     return sum(1 for other in places if other < place)

@@ -60,6 +60,11 @@ class Draft:
             self._at = index
         return self.made
 
+    @property
+    def rewrites(self) -> bool:
+        """Whether packets may be touched."""
+        return self._bytes is not None
+
     def rewrite(self) -> None:
         """From here on packets may be touched."""
         if self._bytes is None:

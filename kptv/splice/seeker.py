@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from kptv.formats.mpegts.clock import TICKS, WRAP
 from kptv.formats.mpegts.elementary import ElementaryKind, Nature, RandomAccess, has_rule
-from kptv.formats.mpegts.inspection import Inspection, Mark, MarkKind, Unit
+from kptv.formats.mpegts.inspection import Inspection, Mark, MarkKind, Unit, elementary_stream
+from kptv.formats.mpegts.parameters import with_sets
 from kptv.formats.mpegts.programs import Program
+from kptv.splice.idr import Idr, idr_of
 
 KEY_WAIT = 10.0  # seconds without a keyframe, after which any access unit will do
 FLAG_WAIT = 2.0  # seconds, where only a flag tells, which many encoders never set
@@ -14,6 +19,22 @@ REPLAY_WAIT = 2.0  # seconds in which a reconnect has to catch up with what was 
 AHEAD_WAIT = 3.0  # seconds that keyframes are passed over while media is ahead of time
 SOUGHT = 32_000  # packets (6 MB) that are kept while a keyframe is sought
 REMEMBERED = 1024  # units by which a replay is recognised: 20 to 40 seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The unit that an upstream is sent from, and how it starts there."""
+
+    key: Unit
+    program: Program  # the upstream's
+    packets: Sequence[tuple[Inspection, int]]  # from the unit on, and where in each they start
+    opening: Idr | None = None  # a picture to show one frame before the unit, or in its place
+    replayed: bool = False  # it goes on, in mid-group, where the last connection broke off
+    blind: bool = False  # no keyframe came in time
+
+    @property
+    def nature(self) -> Nature:
+        return self.program.natures[self.key.pid]
 
 
 class Memory:
@@ -62,10 +83,10 @@ class Seeker:
         first: int = 0,
         program: Program | None = None,
     ) -> None:
-        self.program = program  # the upstream's, where it was looked at last
-        self.blind = False  # no keyframe came in time
-        self.replayed = False  # it starts where the last connection broke off
-        self.fallback: Unit | None = None  # an open start of H.264, while an IDR is waited for
+        self._program = program  # the upstream's, where it was looked at last
+        self._blind = False  # no keyframe came in time
+        self._replayed = False  # it starts where the last connection broke off
+        self._fallback: Unit | None = None  # an open start of H.264, while an IDR is waited for
         self._opened = opened
         self._splice = splice
         self._memory = memory
@@ -74,8 +95,8 @@ class Seeker:
         self._candidate: int | None = None
         self._kept: list[tuple[Inspection, int]] = []
 
-    def look(self, scan: Inspection, start: int, now: float, *, ahead: bool) -> Unit | None:
-        """The unit to start from, once it is found; it may be in packets looked at before."""
+    def look(self, scan: Inspection, start: int, now: float, *, ample: bool) -> Found | None:
+        """Where to start, once that is found; it may be in packets looked at before."""
         self._kept.append((scan, start))
         for mark in scan.marks:
             if mark.packet < start:
@@ -83,38 +104,41 @@ class Seeker:
             if mark.program is not None:
                 self._change(mark.program)
             if mark.unit is not None and mark.unit.number >= self._first:
-                found = self._at_mark(mark, mark.unit, now, ahead=ahead)
-                if found:
-                    return found
+                key = self._at_mark(mark, mark.unit, now, ample=ample)
+                if key and self._program:
+                    return self._found(key, self._program)
         self._forget()
         return None
 
-    def take(self, number: int) -> list[tuple[Inspection, int]]:
-        """The packets from this one on: inspections, and where in each they start."""
-        kept, self._kept = self._kept, []
-        return [
-            (scan, max(start, number - scan.first))
-            for scan, start in kept
-            if scan.first + scan.count > number
+    def _found(self, key: Unit, program: Program) -> Found:
+        packets = [
+            (scan, max(start, key.number - scan.first))
+            for scan, start in self._kept
+            if scan.first + scan.count > key.number
         ]
+        opening = None
+        if key is self._fallback:
+            unit = elementary_stream(key, [scan for scan, _ in packets])
+            opening = idr_of(with_sets("h264", unit, key.sets))  # of other codecs none is sought
+        return Found(key, program, packets, opening, self._replayed, self._blind)
 
     def _change(self, program: Program) -> None:
         """Another programme: what was found in the one before is of no use."""
-        self.program = program
-        self._candidate = self.fallback = None
+        self._program = program
+        self._candidate = self._fallback = None
 
-    def _at_mark(self, mark: Mark, unit: Unit, now: float, *, ahead: bool) -> Unit | None:
-        nature = self.program.natures.get(unit.pid) if self.program else None
-        if self.program is None or nature is None:
+    def _at_mark(self, mark: Mark, unit: Unit, now: float, *, ample: bool) -> Unit | None:
+        nature = self._program.natures.get(unit.pid) if self._program else None
+        if self._program is None or nature is None:
             return None
-        is_lead = unit.pid == self.program.lead_pid
+        is_lead = unit.pid == self._program.lead_pid
         if mark.kind is MarkKind.UNIT:
             return self._at_unit(unit, nature, now, is_lead=is_lead)
         if not is_lead:
             return None
         # Only of H.264 an open start is worth avoiding: its decoders count frames across it.
         closed = unit.key is RandomAccess.CLOSED or nature.codec != "h264"
-        return self._at_key(unit, now, closed=closed, ahead=ahead)
+        return self._at_key(unit, now, closed=closed, ample=ample)
 
     def _at_unit(self, unit: Unit, nature: Nature, now: float, *, is_lead: bool) -> Unit | None:
         kind, waited = nature.kind, now - self._opened
@@ -122,27 +146,27 @@ class Seeker:
         if is_lead and not has_rule(nature.codec):
             late = waited >= FLAG_WAIT
         if not is_lead:
-            self.blind = late and kind is ElementaryKind.AUDIO and self._candidate is None
-            return unit if self.blind else None
+            self._blind = late and kind is ElementaryKind.AUDIO and self._candidate is None
+            return unit if self._blind else None
         self._candidate = unit.number
         if self._catches_up(unit, now):
-            self.replayed = True
+            self._replayed = True
             return unit
         if self._catching_up:
             return None
         if kind is ElementaryKind.AUDIO and unit.pts is not None:  # radio: start at any
             return unit
-        if self.fallback and self._waited_enough(unit):
-            return self.fallback
-        self.blind = late
+        if self._fallback and self._waited_enough(unit):
+            return self._fallback
+        self._blind = late
         return unit if late else None
 
-    def _at_key(self, unit: Unit, now: float, *, closed: bool, ahead: bool) -> Unit | None:
-        if self._catching_up or (ahead and now - self._opened < AHEAD_WAIT):
+    def _at_key(self, unit: Unit, now: float, *, closed: bool, ample: bool) -> Unit | None:
+        if self._catching_up or (ample and now - self._opened < AHEAD_WAIT):
             return None
         if closed or not self._splice:
             return unit
-        self.fallback = self.fallback or unit
+        self._fallback = self._fallback or unit
         return None
 
     def _catches_up(self, unit: Unit, now: float) -> bool:
@@ -159,7 +183,7 @@ class Seeker:
         return self._catching_up and unit.dts > memory.last_dts
 
     def _waited_enough(self, unit: Unit) -> bool:
-        first = self.fallback
+        first = self._fallback
         if first is None or first.dts is None or unit.dts is None:
             return True
         return unit.dts - first.dts >= CLOSED_WAIT
@@ -168,9 +192,9 @@ class Seeker:
         """Drop packets that cannot be the start any more."""
         if sum(scan.count for scan, _ in self._kept) > SOUGHT:
             self._kept.clear()
-            self._candidate = self.fallback = None
+            self._candidate = self._fallback = None
             return
-        needed = self.fallback.number if self.fallback else self._candidate
+        needed = self._fallback.number if self._fallback else self._candidate
         if needed is None:
             self._kept.clear()
         else:

@@ -16,35 +16,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from kptv.formats.mpegts.elementary import ElementaryKind, Nature, has_rule
-from kptv.formats.mpegts.inspection import Inspection, Unit, elementary_stream
+from kptv.formats.mpegts.elementary import ElementaryKind, Nature
+from kptv.formats.mpegts.inspection import Inspection
 from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.packets import NULL_PACKET
-from kptv.formats.mpegts.parameters import with_sets
-from kptv.formats.mpegts.programs import Program
-from kptv.splice.holding import Hold
-from kptv.splice.idr import Idr, idr_of
 from kptv.splice.joining import Chunk, StartPoint
 from kptv.splice.outgoing import OutgoingProgram
-from kptv.splice.seeker import Memory, Seeker
-from kptv.splice.sender import Sender
+from kptv.splice.seeker import Found, Memory, Seeker
+from kptv.splice.sender import Sender, Then
 from kptv.splice.stats import Stats, Tally, stats_of
-from kptv.splice.timeline import Timeline
 from kptv.splice.watch import Trouble, Watch
 
 FILLER_NULLS = 7  # null packets in a piece of filler: 1.3 KB, what fits in one datagram
-
-
-@dataclass(slots=True)
-class SpliceCounts:
-    """What has happened to the programme so far."""
-
-    splices: int = 0
-    jumps: int = 0  # within an upstream: its clock stepped, or too much came at once
-    replays: int = 0  # reconnects that went on where they had broken off
-    blind_starts: int = 0  # without a keyframe, because none came in time
 
 
 class Splicer:
@@ -55,11 +39,8 @@ class Splicer:
     """
 
     def __init__(self) -> None:
-        self.counts = SpliceCounts()
         self._inspector = Inspector()
-        self._programme = OutgoingProgram()
-        self._timeline = Timeline()
-        self._hold = Hold()
+        self._outgoing = OutgoingProgram()
         self._memory = Memory()
         self._seeker: Seeker | None = None
         self._sender: Sender | None = None
@@ -77,12 +58,12 @@ class Splicer:
     @property
     def tables(self) -> bytes:
         """PAT and PMT in force, as packets; nothing before the first keyframe."""
-        return self._programme.last_tables
+        return self._outgoing.last_tables
 
     @property
     def started(self) -> bool:
         """Whether anything was made for viewers yet."""
-        return self._programme.lead is not None
+        return self._outgoing.lead is not None
 
     @property
     def sending(self) -> bool:
@@ -92,12 +73,12 @@ class Splicer:
     @property
     def began(self) -> float:
         """Media time, as in chunks, at which the last upstream was let in."""
-        return self._timeline.began
+        return self._outgoing.timeline.began
 
     @property
     def radio(self) -> Nature | None:
         """What the sound of a channel without pictures is; None: it has pictures."""
-        lead = self._programme.lead
+        lead = self._outgoing.lead
         return lead.nature if lead and lead.nature.kind is ElementaryKind.AUDIO else None
 
     @property
@@ -111,11 +92,6 @@ class Splicer:
             return None
         bytes_dropped, _ = self._lost
         return self._watch.look(now, self._inspector, self._received + bytes_dropped)
-
-    @property
-    def gap_filled(self) -> float:
-        """Seconds of media time that were skipped because time had passed."""
-        return self._timeline.seconds(self._timeline.gap_filled + (self._timeline.origin or 0))
 
     def open(self, now: float, *, same_stream: bool, program: int = 0) -> None:
         """A new upstream begins. ``same_stream``: the one before it, connected to once more.
@@ -178,9 +154,10 @@ class Splicer:
         if not self.started:
             return Chunk(b"")
         data = b""
-        if self._hold.base == self._hold.made:
-            self._hold.add(self._programme.next_pat() + self._programme.next_pmt())
-            data, _ = self._hold.release(self._hold.made)
+        hold = self._outgoing.hold
+        if hold.is_empty:
+            hold.add(self._outgoing.next_pat() + self._outgoing.next_pmt())
+            data, _ = hold.release(hold.made)
         return self._chunk(data + NULL_PACKET * FILLER_NULLS, ())
 
     def _take(self, packets: bytes, now: float) -> None:
@@ -199,66 +176,35 @@ class Splicer:
             if start >= scan.count:
                 continue
             if self._sender:
-                stop, over = self._sender.send(scan, start, self._timeline.limit(now), final=final)
+                limit = self._outgoing.timeline.limit(now)
+                stop, then = self._sender.send(scan, start, limit, final=final)
                 work.appendleft((scan, stop))
-                if self._sender.awaits:
+                if then is Then.LATER:
                     self._waiting = tuple(work)
                     return
-                if over:
-                    self.counts.jumps += 1
+                if then is Then.OVER:
                     program, first = self._sender.program, scan.first + stop
                     self._end(clean=False)
                     self._seeker = Seeker(now, splice=True, first=first, program=program)
-            elif self._seeker:
-                work.extendleft(reversed(self._look(self._seeker, scan, start, now)))
+            elif self._seeker and (found := self._look(self._seeker, scan, start, now)):
+                self._start(found, now)
+                work.extendleft(reversed(found.packets))
 
-    def _look(
-        self, seeker: Seeker, scan: Inspection, start: int, now: float
-    ) -> list[tuple[Inspection, int]]:
-        """What there is to send, once the place to start from is found."""
-        ahead = self._timeline.too_far_ahead(self._programme.lead, now)
-        key = seeker.look(scan, start, now, ahead=ahead)
-        if key is None or seeker.program is None:
-            return []
-        found = seeker.take(key.number)
-        opening = None
-        if key is seeker.fallback:
-            unit = elementary_stream(key, [scan for scan, _ in found])
-            opening = idr_of(with_sets("h264", unit, key.sets))  # of other codecs none is sought
-        self._start(seeker, seeker.program, key, now, opening)
-        return found
+    def _look(self, seeker: Seeker, scan: Inspection, start: int, now: float) -> Found | None:
+        """The place to start from, once it is found."""
+        lead = self._outgoing.lead
+        ample = lead is not None and self._outgoing.timeline.is_ample(lead.dts, now)
+        return seeker.look(scan, start, now, ample=ample)
 
-    def _start(
-        self, seeker: Seeker, program: Program, key: Unit, now: float, opening: Idr | None
-    ) -> None:
-        """Send the upstream from this unit on, ``opening`` before or instead of it."""
-        first = not self.started
-        if seeker.replayed:
-            self.counts.replays += 1
-        else:
+    def _start(self, found: Found, now: float) -> None:
+        """Send the upstream from the unit that was found."""
+        if not found.replayed:
+            frames = 2 if found.opening and not found.opening.instead else 1
+            sound = found.nature.kind is ElementaryKind.AUDIO
             same = self._memory.last_dts is not None
-            # Where sound leads, as on radio, it must not run into the sound that went out.
-            sound = program.natures[key.pid].kind is ElementaryKind.AUDIO
-            earliest = self._programme.sound_end() if sound else None
-            lead = self._programme.lead
-            frames = 2 if opening and not opening.instead else 1
-            self._timeline.start(key, lead, now, same=same, earliest=earliest, frames=frames)
-            self.counts.splices += not first
-        self.counts.blind_starts += seeker.blind
+            self._outgoing.begin(found.key, now, frames=frames, sound=sound, same=same)
         self._seeker = None
-        self._sender = Sender(
-            self._inspector,
-            program,
-            self._programme,
-            self._timeline,
-            self._hold,
-            self._memory,
-            key,
-            opening=opening,
-            first=first,
-            replay=seeker.replayed,
-            blind=seeker.blind and not has_rule(program.natures[key.pid].codec),
-        )
+        self._sender = Sender(self._inspector, self._outgoing, self._memory, found)
 
     def _end(self, *, clean: bool) -> None:
         if self._sender:
@@ -267,14 +213,15 @@ class Splicer:
         self._waiting = ()
 
     def _release(self, now: float) -> Chunk:
-        boundary = self._sender.boundary if self._sender else self._hold.made
-        data, starts = self._hold.release(boundary)
-        lead = self._programme.lead
+        outgoing = self._outgoing
+        boundary = self._sender.boundary if self._sender else outgoing.hold.made
+        data, starts = outgoing.hold.release(boundary)
+        lead = outgoing.lead
         if lead is not None and lead.dts is not None:
-            self._clock = self._timeline.seconds(lead.dts)
-        if data and self._sender:
-            self._timeline.observe(lead, now)
+            self._clock = outgoing.timeline.seconds(lead.dts)
+        if data and self._sender and lead is not None:
+            outgoing.timeline.observe(lead.dts, now)
         return self._chunk(data, starts)
 
     def _chunk(self, data: bytes, starts: tuple[StartPoint, ...]) -> Chunk:
-        return Chunk(data, starts, self._clock, self._hold.tables_version)
+        return Chunk(data, starts, self._clock, self._outgoing.hold.tables_version)

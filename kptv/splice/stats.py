@@ -26,7 +26,6 @@ class Stats:
     gop_seconds: float  # from one keyframe to the next
     pcr_jitter: float  # seconds between the earliest and the latest PCR of the last 10 s
     packets: int
-    null_packets: int
     continuity_errors: int
     damaged_packets: int  # transport_error_indicator
     scrambled_packets: int
@@ -92,7 +91,6 @@ def stats_of(inspector: Inspector, meter: Tally, bytes_dropped: int, sync_losses
         gop_seconds=meter.gop_seconds,
         pcr_jitter=meter.pcr_jitter,
         packets=inspector.packets,
-        null_packets=inspector.nulls,
         continuity_errors=inspector.continuity_errors,
         damaged_packets=inspector.damaged,
         scrambled_packets=inspector.scrambled,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from kptv.formats.mpegts import NULL_PID
 from kptv.formats.mpegts.clock import TICKS
-from kptv.formats.mpegts.cues import CueReader
 from kptv.formats.mpegts.elementary import ElementaryKind, Nature, language_of
 from kptv.formats.mpegts.inspection import Unit
 from kptv.formats.mpegts.programs import Program
@@ -65,34 +64,6 @@ class Track:
         if 0 < dts - self.dts < LONGEST:
             self._durations.append(dts - self.dts)
         self.dts, self.pts = max(dts, self.dts), max(pts, self.pts)
-
-
-@dataclass(slots=True, eq=False)
-class Lane:
-    """The way of one PID of the upstream to its track."""
-
-    pid: int
-    track: Track
-    open: bool = False
-    delta: int = 0  # what is added to counters
-    not_before: int | None = None  # units with an earlier PTS (after the shift) are dropped
-    unit: Unit | None = None  # the last one that was let in
-    whole: Unit | None = None  # the last one that became whole
-    place: int = 0  # where it starts: packets made before it
-    since: int | None = None  # the upstream's time when it started
-    pcr: int | None = None  # the last PCR before it
-    cues: CueReader = field(default_factory=CueReader)  # of a PID with cue messages
-
-    def turn_on(self, counter: int) -> None:
-        """Let packets through, from one with this counter on."""
-        self.open = True
-        if self.track.counter >= 0:
-            self.delta = self.track.counter + 1 - counter
-
-    def turn_off(self, counter: int) -> None:
-        """Drop packets, from one with this counter on."""
-        self.open = False
-        self.track.counter = counter - 1 + self.delta & 15
 
 
 def assign(tracks: list[Track], program: Program, taken: frozenset[int]) -> dict[int, Track]:

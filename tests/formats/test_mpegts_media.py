@@ -81,7 +81,7 @@ def test_ten_failovers_between_providers_lose_less_than_a_group_each() -> None:
     assert not report.errors
     assert complaints(hub.out) == ""
     assert frames(hub.out) >= 11 * 100 - 10 * 2
-    assert hub.splicer.counts.splices == 10
+    assert hub.splices == 10
     assert probed_errors(hub.out) == []
     (video,) = [pid for pid, kind in report.pmts[-1][2].items() if kind == 0x1B]
     played = (report.dts[video][-1] - report.dts[video][0]) / TICKS
@@ -192,4 +192,4 @@ def test_streams_of_the_field_are_spliced(name: str) -> None:
     hub = Hub().play(stream, 3.0).play(stream, 3.0).play(stream, 3.0)
     report = check(hub.out)
     assert not report.errors
-    assert hub.splicer.counts.splices == 2
+    assert hub.splices == 2

@@ -55,6 +55,7 @@ class Hub:
         self.splicer = AlignedSplicer()
         self.now = 1000.0
         self.chunks: list[Chunk] = []
+        self.begins: list[float] = []  # media times at which the clock was spliced
 
     def play(
         self, stream: bytes, seconds: float = 0.0, *, same: bool = False, clean: bool = False
@@ -64,22 +65,32 @@ class Hub:
         reads = [stream[at : at + 10_007] for at in range(0, len(stream), 10_007)]
         for read in reads:
             self.now += seconds / len(reads)
-            self.chunks.append(self.splicer.feed(read, self.now))
-        self.chunks.append(self.splicer.close(self.now, clean=clean))
+            self._keep(self.splicer.feed(read, self.now))
+        self._keep(self.splicer.close(self.now, clean=clean))
         return self
+
+    def _keep(self, chunk: Chunk) -> None:
+        self.chunks.append(chunk)
+        if self.splicer.started and self.splicer.began not in self.begins[-1:]:
+            self.begins.append(self.splicer.began)
 
     def take(self, piece: Piece) -> None:
         """A piece of an HLS upstream."""
         if piece.seam is not None and piece.seam.goes_on:
-            self.chunks.append(self.splicer.cross(self.now, whole=piece.seam.whole))
+            self._keep(self.splicer.cross(self.now, whole=piece.seam.whole))
         elif piece.seam is not None:
-            self.chunks.append(self.splicer.close(self.now, clean=piece.seam.whole))
+            self._keep(self.splicer.close(self.now, clean=piece.seam.whole))
             self.splicer.open(self.now, same_stream=False)
-        self.chunks.append(self.splicer.feed(piece.data, self.now))
+        self._keep(self.splicer.feed(piece.data, self.now))
 
     @property
     def out(self) -> bytes:
         return b"".join(chunk.data for chunk in self.chunks)
+
+    @property
+    def splices(self) -> int:
+        """How often the clock was set anew to go on; a replay goes on without that."""
+        return len(self.begins) - 1
 
     @property
     def starts(self) -> int:

@@ -75,7 +75,6 @@ class Inspection:
     block: bytes
     words: tuple[int, ...]  # the packets' headers
     first: int  # the number of the first packet
-    nulls: int
     marks: list[Mark]
 
     @property

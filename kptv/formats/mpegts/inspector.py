@@ -92,7 +92,7 @@ class Inspector:
     def __init__(self, near: int = 0, wanted: int = 0, sets: ParameterSets | None = None) -> None:
         self.program: Program | None = None
         self._pcr: int | None = None  # the last one, unwrapped
-        self.packets = self.nulls = self.damaged = 0
+        self.packets = self.damaged = 0
         self.scrambled = 0  # of the programme's packets
         self.media = 0  # packets of the programme with a clear payload
         self.lead_units = 0  # access units of the video in the clear; of radio, PES packets
@@ -131,9 +131,8 @@ class Inspector:
                 expected = self._expected
         self._expected = expected
         self.packets += len(words)
-        self.nulls += nulls
         self.media += len(words) - nulls - others
-        return Inspection(block, words, self._first, nulls, self._marks)
+        return Inspection(block, words, self._first, self._marks)
 
     def cross(self) -> None:
         """What comes next was made apart, and what came before ended where it should."""
