@@ -52,7 +52,7 @@ FOREIGN = {
     "formats/dash.py": "_MANIFEST is_dash_film",
     "formats/digest.py": "_PIECE _schemes",
     "formats/frames.py": "_SYNC",
-    "formats/hls/reader.py": "_BEFORE_THE_START _MEDIA_TAGS _MULTIVARIANT_TAGS _PLAIN_NAME"
+    "formats/hls/parse.py": "_BEFORE_THE_START _MEDIA_TAGS _MULTIVARIANT_TAGS _PLAIN_NAME"
     " _variant _key _byte_range _whole",
     "formats/hls/tags.py": "_ATTRIBUTE _FALSE_LINE_ENDS decimal",
     "formats/hls/variables.py": "_REFERENCE",

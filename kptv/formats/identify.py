@@ -1,4 +1,4 @@
-"""What some bytes begin: the one place that tells."""
+"""What the first bytes of a body say it is."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kptv.formats.dash import is_dash
+from kptv.formats.dash import is_dash, is_dash_film
 from kptv.formats.frames import Frames, frames_in
+from kptv.formats.hls.parse import what_is as what_playlist
 from kptv.formats.hls.playlist import PlaylistKind
-from kptv.formats.hls.reader import what_is as what_playlist
 from kptv.formats.mpegts.aligner import sniff
 
 ENOUGH = 16 * 1024  # bytes with which there always is an answer: 0.5 s of a radio station
 
-# Of Matroska (RFC 9559) and ISO BMFF: what a transport stream has no place for.
+# Codecs, as Matroska (RFC 9559) and ISO BMFF name them, that no transport stream can hold.
 _FOREIGN_PICTURE = re.compile(rb"V_VP[89]|V_AV1|V_THEORA|V_MS/|vp0[89]|av01|\x80theora")
 _FOREIGN_SOUND = re.compile(rb"A_VORBIS|A_FLAC|A_PCM|\x01vorbis|\x7fFLAC|Speex   ")
-# A segment of unknown size (RFC 8794, 6.2): its muxer could not, or did not mean to, go back.
+# A segment of unknown size (RFC 8794, 6.2): its muxer did not go back to write the size.
 _ENDLESS_SEGMENT = re.compile(rb"\x18\x53\x80\x67(?:\xff|\x01\xff{7})")
 _PACK = re.compile(rb"\0\0\x01\xba(?:[\x20-\x2f]|[\x44-\x47\x4c-\x4f\x54-\x57\x5c-\x5f\x64-\x67])")
 _H264 = re.compile(rb"\0\0\x01[\x07\x27\x47\x67]")  # a sequence parameter set
-_H265 = re.compile(rb"\0\0\x01(?:\x40|\x42)\x01")  # that of all layers, or of one
+_H265 = re.compile(rb"\0\0\x01(?:\x40|\x42)\x01")  # a parameter set of the video or a sequence
 _START_CODE = re.compile(rb"\0{0,8}+\x01")
 
 
 class What(StrEnum):
-    """A container, or what else a body may be; as a word for the log."""
+    """A container, or something else that a body may be; the value is for the log."""
 
     TRANSPORT_STREAM = "a transport stream"
     HLS = "an HLS playlist"
@@ -57,25 +57,21 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a body is.
-
-    ``endless``: says itself that its end was not known when it began, as live streams do.
-    ``foreign_picture`` and ``foreign_sound``: coded so that no transport stream can hold it.
-    """
+    """What a body is."""
 
     what: What
-    endless: bool = False
-    foreign_picture: bool = False
-    foreign_sound: bool = False
+    endless: bool = False  # it says that its end was not known when it began, as live streams do
+    foreign_picture: bool = False  # coded so that no transport stream can hold it
+    foreign_sound: bool = False  # likewise
 
 
-FILE_TYPES = {  # of what is sent as a file if it has an end, since players seek in it
+FILE_TYPES = {  # players seek in these: they are sent as they are if they have an end
     What.MP4: "video/mp4",
     What.MATROSKA: "video/x-matroska",
     What.WEBM: "video/webm",
     What.AVI: "video/x-msvideo",
 }
-SOUND = frozenset(  # nothing else is in these but covers
+SOUND = frozenset(  # a picture in these is a cover
     (What.FLAC, What.WAV, What.MPEG_AUDIO, What.ADTS, What.LOAS, What.AC3, What.EAC3)
 )
 _BY_FRAMES = {
@@ -95,15 +91,18 @@ _PLAYLISTS = {
 def identify(head: bytes, *, final: bool = False) -> Identity | None:
     """What a body is that begins with ``head``; None: too short to tell.
 
-    Never None from ENOUGH bytes on, or when ``final`` (the body is no longer than this).
+    Never None from ENOUGH bytes on, or if ``final``: the body is no longer than this. Of a playlist
+    all of it may be given then, since a tag far behind may tell HLS from a channel list.
     """
     is_transport_stream = sniff(head, final=final)
     if is_transport_stream is None:
         return None
-    head = head[:ENOUGH]
     # Text first: a long one has four G's at equal steps sooner or later.
-    if text := _PLAYLISTS.get(what_playlist(head)) or (What.DASH if is_dash(head) else None):
+    if text := _PLAYLISTS.get(what_playlist(head if final else head[:ENOUGH])):
         return Identity(text)
+    head = head[:ENOUGH]
+    if is_dash(head):
+        return Identity(What.DASH, endless=not is_dash_film(head))
     if is_transport_stream:
         return Identity(What.TRANSPORT_STREAM)
     what = _by_signature(head) or _by_text(head) or _by_search(head)
@@ -134,7 +133,7 @@ def _by_signature(head: bytes) -> What | None:
 
 
 def _tagged(head: bytes) -> What:
-    """What is behind an ID3 tag; where that is out of sight, what mostly is."""
+    """What stands behind an ID3 tag; MPEG audio if ``head`` ends before that."""
     size = 0
     for byte in head[6:10]:
         size = size << 7 | byte & 127
@@ -168,7 +167,7 @@ def _by_text(head: bytes) -> What | None:
 
 
 def _by_search(head: bytes) -> What | None:
-    """What is told by its middle, in which a listener begins."""
+    """What can be told from any place in it: a listener begins in the middle."""
     if frames := frames_in(head):
         return _BY_FRAMES[frames]
     return What.MPEG_PS if len(_PACK.findall(head)) > 1 else None

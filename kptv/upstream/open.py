@@ -20,9 +20,9 @@ from kptv.errors import IsLive, Reason, UpstreamError
 from kptv.formats import gzipped
 from kptv.formats.addresses import scheme_of
 from kptv.formats.dash import is_dash_film
+from kptv.formats.hls.parse import MAX_BYTES, first_link
+from kptv.formats.hls.parse import what_is as what_playlist
 from kptv.formats.hls.playlist import PlaylistKind
-from kptv.formats.hls.reader import MAX_BYTES, first_link
-from kptv.formats.hls.reader import what_is as what_playlist
 from kptv.formats.icy import METADATA_INTERVAL, metadata_interval, without_metadata
 from kptv.formats.identify import ENOUGH, FILE_TYPES, SOUND, Identity, What, identify
 from kptv.formats.mpegts.aligner import PROBE_SIZE

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kptv.formats.hls.aes import BadCipher, SegmentDecryptor
 from kptv.formats.hls.pacing import Pacer, retry_delay
+from kptv.formats.hls.parse import first_link, parse, what_is
 from kptv.formats.hls.playlist import (
     BadPlaylist,
     ByteRange,
@@ -20,7 +21,6 @@ from kptv.formats.hls.playlist import (
     MultivariantPlaylist,
     PlaylistKind,
 )
-from kptv.formats.hls.reader import first_link, parse, what_is
 from kptv.formats.hls.tags import MAX_SEGMENTS
 from kptv.formats.hls.variants import By, Selection, is_audio_only, order, parse_selection
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from kptv.formats.hls.pacing import Pacer
+from kptv.formats.hls.parse import first_link, parse, what_is
 from kptv.formats.hls.playlist import BadPlaylist, MediaPlaylist, MultivariantPlaylist
-from kptv.formats.hls.reader import first_link, parse, what_is
 from kptv.formats.hls.tracker import LiveTracker
 from kptv.formats.hls.variants import LOWEST, order, separate_audio
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kptv.formats.hls.parse import parse
 from kptv.formats.hls.playlist import BadPlaylist, MediaPlaylist
-from kptv.formats.hls.reader import parse
 from kptv.formats.hls.tracker import Due, LiveTracker, start_index
 
 URL = "http://edge.example/live/index.m3u8"

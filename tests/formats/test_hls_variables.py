@@ -7,8 +7,8 @@ from time import process_time
 import pytest
 
 from kptv.formats.data_url import data_of
+from kptv.formats.hls.parse import parse
 from kptv.formats.hls.playlist import BadPlaylist, MediaPlaylist, MultivariantPlaylist
-from kptv.formats.hls.reader import parse
 
 URL = "http://h/live/index.m3u8?token=a%2Fb&empty=&user=me"
 LIVE = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:10\n"

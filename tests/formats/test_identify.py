@@ -8,6 +8,7 @@ from time import process_time
 
 import pytest
 
+from kptv.formats.hls.container import Container, segment_start
 from kptv.formats.icy import metadata_interval, without_metadata
 from kptv.formats.identify import ENOUGH, FILE_TYPES, Identity, What, identify
 from tests.numbered_ts import NumberedStream
@@ -78,7 +79,8 @@ SIGNED = {
     "HLS": (b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n", Identity(What.HLS)),
     "variants": (b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nx\n", Identity(What.HLS)),
     "channel list": (b"#EXTM3U\n#EXTINF:-1,x\nudp://x\n", Identity(What.CHANNEL_LIST)),
-    "DASH": (b'<?xml version="1.0"?><MPD type="dynamic">', Identity(What.DASH)),
+    "DASH": (b'<?xml version="1.0"?><MPD type="dynamic">', Identity(What.DASH, endless=True)),
+    "DASH film": (b'<?xml version="1.0"?><MPD type="static">', Identity(What.DASH)),
     "HTML": (b"\r\n<!DOCTYPE html>", Identity(What.HTML)),
     "JSON": (b'{"error": 1}', Identity(What.JSON)),
     "nothing": (b"", Identity(What.UNKNOWN)),
@@ -172,3 +174,36 @@ def test_an_interval_of_titles_is_a_number_that_a_station_may_have(
     told: str | None, interval: int
 ) -> None:
     assert metadata_interval(told) == interval
+
+
+def test_of_a_whole_playlist_a_tag_far_behind_tells_hls_from_a_channel_list() -> None:
+    body = b"#EXTM3U\n" + b"#EXTINF:6,\nx.ts\n" * 2000 + b"#EXT-X-ENDLIST\n"
+    assert identify(body[:ENOUGH]) == Identity(What.CHANNEL_LIST)
+    assert identify(body, final=True) == Identity(What.HLS)
+
+
+PACKETS = NumberedStream("one", "x", 1).packets(30, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("segment", "start"),
+    [
+        (PACKETS, 0),
+        (b"\x89PNG" + NOISE[:500] + PACKETS, 0),  # the aligner drops so little
+        (NOISE[:9000] + PACKETS, 9000),
+        (b"\0\0\0\x18styp" + bytes(9000), Container.FMP4),
+        (b"ID3\4\0\0\0\0\2\0" + bytes(9000), Container.PACKED_AUDIO),
+        (b"<html>" * 2000, None),
+    ],
+)
+def test_a_segment_is_a_transport_stream_from_somewhere_on_or_of_another_container(
+    segment: bytes, start: int | Container | None
+) -> None:
+    assert segment_start(segment, final=True) == start
+
+
+def test_what_is_behind_a_tag_is_waited_for() -> None:
+    tag = b"ID3\4\0\0\0\0\x7f\x7f" + bytes(16_383)
+    assert segment_start(tag, final=False) is None
+    assert segment_start(tag + bytes(1000), final=False) is Container.PACKED_AUDIO
+    assert segment_start(tag + PACKETS, final=False) == len(tag)

@@ -12,12 +12,12 @@ from kptv.channels.model import Source
 from kptv.channels.packing import pack
 from kptv.channels.served import render
 from kptv.formats.addresses import scheme_of
+from kptv.formats.hls.parse import MAX_SEQUENCE, first_link, parse, what_is
 from kptv.formats.hls.playlist import (
     BadPlaylist,
     MediaPlaylist,
     MultivariantPlaylist,
 )
-from kptv.formats.hls.reader import MAX_SEQUENCE, first_link, parse, what_is
 from kptv.formats.hls.tags import MAX_DURATION, MAX_SEGMENTS
 from kptv.formats.hls.tracker import SHORTEST_RELOAD, LiveTracker
 from kptv.formats.hls.variants import order, parse_selection, separate_audio

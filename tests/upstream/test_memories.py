@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from kptv.channels.model import Source, Stream
 from kptv.config import Config
 from kptv.errors import IsLive, UpstreamError
+from kptv.formats.hls.parse import parse
 from kptv.formats.hls.playlist import MediaPlaylist
-from kptv.formats.hls.reader import parse
 from kptv.formats.hls.tracker import LiveTracker
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient

@@ -1,24 +1,45 @@
-"""What the bytes of a media segment are (RFC 8216, 3: MPEG-TS, fMP4, packed audio, WebVTT)."""
+"""What the bytes of a media segment are (RFC 8216, 3: MPEG-TS, fMP4, packed audio, WebVTT).
+
+``formats.identify`` tells what any body is. A playlist has said that a segment is media, so less
+tells what kind it is, and more junk may stand before it.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from kptv.formats.mpegts.aligner import SYNC_SPAN, find_sync
+from kptv.formats.mpegts.aligner import SYNC_SPAN, find_sync, sniff
 
-JUNK_LIMIT = 256 * 1024  # bytes before a transport stream: image hosts want to see an image
+JUNK_LIMIT = 256 * 1024  # bytes before a transport stream: some pretend to be images
 _FMP4_BOXES = frozenset((b"ftyp", b"styp", b"moof", b"sidx", b"moov", b"emsg", b"prft", b"mdat"))
 
 
 class Container(StrEnum):
-    """What must be put into a transport stream first."""
+    """The containers of segments that are no transport stream."""
 
     FMP4 = "fMP4"
     PACKED_AUDIO = "packed audio"
 
 
+def segment_start(head: bytes, *, final: bool) -> int | Container | None:
+    """Where in a segment the transport stream begins, or its container if it is another.
+
+    None: ``head`` does not tell yet; after all of the segment (``final``), that it is no media.
+    A few KB of junk are left in, for the aligner.
+    """
+    is_transport_stream = sniff(head, final=final)
+    if is_transport_stream is None:
+        return None
+    if is_transport_stream:
+        return 0
+    start = ts_behind_junk(head, final=final)
+    if start is not None:
+        return start
+    return foreign_container(head) if tag_is_there(head, final=final) else None
+
+
 def foreign_container(head: bytes) -> Container | None:
-    """The container of a segment that is no transport stream; None: no media that is known."""
+    """The container of a segment that is no transport stream; None: it is none that we know."""
     if head[4:8] in _FMP4_BOXES:
         return Container.FMP4
     if head[:3] == b"ID3" or head[:2] == b"\x0b\x77":  # RFC 8216, 3.4; AC-3 sync word
@@ -30,7 +51,7 @@ def foreign_container(head: bytes) -> Container | None:
 
 
 def ts_behind_junk(head: bytes, *, final: bool) -> int | None:
-    """Where in ``head`` a transport stream begins; None: nowhere, as far as can be told.
+    """Where in ``head`` a transport stream begins; None: nowhere that can be told yet.
 
     ``final``: no more bytes will come.
     """
@@ -39,7 +60,7 @@ def ts_behind_junk(head: bytes, *, final: bool) -> int | None:
 
 
 def tag_is_there(head: bytes, *, final: bool) -> bool:
-    """Whether what is behind an ID3 tag (ID3v2.4, 3.1) would show by now; True without a tag."""
+    """Whether ``head`` reaches behind its ID3 tag (ID3v2.4, 3.1); True if there is no tag."""
     if final or head[:3] != b"ID3":
         return True
     size = 0

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from cachetools import LRUCache
 
 from kptv.errors import UpstreamError
-from kptv.formats.hls.container import foreign_container, ts_behind_junk
+from kptv.formats.hls.container import segment_start
 from kptv.formats.hls.playlist import Map
 from kptv.formats.mpegts.programs import is_tables
 from kptv.upstream.client import hang_up
@@ -58,5 +58,4 @@ def _tables_of(data: bytes) -> bytes | None:
     """As ``Maps.tables``, of what was fetched: an empty body or a page is none that can be had."""
     if is_tables(data):
         return data
-    known = foreign_container(data) or ts_behind_junk(data, final=True) is not None
-    return None if known else b""
+    return b"" if segment_start(data, final=True) is None else None

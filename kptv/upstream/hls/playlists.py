@@ -18,8 +18,8 @@ from kptv.channels.model import Stream
 from kptv.channels.rhythm import Allowance, Rhythm
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
+from kptv.formats.hls.parse import MAX_BYTES
 from kptv.formats.hls.playlist import MediaPlaylist, MultivariantPlaylist, Variant
-from kptv.formats.hls.reader import MAX_BYTES
 from kptv.formats.hls.tracker import Due, LiveTracker, Update
 from kptv.formats.patience import LONGEST_PATIENCE
 from kptv.upstream.hls.pipe import Pipe

@@ -14,16 +14,9 @@ from cachetools import LRUCache
 from kptv.errors import KptvError, Reason, UpstreamError
 from kptv.formats.gzipped import BadGzip, Gunzip
 from kptv.formats.hls.aes import KEY_SIZE, BadCipher, SegmentDecryptor
-from kptv.formats.hls.container import (
-    JUNK_LIMIT,
-    Container,
-    foreign_container,
-    tag_is_there,
-    ts_behind_junk,
-)
+from kptv.formats.hls.container import JUNK_LIMIT, Container, segment_start
 from kptv.formats.hls.pacing import retry_delay
 from kptv.formats.hls.playlist import EncryptionKey, Map, Segment
-from kptv.formats.mpegts.aligner import sniff
 from kptv.formats.mpegts.playtime import Playtime
 from kptv.upstream.client import hang_up
 from kptv.upstream.hls.body import body_of, length_of
@@ -216,14 +209,10 @@ class SegmentFetcher:
 
         Raises NeedsRemux for another container, UpstreamError for more junk than is sat out.
         """
-        begins = sniff(head, final=final)
-        if begins is None:
-            return False
-        start = 0 if begins else ts_behind_junk(head, final=final)
-        if start is None:
-            container = foreign_container(head)
-            if container and not self.any_media and tag_is_there(head, final=final):
-                raise NeedsRemux(container)
+        start = segment_start(head, final=final)
+        if isinstance(start, Container) and not self.any_media:
+            raise NeedsRemux(start)
+        if not isinstance(start, int):
             if len(head) > JUNK_LIMIT:
                 raise UpstreamError(Reason.NOT_MEDIA, "a segment that is no transport stream")
             return False

@@ -10,6 +10,7 @@ from gevent.hub import get_hub
 
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
+from kptv.formats.hls.parse import MAX_BYTES, first_link, parse, what_is
 from kptv.formats.hls.playlist import (
     BadPlaylist,
     MediaPlaylist,
@@ -17,7 +18,6 @@ from kptv.formats.hls.playlist import (
     PlaylistKind,
     Variant,
 )
-from kptv.formats.hls.reader import MAX_BYTES, first_link, parse, what_is
 from kptv.formats.hls.variants import order, separate_audio
 from kptv.upstream.hls.request import Answer, Requests
 
