@@ -253,7 +253,7 @@ def test_the_probes_ask_for_what_there_is() -> None:
     (port,) = container["ports"]
     assert port["containerPort"] == config_of(EXAMPLE).port
     app = Flask("probed")
-    app.register_blueprint(ops_blueprint(lambda: None, vitals=None, alive={}))  # type: ignore[arg-type]
+    app.register_blueprint(ops_blueprint(lambda: None, vitals=None, watched={}))  # type: ignore[arg-type]
     routes = {rule.rule for rule in app.url_map.iter_rules()}
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         asked = container[probe]["httpGet"]

@@ -227,6 +227,14 @@ def test_the_architecture_is_short() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 125
 
 
+@pytest.mark.parametrize("package", ["config", "formats/mpegts", "logs", "splice"])
+def test_a_package_that_lists_its_modules_lists_all(package: str) -> None:
+    folder = ROOT / "kptv" / package
+    told = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert modules <= set(re.findall(r"``(\w+)``", told))
+
+
 def test_the_architecture_names_every_package() -> None:
     packages = {path.parent.name for path in (ROOT / "kptv").glob("*/__init__.py")}
     assert packages <= set(re.findall(r"`kptv/(\w+)`", ARCHITECTURE))
