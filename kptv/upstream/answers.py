@@ -8,6 +8,7 @@ from typing import Any
 import requests
 
 from kptv.formats.http import MAX_HEAD, MAX_LINES, Head, chunk_size, is_whole, read_head
+from kptv.upstream.failures import mapped_errors
 
 _LONGEST_LINE = 64 * 1024  # bytes, with which a chunk begins
 
@@ -82,6 +83,22 @@ def _final_head(file: Any) -> Head:
             raise http.client.BadStatusLine("not an HTTP answer")
         if not head.interim:
             return head
+
+
+def read_some(response: requests.Response, most: int, *, unpack: bool = True) -> bytes:
+    """The bytes of a body that are there, as soon as there are any; none at its end.
+
+    Raises UpstreamError if the body breaks, or is shorter than announced. With ``unpack`` they come
+    without the Content-Encoding.
+    """
+    with mapped_errors():
+        # read1, since read would wait for all of them. A closed body may give None: its end too.
+        return response.raw.read1(most, decode_content=unpack) or b""
+
+
+def hang_up(response: requests.Response) -> None:
+    """Close the connection of an answer; may come twice."""
+    response.close()
 
 
 def answers_whole(response: requests.Response) -> bool:

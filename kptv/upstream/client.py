@@ -1,28 +1,23 @@
-"""HTTP towards providers: the one place that calls requests and maps its errors."""
+"""HTTP towards providers: the one place that sends requests."""
 
 from __future__ import annotations
 
-import http.client
 import logging
-import socket
-import ssl
 import time
 import traceback
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
-import urllib3
 from requests.adapters import BaseAdapter
 from requests.cookies import get_cookie_header
 
 from kptv.channels.model import Source
 from kptv.channels.reach import travelling
 from kptv.config import Config
-from kptv.errors import RATE_LIMITS, Reason, UpstreamError
+from kptv.errors import Reason, UpstreamError
 from kptv.formats.addresses import (
     is_below,
     keeping_login,
@@ -31,8 +26,9 @@ from kptv.formats.addresses import (
     same_server,
     scheme_of,
 )
-from kptv.upstream.answers import answers_whole, skipped_lines
+from kptv.upstream.answers import answers_whole, hang_up, skipped_lines
 from kptv.upstream.cookies import Jar
+from kptv.upstream.failures import mapped_errors, refusal
 from kptv.upstream.logins import Logins
 from kptv.upstream.pools import ClosingAdapter, KeepingAdapter
 from kptv.upstream.road import OWN_LINK, Roads
@@ -44,7 +40,6 @@ MAX_REDIRECTS = 10  # real chains (load balancer, token, edge) have two or three
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 # Statuses that answer a cookie of a session that is over (431: they have become too many).
 SESSION_OVER = frozenset((401, 403, 410, 431))
-LONGEST_RETRY_AFTER = 86400.0  # seconds; more is nonsense
 
 
 class OtherScheme(UpstreamError):
@@ -150,7 +145,7 @@ class HttpClient:
                 self._forget(source, cookies)
         if not answers_whole(response) and response.status_code not in also:
             hang_up(response)
-            raise _refusal(response, time.time())
+            raise refusal(response, time.time())
         self._tell_of_skipped(source, response)
         return response
 
@@ -295,97 +290,3 @@ def _leave_out(request: requests.PreparedRequest, cookies: Collection[str]) -> N
         request.headers["Cookie"] = "; ".join(left)
         if not left:
             del request.headers["Cookie"]
-
-
-def hang_up(response: requests.Response) -> None:
-    """Close the connection of an answer; may come twice."""
-    response.close()
-
-
-@contextmanager
-def mapped_errors() -> Iterator[None]:
-    """Turns what requests, urllib3 and the socket raise into UpstreamError."""
-    try:
-        yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _mapped(error) from None  # from None: their messages hold URLs
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _mapped(error) from None
-
-
-def _mapped(error: BaseException) -> UpstreamError:
-    chain = list(_chain(error))
-    for kinds, reason, detail in _KINDS:
-        if any(isinstance(cause, kinds) for cause in chain):
-            return UpstreamError(reason, detail)
-    return UpstreamError(Reason.RESET, type(chain[-1]).__name__)
-
-
-# The first row that any error of the chain fits, from the particular to the general.
-_KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Reason, str], ...] = (
-    (ConnectionRefusedError, Reason.REFUSED, "connection refused"),
-    (socket.gaierror, Reason.REFUSED, "no such host"),
-    (ssl.SSLError, Reason.REFUSED, "TLS failed"),
-    (urllib3.exceptions.ConnectTimeoutError, Reason.TIMEOUT, "no connection in time"),
-    (
-        (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError),
-        Reason.TIMEOUT,
-        "no answer in time",
-    ),
-    ((ConnectionResetError, BrokenPipeError), Reason.RESET, "connection reset"),
-    (http.client.RemoteDisconnected, Reason.RESET, "closed without an answer"),
-    (
-        (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead),
-        Reason.ENDED,
-        "body shorter than announced",
-    ),
-    (http.client.HTTPException, Reason.HTTP_ERROR, "not an HTTP answer"),
-    (urllib3.exceptions.DecodeError, Reason.NOT_MEDIA, "content encoding broken"),
-    (urllib3.exceptions.NewConnectionError, Reason.REFUSED, "no connection"),
-    (
-        (requests.exceptions.InvalidHeader, urllib3.exceptions.LocationParseError, ValueError),
-        Reason.BAD_URL,
-        "address or header that cannot be sent",
-    ),
-)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that caused it, however its library keeps them."""
-    seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        item = waiting.pop(0)
-        if isinstance(item, BaseException) and id(item) not in seen:
-            seen.add(id(item))
-            yield item
-            waiting += [item.__cause__, item.__context__, getattr(item, "reason", None)]
-            waiting += item.args
-
-
-def _refusal(response: requests.Response, now: float) -> UpstreamError:
-    status = response.status_code
-    asks = response.headers.get("retry-after", "")
-    retry_after = parse_retry_after(asks, now)
-    limited = status in RATE_LIMITS or (status >= 400 and asks)
-    return UpstreamError(
-        Reason.RATE_LIMITED if limited else Reason.HTTP_ERROR,
-        f"HTTP {status}",
-        status=status,
-        retry_after=retry_after,
-    )
-
-
-def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Seconds from ``now`` (Unix time): of a Retry-After (RFC 9110, 10.2.3); None if unreadable."""
-    if not value:
-        return None
-    value = value.strip()
-    try:
-        if value.isdecimal():
-            seconds = float(value)
-        else:
-            seconds = parsedate_to_datetime(value).timestamp() - now
-    except (ValueError, OverflowError):
-        return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

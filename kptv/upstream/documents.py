@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 from typing import Generic, Protocol, TypeVar
@@ -28,7 +29,7 @@ from kptv.formats import gzipped
 from kptv.formats.addresses import resolve
 from kptv.formats.gzipped import PIECE
 from kptv.pace import Pace
-from kptv.upstream.client import mapped_errors
+from kptv.upstream.answers import read_some
 
 DEADLINE = 600.0  # seconds for all of a document: 50 MB at 1 Mbit/s take 400
 CONNECT_TIMEOUT = 10.0  # seconds
@@ -188,8 +189,8 @@ def _open_url(
         if response.status_code == 304:
             yield None
             return
-        # read1 gives what is there, and tells of a body shorter than its Content-Length.
-        yield _edition_of(response), _pieces(_request_errors, lambda: response.raw.read1(PIECE))
+        read = partial(read_some, response, PIECE, unpack=False)  # gzip is unpacked with turns
+        yield _edition_of(response), _pieces(_request_errors, read)
 
 
 def _edition_of(response: requests.Response) -> Edition:
@@ -228,8 +229,7 @@ def _pieces(
 @contextmanager
 def _request_errors() -> Iterator[None]:
     try:
-        with mapped_errors():
-            yield
+        yield
     except UpstreamError as error:
         raise ImportFailed(str(error), error.retry_after) from None
 

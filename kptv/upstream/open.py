@@ -29,8 +29,8 @@ from kptv.formats.mpegts.aligner import PROBE_SIZE
 from kptv.formats.patience import LONGEST_PATIENCE
 from kptv.ports import FileBody, Piece
 from kptv.upstream.aligned import whole_packets
-from kptv.upstream.answers import answers_whole
-from kptv.upstream.client import HttpClient, OtherScheme, hang_up, mapped_errors
+from kptv.upstream.answers import answers_whole, hang_up, read_some
+from kptv.upstream.client import HttpClient, OtherScheme
 from kptv.upstream.ffmpeg import DEMUXERS, ONLY_BY_REMUX, Input
 from kptv.upstream.hls.play import HlsUpstream
 from kptv.upstream.hls.request import Answer
@@ -387,8 +387,7 @@ class _File:
         if self._head:
             yield self._head
         while True:
-            with mapped_errors():
-                data = self._response.raw.read1(_FILE_READ_SIZE, decode_content=self._is_packed)
+            data = read_some(self._response, _FILE_READ_SIZE, unpack=self._is_packed)
             if not data:
                 return
             yield data

@@ -10,7 +10,7 @@ import requests
 
 from kptv.errors import Reason, UpstreamError
 from kptv.polling import polled
-from kptv.upstream.client import mapped_errors
+from kptv.upstream.answers import read_some
 
 END_OF_BODY = "end of body"
 READ_SIZE = 256 * 1024  # bytes; what is published at once at most
@@ -60,6 +60,5 @@ def _stalled_after(seconds: float) -> tuple[float, UpstreamError]:
 
 
 def _read(response: requests.Response, seconds: float, otherwise: UpstreamError) -> bytes:
-    with gevent.Timeout(seconds, otherwise), mapped_errors():
-        # An urllib3 body may be None-typed once it is closed: that is its end too.
-        return response.raw.read1(READ_SIZE, decode_content=True) or b""
+    with gevent.Timeout(seconds, otherwise):
+        return read_some(response, READ_SIZE)

@@ -461,7 +461,7 @@ def test_lists_that_never_end_keep_no_other_from_importing(
                 read = response.raw.read1
                 parts = iter([read(bytes_sent)] if bytes_sent else [])
 
-                def read1(_: int) -> bytes:
+                def read1(_: int, **__: object) -> bytes:
                     if part := next(parts, b""):
                         return bytes(part)
                     gevent.sleep(LIMIT)

@@ -20,7 +20,8 @@ from kptv.config import Config
 from kptv.errors import IsLive, Reason, UpstreamError
 from kptv.formats.dash import is_dash, is_dash_film
 from kptv.ports import FileBody
-from kptv.upstream.client import HttpClient, parse_retry_after
+from kptv.upstream.client import HttpClient
+from kptv.upstream.failures import parse_retry_after
 from kptv.upstream.open import Opener, length_of
 from tests.functional.failing import RawServer
 from tests.provider import Bad, How, Provider, Reply

@@ -14,7 +14,8 @@ from kptv.channels.reach import Private, addresses_in, headers_for
 from kptv.config import Config
 from kptv.errors import UpstreamError
 from kptv.formats.addresses import is_below
-from kptv.upstream.client import HttpClient, hang_up
+from kptv.upstream.answers import hang_up
+from kptv.upstream.client import HttpClient
 from kptv.upstream.resolver import Endpoint, Resolver
 from kptv.upstream.road import Roads
 from tests.provider import Provider, Reply

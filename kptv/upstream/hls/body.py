@@ -13,7 +13,7 @@ import requests
 from kptv.errors import Reason, UpstreamError
 from kptv.pace import Pace
 from kptv.polling import polled
-from kptv.upstream.client import hang_up, mapped_errors
+from kptv.upstream.answers import hang_up, read_some
 
 READ_SIZE = 256 * 1024  # bytes
 _GATHER = 0.02  # seconds between two reads of a slow body: each costs CPU
@@ -78,8 +78,7 @@ def _gathered(response: requests.Response, longest: float) -> Iterator[bytes]:
         if not first and not readable():
             gevent.sleep(_GATHER)
         first = False
-        with mapped_errors():
-            data = response.raw.read1(READ_SIZE, decode_content=True)
+        data = read_some(response, READ_SIZE)
         spent += monotonic() - began
         if not data:
             return

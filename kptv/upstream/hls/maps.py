@@ -10,7 +10,7 @@ from kptv.errors import UpstreamError
 from kptv.formats.hls.container import segment_start
 from kptv.formats.hls.playlist import Map
 from kptv.formats.mpegts.programs import is_tables
-from kptv.upstream.client import hang_up
+from kptv.upstream.answers import hang_up
 from kptv.upstream.hls.request import Requests, read_all
 
 MAX_BYTES = 64 * 1024  # of one; PAT and PMT are two packets

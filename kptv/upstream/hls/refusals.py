@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 from kptv.errors import UpstreamError
 from kptv.formats.hls.playlist import Segment
-from kptv.upstream.client import hang_up
+from kptv.upstream.answers import hang_up
 from kptv.upstream.hls.request import Requests, read_all
 
 # Statuses of an address whose token is over, or of a segment that is not there yet.

@@ -17,7 +17,8 @@ from kptv.errors import Reason, UpstreamError
 from kptv.formats import gzipped
 from kptv.formats.data_url import data_of, is_data
 from kptv.pace import Pace
-from kptv.upstream.client import HttpClient, hang_up, mapped_errors
+from kptv.upstream.answers import hang_up, read_some
+from kptv.upstream.client import HttpClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,7 @@ def read_all(response: requests.Response, limit: int) -> bytes:
     pace = Pace()  # in chunks of a byte, 5 MB that are there at once take a minute
     while True:
         pace()
-        with mapped_errors():
-            data = response.raw.read1(64 * 1024, decode_content=True)
+        data = read_some(response, 64 * 1024)
         if not data:
             return b"".join(parts)
         parts.append(data)

@@ -18,7 +18,7 @@ from kptv.formats.hls.container import JUNK_LIMIT, Container, segment_start
 from kptv.formats.hls.pacing import retry_delay
 from kptv.formats.hls.playlist import EncryptionKey, Map, Segment
 from kptv.formats.mpegts.playtime import Playtime
-from kptv.upstream.client import hang_up
+from kptv.upstream.answers import hang_up
 from kptv.upstream.hls.body import body_of, length_of
 from kptv.upstream.hls.maps import Maps
 from kptv.upstream.hls.pipe import Pipe
