@@ -4,52 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
-
-import gevent
-from gevent.hub import get_hub
 
 from kptv.errors import UpstreamError
 from kptv.metrics.counters import SLOT_LOST, STOPPED, ChannelCounters
 from kptv.pace import Pace
 from kptv.ports import FileBody
 from kptv.restream.lease import Lease
-from kptv.restream.slots import SETTLE, Slot
+from kptv.restream.slots import SETTLE, Slot, SlotLost
+from kptv.restream.waiting import Waiting
 
 log = logging.getLogger(__name__)
-
-
-class SlotLost(Exception):
-    """Thrown into a greenlet that waits for a provider: it is no longer allowed its connection."""
-
-
-class Waiting:
-    """``with`` it a greenlet waits for others, and ``leave`` ends that wait by an exception."""
-
-    def __init__(self) -> None:
-        self._greenlet: Any = None
-
-    def __repr__(self) -> str:
-        return f"<Waiting {self._greenlet}>"
-
-    def __enter__(self) -> None:
-        self._greenlet = gevent.getcurrent()
-
-    def __exit__(self, *_: object) -> None:
-        self._greenlet = None
-
-    @property
-    def on(self) -> bool:
-        """Somebody waits."""
-        return self._greenlet is not None
-
-    def leave(self, why: Exception) -> None:
-        """Raise ``why`` where it waits, in the next turn of the event loop, if it still does."""
-        get_hub().loop.run_callback(self._throw, self._greenlet, why)
-
-    def _throw(self, greenlet: Any, why: Exception) -> None:
-        if greenlet is not None and greenlet is self._greenlet:
-            greenlet.throw(why)
 
 
 class Film:

@@ -21,9 +21,10 @@ from kptv.metrics.counters import SLOT_LOST, STOPPED, Metrics
 from kptv.ports import FileBody, OpenFile
 from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.feed import settling
-from kptv.restream.film import Film, FoundFilm, SlotLost, Waiting
+from kptv.restream.film import Film, FoundFilm
 from kptv.restream.lease import Lease
-from kptv.restream.slots import Slot, Slots
+from kptv.restream.slots import Slot, SlotLost, Slots
+from kptv.restream.waiting import Waiting
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ What may be thrown into a hub's greenlet. All of it is thrown from the event loo
 and the first four only while the greenlet plays a stream:
 
     _Switch         by ``switch``: somebody wants another source
-    _SlotLost       by the slots: the connection is not allowed any more
+    SlotLost       by the slots: the connection is not allowed any more
     UpstreamError   by the lookout (another stream has media, this one is silent), by ``bound``
                     (it neither plays nor fails) and by the timer of ``Feed.start``
     GreenletExit    by ``close``, anywhere but while a feed is being closed: a close may wait for
@@ -49,7 +49,7 @@ from kptv.restream.lease import Lease
 from kptv.restream.output import Output
 from kptv.restream.portions import Portions
 from kptv.restream.scout import Lookout
-from kptv.restream.slots import Slot
+from kptv.restream.slots import Slot, SlotLost
 from kptv.restream.supply import Supply
 
 log = logging.getLogger(__name__)
@@ -69,10 +69,6 @@ class State(StrEnum):
 
 class _Switch(Exception):
     """Go on with another source."""
-
-
-class _SlotLost(Exception):
-    """The connection is not allowed any more, through no fault of the stream."""
 
 
 class Keeper(Protocol):
@@ -251,7 +247,7 @@ class Hub:
         self._failover.opened(feed.stream, feed.opened_at)
         outcome = STOPPED
         try:
-            with self._greenlet.at(feed):
+            with self._greenlet.work():
                 feed.slot.on_lost(self._slot_lost)
                 feed.start()
                 film = feed.take_film()
@@ -265,7 +261,7 @@ class Hub:
         except _Switch:
             outcome = SWITCHED
             self._switched(feed.stream)
-        except _SlotLost:
+        except SlotLost:
             outcome = SLOT_LOST
             self._lost_slot(feed.stream)
         except UpstreamError as error:
@@ -346,7 +342,7 @@ class Hub:
     def _slot_lost(self) -> None:
         """Called by the slot, at any time."""
         if self.leases:
-            self._greenlet.leave(_SlotLost())
+            self._greenlet.leave(SlotLost())
         else:
             self.close()
 

@@ -22,6 +22,13 @@ from kptv.channels.model import Source
 SETTLE = 0.1
 
 
+class SlotLost(Exception):
+    """Thrown where something is received from a provider: the connection is no longer allowed.
+
+    The stream has done nothing wrong.
+    """
+
+
 def _nobody_listens() -> None:
     pass
 

@@ -21,7 +21,7 @@ class Leave(Exception):
 class Runner:
     """Waits twice, each time in a block, and tells how that ended."""
 
-    def __init__(self, block: Block = lambda greenlet: greenlet.at(object())) -> None:
+    def __init__(self, block: Block = lambda greenlet: greenlet.work()) -> None:
         self.told: list[str] = []
         self.go_on = Event()
         self._block = block
