@@ -8,7 +8,7 @@ from kptv.splice.joining import Chunk, StartPoint, choose_start
 
 
 class Budget:
-    """Bytes that all buffers may hold together. When over, the largest gives way."""
+    """Bytes that all buffers may hold together; beyond that the largest gives way."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -48,7 +48,7 @@ class ChunkBuffer:
         return f"<ChunkBuffer {self.first}..{self.end} bytes={self.size}>"
 
     def append(self, chunk: Chunk) -> None:
-        """Add a chunk; the oldest go as the limit or the budget wants it. Closed: nothing."""
+        """Add a chunk, and drop the oldest beyond the limit or the budget; nothing if closed."""
         if self._closed:
             return
         self._chunks.append(chunk)
@@ -64,10 +64,10 @@ class ChunkBuffer:
         return self._chunks[number - self.first]
 
     def join(self, join_buffer: float) -> tuple[int, StartPoint] | None:
-        """Where a viewer starts: the chunk's number and the start point in it.
+        """The place where a viewer starts: the chunk's number and the start point in it.
 
-        The newest start point with ``join_buffer`` seconds of media behind it, else the oldest;
-        None if there is none (yet).
+        That is the newest start point with ``join_buffer`` seconds of media behind it, else the
+        oldest one; None if there is none (yet).
         """
         if not self._chunks:
             return None
@@ -91,7 +91,7 @@ class ChunkBuffer:
         return True
 
     def close(self) -> None:
-        """Give all back; may come twice."""
+        """Give all memory back; may come twice."""
         self._closed = True
         self._chunks.clear()
         self.first = self.end

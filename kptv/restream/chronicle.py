@@ -1,4 +1,4 @@
-"""What happens to one channel while it plays: told to the log, the counters and the journal."""
+"""Tells the log, the counters and the journal what happens to one channel while it plays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Lapse:
-    """Why a stream that was open is not any more."""
+    """Why a stream that was open no longer is."""
 
     stream: Stream
     reason: str
@@ -29,7 +29,7 @@ class _Lapse:
 
 
 class Chronicle:
-    """One hub's. Keeps what a trouble began with, until media is back."""
+    """One hub's. Remembers how a trouble began until media is back."""
 
     def __init__(
         self, channel: Channel, counters: ChannelCounters, on_event: Callable[[Event], object]
@@ -45,13 +45,13 @@ class Chronicle:
         return f"<Chronicle of {self._slug!r} trouble={self._trouble}>"
 
     def note(self, kind: EventKind, **fields: Any) -> None:
-        """Something happened that people want to know of."""
+        """Tell an event that people want to know of."""
         event = Event(time(), kind, self._slug, self._name, **fields)
         self.history.append(event)
         self._on_event(event)
 
     def started(self, stream: Stream, now: float) -> None:
-        """Its first media has come."""
+        """The first media of ``stream`` has come."""
         trouble, self._trouble = self._trouble, None
         if trouble:
             self._recovered(trouble, stream, now)
@@ -60,17 +60,17 @@ class Chronicle:
             self.note(EventKind.STARTED, source=stream.source.number)
         self._shown = True
 
-    def failed(self, error: UpstreamError, stream: Stream, outcome: str) -> None:
-        """A stream failed; ``outcome`` is what failover made of it."""
+    def failed(self, error: UpstreamError, stream: Stream, verdict: str) -> None:
+        """A stream failed; ``verdict`` is failover's note on it."""
         self.counters.errors[error.reason] += 1
-        then = f"; {outcome}" if outcome else ""
+        then = f"; {verdict}" if verdict else ""
         log.warning("%s: %s: %s%s", self._slug, stream.source.tag, error, then)
         self.note(
             EventKind.FAILED, source=stream.source.number, reason=error.reason, detail=error.detail
         )
 
     def lost(self, stream: Stream, error: UpstreamError, media_at: float) -> None:
-        """It was the one that played; ``media_at``: when media last came."""
+        """The stream that played has failed; ``media_at``: when media last came."""
         self._begin(_Lapse(stream, error.reason, str(error), monotonic(), media_at))
 
     def switched(self, stream: Stream, media_at: float) -> None:
@@ -91,7 +91,7 @@ class Chronicle:
         log.warning("%s: given up: %s", self._slug, why)
 
     def _begin(self, trouble: _Lapse) -> None:
-        self._trouble = self._trouble or trouble  # what it began with is what is told
+        self._trouble = self._trouble or trouble  # how it began is told
 
     def _recovered(self, trouble: _Lapse, stream: Stream, now: float) -> None:
         silence = now - trouble.silent_since

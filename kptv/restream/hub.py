@@ -8,7 +8,7 @@ What may be thrown into a hub's greenlet. All of it is thrown from the event loo
 and the first four only while the greenlet plays a stream:
 
     _Switch         by ``switch``: somebody wants another source
-    SlotLost       by the slots: the connection is not allowed any more
+    SlotLost        by the slots: the connection is not allowed any more
     UpstreamError   by the lookout (another stream has media, this one is silent), by ``bound``
                     (it neither plays nor fails) and by the timer of ``Feed.start``
     GreenletExit    by ``close``, anywhere but while a feed is being closed: a close may wait for

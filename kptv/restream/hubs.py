@@ -1,4 +1,4 @@
-"""All channels being played: a lease on one joins its hub, or starts it."""
+"""All channels being played: whoever asks for one shares its hub, or starts it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Hubs:
-    """The hubs by channel, and what they share: slots, memory, health."""
+    """The hubs by channel, and the parts that they share: slots, memory, health."""
 
     def __init__(
         self, shared: Shared, open_stream: OpenStream[Stream], open_film: OpenFile[Stream]
@@ -118,21 +118,21 @@ class Hubs:
         if found is None:
             self._metrics.first_byte(monotonic() - lease.since, warm=warm)
             return Playing(hub, lease, self._config.join_buffer)
-        film = found.take(lease)  # before the hub is left, which closes what nobody took
+        film = found.take(lease)  # before the hub is left, which closes a film that nobody took
         hub.leave(lease, monotonic())
-        if film is not None and byte_range in (None, "bytes=0-"):
-            return film  # the answer that was looked at is what is sent
         if film is not None:
+            if byte_range in (None, "bytes=0-"):
+                return film  # the answer that was looked at is the one that is sent
             film.close()
         return self.films.open(channel, byte_range, lease)
 
     def imported(
         self, find: Callable[[str], Channel | None], numbers: Collection[int] | None = None
     ) -> None:
-        """Running hubs go on, with the new candidates; blocked streams get another chance.
+        """Give running hubs the candidates of a new catalog, and blocked streams another chance.
 
-        ``find`` gives the channel of a slug, as the new catalog has it; ``numbers`` are those of
-        the sources whose import was good (None: all were).
+        ``find`` gives the new catalog's channel of a slug; ``numbers`` are those of the sources
+        whose import was good (None: all were).
         """
         self.health.imported(monotonic(), numbers)
         for hub in self._hubs.values():

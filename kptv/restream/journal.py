@@ -1,4 +1,4 @@
-"""What happened to the channels that play, as values: for the page, not for the log."""
+"""Events of the channels that play, as values: for the page, not for the log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REMEMBERED_OF_HUB = 40
 
 
 class EventKind(StrEnum):
-    """What an event is about."""
+    """The kinds of events."""
 
     OPENED = "opened"  # a channel begins to play
     STARTED = "started"  # a source gives media
@@ -39,7 +39,7 @@ class Event:
 
 
 class Journal:
-    """The last events, and who wants to hear of the next ones."""
+    """The last events of all channels, and the listeners to the next ones."""
 
     def __init__(self) -> None:
         self.events: deque[Event] = deque(maxlen=REMEMBERED)

@@ -1,8 +1,8 @@
-"""What the viewers of a hub get: one programme, whatever feeds it, and a filler while nothing does.
+"""All that viewers of a hub get: one programme, whatever feeds it, and filler while nothing does.
 
-Viewers and the servers between keep a connection on which something comes. So after FILLER_AFTER
-seconds without media they get tables and null packets, and after SLATE_AFTER seconds without an
-upstream a clip that says so. Never before the first media.
+Viewers, and the servers between, keep a connection as long as something comes. So viewers get
+tables and null packets after FILLER_AFTER seconds without media, and after SLATE_AFTER seconds
+without an upstream a clip that says so. They get neither before the first media.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Output:
         wake: Callable[[], None],
         rhythm_of: Callable[[Stream, float], Rhythm] = lambda stream, now: Rhythm(0.0),
     ) -> None:
-        """``slate_clip``: a transport stream to be shown while nothing works; empty: none.
+        """``slate_clip``: a transport stream to show while nothing works; empty: none.
 
-        ``rhythm_of`` gives what is known of a stream's pauses, to be added to.
+        ``rhythm_of`` gives the known pauses of a stream, which this adds to.
         """
         self.buffer = buffer
         self.playable = False  # a viewer can start
@@ -47,9 +47,9 @@ class Output:
         self._clock = 0.0  # seconds of media made for viewers
         self._sent_at = now  # when anything last went to viewers
         self._splicer = Splicer()
-        self._stream: Stream | None = None  # the last that was spliced in
+        self._stream: Stream | None = None  # the last one that was spliced in
         self._is_open = False  # an upstream feeds it
-        self._begun = False  # and has given media
+        self._begun = False  # that upstream has given media
         self._clip = slate_clip
         self._slate: Slate | None = None
         self._stats: Stats | None = None  # of the last upstream, while the slate plays
@@ -60,12 +60,12 @@ class Output:
 
     @property
     def stats(self) -> Stats:
-        """What is known of the upstream that is, or was last, open; never of the slate."""
+        """Figures of the upstream that is open, or was last; never of the slate."""
         return self._stats if self._slate and self._stats else self._splicer.stats
 
     @property
     def sending(self) -> bool:
-        """What the upstream sends reaches viewers."""
+        """Viewers get the media of the upstream."""
         return self._splicer.sending and not self._slate
 
     @property
@@ -75,16 +75,11 @@ class Output:
 
     @property
     def alive_at(self) -> float:
-        """When an upstream last gave media and then went on; what is flushed at an end is none."""
+        """When an upstream last gave media and then went on; what it flushes at its end is none."""
         return self._pulse.alive_at
 
-    @property
-    def longest_gap(self) -> float:
-        """Seconds between two pieces of media of this stream, at most, as far as is known."""
-        return max(self._rhythm.pause, self._pulse.doubtful)
-
     def expected_pause(self, now: float) -> float:
-        """Seconds without media that are nothing unusual for this stream."""
+        """The longest silence that is usual for this stream, in seconds."""
         return max(self._rhythm.expected(now), self._pulse.doubtful)
 
     def open(self, stream: Stream, now: float) -> None:
@@ -98,7 +93,7 @@ class Output:
         self._is_open, self._begun = True, False
 
     def feed(self, piece: Piece, now: float) -> bool:
-        """Packets of the upstream, their seam crossed; True once, with its first media."""
+        """Splice the packets of a piece, whose seam is crossed; True once, with the first media."""
         if piece.flushed:
             self._pulse.over()
         self._splicer.lost(piece.bytes_dropped, piece.sync_losses)
@@ -117,7 +112,7 @@ class Output:
         return begins
 
     def cross(self, seam: Seam, now: float) -> bool:
-        """The next piece was made apart from the last (RFC 8216, 4.3.2.3).
+        """Cross to a piece that was made apart from the last one (RFC 8216, 4.3.2.3).
 
         True if it does not go on where the last one ended: it is spliced like another upstream.
         """
@@ -130,16 +125,16 @@ class Output:
         return True
 
     def close(self, now: float, *, clean: bool = False) -> None:
-        """The upstream is gone; ``clean``: at the end of one of its units."""
+        """End the upstream; ``clean``: it ended where one of its units ends."""
         self._is_open = False
         self._send(self._splicer.close(now, clean=clean), now)
 
     def trouble(self, now: float) -> Trouble | None:
-        """What is wrong with the upstream although it sends."""
+        """The reason to leave an upstream that sends, if there is one."""
         return self._splicer.trouble(now)
 
     def tick(self, now: float) -> None:
-        """Called twice a second: keep those who wait."""
+        """Keep viewers that wait for media; to be called twice a second."""
         if self._is_open:
             self._pulse.look(now)
         if not self.playable:
@@ -152,13 +147,13 @@ class Output:
             self._send(self._splicer.filler(), now)
 
     def _begin_slate(self, now: float) -> None:
-        """Show the slate; listeners of a radio channel get its sound only, if that is of use."""
+        """Show the slate; on a radio channel only its sound, if listeners can decode it."""
         radio = self._splicer.radio
         clip = sound_of(self._clip, radio) if radio else self._clip
         if clip:
             self._stats = self.stats
             self._slate = Slate(clip, now)
-            self._stream = None  # what is opened next does not go on where the last stopped
+            self._stream = None  # the next upstream does not go on where the last one stopped
             self._splicer.open(now, same_stream=False)
 
     def _end_slate(self, now: float) -> None:

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from time import monotonic
 
-import gevent
-
+from kptv.pace import give_turn
 from kptv.restream.audience import Serve, run_itself
 from kptv.restream.cursor import Cursor
 from kptv.restream.hub import Hub
 from kptv.restream.lease import Lease
 
-BURST = 512 * 1024  # bytes read before others get a turn, if nothing that reads them waits
+BURST = 512 * 1024  # bytes after which others get a turn, if their reader never waits
 
 
 class Playing:
     """A channel with media, held by a lease until ``close`` (may come twice).
 
-    A reader follows ``cursor``; what needs no place in the buffer leaves that alone.
+    A reader takes from ``cursor``; a holder that needs no place in the buffer leaves that alone.
     """
+
+    __slots__ = ("cursor", "hub", "lease")
 
     def __init__(self, hub: Hub, lease: Lease, join_buffer: float) -> None:
         self.hub = hub
@@ -31,14 +32,14 @@ class Playing:
 
     @property
     def over(self) -> bool:
-        """No more media will come, or it is not wanted any more."""
+        """No more media will come, or the lease was dropped."""
         return self.hub.ended or self.lease.dropped
 
     def __iter__(self) -> Iterator[bytes]:
         return self.read()
 
     def read(self, serve: Serve = run_itself) -> Iterator[bytes]:
-        """All that comes from the cursor on, waited for, until the channel ends.
+        """All media from the cursor on, waited for, until this is over.
 
         ``serve`` may take from the cursor while this waits (see Audience.wait).
         """
@@ -49,7 +50,7 @@ class Playing:
                 sent += len(data)
                 if sent >= BURST:
                     sent = 0
-                    gevent.sleep(0)
+                    give_turn()
             elif self.over:
                 return
             else:

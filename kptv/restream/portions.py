@@ -1,19 +1,19 @@
-"""Media in portions that take little time to splice, where a stream is made to take much."""
+"""Media in portions that take little time to splice, even if a stream is made to take much."""
 
 from __future__ import annotations
 
 from kptv.formats.mpegts import PACKET_SIZE
 
-LARGEST = 1024 * 1024 // PACKET_SIZE * PACKET_SIZE  # bytes: all that is ever there at once
+LARGEST = 1024 * 1024 // PACKET_SIZE * PACKET_SIZE  # bytes: no piece is larger
 SMALLEST = 64 * PACKET_SIZE
 LONG, SHORT = 0.02, 0.005  # seconds; an 8 Mbit/s stream's whole second takes 0.004
 
 
 class Portions:
-    """Says how much to splice before others have a turn; told how long the last portion took.
+    """Says how much to splice before others have a turn; learns from how long portions took.
 
-    A usual stream is never cut: what is published at once is sent at once. One whose tables change
-    with each packet takes half a second for 256 KB, once.
+    A usual stream is never cut, so each of its pieces is sent at once. A stream whose tables change
+    with each packet takes half a second for 256 KB, but only the first time.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Portions:
         return f"<Portions size={self.size}>"
 
     def took(self, seconds: float) -> bool:
-        """The last portion took so much of the processor; True: others must have a turn."""
+        """Note the processor time that the last portion took; True: others must have a turn."""
         if seconds > LONG:
             halved = self.size // 2 // PACKET_SIZE * PACKET_SIZE
             self.size = max(halved, SMALLEST)

@@ -193,4 +193,4 @@ def test_the_longest_gap_between_two_pieces_is_known() -> None:
     rig.play(radio, b"a", b"b")
     rig.now += 1.5
     rig.play(radio, b"c")
-    assert 1.4 < rig.output.longest_gap < 1.7
+    assert 1.4 < rig.output.expected_pause(rig.now) < 1.7

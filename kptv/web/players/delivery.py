@@ -1,4 +1,4 @@
-"""What plays, handed to a viewer's socket."""
+"""Hands what plays to a viewer's socket."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Delivery:
         self._playing.close()
 
     def _push(self) -> bool:
-        """Serve the viewer while its greenlet waits; False: that has to run itself."""
+        """Serve the viewer while its greenlet waits; False: the greenlet has to run itself."""
         playing, send = self._playing, self._send
         if send is None or not self._begun or playing.lease.dropped or playing.hub.ended:
             return False
@@ -64,7 +64,7 @@ class Delivery:
 
 
 def lease_of(connection: Any, client: Client) -> Lease:
-    """The lease of who asks over ``connection``, a socket of gunicorn's; None: there is none."""
+    """A lease for whoever asks over ``connection``, gunicorn's socket (None: not known)."""
     if connection is None:
         return Lease(client=client)
     departed = polled(connection.fileno(), _POLLRDHUP)
@@ -78,7 +78,7 @@ def tune(connection: Any) -> None:
 
 
 def sender_of(connection: Any) -> Send:
-    """What hands bytes to this viewer without waiting and gives back those it has no room for."""
+    """Sends to a socket without waiting, and gives back the bytes that it has no room for."""
 
     def send(data: bytes) -> bytes:
         try:

@@ -25,7 +25,7 @@ from kptv.web.players.delivery import Delivery, lease_of, sender_of, tune
 from kptv.web.players.links import Ambiguous, meant, without_playlist
 from kptv.web.sockets import VIEWERS_LEAVE, are_scarce
 
-# What every stream answer says: live, not to be kept or held back by a proxy, for any web player.
+# Of every live answer: no proxy may keep it or hold it back, and any web player may read it.
 STREAM_HEADERS = {
     "Content-Type": "video/mp2t",  # RFC 3555, 4.2.9
     "Cache-Control": "no-store",
@@ -33,7 +33,7 @@ STREAM_HEADERS = {
     "Access-Control-Allow-Origin": "*",
 }
 _FILM_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
-_MOST_LINKS = 3  # that an answer names
+_MOST_LINKS = 3  # in an answer that offers a choice
 
 
 def stream_blueprint(
@@ -61,7 +61,7 @@ def stream_blueprint(
             return line(404, f"Which channel? Ask for {_links_of(channels)}.")
         if channel is None:
             return _unknown(identifier, find)
-        if request.method == "HEAD":  # answered from what is known: opens nothing
+        if request.method == "HEAD":  # it opens nothing, so it tells only what is known
             return _head(hubs.films.headers(channel))
         if hubs.viewers >= max_clients or _is_crowded():
             return line(503, "Too many viewers; try again later.", 10)
@@ -124,7 +124,7 @@ def _head(film_headers: Mapping[str, str] | None) -> Response:
 
 
 def _live(playing: Playing, connection: Any) -> Response:
-    # Later versions are chunked: the server does that.
+    # The server sends later versions itself: it cuts them into HTTP's chunks.
     direct = connection is not None and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
     response = Response(headers=STREAM_HEADERS, direct_passthrough=True)
     response.response = Delivery(playing, sender_of(connection) if direct else None)
