@@ -102,7 +102,7 @@ def build_parts(config: Config, log_of_process: Log) -> Parts:
     roads = Roads(config.allow_private_upstreams, config.port)
     client = HttpClient(config, roads)
     opener = Opener(config, client, shared.rhythms)
-    hubs = Hubs(shared, opener.open_stream, opener.open_file)
+    hubs = Hubs(shared, opener.open_stream, opener.open_film)
     lists = ServedLists(config)
     catalog = CurrentCatalog(
         lambda catalog: log_of_process.redactor.learn(catalog.secrets),

@@ -37,8 +37,8 @@ class Piece:
         return Piece(self.data[:size], self.seam, *counts), Piece(self.data[size:], None, *counts)
 
 
-class FileBody(Protocol):
-    """An open answer whose body is a file: what to send on, and what to close."""
+class FilmBody(Protocol):
+    """An open answer whose body is a film: what to send on, and what to close."""
 
     @property
     def status(self) -> int:
@@ -66,11 +66,11 @@ class Upstream(Protocol):
     """
 
     @property
-    def film(self) -> FileBody | None:
+    def film(self) -> FilmBody | None:
         """The film that the stream turned out to be, until somebody takes it."""
         ...
 
-    def take_film(self) -> FileBody | None:
+    def take_film(self) -> FilmBody | None:
         """The ``film``, once: from now on the caller closes it."""
         ...
 
@@ -92,10 +92,10 @@ class OpenStream(Protocol[StreamT]):
     def __call__(self, stream: StreamT, /) -> Upstream: ...
 
 
-class OpenFile(Protocol[StreamT]):
+class OpenFilm(Protocol[StreamT]):
     """Gives the open answer to a request of a film, or of one ``Range`` of it.
 
     Raises UpstreamError, and IsLive if the stream is no film.
     """
 
-    def __call__(self, stream: StreamT, byte_range: str | None, /) -> FileBody: ...
+    def __call__(self, stream: StreamT, byte_range: str | None, /) -> FilmBody: ...

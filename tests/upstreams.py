@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kptv.ports import FileBody, Piece, Upstream
+from kptv.ports import FilmBody, Piece, Upstream
 from kptv.upstream.opened import Opened, Pieces
 
 
@@ -13,7 +13,7 @@ def data_of(pieces: Iterable[Piece]) -> bytes:
     return b"".join(piece.data for piece in pieces)
 
 
-def film_of(upstream: Upstream) -> FileBody:
+def film_of(upstream: Upstream) -> FilmBody:
     """The film that it turns out to be; the caller closes it."""
     assert next(upstream, None) is None
     film = upstream.take_film()
@@ -21,7 +21,7 @@ def film_of(upstream: Upstream) -> FileBody:
     return film
 
 
-def upstream_of(*pieces: Piece, film: FileBody | None = None) -> Opened:
+def upstream_of(*pieces: Piece, film: FilmBody | None = None) -> Opened:
     """An upstream that gives these, and ends."""
 
     def give() -> Pieces:

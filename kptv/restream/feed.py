@@ -10,7 +10,7 @@ import gevent
 from kptv.channels.model import Stream
 from kptv.errors import Reason, UpstreamError
 from kptv.metrics.counters import ChannelCounters
-from kptv.ports import FileBody, OpenStream, Piece
+from kptv.ports import FilmBody, OpenStream, Piece
 from kptv.restream.attempts import Attempt
 from kptv.restream.slots import SETTLE, Slot
 
@@ -39,11 +39,11 @@ class Feed:
         return f"<Feed {self.stream!r} {'open' if self._is_open else 'closed'}>"
 
     @property
-    def film(self) -> FileBody | None:
+    def film(self) -> FilmBody | None:
         """The film that the stream turned out to be, until somebody takes it."""
         return self._upstream.film
 
-    def take_film(self) -> FileBody | None:
+    def take_film(self) -> FilmBody | None:
         """The ``film``, once: the caller closes it, and takes the slot with ``keep_slot``."""
         return self._upstream.take_film()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from kptv.errors import UpstreamError
 from kptv.metrics.counters import SLOT_LOST, STOPPED, ChannelCounters
 from kptv.pace import Pace
-from kptv.ports import FileBody
+from kptv.ports import FilmBody
 from kptv.restream.lease import Lease
 from kptv.restream.slots import SETTLE, Slot, SlotLost
 from kptv.restream.waiting import Waiting
@@ -21,7 +21,7 @@ class Film:
 
     def __init__(
         self,
-        body: FileBody,
+        body: FilmBody,
         slot: Slot,
         lease: Lease,
         headers: Mapping[str, str],

@@ -18,7 +18,7 @@ from kptv.channels.model import Channel, Stream
 from kptv.config import Config
 from kptv.errors import IsLive, Reason, Unavailable, UpstreamError
 from kptv.metrics.counters import SLOT_LOST, STOPPED, Metrics
-from kptv.ports import FileBody, OpenFile
+from kptv.ports import FilmBody, OpenFilm
 from kptv.restream.attempts import Attempt, next_attempt
 from kptv.restream.feed import settling
 from kptv.restream.film import Film, FoundFilm
@@ -44,7 +44,7 @@ class Films:
         metrics: Metrics,
         slots: Slots,
         failover_of: Callable[[Channel], Failover],
-        open_film: OpenFile[Stream],
+        open_film: OpenFilm[Stream],
     ) -> None:
         self._metrics = metrics
         self._slots = slots
@@ -85,7 +85,7 @@ class Films:
         assert film is not None
         return film
 
-    def found(self, channel: Channel, body: FileBody, slot: Slot) -> FoundFilm:
+    def found(self, channel: Channel, body: FilmBody, slot: Slot) -> FoundFilm:
         """An open answer that is a film, for whoever takes it."""
         if body.status == 200:
             self._known[channel.slug] = body.headers
@@ -154,7 +154,7 @@ class Films:
         finally:
             self._metrics.close(counters, monotonic())
 
-    def _answer(self, attempt: Attempt, byte_range: str | None) -> FileBody:
+    def _answer(self, attempt: Attempt, byte_range: str | None) -> FilmBody:
         """The open answer; raises UpstreamError, IsLive, SlotLost."""
         waiting = Waiting()
         attempt.slot.on_lost(lambda: waiting.leave(SlotLost()))

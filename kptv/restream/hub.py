@@ -34,7 +34,7 @@ from kptv.channels.failover import Candidate
 from kptv.channels.model import Channel, Stream
 from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.metrics.counters import SLOT_LOST, STOPPED, SWITCHED
-from kptv.ports import FileBody, Piece
+from kptv.ports import FilmBody, Piece
 from kptv.restream.audience import Audience
 from kptv.restream.bounds import Bounds
 from kptv.restream.buffer import ChunkBuffer
@@ -74,7 +74,7 @@ class _Switch(Exception):
 class Keeper(Protocol):
     """Keeps hubs, and is told what becomes of each."""
 
-    def film_found(self, hub: Hub, body: FileBody, slot: Slot) -> FoundFilm:
+    def film_found(self, hub: Hub, body: FilmBody, slot: Slot) -> FoundFilm:
         """Its channel is a film: ``body`` is the answer, whose connection holds ``slot``."""
         ...
 
@@ -277,7 +277,7 @@ class Hub:
             with self._greenlet.sealed():
                 feed.close(outcome)
 
-    def _hand_over(self, film: FileBody, slot: Slot) -> None:
+    def _hand_over(self, film: FilmBody, slot: Slot) -> None:
         self.outcome = self._keeper.film_found(self, film, slot)
         self._end()
         self._release_if_over()  # it may have been closed just now

@@ -27,7 +27,7 @@ from kptv.formats.icy import METADATA_INTERVAL, metadata_interval, without_metad
 from kptv.formats.identify import ENOUGH, FILE_TYPES, SOUND, Identity, What, identify
 from kptv.formats.mpegts.aligner import PROBE_SIZE
 from kptv.formats.patience import LONGEST_PATIENCE
-from kptv.ports import FileBody, Piece
+from kptv.ports import FilmBody, Piece
 from kptv.upstream.aligned import whole_packets
 from kptv.upstream.answers import answers_whole, hang_up, read_some
 from kptv.upstream.client import HttpClient, OtherScheme
@@ -186,7 +186,7 @@ class Opener:
         head, found = _read_head(pieces)
         return _Body(response, found, head, pieces, packed=layer.packed)
 
-    def open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
+    def open_film(self, stream: Stream, byte_range: str | None) -> FilmBody:
         """The open answer to a request of a file, or of one ``Range`` of it (RFC 9110, 14.2).
 
         Raises IsLive, and UpstreamError, also where a whole body is no file: an error page with
@@ -354,7 +354,7 @@ def length_of(response: requests.Response) -> str | None:
 
 
 class _File:
-    """An open answer whose body is a file (see errors.FileBody)."""
+    """An open answer whose body is a film (see ports.FilmBody)."""
 
     def __init__(
         self, response: requests.Response, content_type: str = "", head: bytes = b""

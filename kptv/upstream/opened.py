@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from kptv.ports import FileBody, Piece
+from kptv.ports import FilmBody, Piece
 
 # What the generator returns is the film that the stream turned out to be, instead of any piece.
-Pieces = Generator[Piece, None, FileBody | None]
+Pieces = Generator[Piece, None, FilmBody | None]
 
 
 class Opened:
@@ -15,9 +15,9 @@ class Opened:
 
     def __init__(self, pieces: Pieces) -> None:
         self._pieces = pieces
-        self.film: FileBody | None = None
+        self.film: FilmBody | None = None
 
-    def take_film(self) -> FileBody | None:
+    def take_film(self) -> FilmBody | None:
         """The film, once: from now on the caller closes it."""
         film, self.film = self.film, None
         return film

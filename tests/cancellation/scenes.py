@@ -168,7 +168,7 @@ class House:
         slots = self.slots(self.config.sources)
         parts = shared(self.config, metrics=self.metrics, slots=slots)
         opener = Opener(self.config, HttpClient(self.config), parts.rhythms)
-        hubs = self.hubs = Hubs(parts, opener.open_stream, opener.open_file)
+        hubs = self.hubs = Hubs(parts, opener.open_stream, opener.open_film)
         other = gevent.spawn(self.watch, hubs, 2)
         try:
             self.watch(hubs, 1)

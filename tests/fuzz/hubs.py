@@ -17,7 +17,7 @@ from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
 from kptv.errors import IsLive, Unavailable, UpstreamError
 from kptv.metrics.counters import Metrics
-from kptv.ports import FileBody, Piece, Upstream
+from kptv.ports import FilmBody, Piece, Upstream
 from kptv.restream.film import Film as OpenFilm
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
@@ -67,14 +67,14 @@ class Connection:
     def __init__(self, upstreams: Upstreams, stream: Stream) -> None:
         self._upstreams, self._stream = upstreams, stream
         self._name = stream.url.rpartition("/")[2]
-        self.film: FileBody | None = None
+        self.film: FilmBody | None = None
         self._pieces: Iterator[Piece] | None = None
         self._counted = False
 
     def __iter__(self) -> Connection:
         return self
 
-    def take_film(self) -> FileBody | None:
+    def take_film(self) -> FilmBody | None:
         film, self.film = self.film, None
         return film
 
@@ -121,7 +121,7 @@ class Upstreams:
     def open_stream(self, stream: Stream) -> Upstream:
         return Connection(self, stream)
 
-    def open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
+    def open_film(self, stream: Stream, byte_range: str | None) -> FilmBody:
         if refusal := self.refusals.get(stream.url):
             raise refusal
         if stream.url not in self.films:
@@ -232,7 +232,7 @@ class World:
             max_buffer_size=9 * FRAME,
         )
         up = self.upstreams
-        self.hubs = Hubs(shared(config, metrics=self.metrics), up.open_stream, up.open_file)
+        self.hubs = Hubs(shared(config, metrics=self.metrics), up.open_stream, up.open_film)
 
     def now(self) -> float:
         return real_time() + self._later

@@ -10,7 +10,7 @@ from gevent.event import Event
 
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
-from kptv.ports import FileBody
+from kptv.ports import FilmBody
 from kptv.restream import housekeeping as module
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
@@ -33,7 +33,7 @@ def test_a_housekeeper_that_is_stuck_is_no_health(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "Heartbeat", lambda now: Heartbeat(now, longest=0.5))
     never, goes_on = Event(), Event()
 
-    def open_file(stream: Stream, byte_range: str | None) -> FileBody:
+    def open_film(stream: Stream, byte_range: str | None) -> FilmBody:
         never.wait()
         raise AssertionError
 
@@ -41,7 +41,7 @@ def test_a_housekeeper_that_is_stuck_is_no_health(monkeypatch: pytest.MonkeyPatc
         goes_on.wait()  # what it must not do
         return False
 
-    hubs = Hubs(shared(Config(sources=(SOURCE,))), lambda stream: iter(()), open_file)
+    hubs = Hubs(shared(Config(sources=(SOURCE,))), lambda stream: iter(()), open_film)
     assert hubs.alive
     viewer = gevent.spawn(hubs.films.open, FILM, None, Lease(departed=departed))
     until(lambda: not hubs.alive)

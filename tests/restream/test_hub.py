@@ -16,7 +16,7 @@ from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.formats.mpegts.packets import NULL_PACKET
 from kptv.formats.mpegts.seam import BROKEN_OFF, TORN
 from kptv.metrics.counters import Metrics
-from kptv.ports import FileBody, Piece, Seam, Upstream
+from kptv.ports import FilmBody, Piece, Seam, Upstream
 from kptv.restream.audience import Serve, run_itself
 from kptv.restream.film import Film
 from kptv.restream.gathering import SMALL_TICK
@@ -44,7 +44,7 @@ class FakeUpstreams:
         self.open_now = 0
         self.most_open = 0
         self.feeds: dict[str, Queue[bytes | UpstreamError | Over]] = {}
-        self.opening: Callable[[Stream], FileBody | None] = lambda stream: None
+        self.opening: Callable[[Stream], FilmBody | None] = lambda stream: None
         self.rests = 0  # frames that wait for the next one, as in an aligner, until the end
 
     def feed(self, stream: Stream, *items: bytes | UpstreamError | Over) -> None:
@@ -82,7 +82,7 @@ class FakeUpstreams:
         return self.feeds.setdefault(stream.url, Queue())
 
 
-class FakeFile:
+class FakeFilm:
     status = 200
     headers = {"Content-Type": "video/mp4"}  # noqa: RUF012
     closed = 0
@@ -110,11 +110,11 @@ class Rig:
         self.metrics = Metrics()
         config = Config(sources=SOURCES, **settings)  # type: ignore[arg-type]
         parts = {"metrics": self.metrics} | ({"slots": slots} if slots else {})
-        self.hubs = Hubs(shared(config, **parts), self.upstreams.open_stream, self._open_file)
+        self.hubs = Hubs(shared(config, **parts), self.upstreams.open_stream, self._open_film)
 
-    def _open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
+    def _open_film(self, stream: Stream, byte_range: str | None) -> FilmBody:
         self.files.append((stream.url, byte_range))
-        return FakeFile()
+        return FakeFilm()
 
     def play(self, channel: Channel, byte_range: str | None = None) -> Playing | Film:
         with gevent.Timeout(LIMIT):
@@ -372,12 +372,12 @@ def test_a_hub_that_waits_for_a_slot_sees_the_candidates_of_a_new_import_at_once
 
 
 def test_the_first_answer_of_a_file_is_the_one_that_is_sent(rig: Rig) -> None:
-    film = FakeFile()
+    film = FakeFilm()
 
-    def is_file(stream: Stream) -> FileBody:
+    def is_film(stream: Stream) -> FilmBody:
         return film
 
-    rig.upstreams.opening = is_file
+    rig.upstreams.opening = is_film
     body = rig.play(NEWS)
     assert isinstance(body, Film)
     assert list(body) == [b"film"]
@@ -396,13 +396,13 @@ def test_a_slot_of_a_film_that_we_gave_up_is_used_again_only_when_the_provider_k
     rig = Rig()
     asked: list[float] = []
 
-    def open_file(stream: Stream, byte_range: str | None) -> FileBody:
+    def open_film(stream: Stream, byte_range: str | None) -> FilmBody:
         asked.append(monotonic())
         if len(asked) == 1:
             raise UpstreamError(Reason.NOT_MEDIA)
-        return FakeFile()
+        return FakeFilm()
 
-    rig.hubs.films._open_film = open_file
+    rig.hubs.films._open_film = open_film
     two_of_one = Channel("film", "Film", (ONE, Stream(SOURCES[0], "http://one/2.mp4")))
     with gevent.Timeout(LIMIT):
         rig.hubs.films.open(two_of_one, None, Lease()).close()
@@ -411,10 +411,10 @@ def test_a_slot_of_a_film_that_we_gave_up_is_used_again_only_when_the_provider_k
 
 
 def test_viewers_of_files_are_viewers_from_their_waiting_to_their_end(rig: Rig) -> None:
-    def is_file(stream: Stream) -> FileBody:
-        return FakeFile()
+    def is_film(stream: Stream) -> FilmBody:
+        return FakeFilm()
 
-    rig.upstreams.opening = is_file
+    rig.upstreams.opening = is_film
     first = rig.play(Channel("film", "Film", (ONE,)))
     assert isinstance(first, Film)
     assert rig.hubs.viewers == 1
@@ -433,10 +433,10 @@ def test_viewers_of_files_are_viewers_from_their_waiting_to_their_end(rig: Rig) 
 def test_a_film_whose_viewer_has_hung_up_is_ended_also_where_nothing_can_be_sent(
     rig: Rig,
 ) -> None:
-    def is_file(stream: Stream) -> FileBody:
-        return FakeFile()
+    def is_film(stream: Stream) -> FilmBody:
+        return FakeFilm()
 
-    rig.upstreams.opening = is_file
+    rig.upstreams.opening = is_film
     gone, hung_up = Event(), Event()
     for _ in range(2):  # not known to be a film yet, and known
         film = rig.hubs.start(NEWS, Lease(departed=gone.is_set, on_drop=hung_up.set))
@@ -451,10 +451,10 @@ def test_a_film_whose_viewer_has_hung_up_is_ended_also_where_nothing_can_be_sent
 def test_who_leaves_while_waiting_for_a_film_leaves_the_queue_and_opens_nothing(
     rig: Rig,
 ) -> None:
-    def is_file(stream: Stream) -> FileBody:
-        return FakeFile()
+    def is_film(stream: Stream) -> FilmBody:
+        return FakeFilm()
 
-    rig.upstreams.opening = is_file
+    rig.upstreams.opening = is_film
     channel, gone = Channel("film", "Film", (ONE,)), Event()
     film = rig.play(channel)
     waiting = gevent.spawn(rig.hubs.start, channel, Lease(departed=gone.is_set), "bytes=5-")
@@ -923,13 +923,13 @@ def test_a_hub_that_is_closed_while_it_hangs_up_gives_its_slot_back(
 
 
 def test_a_file_that_is_found_while_its_hub_is_closed_is_closed(rig: Rig) -> None:
-    file, answer = FakeFile(), Event()
+    file, answer = FakeFilm(), Event()
 
-    def is_file(stream: Stream) -> FileBody:
+    def is_film(stream: Stream) -> FilmBody:
         answer.wait()
         return file
 
-    rig.upstreams.opening = is_file
+    rig.upstreams.opening = is_film
     viewer = gevent.spawn(rig.play, NEWS)
     until(lambda: rig.upstreams.open_now == 1)
     # Woken for the answer first, then killed: both in one turn of the event loop.

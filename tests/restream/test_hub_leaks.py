@@ -13,7 +13,7 @@ from gevent.greenlet import Greenlet
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
 from kptv.errors import Reason, Unavailable, UpstreamError
-from kptv.ports import FileBody, Piece
+from kptv.ports import FilmBody, Piece
 from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.cursor import Cursor
 from kptv.restream.hub import Hub
@@ -45,7 +45,7 @@ def pieces(stream: Stream) -> Pieces:
         gevent.sleep(0.001)
 
 
-def open_file(stream: Stream, byte_range: str | None) -> FileBody:
+def open_film(stream: Stream, byte_range: str | None) -> FilmBody:
     raise UpstreamError(Reason.REFUSED)
 
 
@@ -87,7 +87,7 @@ def no_log() -> Iterator[None]:
 @pytest.mark.parametrize("linger", [0.0, 0.01])
 def test_two_hundred_viewers_come_and_go_twenty_times_and_leave_nothing(linger: float) -> None:
     config = Config(sources=(SOURCE,), stream_linger=linger, max_retries=0, retry_delay=0.01)
-    hubs = Hubs(shared(config), open_stream, open_file)
+    hubs = Hubs(shared(config), open_stream, open_film)
     gevent.sleep(2 * SETTLE)  # the housekeeper is there, slots of other tests are back
     before = alive()
     channels = (*CHANNELS, BROKEN)

@@ -138,7 +138,7 @@ def test_a_list_and_a_film_and_its_ranges_come_behind_a_digest(
     opener = opener_of(config, client)
     film_of(opener.open_stream(stream)).close()
     provider.wait(lambda: provider.sockets == 0)
-    with closing(opener.open_file(stream, "bytes=4-7")) as part:
+    with closing(opener.open_film(stream, "bytes=4-7")) as part:
         assert (part.status, b"".join(part)) == (206, b"ftyp")
     assert statuses(provider) == "bddd"
 

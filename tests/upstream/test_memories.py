@@ -382,10 +382,10 @@ def test_what_was_a_film_and_is_live_by_now_is_told_from_what_is_broken(
     stream = Stream(SOURCE, f"{origin.url}/film")
     origin.answer = lambda path, cookie: (200, {}, body)
     with pytest.raises(IsLive):
-        opener.open_file(stream, "bytes=0-")
+        opener.open_film(stream, "bytes=0-")
     origin.answer = lambda path, cookie: (200, {}, b"<html>no")
     with pytest.raises(UpstreamError):
-        opener.open_file(stream, None)
+        opener.open_film(stream, None)
 
 
 def test_a_list_that_has_not_changed_but_is_behind_another_redirect_is_fetched_anew(

@@ -19,7 +19,7 @@ from kptv.channels.model import Source, Stream
 from kptv.config import Config
 from kptv.errors import IsLive, Reason, UpstreamError
 from kptv.formats.dash import is_dash, is_dash_film
-from kptv.ports import FileBody
+from kptv.ports import FilmBody
 from kptv.upstream.client import HttpClient
 from kptv.upstream.failures import parse_retry_after
 from kptv.upstream.open import Opener, length_of
@@ -56,7 +56,7 @@ def read(opener: Opener, url: str, pieces: int = 5, **headers: str) -> bytes:
         return data_of(islice(chunks, pieces))
 
 
-def film_at(opener: Opener, url: str) -> FileBody:
+def film_at(opener: Opener, url: str) -> FilmBody:
     with closing(opener.open_stream(Stream(SOURCE, url))) as upstream:
         return film_of(upstream)
 
@@ -251,7 +251,7 @@ def test_a_film_that_has_moved_to_another_protocol_is_live_if_that_is_played(
 ) -> None:
     served.redirect_to(location)
     with pytest.raises(error):
-        opener.open_file(Stream(SOURCE, served.url), "bytes=5-9")
+        opener.open_film(Stream(SOURCE, served.url), "bytes=5-9")
 
 
 # Matroska and MP4 as live encoders send them: without an end that is known.
@@ -287,11 +287,11 @@ def test_what_has_an_end_or_a_picture_for_files_only_is_a_film_and_all_else_is_l
 
 def test_a_range_of_a_film_is_asked_for_and_answered(opener: Opener, provider: Provider) -> None:
     film = provider.add_file("/movie/u/p/1.mp4", bytes(range(256)) * 10)
-    body = opener.open_file(Stream(SOURCE, film.url), "bytes=5-9")
+    body = opener.open_film(Stream(SOURCE, film.url), "bytes=5-9")
     assert (body.status, body.headers["Content-Range"]) == (206, "bytes 5-9/2560")
     assert b"".join(body) == bytes((5, 6, 7, 8, 9))
     body.close()
-    beyond = opener.open_file(Stream(SOURCE, film.url), "bytes=9999-")
+    beyond = opener.open_film(Stream(SOURCE, film.url), "bytes=9999-")
     assert beyond.status == 416
     beyond.close()
 
@@ -310,7 +310,7 @@ def test_a_film_that_is_packed_although_we_asked_for_identity_comes_unpacked_wit
         data = zlib.compress(data) if name == "deflate" else gzip.compress(data)
     headers = {"Content-Encoding": packing, "ETag": '"packed"', "Accept-Ranges": "bytes"}
     film.fail_with(Reply(200, headers, data))
-    body = opener.open_file(Stream(SOURCE, film.url), None) if known else film_at(opener, film.url)
+    body = opener.open_film(Stream(SOURCE, film.url), None) if known else film_at(opener, film.url)
     with closing(body):
         assert b"".join(body) == FILM
     assert dict(body.headers) == {"Content-Type": "video/mp4"}
@@ -323,7 +323,7 @@ def test_a_part_of_a_film_that_is_packed_is_not_used_but_the_whole_film(
     film = provider.add_file("/movie/u/p/1.mp4", FILM)
     packed = {"Content-Encoding": "gzip", "Content-Range": "bytes 5-9/1000"}
     film.fail_with(Reply(206, packed, gzip.compress(FILM)[5:10]), times=1)
-    with closing(opener.open_file(Stream(SOURCE, film.url), "bytes=5-9")) as body:
+    with closing(opener.open_film(Stream(SOURCE, film.url), "bytes=5-9")) as body:
         assert body.status == 200
         assert body.headers["Content-Length"] == str(len(FILM))
         assert b"".join(body) == FILM
@@ -336,7 +336,7 @@ def test_a_film_packed_in_a_way_nobody_knows_is_no_film(opener: Opener, provider
     film = provider.add_file("/movie/u/p/1.mp4", FILM)
     film.fail_with(Reply(200, {"Content-Encoding": "br"}, b"\x8b\x00" + bytes(5000)))
     with pytest.raises(UpstreamError) as caught:
-        opener.open_file(Stream(SOURCE, film.url), "bytes=5-9")
+        opener.open_film(Stream(SOURCE, film.url), "bytes=5-9")
     assert caught.value.reason is Reason.NOT_MEDIA
     provider.wait(lambda: provider.sockets == 0)
 
@@ -369,7 +369,7 @@ def test_the_page_of_a_range_beyond_the_end_is_not_passed_on(
 ) -> None:
     page = b"<html>http://panel.example/"
     served.fail_with(Reply(416, {"Content-Range": "bytes */9", "Content-Type": "text/html"}, page))
-    with closing(opener.open_file(Stream(SOURCE, served.url), "bytes=99-")) as body:
+    with closing(opener.open_film(Stream(SOURCE, served.url), "bytes=99-")) as body:
         assert list(body) == []
         assert body.headers["Content-Length"] == "0"
         assert body.headers["Content-Range"] == "bytes */9"
@@ -408,7 +408,7 @@ def test_a_part_of_a_file_is_media_or_bytes_but_never_a_page(
 ) -> None:
     headers = {"Content-Type": told, "Content-Length": "3", "ETag": '"\x02"'}
     served.fail_with(Reply(206, headers, b"<p>"))
-    file = opener.open_file(Stream(SOURCE, served.url), "bytes=0-2")
+    file = opener.open_film(Stream(SOURCE, served.url), "bytes=0-2")
     with closing(file):
         assert b"".join(file) == b"<p>"
     assert file.headers["Content-Type"] == sent

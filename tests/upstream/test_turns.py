@@ -11,7 +11,7 @@ import pytest
 
 from kptv.channels.model import Source
 from kptv.metrics.counters import Metrics
-from kptv.ports import FileBody
+from kptv.ports import FilmBody
 from kptv.restream.film import Film
 from kptv.restream.lease import Lease
 from kptv.restream.slots import LocalSlots
@@ -57,7 +57,7 @@ def _film() -> None:
     slot = LocalSlots([source]).try_acquire(source)
     assert slot is not None
     counters = Metrics().open("film")
-    film = Film(cast(FileBody, Body()), slot, Lease(), {}, counters, on_close=lambda film: None)
+    film = Film(cast(FilmBody, Body()), slot, Lease(), {}, counters, on_close=lambda film: None)
     for _ in film:
         pass
     film.close()

@@ -24,7 +24,7 @@ from kptv.logs.redaction import Redactor
 from kptv.metrics.counters import Metrics
 from kptv.metrics.sources import ImportState
 from kptv.pace import drive
-from kptv.ports import FileBody, Piece
+from kptv.ports import FilmBody, Piece
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client, Lease
 from kptv.restream.playing import Playing
@@ -82,7 +82,7 @@ class StatusRig:
         self.catalog: Catalog | None = catalog_of(*LISTS)
         config = Config(sources=SOURCES, base_url="http://tv.example", admin_token=token)
         self.metrics = Metrics()
-        self.hubs = Hubs(shared(config, metrics=self.metrics), self._open, self._open_file)
+        self.hubs = Hubs(shared(config, metrics=self.metrics), self._open, self._open_film)
         redactor = Redactor(SOURCES, config.base_url)
         self.log = Log(redactor, RecentLines(redactor.redact), RepeatFilter())
         self.vitals = Vitals(self.metrics)
@@ -172,5 +172,5 @@ class StatusRig:
                 raise item
             yield Piece(radio.frame(item))
 
-    def _open_file(self, stream: Stream, byte_range: str | None) -> FileBody:
+    def _open_film(self, stream: Stream, byte_range: str | None) -> FilmBody:
         raise AssertionError("no files here")

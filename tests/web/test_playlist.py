@@ -18,7 +18,7 @@ from kptv.channels.packing import pack
 from kptv.config import LOOPBACK, Config
 from kptv.formats.m3u import ListParser
 from kptv.pace import drive
-from kptv.ports import FileBody
+from kptv.ports import FilmBody
 from kptv.restream.hubs import Hubs
 from kptv.web.clients import Clients
 from kptv.web.page.status import status_blueprint
@@ -132,7 +132,7 @@ def test_a_group_may_be_called_like_another_path(group: str) -> None:
     lists = make_lists()
     lists.replace(catalog_of(f'#EXTM3U\n#EXTINF:-1 group-title="{group}",News\nhttp://a/1'))
     app = Flask("test", static_folder=None)
-    hubs = Hubs(shared(config), lambda _: iter(()), no_file)
+    hubs = Hubs(shared(config), lambda _: iter(()), no_film)
     app.register_blueprint(stream_blueprint(lambda: lists.catalog, hubs, Clients(LOOPBACK), 5000))
     app.register_blueprint(playlist_blueprint(lists))
     app.register_blueprint(status_blueprint(config.base_url))
@@ -143,7 +143,7 @@ def test_a_group_may_be_called_like_another_path(group: str) -> None:
     assert answer.text.splitlines()[1].endswith(",News")
 
 
-def no_file(stream: Stream, byte_range: str | None) -> FileBody:
+def no_film(stream: Stream, byte_range: str | None) -> FilmBody:
     raise AssertionError("no files here")
 
 

@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 
 from kptv.channels.model import Channel
 from kptv.config import LOOPBACK
-from kptv.ports import FileBody
+from kptv.ports import FilmBody
 from kptv.web.clients import Clients
 from kptv.web.players.ts import stream_blueprint
-from tests.restream.test_hub import NEWS, SOURCES, FakeFile, Rig, until
+from tests.restream.test_hub import NEWS, SOURCES, FakeFilm, Rig, until
 
 
 class OneChannel:
@@ -22,7 +22,7 @@ class OneChannel:
         return NEWS if identifier == NEWS.slug else None
 
 
-class Unsendable(FakeFile):
+class Unsendable(FakeFilm):
     headers = {"Content-Type": "video/mp4", "ETag": "a\r\nb"}  # noqa: RUF012
 
 
@@ -37,11 +37,11 @@ def client_of(rig: Rig, max_clients: int = 5000) -> FlaskClient:
 
 
 def test_viewers_of_films_count_for_the_number_of_viewers_that_are_let_in() -> None:
-    def is_file(stream: object) -> FileBody:
-        return FakeFile()
+    def is_film(stream: object) -> FilmBody:
+        return FakeFilm()
 
     rig = Rig()
-    rig.upstreams.opening = is_file
+    rig.upstreams.opening = is_film
     film = rig.play(NEWS)
     with gevent.Timeout(10):
         refused = client_of(rig, 1).get("/stream/news")
@@ -54,10 +54,10 @@ def test_viewers_of_films_count_for_the_number_of_viewers_that_are_let_in() -> N
 def test_a_header_that_cannot_be_sent_leaves_no_slot_taken() -> None:
     rig, file = Rig(), Unsendable()
 
-    def is_file(stream: object) -> FileBody:
+    def is_film(stream: object) -> FilmBody:
         return file
 
-    rig.upstreams.opening = is_file
+    rig.upstreams.opening = is_film
     with pytest.raises(ValueError, match="newline"), gevent.Timeout(10):
         client_of(rig).get("/stream/news")
     assert file.closed == 1
