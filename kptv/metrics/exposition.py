@@ -199,7 +199,10 @@ FAMILIES: tuple[Family, ...] = (
         _of_channel_by("kind", lambda c: c.errors.items()),
     ),
     Family(
-        _GAUGE, "channel_source", "1 for the source that plays.", _of_channel_by("source", _playing)
+        _GAUGE,
+        "channel_source",
+        "1 for the source that plays or is being opened.",
+        _of_channel_by("source", _playing),
     ),
     Family(
         _COUNTER,
@@ -271,7 +274,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         _HISTOGRAM,
         "silence_seconds",
-        "Time without media in mid-stream.",
+        "Time that viewers were without media in mid-stream.",
         _by("after", lambda metrics: metrics.totals.silence),
     ),
     Family(

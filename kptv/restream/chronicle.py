@@ -6,15 +6,37 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic, time
+from time import time
 from typing import Any
 
 from kptv.channels.model import Channel, Stream
-from kptv.errors import Unavailable, UpstreamError
+from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.metrics.counters import SLOT_LOST, SWITCHED, ChannelCounters
 from kptv.restream.journal import REMEMBERED_OF_HUB, Event, EventKind
 
 log = logging.getLogger(__name__)
+
+# What viewers are without a picture after, in a sentence of the log.
+_AFTER = {
+    Reason.REFUSED: "no connection",
+    Reason.TIMEOUT: "no answer in time",
+    Reason.HTTP_ERROR: "an HTTP error",
+    Reason.RATE_LIMITED: "a request to pause",
+    Reason.NOT_MEDIA: "something that is no stream",
+    Reason.EMPTY: "an empty stream",
+    Reason.ENDED: "its end",
+    Reason.RESET: "a broken connection",
+    Reason.STALLED: "a stall",
+    Reason.UNSUPPORTED: "something that cannot be played",
+    Reason.DRIP: "a stream that came too slowly",
+    Reason.NO_MEDIA: "a stream without picture and sound",
+    Reason.SCRAMBLED: "a scrambled stream",
+    Reason.LOOP: "a stream that repeated itself",
+    Reason.BAD_URL: "a bad address",
+    Reason.INTERNAL: "a fault of the proxy",
+    SWITCHED: "a switch by hand",
+    SLOT_LOST: "a connection needed elsewhere",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +45,7 @@ class _Lapse:
 
     stream: Stream
     reason: str
-    what: str
-    since: float  # monotonic
-    silent_since: float  # when media last came
+    silent_since: float  # monotonic; when viewers last got media
 
 
 class Chronicle:
@@ -52,63 +72,87 @@ class Chronicle:
 
     def started(self, stream: Stream, now: float) -> None:
         """The first media of ``stream`` has come."""
+        silence = self._silence(now)
         trouble, self._trouble = self._trouble, None
         if trouble:
-            self._recovered(trouble, stream, now)
+            self._recovered(trouble, stream, silence)
         else:
             log.info("%s: %s plays", self._slug, stream.source.tag)
             self.note(EventKind.STARTED, source=stream.source.number)
         self._shown = True
 
     def failed(self, error: UpstreamError, stream: Stream, verdict: str) -> None:
-        """A stream failed; ``verdict`` is failover's note on it."""
-        self.counters.errors[error.reason] += 1
-        then = f"; {verdict}" if verdict else ""
-        log.warning("%s: %s: %s%s", self._slug, stream.source.tag, error, then)
-        self.note(
-            EventKind.FAILED, source=stream.source.number, reason=error.reason, detail=error.detail
-        )
+        """A stream failed that did not play; ``verdict`` is failover's note on it."""
+        self._failed(error, stream, verdict, None)
 
-    def lost(self, stream: Stream, error: UpstreamError, media_at: float) -> None:
-        """The stream that played has failed; ``media_at``: when media last came."""
-        self._begin(_Lapse(stream, error.reason, str(error), monotonic(), media_at))
+    def lost(
+        self, error: UpstreamError, stream: Stream, verdict: str, now: float, silent_since: float
+    ) -> None:
+        """The stream failed that was open; ``silent_since``: when viewers last got media."""
+        self._begin(_Lapse(stream, error.reason, silent_since))
+        self._failed(error, stream, verdict, self._silence(now))
 
-    def switched(self, stream: Stream, media_at: float) -> None:
+    def switched(self, stream: Stream, now: float, silent_since: float) -> None:
         """Somebody wanted another one."""
         log.info("%s: switched away from %s", self._slug, stream.source.tag)
-        self._begin(_Lapse(stream, SWITCHED, "switching", monotonic(), media_at))
-        self.note(EventKind.SWITCHED, source=stream.source.number)
+        self._left(EventKind.SWITCHED, _Lapse(stream, SWITCHED, silent_since), now)
 
-    def slot_lost(self, stream: Stream, media_at: float) -> None:
+    def slot_lost(self, stream: Stream, now: float, silent_since: float) -> None:
         """Its connection was needed elsewhere; nothing is wrong with it."""
         log.info("%s: %s: its connection was needed elsewhere", self._slug, stream.source.tag)
-        self._begin(_Lapse(stream, SLOT_LOST, "losing the connection", monotonic(), media_at))
-        self.note(EventKind.SLOT_LOST, source=stream.source.number)
+        self._left(EventKind.SLOT_LOST, _Lapse(stream, SLOT_LOST, silent_since), now)
 
     def gave_up(self, why: Unavailable) -> None:
         """No stream works."""
         self.note(EventKind.GAVE_UP, detail=str(why))
         log.warning("%s: given up: %s", self._slug, why)
 
-    def _begin(self, trouble: _Lapse) -> None:
-        self._trouble = self._trouble or trouble  # how it began is told
+    def _failed(
+        self, error: UpstreamError, stream: Stream, verdict: str, silence: float | None
+    ) -> None:
+        self.counters.errors[error.reason] += 1
+        then = f"; {verdict}" if verdict else ""
+        log.warning("%s: %s: %s%s", self._slug, stream.source.tag, error, then)
+        self.note(
+            EventKind.FAILED,
+            source=stream.source.number,
+            reason=error.reason,
+            detail=error.detail,
+            silence=silence,
+        )
 
-    def _recovered(self, trouble: _Lapse, stream: Stream, now: float) -> None:
-        silence = now - trouble.silent_since
+    def _left(self, kind: EventKind, lapse: _Lapse, now: float) -> None:
+        self._begin(lapse)
+        self.note(kind, source=lapse.stream.source.number, silence=self._silence(now))
+
+    def _begin(self, lapse: _Lapse) -> None:
+        self._trouble = self._trouble or lapse  # how it began is told
+
+    def _silence(self, now: float) -> float | None:
+        """Seconds that viewers have been without media; None if they have had none yet.
+
+        The log, the journal, the page and the metrics all tell this value.
+        """
+        if self._trouble is None or not self._shown:
+            return None
+        return round(now - self._trouble.silent_since, 2)
+
+    def _recovered(self, trouble: _Lapse, stream: Stream, silence: float | None) -> None:
         same = trouble.stream == stream
         had, has = trouble.stream.source.tag, stream.source.tag
         log.info(
-            "%s: %s after %s, picture back after %.1f s",
+            "%s: %s after %s%s",
             self._slug,
             f"{has} again" if same else f"{had} → {has}",
-            trouble.what,
-            now - trouble.since,
+            _AFTER[trouble.reason],
+            "" if silence is None else f": {_in_words(silence)} without picture",
         )
-        if self._shown:
+        if silence is not None:
             self.counters.recovered(trouble.reason, silence, same=same)
         self.note(
-            EventKind.STARTED,
-            source=stream.source.number,
-            reason=trouble.reason,
-            silence=round(silence, 2) if self._shown else None,
+            EventKind.STARTED, source=stream.source.number, reason=trouble.reason, silence=silence
         )
+
+
+def _in_words(seconds: float) -> str:
+    return "less than 0.1 s" if seconds < 0.1 else f"{seconds:.1f} s"

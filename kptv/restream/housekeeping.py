@@ -52,7 +52,8 @@ class Housekeeping:
             for hub in self._hubs():
                 try:
                     self._look_after(hub, now)
-                    hub.gauges.read(now, hub.source_number)
+                    if not hub.ended:  # or its last figures would stand as those of now
+                        hub.gauges.read(now, hub.source_number)
                 except Exception:  # of one hub: the others need this greenlet
                     log.exception("%s: housekeeping failed", hub.channel.slug)
             try:

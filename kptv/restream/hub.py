@@ -329,14 +329,13 @@ class Hub:
     # --- how a stream ends, and the hub ---
 
     def _failed(self, error: UpstreamError, feed: Feed) -> None:
-        alive_at, busy = self.output.alive_at, feed.slot.others > 0
-        verdict = self._failover.failed(error, monotonic(), alive_at, busy)
-        self.chronicle.lost(feed.stream, error, alive_at)
-        self.chronicle.failed(error, feed.stream, verdict)
+        now, alive_at, busy = monotonic(), self.output.alive_at, feed.slot.others > 0
+        verdict = self._failover.failed(error, now, alive_at, busy)
+        self.chronicle.lost(error, feed.stream, verdict, now, alive_at)
         self._recover()
 
     def _switched(self, stream: Stream) -> None:
-        self.chronicle.switched(stream, self.output.media_at)
+        self.chronicle.switched(stream, monotonic(), self.output.media_at)
         self._recover()
 
     def _slot_lost(self) -> None:
@@ -347,8 +346,9 @@ class Hub:
             self.close()
 
     def _lost_slot(self, stream: Stream) -> None:
-        self._failover.lost(monotonic())
-        self.chronicle.slot_lost(stream, self.output.media_at)
+        now = monotonic()
+        self._failover.lost(now)
+        self.chronicle.slot_lost(stream, now, self.output.media_at)
         self._recover()
 
     def _recover(self) -> None:

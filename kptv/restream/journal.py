@@ -35,7 +35,9 @@ class Event:
     source: int | None = None
     reason: str = ""
     detail: str = ""
-    silence: float | None = None  # seconds that viewers were without media before this
+    # Seconds that viewers had been without media by then; None: the stream that they saw did not
+    # change, or they had seen none yet.
+    silence: float | None = None
 
 
 class Journal:

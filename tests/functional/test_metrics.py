@@ -6,6 +6,8 @@ import re
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.functional.harness import Proxy, eventually
 from tests.provider import Bad, Provider
 
@@ -30,6 +32,7 @@ def test_connections_bytes_failovers_and_silence_are_those_of_the_providers(
         news.fail_with(404)
         news.break_now(Bad.SILENCE)
         viewer.wait_for_source("two").wait_for_bytes(100_000)
+        seen = viewer.longest_silence()
         late.wait_for_source("two")
         eventually(
             lambda: proxy.metrics().value("iptv_proxy_channel_source", source="source-2") == 1
@@ -47,7 +50,11 @@ def test_connections_bytes_failovers_and_silence_are_those_of_the_providers(
     assert scrape.value("iptv_proxy_upstream_outcomes_total", reason="stopped") == 1
     assert scrape.value("iptv_proxy_failovers_total", reason="stalled") == 1
     assert scrape.value("iptv_proxy_silence_seconds_count", after="failover") == 1
-    assert 0.5 < scrape.value("iptv_proxy_silence_seconds_sum", after="failover") < 5
+    silence = scrape.value("iptv_proxy_silence_seconds_sum", after="failover")
+    assert 0.5 < silence < 5
+    assert seen == pytest.approx(silence, abs=0.4)
+    assert f"source-1 → source-2 after a stall: {silence:.1f} s without picture" in proxy.log
+    assert not scrape.value("iptv_proxy_channel_source")
     assert scrape.value("iptv_proxy_first_byte_seconds_count", start="cold") >= 1
     assert scrape.value("iptv_proxy_first_byte_seconds_count") == 2
     received = scrape.value("iptv_proxy_received_bytes_total")

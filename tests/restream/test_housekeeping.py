@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import gevent
 import pytest
@@ -10,14 +10,17 @@ from gevent.event import Event
 
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
-from kptv.ports import FilmBody
+from kptv.ports import FilmBody, Piece
 from kptv.restream import housekeeping as module
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
+from kptv.upstream.opened import Opened
 from kptv.vitals.heartbeat import Heartbeat
+from tests.restream.radio import Radio
 from tests.shared import shared
 
 SOURCE = Source(1, "http://one/", 1)
+NEWS = Channel("news", "News", (Stream(SOURCE, "http://one/1.ts"),))
 FILM = Channel("film", "Film", (Stream(SOURCE, "http://one/film.mp4"),))
 LIMIT = 10.0  # seconds
 
@@ -50,3 +53,32 @@ def test_a_housekeeper_that_is_stuck_is_no_health(monkeypatch: pytest.MonkeyPatc
     viewer.kill()
     hubs.close()
     until(lambda: not hubs.alive)
+
+
+def test_no_figure_of_now_outlives_its_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK", 0.01)
+    parts = shared(Config(sources=(SOURCE,), stream_linger=0.05))
+    ends = Event()
+
+    def pieces() -> Generator[Piece, None, FilmBody | None]:
+        radio = Radio()
+        try:
+            while True:
+                yield Piece(radio.frame(b"a"))
+                gevent.sleep(0.005)
+        finally:
+            ends.wait()  # hanging up takes its time
+
+    def no_film(stream: Stream, byte_range: str | None) -> FilmBody:
+        raise AssertionError
+
+    hubs = Hubs(parts, lambda stream: Opened(pieces()), no_film)
+    playing = hubs.start(NEWS, Lease())
+    (counters,) = parts.metrics.channels()
+    until(lambda: counters.source == 1 and counters.buffer_bytes > 0)
+    playing.close()
+    until(lambda: not len(hubs))
+    gevent.sleep(0.05)  # some looks later
+    assert (counters.source, counters.bit_rate, counters.buffer_bytes) == (None, 0.0, 0)
+    ends.set()
+    hubs.close()

@@ -72,7 +72,10 @@ _SCHEMAS: Json = {
         source=_SOURCE_OR_NULL,
         reason=_TEXT,
         detail=_TEXT,
-        silence={"type": ["number", "null"], "description": "seconds without media before"},
+        silence={
+            "type": ["number", "null"],
+            "description": "seconds that viewers had been without media by then",
+        },
     ),
     "Candidate": _object(
         id=_TEXT,

@@ -41,8 +41,8 @@ function runsOf(history, since, now) {
     if (event.kind === "started") {
       cut(event.time);
       [source, first] = [event.source, false];
-    } else if (["failed", "switched", "slot_lost"].includes(event.kind) && source !== null) {
-      cut(event.time);
+    } else if (event.silence !== null && source !== null) {
+      cut(Math.max(from, event.time - event.silence)); // it was silent before that was noticed
       source = null;
     }
   }
@@ -66,7 +66,9 @@ function place(node, run, start, now) {
 function described(run) {
   const length = span(run.to - run.from);
   if (run.first) return `starting for ${length}`;
-  return run.source ? `${sourceName(run.source)} for ${length}` : `no media for ${length}`;
+  return run.source
+    ? `${sourceName(run.source)} for ${length}`
+    : `no picture for ${gapOf(run.to - run.from)}`;
 }
 
 const isTold = (event) => event.kind !== "opened" && event.kind !== "closed";
@@ -93,7 +95,7 @@ export function told(event) {
     case "opened":
       return "asked for";
     case "started": {
-      const gap = event.silence === null ? "" : ` after ${gapOf(event.silence)} without media`;
+      const gap = event.silence === null ? "" : ` after ${gapOf(event.silence)} without picture`;
       return `${source} plays${gap}`;
     }
     case "failed":
@@ -111,4 +113,5 @@ export function told(event) {
   }
 }
 
-const gapOf = (seconds) => (seconds < 0.1 ? "less than 0.1 s" : span(seconds));
+// As the log has it.
+const gapOf = (seconds) => (seconds < 0.1 ? "less than 0.1 s" : `${seconds.toFixed(1)} s`);
