@@ -25,10 +25,11 @@ class SlugIndex:
 
     def add(self, slug: str, position: int) -> None:
         """Add a channel; at most as many as were announced."""
-        slot = hash(slug) & self._mask
-        while self._slots[slot]:
-            slot = (slot + 1) & self._mask
-        self._slots[slot] = position + 1
+        slots, mask = self._slots, self._mask
+        slot = hash(slug) & mask
+        while slots[slot]:
+            slot = (slot + 1) & mask
+        slots[slot] = position + 1
 
     def candidates(self, slug: str) -> Iterator[int]:
         """Positions that ``slug`` may have: one or two."""

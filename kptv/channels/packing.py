@@ -15,6 +15,7 @@ from kptv.formats.m3u_attributes import INNER, quoted, unquoted
 # number, URL, name, groups, headers and attributes, with FIELD between two of them.
 _FIELD, _ITEM = "\x1e", "\x1d"
 FIELD = b"\x1e"
+_NAME, _GROUPS = 2, 3  # places of fields that are cut out alone
 
 # A list may offer the same a million times, each with something new to say.
 _MOST_UNITED = 64  # groups, attributes, headers of a record that is made of several
@@ -95,14 +96,12 @@ def url_of(record: bytes) -> bytes:
 
 def name_of(record: bytes) -> str:
     """The entry's name."""
-    _, _, name, _ = record.split(FIELD, 3)
-    return name.decode()
+    return record.split(FIELD, 3)[_NAME].decode()
 
 
 def groups_of(record: bytes) -> bytes:
     """The entry's groups, packed: equal if the groups are."""
-    _, _, _, groups, _ = record.split(FIELD, 4)
-    return groups
+    return record.split(FIELD, 4)[_GROUPS]
 
 
 def group_names(groups: bytes) -> list[str]:
