@@ -1,4 +1,4 @@
-"""What all hubs and films share, and what another process may share with this one one day."""
+"""What all hubs and films share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kptv.restream.slots import Slots
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """What all hubs and films share; ``app.py`` builds each part."""
+    """The shared parts; ``app.py`` builds each of them."""
 
     config: Config
     policy: Policy
