@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from gunicorn import util
+from gunicorn import sock, systemd, util
 from gunicorn.glogging import Logger
 from gunicorn.workers import SUPPORTED_WORKERS
 
@@ -14,6 +14,7 @@ from kptv.config import load_config
 from kptv.errors import ConfigError
 from kptv.logs.formatters import JsonLines
 from kptv.web.door import EXTRA_CONNECTIONS, SPARE_PLACES
+from kptv.web.listening import listen
 
 try:
     _config = load_config()
@@ -24,7 +25,9 @@ except ConfigError as error:
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
-bind = f"0.0.0.0:{_config.port}"
+bind = (
+    f"[{_config.host}]:{_config.port}" if ":" in _config.host else f"{_config.host}:{_config.port}"
+)
 worker_class = "gevent"  # one greenlet per viewer
 SUPPORTED_WORKERS["gevent"] = "kptv.web.worker.Worker"  # what `-k gevent` means here
 # workers: one, gunicorn's default. It is not set here, or a WEB_CONCURRENCY would be ignored in
@@ -67,6 +70,19 @@ def on_starting(server):
         sys.exit(f"Cannot start with the {server.cfg.worker_class_str} worker: use -k gevent.")
     if server.cfg.preload_app:
         sys.exit("Cannot start with --preload: gevent has to patch first. Leave it out.")
+    if not server.LISTENERS and not systemd.listen_fds(unset_environment=False):
+        _listen(server)
+
+
+def _listen(server):
+    """Open the sockets ourselves; gunicorn opens only those that are none of TCP."""
+    if all(isinstance(address, tuple) for address in server.cfg.address):
+        try:
+            opened = [listen(host, port) for host, port in server.cfg.address]
+        except ConfigError as error:
+            sys.exit(str(error))
+        descriptors = [each.detach() for each in opened]
+        server.LISTENERS = sock.create_sockets(server.cfg, server.log, descriptors)
 
 
 def pre_fork(server, worker):

@@ -215,6 +215,6 @@ def _build_importer(
 
 def _build_clients(config: Config) -> Clients:
     clients = Clients(config.trusted_proxies)
-    if address := public_address():
+    if address := public_address(config.host):
         clients.tell_exposed(address, f"This machine has a public address, {address}")
     return clients

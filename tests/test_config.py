@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
@@ -37,6 +38,7 @@ def complaint(**settings: str) -> str:
 
 # variable, field, default
 DEFAULTS = [
+    ("HOST", "host", "::"),
     ("PORT", "port", 8080),
     ("BASE_URL", "base_url", "http://localhost:8080"),
     ("ENABLE_RESTREAMING", "enable_restreaming", True),
@@ -76,6 +78,11 @@ DEFAULTS = [
 
 # variable, field, what is written, what it means
 ACCEPTED = [
+    ("HOST", "host", "127.0.0.1", None),
+    ("HOST", "host", "0.0.0.0", None),
+    ("HOST", "host", "[2001:DB8::1]", "2001:db8::1"),
+    ("HOST", "host", "localhost", "127.0.0.1"),
+    ("HOST", "host", socket.gethostname(), "::"),  # as some shells set it by themselves
     ("PORT", "port", "1", 1),
     ("MAX_CLIENTS", "max_clients", "1", 1),
     ("ALLOW_PRIVATE_UPSTREAMS", "allow_private_upstreams", "Yes", Private.ALWAYS),
@@ -126,6 +133,7 @@ ACCEPTED = [
 
 # variable, what is written and cannot be used
 REFUSED = [
+    ("HOST", ("tv.example", "127.0.0.1:8080", "http://127.0.0.1", "192.168.1.0/24", "*")),
     ("PORT", ("0", "65536", "-1", "80a", "8080.0", "9" * 400)),
     (
         "BASE_URL",

@@ -4,7 +4,7 @@
 SOURCES. Nothing here may import ``ssl``: gunicorn.conf.py reads the settings before gevent patches.
 """
 
-from kptv.config.parsers import Network
+from kptv.config.parsers import ALL_ADDRESSES, Network
 from kptv.config.settings import (
     DEFAULT_SLATE,
     DEMO_MARK,
@@ -16,6 +16,7 @@ from kptv.config.settings import (
 )
 
 __all__ = [
+    "ALL_ADDRESSES",
     "DEFAULT_SLATE",
     "DEMO_MARK",
     "ENV_FILE",

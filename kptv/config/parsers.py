@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
 
 DAY = 86400.0
 MB = 1024**2
+ALL_ADDRESSES = "::"
 
 Network = IPv4Network | IPv6Network
 
@@ -154,6 +156,21 @@ def admin_token(text: str) -> str:
     if not re.fullmatch(r"[!-~]{8,256}", text):
         raise Rejected("8 to 256 letters, digits or signs of ASCII, no spaces", read="…")
     return text
+
+
+def host(text: str) -> str:
+    """An address of this machine to listen on; ``::`` stands for all, of IPv4 too."""
+    if text == "localhost":
+        return "127.0.0.1"
+    # Some shells, and openSUSE, set HOST to the machine's name. That is nobody's wish.
+    if text in (name := socket.gethostname(), name.partition(".")[0]):
+        return ALL_ADDRESSES
+    try:
+        return str(ip_address(text.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        raise Rejected(
+            "an address of this machine, such as 127.0.0.1, 192.168.1.10, ::1; empty for all"
+        ) from None
 
 
 def folder(text: str) -> Path:

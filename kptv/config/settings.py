@@ -90,6 +90,7 @@ class Config:
     base_url: str = setting("BASE_URL", parsers.base_url, f"http://localhost:{DEFAULT_PORT}")
 
     # Where it listens and keeps things
+    host: str = setting("HOST", parsers.host, parsers.ALL_ADDRESSES)
     port: int = setting("PORT", whole(1, 65535), DEFAULT_PORT)
     data_dir: Path = setting("DATA_DIR", parsers.folder, Path("data"))
 

@@ -11,8 +11,10 @@ import tempfile
 from dotenv import dotenv_values
 
 from kptv.command import take_no_arguments
-from kptv.config import DEMO_MARK, ENV_FILE
+from kptv.config import DEMO_MARK, ENV_FILE, load_config
 from kptv.demo.providers import DemoProvider, both_providers, until_told_to_stop
+from kptv.errors import ConfigError
+from kptv.web.listening import from_here, listen
 
 GUNICORN = (sys.executable, "-m", "gunicorn", "-k", "gevent", "wsgi:app")
 READY_INTERVAL = 0.2  # seconds between two questions whether it is ready
@@ -41,22 +43,26 @@ def main() -> int:
     os.chdir(ENV_FILE.parent)  # beside wsgi.py and gunicorn.conf.py
     if (settings.get("SOURCES") or "").strip():
         os.execv(GUNICORN[0], GUNICORN)  # this process becomes gunicorn
-    port = settings.get("PORT") or "8080"
     # A folder of its own: the demo's lists must not be found later beside the user's own.
     with tempfile.TemporaryDirectory() as data_dir:
-        return asyncio.run(_run_demo(port, settings.get("BASE_URL"), data_dir))
+        try:
+            return asyncio.run(_run_demo(data_dir))
+        except ConfigError as error:
+            print(error, file=sys.stderr)
+            return 1
 
 
-async def _run_demo(port: str, base_url: str | None, data_dir: str) -> int:
+async def _run_demo(data_dir: str) -> int:
+    """Raises ConfigError if the proxy would not start."""
     async with both_providers() as providers:
         sources = ",".join(provider.source for provider in providers)
         environment = {**os.environ, "SOURCES": sources, "DATA_DIR": data_dir, DEMO_MARK: "1"}
+        config = load_config(environment)
+        listen(config.host, config.port).close()  # or what has the port already would get ready
         proxy = await asyncio.create_subprocess_exec(*GUNICORN, env=environment)
-        hint = _hint(base_url or f"http://localhost:{port}", providers)
-        ends = [
-            asyncio.ensure_future(end)
-            for end in (until_told_to_stop(), proxy.wait(), _print_when_ready(hint, port))
-        ]
+        hint = _hint(config.base_url, providers)
+        ready = _print_when_ready(hint, from_here(config.host), config.port)
+        ends = [asyncio.ensure_future(end) for end in (until_told_to_stop(), proxy.wait(), ready)]
         try:
             await asyncio.wait(ends[:2], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -67,11 +73,11 @@ async def _run_demo(port: str, base_url: str | None, data_dir: str) -> int:
         return failed or 0
 
 
-async def _print_when_ready(hint: str, port: str) -> None:
+async def _print_when_ready(hint: str, host: str, port: int) -> None:
     """Print it behind the lines that gunicorn logs when it starts."""
     while True:
-        with contextlib.suppress(OSError, ValueError):
-            reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection(host, port)
             writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
             answer = await reader.read()
             writer.close()
@@ -86,8 +92,7 @@ def _hint(base_url: str, providers: list[DemoProvider]) -> str:
     for number, provider in enumerate(providers, start=1):
         breaks += f"      provider {number}:  curl -X POST {provider.url}/break\n"
         breaks += f"      mend it:     curl -X POST {provider.url}/mend\n\n"
-    base = base_url.rstrip("/")
-    return _HINT.format(list=f"{base}/playlist.m3u8", page=f"{base}/", breaks=breaks)
+    return _HINT.format(list=f"{base_url}/playlist.m3u8", page=f"{base_url}/", breaks=breaks)
 
 
 async def _stop(proxy: asyncio.subprocess.Process) -> None:

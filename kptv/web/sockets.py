@@ -41,11 +41,23 @@ def hang_up_of(connection: Any) -> Callable[[], None]:
     return hang_up
 
 
-def public_address() -> str:
-    """A public address of this machine, by which the world may reach it; empty if it has none.
+def plain(peer: Any) -> Any:
+    """The address of a client, as ``accept`` gives it, without the form that IPv6 has for IPv4's.
+
+    Otherwise whoever compares it with an address of IPv4 finds another.
+    """
+    if not isinstance(peer, tuple) or not peer[0].startswith("::ffff:"):
+        return peer
+    return peer[0].removeprefix("::ffff:"), peer[1]
+
+
+def public_address(host: str) -> str:
+    """A public address by which the world may reach what listens on ``host``; empty: there is none.
 
     Nothing is sent: connecting a datagram socket only chooses a route, and so the address.
     """
+    if not ip_address(host).is_unspecified:
+        return host if ip_address(host).is_global else ""
     for family, anywhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         with suppress(OSError), _Socket(family, socket.SOCK_DGRAM) as asking:
             asking.connect((anywhere, 9))

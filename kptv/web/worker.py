@@ -26,7 +26,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from kptv.pace import Turns, give_turn
 from kptv.web.door import KEPT_FOR_OPERATORS, SPARE_PLACES, Admission, Door
 from kptv.web.framing import UNFRAME
-from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of, most_clients
+from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of, most_clients, plain
 
 ACCEPTED_AT_ONCE = 8  # connections; far below sockets.CLIENTS_LEAVE
 MOST_REQUESTS = 1000  # per connection, as nginx allows; then it is closed
@@ -117,6 +117,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """One connection, from its accepting to its end."""
+        addr = plain(addr)
         scarce = are_scarce(client.fileno(), CLIENTS_LEAVE)
         place = self.door.enter(hang_up_of(client), scarce=scarce)
         try:

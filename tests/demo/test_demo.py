@@ -298,6 +298,18 @@ def test_make_run_ends_with_what_gunicorn_says_of_bad_settings(tmp_path: Path) -
         run.close()
 
 
+def test_make_run_says_at_once_that_its_port_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        run = Run(tmp_path, PORT=str(port))
+        try:
+            assert run.process.wait(10) == 1
+            eventually(lambda: f"Cannot listen on port {port}" in run.output)
+            assert len(run.output.splitlines()) == 1
+        finally:
+            run.close()
+
+
 def test_make_run_with_sources_is_gunicorn_and_no_demo(tmp_path: Path) -> None:
     run = Run(tmp_path, SOURCES="http://127.0.0.1:1/none.m3u|1", DATA_DIR=str(tmp_path / "data"))
     try:

@@ -91,7 +91,8 @@ def plays_through(proxy: Proxy, streams: list[Stream], player: Player) -> None:
 
 def players_of(proxy: Proxy) -> set[int]:
     """The ports of the clients that are connected to a proxy."""
-    scraped = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    tables = [Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]
+    scraped = [row.split() for table in tables for row in table.splitlines()[1:]]
     pairs = ((row[1].split(":"), row[2].split(":"), row[3]) for row in scraped)
     established = "01"
     return {
