@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import logging
 import os
@@ -108,9 +109,50 @@ def test_a_port_that_is_taken_is_named(refused: Refused) -> None:
         other.bind(("0.0.0.0", 0))
         other.listen()
         port = other.getsockname()[1]
+        begun = time.monotonic()
         message = refused(port=port)
+    assert time.monotonic() - begun < 4, "gunicorn's own tries take five seconds"
     assert str(port) in message
     assert "in use" in message
+    _starting, *rest = message.splitlines()
+    assert len(rest) == 1
+
+
+def test_an_address_of_another_machine_is_named(refused: Refused) -> None:
+    message = refused(HOST="192.0.2.99")
+    assert "of 192.0.2.99: this machine has no such address" in message
+    assert len(message.splitlines()) == 2
+
+
+# --- where it listens ---
+
+
+def test_it_listens_on_all_addresses_and_knows_its_clients_by_their_own(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one", limit=1)
+    one.add_channel("News")
+    proxy = start_proxy((one, 1))
+    with contextlib.closing(http.client.HTTPConnection("::1", proxy.port, timeout=10)) as client:
+        client.request("GET", "/healthz")
+        assert client.getresponse().status == 200
+    with proxy.viewer("News") as viewer:
+        viewer.wait_for_bytes(2_000)
+        (hub,) = json.loads(proxy.get("/api/status").body)["hubs"]
+        assert [watching["address"] for watching in hub["watching"]] == ["127.0.0.1"]
+
+
+def test_with_a_host_it_listens_there_alone(start_proxy: StartProxy) -> None:
+    proxy = start_proxy(UNREACHABLE, HOST="127.0.0.1", wait=False)
+    eventually(lambda: "Booting worker" in proxy.log, 20)
+    for host, listens in (("127.0.0.1", True), ("127.0.0.2", False), ("::1", False)):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as client:
+            assert (client.connect_ex((host, proxy.port)) == 0) == listens, host
+
+
+def test_an_option_of_gunicorn_says_where_too(start_proxy: StartProxy) -> None:
+    proxy = start_proxy(UNREACHABLE, GUNICORN_CMD_ARGS="--bind=127.0.0.1:0", wait=False)
+    eventually(lambda: "Listening at: http://127.0.0.1:" in proxy.log, 20)
 
 
 # --- signals ---
