@@ -51,7 +51,7 @@ class UpstreamError(KptvError):
     """An upstream that ended: try another stream.
 
     ``detail`` is for the log and must hold no URL, host or credential.
-    ``status`` is the HTTP status, where one was the trouble.
+    ``status`` is the HTTP status, if that was the trouble.
     ``retry_after`` is what the provider asked for, in seconds.
     """
 
@@ -77,7 +77,7 @@ class UpstreamError(KptvError):
 
 
 class IsLive(KptvError):
-    """A body that is a live stream where a file was asked for; its connection is closed."""
+    """A film was asked for, and the body is a live stream; its connection is closed."""
 
 
 class Unavailable(KptvError):

@@ -8,7 +8,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def scheme_of(url: str) -> str:
-    """The scheme in lower case; empty where the URL cannot be read."""
+    """The scheme in lower case; empty if the URL cannot be read."""
     try:
         return urlsplit(url).scheme
     except ValueError:
@@ -36,9 +36,9 @@ def resolve(base: str, reference: str) -> str:
 
 
 def same_server(one: str, other: str) -> bool:
-    """True where what is meant for the server of ``one`` may be sent to that of ``other`` too.
+    """Whether a secret for the server of ``one`` may be sent to that of ``other`` too.
 
-    The same scheme, host and port, or the same host by https in place of http.
+    It may if scheme, host and port are the same, or if https takes the place of http.
     """
     a, b = urlsplit(one), urlsplit(other)
     ports = (a.port or _PORTS.get(a.scheme), b.port or _PORTS.get(b.scheme))
@@ -49,12 +49,12 @@ def same_server(one: str, other: str) -> bool:
 
 
 def same_host(one: str, other: str) -> bool:
-    """True where both lead to one host, by whatever scheme and port."""
+    """Whether both lead to one host, by whatever scheme and port."""
     return urlsplit(one).hostname == urlsplit(other).hostname
 
 
 def is_below(url: str, base: str) -> bool:
-    """True where ``url`` is at ``base``, or in the folder that it is."""
+    """Whether ``url`` is at ``base``, or below it as in a folder."""
     try:
         there, parts = urlsplit(base), urlsplit(url)
         same = same_server(url, base) and same_host(url, base)

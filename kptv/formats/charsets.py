@@ -21,8 +21,8 @@ from charset_normalizer import from_bytes
 SAMPLE = 768  # bytes of words that are looked at, some 80 names, in 2 ms
 _BEFORE = 64  # bytes of a word that are looked at before the first that is more than ASCII
 _FEW = 12  # words from which most encodings are told to be wrong
-_FAR = 0.4  # that an encoding of which they are too few does not make good
-_ENOUGH = 12  # bytes beyond ASCII from which on the detector is asked of all
+_FAR = 0.4  # an encoding so far behind the best after _FEW words is given up
+_ENOUGH = 12  # bytes beyond ASCII; with fewer, only Russian is told from Chinese
 _SURE = 0.6  # of the words; below, one of the encodings that most lists are in is as likely
 _CLOSE = 0.05  # a difference that tells nothing
 _RATHER_CHINESE = 0.3  # one that tells nothing of a few words: most lists without UTF-8 are Chinese
@@ -74,7 +74,7 @@ _PAIRS = {
     "big5hkscs": ((0xA4, 0xC6, 0x40, 1.0), (0xC9, 0xF9, 0x40, 0.5), (0xA1, 0xA3, 0x40, 1.0)),
 }
 _RARE = -0.5  # what any other pair tells
-# The more usual first: it is taken where others explain as much.
+# The more usual first: it is taken if others explain as much.
 _WELL_KNOWN = (
     *("cp1252", "cp1251", "gb18030", "cp1250", "cp1254", "koi8_u", "cp1253", "cp949", "cp932"),
     *("big5hkscs", "cp1256", "cp1255", "cp866"),
@@ -88,7 +88,7 @@ _BESIDE_LETTER = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]")
 _NOT_RUSSIAN = re.compile(rb"[\x80-\xa7\xa9-\xb7\xba-\xbf]")
 _WORD = re.compile(rb"[^\x00-/:-?]++")  # none of these is the second byte of a pair
 _PAIR = re.compile(rb"([\x80-\xff])(.)", re.DOTALL)
-# What no word has: letters of two scripts side by side; where few have accents, three in a row.
+# What no word has: letters of two scripts side by side; three accents in a row, if few have any.
 _BESIDE_ASCII = re.compile(r"[A-Za-z][^\x00-\x7f]|[^\x00-\x7f][A-Za-z]")
 _INNER_FINAL = re.compile(rf"ς\w|{_BESIDE_ASCII.pattern}")
 _ODD = {
@@ -138,7 +138,7 @@ def _around_the_first(word: bytes) -> bytes:
 def codec_of(label: str) -> str:
     """The codec that a ``charset=`` or ``#EXTENC:`` means; empty for none, and for Unicode's.
 
-    Those tell themselves. What ASCII is not a part of is none for a list.
+    Unicode's tell themselves. An encoding without ASCII in it is not one of a list.
     """
     if not _LABEL.fullmatch(label):
         return ""
@@ -154,7 +154,7 @@ def codec_of(label: str) -> str:
 def guess_encoding(sample: bytes, told: Iterable[str] = ()) -> str:
     """The codec that ``sample`` is in: the first ``told`` with which its words agree.
 
-    Otherwise the likeliest; where none is likely, one of those that most lists are in.
+    Otherwise the likeliest, or one of those that most lists are in if none is likely.
     """
     words = words_of(sample)
     if not words:
@@ -176,7 +176,7 @@ def guess_encoding(sample: bytes, told: Iterable[str] = ()) -> str:
 
 
 def _shares(words: Sequence[bytes]) -> dict[str, float]:
-    """Of each encoding that comes into question: how much of ``words`` makes sense in it."""
+    """How much of ``words`` makes sense in each encoding that comes into question."""
     if len(words) < _FEW:
         return {encoding: _explained(encoding, words) for encoding in _WELL_KNOWN}
     first = {encoding: _explained(encoding, words[:_FEW]) for encoding in _ENCODINGS}
@@ -185,7 +185,7 @@ def _shares(words: Sequence[bytes]) -> dict[str, float]:
 
 
 def _agree(words: Sequence[bytes], told: str) -> bool:
-    """Whether ``words`` may be in ``told``; a server may tell of all what is true of some."""
+    """Whether ``words`` may be in ``told``, which a server may say of all its texts."""
     if told not in _PAIRS:
         return _explained(told, words) >= _SURE
     decoded = sum(_decoded(told, word) is not None for word in words)
@@ -193,7 +193,7 @@ def _agree(words: Sequence[bytes], told: str) -> bool:
 
 
 def _have_accents(words: Sequence[bytes]) -> bool:
-    """Whether what is beyond ASCII in most words are some letters among ASCII ones."""
+    """Whether most words are ASCII but for a few letters."""
     return sum(map(_has_accents, words)) * 2 > len(words)
 
 
@@ -245,7 +245,7 @@ def _decoded(encoding: str, word: bytes) -> str | None:
 
 
 def _letters(text: str | None, odd: re.Pattern[str]) -> frozenset[str]:
-    """What of a word an alphabet must have; something that none has, if it makes no sense."""
+    """The letters that an alphabet must have for a word; one that none has if it is odd."""
     if text is None or odd.search(text):
         return _SENSELESS
     if not (text.islower() or text.isupper() or text[1:].islower()) and any(

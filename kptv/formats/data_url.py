@@ -10,12 +10,12 @@ _LONGEST = 64 * 1024  # characters: keys have some dozens
 
 
 def is_data(url: str) -> bool:
-    """True where nothing has to be asked for."""
+    """Whether a URL holds its content itself, so that nothing has to be fetched."""
     return url[:5].lower() == "data:"
 
 
 def data_of(url: str) -> bytes | None:
-    """Its bytes; None where it cannot be read."""
+    """Its bytes; None if it cannot be read."""
     head, comma, text = url[5:].partition(",")
     if not comma or len(url) > _LONGEST:
         return None

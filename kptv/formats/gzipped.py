@@ -42,7 +42,7 @@ class Gunzip:
             yield from self._unpack(data)
 
     def finish(self) -> bytes:
-        """The rest. Raises BadGzip where more should have come."""
+        """The rest. Raises BadGzip if more should have come."""
         if self.packed and not self._over and not self._member.eof:
             raise BadGzip("the compressed data ends too early")
         return self._head
@@ -68,7 +68,7 @@ class Gunzip:
 
 
 def unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The bytes behind one layer of gzip; what is none passes. Raises BadGzip."""
+    """The bytes behind one layer of gzip; other bytes pass unchanged. Raises BadGzip."""
     layer = Gunzip()
     for data in pieces:
         yield from layer.feed(data)
@@ -87,7 +87,7 @@ def start(head: bytes) -> bytes:
 
 
 def whole(body: bytes, limit: int) -> bytes:
-    """``body`` unpacked, as far as ``limit`` bytes and some more; as it is where it is no gzip."""
+    """``body`` unpacked, to little more than ``limit`` bytes; unchanged if it is not gzip."""
     if not body.startswith(MAGIC):
         return body
     parts: list[bytes] = []

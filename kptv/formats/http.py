@@ -1,7 +1,7 @@
 """The head of an HTTP answer, read as browsers and curl do (RFC 9112): what is wrong costs itself.
 
-Python's own reader, made for mail, stops in silence at the first line that is no field; what comes
-behind it, as the framing of the body, is lost, and the body is read wrong.
+Python's own reader, made for mail, stops in silence at the first line that is not a field. The
+fields behind it are lost, the framing of the body among them, and the body is read wrong.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CHUNK_SIZE = re.compile(rb"[ \t]*+([0-9A-Fa-f]{1,15}+)(?![0-9A-Fa-f])")
 _PART = re.compile(
     r"\s*+bytes[\s=]++([0-9]{1,18})\s*+-\s*+(?>([0-9]{1,18})?)(?>(?:\s*+/\s*+(\S*+))?)", re.I
 )
-# Fields of one value: of several the first counts, where a list of them would make no sense.
+# Fields that make no sense as a list: the first of several counts.
 _SINGLE = frozenset(
     ("content-range", "content-type", "etag", "last-modified", "location", "retry-after")
 )
@@ -42,7 +42,7 @@ class Head:
     fields: tuple[tuple[str, str], ...]  # those of the framing in one canonical form
     chunked: bool
     length: int | None  # bytes of the body as it is sent; None: not told
-    skipped: int  # lines that are no field
+    skipped: int  # lines that are not a field
 
     @property
     def interim(self) -> bool:
@@ -51,7 +51,7 @@ class Head:
 
 
 def read_head(first: bytes, lines: Sequence[bytes]) -> Head | None:
-    """The head of a status line and field lines, with or without their ends; None: it is none."""
+    """The head in a status line and field lines, with or without line ends; None: there is none."""
     status = _STATUS.match(first)
     if not status:
         return None
@@ -71,7 +71,7 @@ def read_head(first: bytes, lines: Sequence[bytes]) -> Head | None:
 
 
 def chunk_size(line: bytes) -> int | None:
-    """The size that begins the first line of a chunk, whatever follows it; None: there is none."""
+    """The size that begins the first line of a chunk, whatever follows; None if there is none."""
     match = _CHUNK_SIZE.match(line)
     return int(match[1], 16) if match else None
 
@@ -89,7 +89,7 @@ def _reaches_the_end(last: str | None, total: str | None) -> bool:
 
 
 def _fields(lines: Iterable[bytes]) -> tuple[list[tuple[str, str]], int]:
-    """Names and values in order, and how many lines are none."""
+    """Names and values in order, and how many lines are not a field."""
     found: list[tuple[bytes, list[bytes]]] = []
     skipped = 0
     follows: list[bytes] | None = None  # the value that a line goes on with, if it is indented

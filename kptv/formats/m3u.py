@@ -61,7 +61,7 @@ class Entry(NamedTuple):
     """One item of a channel list. No text in it holds a control character."""
 
     name: str  # never empty
-    url: str  # as listed, resolved where relative; may be of any scheme, or none
+    url: str  # as listed, but never relative; of any scheme, or none
     quoted: str  # its attributes as text, see m3u_attributes
     groups: tuple[str, ...]  # of group-title and #EXTGRP, each cut at ";"
     headers: dict[str, str]  # to be sent when the URL is requested

@@ -26,7 +26,7 @@ _MARK = 10  # letters at the end of a name that was cut
 
 
 def short_name(name: str) -> str:
-    """``name``, cut where it is too long; of two that differ behind the cut the ends differ."""
+    """``name``, cut if it is too long; names that differ behind the cut get different ends."""
     if len(name) <= LONGEST_NAME:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[: _MARK - 2]

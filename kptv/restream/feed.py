@@ -68,7 +68,7 @@ class Feed:
     def close(self, outcome: str) -> None:
         """Hang up, then give the slot back; may come twice.
 
-        ``outcome`` is for the counters: a Reason, or why we hung up; empty where nothing ended.
+        ``outcome`` is for the counters: a Reason, or why we hung up; empty if it goes on as a film.
         """
         if not self._is_open:
             return

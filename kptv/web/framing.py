@@ -12,9 +12,9 @@ UNFRAME = "kptv.unframe"  # in the environ: the worker's way to answer as if to 
 
 
 def unframe(environ: WSGIEnvironment) -> None:
-    """Answer this request without frames, where the server can; call it before the answer begins.
+    """Answer this request without frames, if the server can; call it before the answer begins.
 
-    Afterwards SERVER_PROTOCOL tells whether that is so, whoever asked for it.
+    Afterwards SERVER_PROTOCOL says HTTP/1.0 if the answer has no frames, whoever asked for that.
     """
     if UNFRAME in environ:
         environ[UNFRAME]()

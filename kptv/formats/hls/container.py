@@ -15,7 +15,7 @@ _FMP4_BOXES = frozenset((b"ftyp", b"styp", b"moof", b"sidx", b"moov", b"emsg", b
 
 
 class Container(StrEnum):
-    """The containers of segments that are no transport stream."""
+    """The containers of segments that are not a transport stream."""
 
     FMP4 = "fMP4"
     PACKED_AUDIO = "packed audio"
@@ -24,8 +24,8 @@ class Container(StrEnum):
 def segment_start(head: bytes, *, final: bool) -> int | Container | None:
     """Where in a segment the transport stream begins, or its container if it is another.
 
-    None: ``head`` does not tell yet; after all of the segment (``final``), that it is no media.
-    A few KB of junk are left in, for the aligner.
+    None if ``head`` does not tell yet, or, after all of the segment (``final``), if there is no
+    media in it. A few KB of junk are left in, for the aligner.
     """
     is_transport_stream = sniff(head, final=final)
     if is_transport_stream is None:
@@ -39,7 +39,7 @@ def segment_start(head: bytes, *, final: bool) -> int | Container | None:
 
 
 def foreign_container(head: bytes) -> Container | None:
-    """The container of a segment that is no transport stream; None: it is none that we know."""
+    """The container of a segment that is not a transport stream; None if we do not know it."""
     if head[4:8] in _FMP4_BOXES:
         return Container.FMP4
     if head[:3] == b"ID3" or head[:2] == b"\x0b\x77":  # RFC 8216, 3.4; AC-3 sync word

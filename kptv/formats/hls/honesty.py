@@ -26,14 +26,14 @@ class Honesty:
 
     @property
     def scale(self) -> float:
-        """True seconds of a second that is told; 1 where the playlist is right, by and large."""
+        """True seconds per second that is told; 1 if the playlist is right, by and large."""
         told = sum(told for told, _ in self._lasted)
         true = sum(true for _, true in self._lasted)
         scale = true / told if told else 1.0
         return 1.0 if 1 / HONEST <= scale <= HONEST else scale
 
     def target(self, told: float, listed: float) -> float:
-        """The target duration, in seconds; where the playlist is wrong, of the media itself.
+        """The target duration, in seconds; that of the media itself if the playlist is wrong.
 
         ``listed`` is the longest segment that it lists.
         """

@@ -15,8 +15,8 @@ Name = tuple[str, float, tuple[int, int] | None]
 class Names:
     """What the segments of one origin were called.
 
-    A name is the last part of the path: hosts, paths and queries hold tokens and servers. Where
-    all have the same, the query tells them apart (``segment.php?id=…``).
+    A name is the last part of the path: hosts, paths and queries hold tokens and servers. If all
+    have the same, the query tells them apart (``segment.php?id=…``).
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Names:
         self._with_query = False
 
     def of(self, playlist: MediaPlaylist) -> list[tuple[int, Name]]:
-        """Number and name of the newest segments; none where names do not tell them apart."""
+        """Number and name of the newest segments; none if names do not tell them apart."""
         segments = playlist.segments[-COMPARED:]
         for with_query in (self._with_query, not self._with_query):
             named = [(s.media_sequence, name_of(s, with_query)) for s in segments]
@@ -58,7 +58,7 @@ class Names:
         return any(shared)
 
     def of_another_line(self, named: Sequence[tuple[int, Name]]) -> bool:
-        """True where some were seen before a reset: an answer of one that knows nothing of it."""
+        """Whether some belong to the numbering before a reset: the server is behind."""
         return any(
             (number, name) in self._known and self._line.get(number) != name
             for number, name in named

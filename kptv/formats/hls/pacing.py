@@ -8,7 +8,7 @@ CATCH_UP = 1.25  # times the speed of play, while more waits than at the start
 _FIRST_RETRY = 0.5  # seconds; doubles
 RETRY_WINDOW = 1.5  # target durations in which a segment is asked for again
 SHORTEST_WINDOW = 2.5  # seconds of it at least: a server is late by no less for short segments
-LONGEST_RETRY = 3.0  # the same, where there is more media in hand than usual
+LONGEST_RETRY = 3.0  # the same, if there is more media in hand than usual
 
 
 class Pacer:
@@ -26,11 +26,11 @@ class Pacer:
         self._usual = 0.0  # the most that waits when all is well, in seconds of media
 
     def expect(self, backlog: float) -> None:
-        """What waits at the start: more is a backlog to work off. Infinite: a film."""
+        """Note the usual backlog in seconds, inf for a film: only a larger one is worked off."""
         self._usual = max(self._usual, backlog)
 
     def retime(self, lead: float, backlog: float) -> None:
-        """Segments are shorter or longer than thought: what leaves at once, and what waits."""
+        """Segments turned out shorter or longer: set what leaves at once, and the usual backlog."""
         before, self._lead = self._lead, _bounded(lead)
         if self._lead < before:  # what has left has left: from now on as it plays, without a pause
             self._credit = min(self._credit, max(self._credit - (before - self._lead), 0.0))
@@ -58,7 +58,7 @@ def retry_delay(
     """Seconds to wait after the failure number ``attempt`` (from 0) of a segment; None: skip it.
 
     ``elapsed`` is since the first attempt. 0.5 s, 1 s, 2 s, …, while the media ``in_hand`` (in
-    seconds) lasts; once in any case, also where a time-out took all of that time.
+    seconds) lasts; once in any case, even if a time-out took all of that time.
     """
     delay: float = _FIRST_RETRY * 2**attempt
     window = max(RETRY_WINDOW * target_duration, SHORTEST_WINDOW)

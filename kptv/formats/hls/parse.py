@@ -39,7 +39,7 @@ _MULTIVARIANT_TAGS = re.compile(rb"^[ \t]*#EXT-X-(?:I-FRAME-)?STREAM-INF:", re.M
 _LOOKED_AT = 1024 * 1024  # bytes in which a tag must stand that tells the kind
 _LINK_WITHIN = 256 * 1024  # bytes of a channel list
 _BEFORE = 64 * 1024  # bytes in which it must begin
-_ASSUMED = 2.0  # seconds, where a playlist says 0 of all: until the media says more
+_ASSUMED = 2.0  # seconds, if a playlist says 0 everywhere: until the media says more
 _PLAIN_NAME = re.compile(r"[^/?#:.][^/?#:]*")  # a file beside the playlist
 
 
@@ -55,7 +55,7 @@ def what_is(body: bytes) -> PlaylistKind:
 
 
 def first_link(body: bytes, url: str) -> str | None:
-    """The first address of a channel list that came from ``url``; None: there is none."""
+    """The first address of a channel list that came from ``url``; None if there is none."""
     for line in body[:_LINK_WITHIN].decode("utf-8", "replace").splitlines():
         if (text := line.strip("\ufeff \t")) and not text.startswith("#"):
             return _resolved(url, text, schemes=())
@@ -68,7 +68,7 @@ def parse(
     """The playlist that came from ``url`` (the last one, after redirects).
 
     ``imported`` are the variables of the multivariant playlist that led to it.
-    Raises BadPlaylist for what is none, is too large, or has numbers that make no sense.
+    Raises BadPlaylist if it is not a playlist, is too large, or has numbers that make no sense.
     """
     if len(body) > MAX_BYTES:
         raise BadPlaylist(f"larger than {MAX_BYTES // 1024**2} MB")
@@ -212,7 +212,7 @@ def _byte_range(text: str | None, default_start: int) -> ByteRange | None:
 
 
 def _target(text: str | None, durations: list[float | None]) -> float:
-    """The target duration as told; where that is none, or far too short, as the segments are."""
+    """The target duration as told; the segments' own if that is missing or far too short."""
     known = sorted(duration for duration in durations[-64:] if duration)
     told = decimal(text, signed=True) or 0.0
     if told > MAX_DURATION:
@@ -231,13 +231,13 @@ def _target(text: str | None, durations: list[float | None]) -> float:
 
 
 def _whole(text: str) -> int | None:
-    """A number as in RFC 8216, 4.2 (decimal-integer); a fraction is cut off. None: it is none."""
+    """A number (RFC 8216, 4.2: decimal-integer), its fraction cut off; None if it is not one."""
     match = re.fullmatch(r"\s*+\"?([0-9]{1,20})(?:\.[0-9]*+)?\"?\s*+", text)
     return int(match[1]) if match and int(match[1]) <= MAX_SEQUENCE else None
 
 
 def _resolved(url: str, uri: str, schemes: tuple[str, ...] = ("http", "https")) -> str | None:
-    """``uri`` against ``url``; None where it cannot be read or has another scheme."""
+    """``uri`` against ``url``; None if it cannot be read or has another scheme."""
     if _PLAIN_NAME.fullmatch(uri) and "?" not in url and "#" not in url:
         return url.rpartition("/")[0] + "/" + uri  # what `resolve` gives, at a tenth of its cost
     try:

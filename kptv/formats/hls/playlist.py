@@ -42,7 +42,7 @@ class EncryptionKey:
 
     @property
     def usable(self) -> bool:
-        """True where this proxy can decrypt with it."""
+        """Whether this proxy can decrypt with it."""
         return self.method == "AES-128" and self.key_format == IDENTITY and bool(self.uri)
 
 

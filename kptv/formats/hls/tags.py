@@ -35,7 +35,7 @@ TagState = dict[str, Any]
 def read_tags(text: str, variables: Variables) -> TagState:
     """What the m3u8 package makes of a playlist, with the values of ``_READERS``.
 
-    Its own variables are in ``variables`` then. Raises BadPlaylist where there is too much of it.
+    Its own variables are in ``variables`` then. Raises BadPlaylist if there is too much of it.
     """
     text = "".join(
         _FALSE_LINE_ENDS.sub(" ", text[start : start + _AT_ONCE])
@@ -51,7 +51,7 @@ def read_tags(text: str, variables: Variables) -> TagState:
 
 
 def _short(line: str) -> str:
-    """A line that can be read; of an address that is too long, one that cannot be known."""
+    """A line that can be read; UNKNOWN in place of an address that is too long."""
     if len(line) <= MAX_LINE:
         return line
     return "#" if line.startswith("#") else UNKNOWN
@@ -177,7 +177,7 @@ _READERS: dict[str, Callable[[str, TagState, TagState], None]] = {
 
 
 def seconds(text: str) -> float | None:
-    """The duration of a segment; None where it makes no sense (the target stands in)."""
+    """The duration of a segment; None if it makes no sense (then the target stands in)."""
     seconds = decimal(text.strip())
     return seconds if seconds and seconds <= MAX_DURATION else None
 

@@ -3,8 +3,8 @@
 A segment is known by its media sequence number. Numbers alone do not tell three things apart
 that all look like "the numbers went back": an answer from a server of the pool that is behind
 (nothing to do), an old answer from a cache (the same), and an encoder that started again
-(everything is new). Names, durations and times of segments tell, where the origin keeps them
-stable; where nothing tells, the tracker waits: to repeat is worse than to be declared stalled.
+(everything is new). Names, durations and times of segments tell, if the origin keeps them stable.
+If nothing tells, the tracker waits: to repeat is worse than to be declared stalled.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class LiveTracker:
         self._last_new = 0.0
         # Seconds that one answer with new segments lasted at most: until the next, or as media.
         self.rhythm: float = 0.0 if after is None else after.rhythm
-        self.target_duration = 0.0  # as told; where that is not true, of the media
+        self.target_duration = 0.0  # as told; that of the media if the playlist is wrong
         self.ended = False
         self.is_vod = False
         self.reload_at = 0.0
@@ -99,7 +99,7 @@ class LiveTracker:
 
     @property
     def finished(self) -> bool:
-        """True when all was handed out and no more will come."""
+        """Whether all was handed out and no more will come."""
         return self.ended and not self._pending
 
     @property
@@ -108,12 +108,12 @@ class LiveTracker:
         return sum(segment.duration for segment in self._pending) * self._honesty.scale
 
     def length_of(self, segment: Segment) -> float:
-        """Seconds that it may last: a target duration, or more where it is told to be longer."""
+        """Seconds that it may last: a target duration, or more if the playlist says so."""
         return max(self.target_duration, segment.duration * self._honesty.scale)
 
     @property
     def judged(self) -> bool:
-        """True once it is known whether the playlist's durations are those of the media."""
+        """Whether it is known yet if the playlist's durations are those of the media."""
         return self._honesty.judged
 
     @property
@@ -123,17 +123,17 @@ class LiveTracker:
 
     @property
     def has_place(self) -> bool:
-        """True where it is known what was handed out last, in the numbers that the origin has now.
+        """Whether the position is one in the numbers that the origin has now.
 
-        Answers that are behind, but go on from there, are those of an encoder that started again
-        unseen: a place in the old numbers would keep what is new from being played.
+        Answers that are behind, but go on from there, come from an encoder that started again
+        unseen: a position in the old numbers would keep new segments from being played.
         """
         return self._next is not None and not self._lost_line
 
     def neighbours(self, segment: Segment) -> Sequence[Segment]:
         """The segments listed before it in the answer that it has its address from: the last ones.
 
-        None of them where the newest answer has it no more, or at another address.
+        None if the newest answer does not list it any more, or at another address.
         """
         first = self._listed[0].media_sequence if self._listed else 0
         index = segment.media_sequence - first
@@ -170,7 +170,7 @@ class LiveTracker:
         return update
 
     def lasted(self, segment: Segment, seconds: float) -> None:
-        """What a segment that was handed out lasts by its own clock."""
+        """Note how long a segment that was handed out lasts by its own clock."""
         self._honesty.note(segment.duration, seconds)
         self._judge()
         if self._answer and self.target_duration < self._told_target:  # sooner than was thought
@@ -179,21 +179,21 @@ class LiveTracker:
             self.reload_at = min(self.reload_at, asked_at + delay)
 
     def failed(self, asked_at: float, now: float) -> None:
-        """The playlist could not be had."""
+        """Note that the playlist could not be had."""
         self._forgive_lateness(asked_at)
         delay = min(_FIRST_RETRY * 2**self._errors, max(self.target_duration / 2, _FIRST_RETRY))
         self._errors += 1
         self.reload_at = now + delay
 
     def moved(self) -> None:
-        """The playlist will come from a new address: the next answer has new ones for all."""
+        """The playlist will come from a new address: the next answer has new addresses for all."""
         self._moved = True
         self._names = Names()
 
     def pause(self) -> None:
         """Its stream is closed and may be opened again: what was handed out is not due again.
 
-        Nor will be what is then further from the live edge than where a stream starts.
+        Nor are segments that are by then further from the live edge than a stream starts.
         """
         self._next = self.position
         self._pending.clear()
@@ -219,12 +219,12 @@ class LiveTracker:
         return None
 
     def put_back(self, due: Due) -> None:
-        """A segment that could not be fetched from where it was: it is due again."""
+        """Make a segment due again that could not be fetched from its address."""
         self._pending.appendleft(due.segment)
         self._splice = due.splice
 
     def lost(self) -> None:
-        """A segment that was handed out, or would have been, and is given up."""
+        """Give up a segment that was handed out, or would have been."""
         self.skipped += 1
         self._splice = True
 
@@ -360,16 +360,16 @@ class LiveTracker:
         )
 
     def _restarted(self, playlist: MediaPlaylist) -> bool:
-        """True where numbers went back because the origin started again, as far as one can tell."""
+        """Whether numbers went back because the origin started again, as far as one can tell."""
         assert self._next is not None
         time = playlist.segments[-1].time
         if time is not None and self._last_time is not None:
             return time > self._last_time
-        # One window behind is a server of the pool; two is none that anybody would run.
+        # A server of the pool may be one window behind; nobody would run one that is two behind.
         return self._next - playlist.end > 2 * max(self._window, len(playlist.segments))
 
     def _forgive_lateness(self, asked_at: float) -> None:
-        """Time in which nobody asked is no silence of the origin."""
+        """Do not count the time in which nobody asked as silence of the origin."""
         if self.reload_at:
             self._last_new += max(asked_at - self.reload_at, 0.0)
 

@@ -41,7 +41,7 @@ class Uncounted:
 
 
 def slid(before: Sequence[Segment], now: Sequence[Segment]) -> int:
-    """By how many segments a window has moved; 0 where it has not, or nothing tells.
+    """By how many segments a window has moved; 0 if it has not, or if nothing tells.
 
     The most that any way to name segments says: of several, some may be the same in each answer
     (a place in the window), and others never (a token).

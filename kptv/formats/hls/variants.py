@@ -33,7 +33,7 @@ ACCEPTED = "lowest, highest, a height such as 720p, or bits per second such as 4
 
 
 def parse_selection(text: str) -> Selection:
-    """Of ``lowest``, ``highest``, ``720p``, ``4000000``. Raises ValueError: what is accepted."""
+    """The selection that ``text`` names. Raises ValueError with what is accepted."""
     text = text.strip().lower()
     if text in ("lowest", "highest"):
         return Selection(By(text))
@@ -46,8 +46,8 @@ def parse_selection(text: str) -> Selection:
 def order(playlist: MultivariantPlaylist, selection: Selection) -> tuple[Variant, ...]:
     """The variants, the one to play first and then what to fall back to.
 
-    Without those that have sound alone, while another has a picture; those whose sound is
-    apart come last, for they must be put together first.
+    Variants without a picture are left out if another has one. Those whose sound is apart come
+    last, since ffmpeg must put them together.
     """
     pictured = [variant for variant in playlist.variants if not is_audio_only(variant)]
     ranked = sorted(pictured or playlist.variants, key=lambda variant: _rank(variant, selection))
@@ -56,14 +56,14 @@ def order(playlist: MultivariantPlaylist, selection: Selection) -> tuple[Variant
 
 
 def is_audio_only(variant: Variant) -> bool:
-    """True where the tags say that there is no picture; without CODECS they do not."""
+    """Whether the tags say that there is no picture; without CODECS they do not."""
     if variant.height or variant.frame_rate or not variant.codecs:
         return False
     return all(codec.lower().startswith(_AUDIO_CODECS) for codec in variant.codecs)
 
 
 def separate_audio(playlist: MultivariantPlaylist, variant: Variant) -> Rendition | None:
-    """The rendition that has the variant's sound; None: the variant has it itself."""
+    """The rendition that has the variant's sound; None if the variant has it itself."""
     return _apart(_sounds(playlist), variant)
 
 
