@@ -5,7 +5,7 @@ from __future__ import annotations
 from kptv.channels.model import Source
 from kptv.errors import Reason
 from kptv.metrics.counters import Metrics
-from kptv.metrics.exposition import Exposition, State
+from kptv.metrics.exposition import Exposition, ReadState
 from kptv.metrics.sources import ImportState, SourceState
 
 
@@ -20,4 +20,4 @@ def every_metric() -> Exposition:
     news.source = 1
     source = Source(1, "http://one.example/list.m3u", 1)
     sources = (SourceState(ImportState(source, last_success=1.0)),)
-    return Exposition(metrics, lambda: State(sources=sources))
+    return Exposition(metrics, lambda: ReadState(sources=sources))

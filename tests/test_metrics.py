@@ -9,11 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from kptv.channels.model import Source
 from kptv.errors import Reason
 from kptv.metrics.counters import RETENTION, Histogram, Metrics
-from kptv.metrics.exposition import FAMILIES, Exposition, State
+from kptv.metrics.exposition import FAMILIES, Exposition, ReadState
 from kptv.metrics.sources import ImportState, SourceState
 
 
-def scrape(metrics: Metrics, state: State = State()) -> dict[str, float]:  # noqa: B008
+def scrape(metrics: Metrics, state: ReadState = ReadState()) -> dict[str, float]:  # noqa: B008
     """Each sample by its name and labels."""
     registry = CollectorRegistry()
     registry.register(Exposition(metrics, lambda: state))
@@ -59,7 +59,7 @@ def test_a_channels_series_go_and_the_totals_stay() -> None:
 
 
 def test_ten_thousand_channels_make_no_series() -> None:
-    found = scrape(Metrics(), State(channels=10_000))
+    found = scrape(Metrics(), ReadState(channels=10_000))
     assert found["iptv_proxy_channels"] == 10_000
     assert len(found) < 100
 
@@ -80,7 +80,7 @@ def test_silence_is_told_apart_by_what_followed() -> None:
 def test_a_source_without_a_good_import_has_no_time_of_it() -> None:
     good = ImportState(Source(1, "http://one.example/list.m3u", 1), last_success=1e9)
     none = ImportState(Source(2, "http://two.example/list.m3u", 1))
-    found = scrape(Metrics(), State(sources=(SourceState(good), SourceState(none))))
+    found = scrape(Metrics(), ReadState(sources=(SourceState(good), SourceState(none))))
     assert found["iptv_proxy_import_last_success_timestamp_seconds['source-1']"] == 1e9
     assert "iptv_proxy_import_last_success_timestamp_seconds['source-2']" not in found
 

@@ -80,7 +80,7 @@ FOREIGN = {
     "upstream/documents.py": "_CHARSET",
     "upstream/open.py": "_MEDIA_TYPE",
     "upstream/ffmpeg.py": "_ADDRESS _clean",
-    "web/page/answers.py": "page_number",
+    "web/page/json_answers.py": "page_number",
     "web/clients.py": "_KNOWN _PRODUCT _PORT",
     "web/players/links.py": "_SUFFIX _PLAYLIST _APPENDED _LIST",
 }

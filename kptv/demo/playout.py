@@ -34,7 +34,7 @@ class Clip:
     data: bytes
     duration: int
     due: tuple[int, ...]  # when each packet is due; rising
-    entries: tuple[tuple[int, int], ...]  # time and packet of each place where a viewer may join
+    starts: tuple[tuple[int, int], ...]  # time and packet of each place where a viewer may start
     origin: int  # the clock at the start
     stamps: tuple[tuple[_Stamp, ...], ...]  # the clocks in each packet
     advances: dict[int, int]  # PID -> packets with payload in one lap
@@ -56,7 +56,7 @@ class Clip:
             data=data,
             duration=round(seconds * CLOCK),
             due=due,
-            entries=tuple(_entries(heads, reference, due)),
+            starts=tuple(_starts(heads, reference, due)),
             origin=origin,
             stamps=stamps,
             advances=dict(Counter(head.pid for head in heads if head.has_payload)),
@@ -91,7 +91,7 @@ class Playout:
     def start(self, position: float) -> None:
         """Go to the newest place before ``position`` from which a decoder can begin."""
         self._lap, ticks = divmod(int(max(0.0, position) * CLOCK), self._clip.duration)
-        self._next = max((packet for due, packet in self._clip.entries if due <= ticks), default=0)
+        self._next = max((packet for due, packet in self._clip.starts if due <= ticks), default=0)
 
     def due(self, position: float) -> bytes:
         """The packets from the last place up to ``position``."""
@@ -153,7 +153,7 @@ def _due(pcrs: list[int | None], origin: int) -> Iterator[int]:
         yield now
 
 
-def _entries(heads: list[_Head], reference: int, due: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+def _starts(heads: list[_Head], reference: int, due: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """When each random access point is due, and the last PAT before it."""
     tables = None
     for index, head in enumerate(heads):

@@ -21,7 +21,7 @@ from kptv.metrics.sources import SOURCE_FIGURES, Figure, SourceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class ReadState:
     """The state that is read, not counted, when somebody scrapes."""
 
     sources: tuple[SourceState, ...] = ()
@@ -35,7 +35,7 @@ class Scrape:
     """Where the values of all metrics are, at one moment."""
 
     metrics: Metrics
-    state: State
+    state: ReadState
 
 
 Sample = tuple[tuple[str, ...], float | Histogram]  # values of the labels, value
@@ -84,7 +84,7 @@ class Family:
 class Exposition(Collector):
     """All metrics, for a prometheus_client registry."""
 
-    def __init__(self, metrics: Metrics, read_state: Callable[[], State] = State) -> None:
+    def __init__(self, metrics: Metrics, read_state: Callable[[], ReadState] = ReadState) -> None:
         self._metrics = metrics
         self._read_state = read_state
 

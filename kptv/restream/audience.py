@@ -23,7 +23,7 @@ def run_itself() -> bool:
     return False
 
 
-class _Place:
+class _Waiter:
     """One greenlet that waits."""
 
     __slots__ = ("greenlet", "lease", "serve")
@@ -44,7 +44,7 @@ class Audience:
         self.idle_since = monotonic()  # if there is no lease
         self._name = name
         self._counters = counters
-        self._waiting: list[_Place] = []
+        self._waiting: list[_Waiter] = []
 
     def __repr__(self) -> str:
         return f"<Audience of {self._name!r} leases={len(self.leases)}>"
@@ -69,14 +69,14 @@ class Audience:
         ``serve`` is called from the event loop with every ``wake``. It takes what there is without
         waiting, or returns False: then this call returns.
         """
-        place = _Place(lease, serve)
+        waiter = _Waiter(lease, serve)
         lease.waiting = True
-        self._waiting.append(place)
+        self._waiting.append(waiter)
         try:
             get_hub().switch()
         finally:
             lease.waiting = False
-            place.greenlet = None  # also when killed: nothing wakes it any more
+            waiter.greenlet = None  # also when killed: nothing wakes it any more
 
     def wake(self) -> None:
         """Let all who wait look again."""
@@ -88,19 +88,19 @@ class Audience:
         self.viewers += more
         self._counters.clients += more
 
-    def _serve(self, waiting: list[_Place]) -> None:
-        for place in waiting:
-            greenlet = place.greenlet
+    def _serve(self, waiting: list[_Waiter]) -> None:
+        for waiter in waiting:
+            greenlet = waiter.greenlet
             if greenlet is None:
                 continue  # killed while it waited
             try:
-                served = place.serve()
+                served = waiter.serve()
             except Exception:  # one viewer's: the others of this turn must have theirs
                 log.exception("%s: a viewer was lost", self._name)
-                place.lease.drop()
+                waiter.lease.drop()
                 served = False
             if served:
-                self._waiting.append(place)
+                self._waiting.append(waiter)
             else:
-                place.greenlet = None
+                waiter.greenlet = None
                 greenlet.switch()

@@ -188,8 +188,8 @@ class LocalSlots:
                 return slot
         numbers = frozenset(source.number for source in sources)
         granted = AsyncResult()
-        place = (numbers, granted)
-        self._waiting.append(place)
+        waiter = (numbers, granted)
+        self._waiting.append(waiter)
         try:
             self._reclaim(numbers)
             granted.get(timeout=max(timeout, 0.0))
@@ -200,8 +200,8 @@ class LocalSlots:
                 granted.value.close()
             raise
         finally:
-            if place in self._waiting:
-                self._waiting.remove(place)
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
         slot = granted.value
         assert slot is None or isinstance(slot, Slot)
         return slot
@@ -244,9 +244,9 @@ class LocalSlots:
         if semaphore is None:
             return
         semaphore.release()
-        for place in self._waiting:
-            numbers, granted = place
+        for waiter in self._waiting:
+            numbers, granted = waiter
             if source.number in numbers:
-                self._waiting.remove(place)
+                self._waiting.remove(waiter)
                 granted.set(self.try_acquire(source))
                 return

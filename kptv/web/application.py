@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from kptv.web.clients import bound_sends
 from kptv.web.lines import line
-from kptv.web.page.answers import json_error
+from kptv.web.page.json_answers import json_error
 from kptv.web.players.links import meant_path
 
 LONGEST_BODY = 64 * 1024  # bytes of a request's; a route may allow less

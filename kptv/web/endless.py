@@ -12,16 +12,16 @@ from prometheus_flask_exporter import PrometheusMetrics
 from kptv.web.framing import unframe
 
 P = ParamSpec("P")
-View = Callable[P, Response]
+Route = Callable[P, Response]
 
 
-def endless(view: View[P]) -> View[P]:
+def endless(view: Route[P]) -> Route[P]:
     """A view whose durations are not counted: they do not say how fast requests are answered."""
-    uncounted: View[P] = PrometheusMetrics.do_not_track()(view)
+    uncounted: Route[P] = PrometheusMetrics.do_not_track()(view)
     return uncounted
 
 
-def unframed(view: View[P]) -> View[P]:
+def unframed(view: Route[P]) -> Route[P]:
     """A view whose answers, refusals too, go out as they are and end with their connection."""
 
     @wraps(view)

@@ -9,7 +9,7 @@ from time import monotonic
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.health import Health
-from kptv.metrics.exposition import State
+from kptv.metrics.exposition import ReadState
 from kptv.metrics.sources import ImportState, SourceState
 from kptv.restream.slots import Slots
 from kptv.vitals.process import Vitals
@@ -26,10 +26,10 @@ class StateReader:
     imports: Callable[[], Sequence[ImportState]]
     stale_names: Callable[[int], int]  # by the number of a source
 
-    def read(self) -> State:
+    def read(self) -> ReadState:
         """All of it."""
         catalog, sources = self.current_catalog(), self.sources()
-        return State(
+        return ReadState(
             sources=sources,
             channels=len(catalog) if catalog is not None else 0,
             blocked_streams=sum(source.blocked for source in sources),

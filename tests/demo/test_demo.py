@@ -80,7 +80,7 @@ def test_the_providers_share_no_pid_of_media_and_no_picture(file: str) -> None:
 
 
 def test_a_key_frame_comes_each_second() -> None:
-    dues = [due for due, _ in clip("one-card").entries]
+    dues = [due for due, _ in clip("one-card").starts]
     assert dues == [second * CLOCK for second in range(8)]
 
 

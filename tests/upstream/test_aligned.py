@@ -18,7 +18,7 @@ from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.output import Output
 from kptv.upstream.aligned import whole_packets
 from kptv.upstream.client import HttpClient
-from kptv.web.page.playing import media_of
+from kptv.web.page.hub_view import media_of
 from tests.formats.ts_maker import Maker
 from tests.hls_origin import HlsOrigin
 from tests.provider import Provider, Reply

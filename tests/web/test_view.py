@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from kptv.web.page.playing import media_of
+from kptv.web.page.hub_view import media_of
 from tests.restream.test_hub import NEWS, ONE, Rig, hub_of
 
 

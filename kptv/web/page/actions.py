@@ -10,7 +10,7 @@ from kptv.channels.health import Health
 from kptv.channels.model import Channel
 from kptv.restream.hubs import Hubs
 from kptv.web.page.admin import COOKIE, SESSION_SECONDS, Admin
-from kptv.web.page.answers import Refused, answer, body, new_blueprint
+from kptv.web.page.json_answers import Refused, answer, body, new_blueprint
 from kptv.web.page.public import stream_id
 
 _OFF = "Actions are off: no ADMIN_TOKEN is set."

@@ -7,9 +7,9 @@ from flask import Blueprint, Response, request
 from kptv.pace import Pace
 from kptv.web.clients import Clients
 from kptv.web.endless import endless
-from kptv.web.page.answers import Refused, answer, new_blueprint, page_number, query
 from kptv.web.page.directory import PAGE, Directory
 from kptv.web.page.events import EventStream
+from kptv.web.page.json_answers import Refused, answer, new_blueprint, page_number, query
 from kptv.web.page.openapi import description
 from kptv.web.page.view import View
 

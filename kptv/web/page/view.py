@@ -19,7 +19,7 @@ from kptv.pace import Pace
 from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Event
 from kptv.web.clients import Clients
-from kptv.web.page.playing import figures_of, playing, signature_of
+from kptv.web.page.hub_view import figures_of, hub_view, signature_of
 from kptv.web.page.public import Json, Public, stream_id, unix
 from kptv.web.state import StateReader
 
@@ -78,7 +78,7 @@ class View:
             "totals": self._totals(),
             "sources": [paced(self._source(source)) for source in self._state.sources()],
             "hubs": [
-                paced(playing(hub, self._public, self._hubs.rhythms.patience, now))
+                paced(hub_view(hub, self._public, self._hubs.rhythms.patience, now))
                 for hub in self._hubs.all()
             ],
             "blocked": [

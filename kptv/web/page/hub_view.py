@@ -1,4 +1,4 @@
-"""A channel that plays, as JSON: its media, its candidates, its viewers."""
+"""A hub as JSON: its media, its candidates, its viewers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_WATCHING = 100  # viewers shown per channel: those that skipped most, then 
 Patience = Callable[[Stream, float], float]  # seconds of silence that are a failure, at a time
 
 
-def playing(hub: Hub, public: Public, patience: Patience, now: float) -> Json:
+def hub_view(hub: Hub, public: Public, patience: Patience, now: float) -> Json:
     """All that is shown of a hub."""
     counters = hub.counters
     watching = nlargest(MOST_WATCHING, filter(_watches, hub.leases), key=_trouble_of)
