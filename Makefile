@@ -1,11 +1,12 @@
 # make run: the proxy (a demo without SOURCES).  make test: every check, pytest last.
 # make image-check: the Docker image, built and run without an engine.
+# make docs-check: the commands of README and docs, run on a bare Debian that boots with systemd.
 PYTHON ?= python3
 BIN := .venv/bin
 # With other wheels than PyPI's (piwheels on a Raspberry Pi): REQUIREMENTS=requirements.in
 REQUIREMENTS ?= requirements.txt
 
-.PHONY: run test format bench soak fuzz image-check requirements audit clean
+.PHONY: run test format bench soak fuzz image-check docs-check requirements audit clean
 
 run: .venv/run
 	$(BIN)/python -m kptv.demo.run
@@ -43,6 +44,9 @@ bench: .venv/dev
 
 image-check: .venv/dev
 	$(BIN)/pytest -s tests/image_check.py  # as root: buildah, debootstrap
+
+docs-check: .venv/dev
+	$(BIN)/pytest -s -x tests/docs_check/story.py  # as root: debootstrap, unshare; ports 80, 8080
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -8,6 +8,7 @@ import tokenize
 import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from kptv.config import VARIABLES, load_config
 from kptv.errors import Reason
 from kptv.metrics.counters import SLOT_LOST, STOPPED, SWITCHED
 from kptv.web.page.openapi import description
+from tests.docs_check.blocks import RUN, Block, blocks, stray_marks
 from tests.every_metric import every_metric
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,6 +104,23 @@ def test_the_readme_is_short_and_has_the_dozen_settings_that_one_needs() -> None
     assert len(settings_in(README)) == 12
 
 
+SETTING = re.compile(r"`([A-Z][A-Z_]{2,})(?:=[^`]*)?`|^([A-Z][A-Z_]{2,})=", re.MULTILINE)
+OTHER_NAMES = {"HEAD", "REQUESTS_CA_BUNDLE", "SECRET", "WEB_CONCURRENCY"}  # not of our settings
+
+
+def test_every_setting_that_a_page_for_users_names_is_one() -> None:
+    for_developers = {"ARCHITECTURE.md", "CHANGELOG.md", "decisions.md"}
+    named = {
+        (page.name, one or other)
+        for page in PAGES
+        if page.name not in for_developers
+        for one, other in SETTING.findall(page.read_text())
+    }
+    assert {page for page, _ in named} >= {"README.md", "deployment.md", "troubleshooting.md"}
+    assert {(page, name) for page, name in named if name not in {*VARIABLES, *OTHER_NAMES}} == set()
+    assert {name for _, name in named} >= {*VARIABLES, *OTHER_NAMES}
+
+
 # --- metrics and the API ---
 
 
@@ -129,6 +148,47 @@ def test_the_page_of_the_api_has_a_row_for_each_request() -> None:
         if method != "parameters"
     }
     assert told == there | {"GET /api/openapi.json"}
+
+
+# --- commands ---
+
+
+def test_each_block_of_commands_is_run_by_the_check_or_says_why_not() -> None:
+    there = list(blocks())
+    assert {block.page.name for block in there} >= {"README.md", "deployment.md", "upgrading.md"}
+    for block in there:
+        assert block.name or block.reason, f"{block.page.name}: {block.mark}\n{block.text}"
+    assert list(stray_marks()) == []
+
+
+def test_the_check_knows_each_name_and_there_is_one_block_for_each() -> None:
+    assert sorted(block.name for block in blocks() if block.name) == sorted(RUN)
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in blocks() if block.name], ids=attrgetter("name")
+)
+def test_commands_that_are_run_leave_nothing_to_put_in_and_ask_nothing(block: Block) -> None:
+    commands = block.commands()
+    assert not re.search(r"<[a-z ]+>", commands)
+    assert "apt install -y " in commands or "apt install" not in commands
+
+
+@pytest.mark.parametrize(
+    ("mark", "name", "reason"),
+    [
+        (" docs-check: clone ", "clone", ""),
+        (" docs-check: no, needs Docker ", "", "needs Docker"),
+        (" docs-check: no ", "no", ""),  # and no block may have that name
+        (" docs-check: no, ", "", ""),
+        (" docs-check clone ", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_mark_names_a_block_or_gives_a_reason(mark: str, name: str, reason: str) -> None:
+    block = Block(ROOT / "README.md", "true\n", mark)
+    assert (block.name, block.reason) == (name, reason)
+    assert "no" not in RUN
 
 
 # --- what the documents refer to ---
