@@ -1,4 +1,4 @@
-"""What can go wrong, by what the caller can do about it."""
+"""The errors, told apart by what a caller can do about them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Reason(StrEnum):
     RESET = "reset"  # connection broken in mid-stream
     STALLED = "stalled"  # open but silent, longer than its rhythm explains
     UNSUPPORTED = "unsupported"  # encryption or a container that cannot be played here
-    DRIP = "drip"  # the media clock advances less than 0.7 s a second
+    DRIP = "drip"  # the media clock advances less than 0.7 s per second
     NO_MEDIA = "no_media"  # packets, but no picture or sound in them
     SCRAMBLED = "scrambled"
     LOOP = "loop"  # the same seconds again and again: a provider's error slate

@@ -1,4 +1,4 @@
-"""What crosses between those who talk to providers and those who share streams: values and types.
+"""The values and types that cross from talking to providers to sharing streams.
 
 ``kptv.upstream`` makes these things, ``kptv.restream`` and ``kptv.splice`` use them, and neither
 side knows the other.

@@ -1,4 +1,4 @@
-"""What is against a stream over all channels: failures, blocks, requests to be left alone.
+"""The reasons not to try a stream, over all channels: failures, blocks, requests to pause.
 
 ``Health`` is the door. Behind it may be this process's memory (``LocalHealth``) or one day a memory
 that several processes share.

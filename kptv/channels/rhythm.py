@@ -61,7 +61,7 @@ class Rhythm:
 
     @contextmanager
     def allowing(self) -> Iterator[Allowance]:
-        """What a connection may ask of the patience with this stream, to the end of the block."""
+        """Within the block, a connection may ask for more patience with this stream."""
         allowance = Allowance(self)
         self._allowances.add(allowance)
         try:

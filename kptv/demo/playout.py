@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 PACKET = 188
-CLOCK = 90_000  # ticks of PTS, DTS and PCR base in a second
+CLOCK = 90_000  # ticks of PTS, DTS and PCR base per second
 _WRAP = 2**33  # 2.4.2.2, 2.4.3.7: all three are counted modulo this
 _PAT = 0
 

@@ -1,7 +1,7 @@
 """Digest authentication (RFC 7616): the challenge of an answer read, and what to answer to it.
 
 The one in `requests` reads the refusal to its end, however long, asks again on a connection of its
-own choice, and takes a challenge that stands behind another for none.
+own choice, and overlooks a challenge that stands behind another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HASHES: dict[str, Callable[[bytes], hashlib._Hash]] = {
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What a server asks for."""
+    """The digest that a server asks for."""
 
     realm: str
     nonce: str
@@ -37,7 +37,7 @@ class Challenge:
 
 
 def read_challenge(header: str) -> Challenge | None:
-    """The first digest in a WWW-Authenticate that can be answered; None: there is none."""
+    """The first digest in a WWW-Authenticate that can be answered; None if there is none."""
     found = (_challenge(told) for scheme, told in _schemes(header) if scheme == "digest")
     return next((challenge for challenge in found if challenge), None)
 

@@ -27,7 +27,7 @@ _AC3 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448,
 
 
 class Frames(StrEnum):
-    """What the frames are."""
+    """The kinds of frames."""
 
     MPEG_AUDIO = "MPEG audio"  # layers 1 to 3: MP3
     ADTS = "ADTS"  # AAC
@@ -37,7 +37,7 @@ class Frames(StrEnum):
 
 
 def frames_in(data: bytes) -> Frames | None:
-    """What frames stand in ``data`` one behind the other; None: none, or not enough of them."""
+    """The kind of frames that follow each other in ``data``; None if there are none, or too few."""
     for match in _SYNC.finditer(data[:_LONGEST_SEARCH]):
         for kind, size_of in _KINDS[match[0]]:
             if _run(data, match.start(), size_of):

@@ -1,4 +1,4 @@
-"""What is packed with gzip (RFC 1952), unpacked as it comes, whether anybody said so or not."""
+"""Gzip (RFC 1952), unpacked as it comes, whether it was announced or not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 MAGIC = b"\x1f\x8b\x08"  # 2.3.1, and the one method that there is
 PIECE = 64 * 1024  # bytes that are unpacked at once, 0.3 ms
-MOST_MEMBERS = 10_000  # of one layer: those who pack in blocks make one of each 64 KB
+MOST_MEMBERS = 10_000  # per layer: programs that pack in blocks make one of every 64 KB
 
 
 class BadGzip(ValueError):
@@ -77,7 +77,7 @@ def unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def start(head: bytes) -> bytes:
-    """What a body that begins with ``head`` begins with once it is unpacked: a piece at most."""
+    """The beginning, unpacked, of a body that begins with ``head``: one piece at most."""
     if not head.startswith(MAGIC):
         return head
     try:

@@ -167,7 +167,7 @@ def _by_text(head: bytes) -> What | None:
 
 
 def _by_search(head: bytes) -> What | None:
-    """What can be told from any place in it: a listener begins in the middle."""
+    """The kind, if any place in it shows that: a listener begins in the middle."""
     if frames := frames_in(head):
         return _BY_FRAMES[frames]
     return What.MPEG_PS if len(_PACK.findall(head)) > 1 else None

@@ -74,7 +74,7 @@ class Entry(NamedTuple):
 
 
 class ListParser:
-    """Feed lines, get entries; afterwards ``headers``, ``skipped``, ``cut`` tell of the list."""
+    """Feed lines, get entries; afterwards see ``headers``, ``skipped`` and ``cut``."""
 
     def __init__(self, base: str = "") -> None:
         """``base`` is what relative URLs are resolved against: the list's own URL."""
@@ -90,7 +90,7 @@ class ListParser:
         self._said: tuple[str, Info] = "", ("", "", "", False)  # such a line, and what it says
         self._options: list[str] = []
         self._options_size = 0  # letters
-        # What holds for a further address of the entry before: its #EXTINF, its option lines.
+        # The #EXTINF and the option lines of the last entry: they hold for further addresses of it.
         self._last: Info | None = None
         self._last_options: list[str] = []
         self._host = "\n"  # the start of the last usual address; most are of one host
@@ -168,13 +168,13 @@ class ListParser:
             self.cut += 1
 
     def _info_said(self) -> Info:
-        """What the #EXTINF line says that waits: read once, however many lines are held to it."""
+        """The content of the #EXTINF line that waits, read once, however often it is asked for."""
         if self._said[0] is not self._info:
             self._said = self._info, self._extinf.parse(self._info)
         return self._said[1]
 
     def _other_line(self, line: str) -> Iterable[Entry]:
-        """What is no usual address: another one, a directive without its "#", or part of one."""
+        """Read an unusual line: an odd address, a directive without its "#", or a part of one."""
         if _HASHLESS.match(line):
             self._directive(f"#{line}")
             return ()
@@ -199,7 +199,7 @@ class ListParser:
         return ()
 
     def _too_long(self) -> tuple[Entry, ...]:
-        """An address that no server would take: no entry."""
+        """Skip an address that no server would take, with its entry."""
         self.skipped += 1
         self._info, self._breaks, self._is_counted = "", 0, False
         self._options, self._last = [], None
@@ -217,11 +217,11 @@ class ListParser:
     def _is_address(self, line: str) -> bool:
         if (self.is_list or "://" in line) and is_address(line, expected=False):
             return True
-        # A word alone is the name that an #EXTINF is without, rather than an address.
+        # A word alone is rather the name that an #EXTINF lacks than an address.
         return bool(self._info and self._info_said()[0]) and is_address(line, expected=True)
 
     def _goes_on(self, line: str) -> bool:
-        """Put a line to the #EXTINF that waits, which was broken; whether it may."""
+        """Add a line to the #EXTINF that waits, if that was broken; False if it must not be."""
         info = self._info
         if self._breaks == _MOST_BREAKS or len(info) + len(line) > _LONGEST:
             return False
@@ -311,6 +311,6 @@ def _apply_options(
 
 def _other_name(attributes: Mapping[str, str], line: str, url: str) -> str:
     for name in (attributes.get("tvg-name", ""), attributes.get("tvg-id", ""), title(line, url)):
-        if tidy := name.strip(", "):  # as that of #EXTINF is, so that it parses back to the same
+        if tidy := name.strip(", "):  # as in an #EXTINF, so that it parses back to the same
             return tidy
     return anonymous(url)

@@ -1,7 +1,7 @@
 """Which line of a channel list is an address, what it leads to, and a name for one that has none.
 
-An address is told from prose, from separators, and from what stands where there is no stream
-(``[NO PUBLIC STREAM]``, ``http://0.0.0.0``).
+An address is told from prose, from separators, and from placeholders for a stream that does not
+exist (``[NO PUBLIC STREAM]``, ``http://0.0.0.0``).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PATH = re.compile(r"[\w%](?:/|\.\w{2,5})")
 # "http://example.com is down": a blank ends the host, and no path follows.
 _PROSE = re.compile(r"https?://[^\s/?#]*+\s", re.I)
 _NO_LINK = re.compile(r"(?:about|blob|data|javascript|mailto|tel|view-source):", re.I)
-_NOTHING = (  # what people write where there is no stream
+_NOTHING = (  # what people write if there is no stream
     r"n/?a|nan|nil|none|null|undefined|false|0|tb[ad]|blank|empty|dummy|placeholder|offline"
     r"|disabled|unavailable|coming[-_. ]?soon"
     r"|not[-_. ]?available|no[-_. ]?(?:public[-_. ]?)?(?:stream|link|url|signal)s?(?: available)?"
@@ -50,11 +50,11 @@ _NO_HOST = re.compile(
     )""",
     re.I | re.X,
 )
-# The same without its scheme; 0/1.ts is a path.
+# The same without a scheme; 0/1.ts is a path.
 _NOBODY = re.compile(
     r"0++(?:\.0++){3}(?>(?:[:/].*+)?)|(?:localhost|127(?:\.\d{1,3}){3}|\[[0:]*+1?+\])/?+", re.I
 )
-# Where nobody is connected to, no host means any address of this machine, but not any port.
+# If nobody is connected to (UDP), no host means any address of this machine, but not any port.
 _NO_PORT = re.compile(
     r"(?:udp|rtp|igmp|srt|rist|tcp)://@?+(?>(?:0\.0\.0\.0)?)(?>(?::0*+)?)(?:[/?#|]|$)", re.I
 )
@@ -88,7 +88,7 @@ def is_file(line: str) -> bool:
 
 
 def is_placeholder(line: str) -> bool:
-    """Whether ``line`` stands where there is no stream, as one of several addresses may."""
+    """Whether ``line`` stands for a missing stream, as one of several addresses may."""
     reference = _OPTIONS.split(line, 1)[0].rstrip()
     if _ABSOLUTE.match(line):
         return not _PROSE.match(line) and _leads_nowhere(line)
@@ -100,7 +100,7 @@ def _stands_for_none(reference: str) -> bool:
 
 
 def _leads_nowhere(url: str) -> bool:
-    """Whether an absolute ``url`` can be no stream's, whatever is tried."""
+    """Whether no stream can be at an absolute ``url``."""
     connected = _CONNECTED.match(url)
     if connected:
         return _NO_HOST.match(url, connected.end()) is not None
@@ -122,7 +122,7 @@ def resolved(base: str, reference: str) -> str:
 def title(line: str, url: str) -> str:
     """A name for an address that has none: it is shown, so it must not tell a user or password.
 
-    A file's name or a relative path is one; else what stays the same over imports.
+    A file's name or a relative path will do; otherwise a text that stays the same over imports.
     """
     reference = line.partition("?")[0].partition("|")[0]
     try:

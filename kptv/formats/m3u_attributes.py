@@ -1,7 +1,7 @@
 """Attributes of an ``#EXTINF`` line as one text: `` tvg-id="1" group-title="News"``.
 
 It is how they are kept and how they are served, and mostly how they came: an entry of a long list
-then costs no dict. What a key or value must not hold is a double quote; INNER stands for one.
+then costs no dict. No key or value may hold a double quote; INNER stands for one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _rank(key: str) -> int:
 
 @lru_cache(maxsize=1024)  # the lines of a list have the same few sets of keys
 def _writer(keys: tuple[str, ...]) -> tuple[str, Callable[[Mapping[str, str]], object]]:
-    """What makes a text of attributes with these keys: a template, and what fills it."""
+    """A template for attributes with these keys, and the function that gets its values."""
     ordered = in_order(keys)
     template = "".join([f' {key.replace("%", "%%")}="%s"' for key in ordered])
     return template, itemgetter(*ordered)

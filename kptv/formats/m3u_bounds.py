@@ -1,8 +1,8 @@
 """How much of one entry is kept, however long a list makes its lines.
 
-A name, a group, a value of 60 KB is nothing that anybody reads: it is shown, searched, compared and
-redacted all the same, by the thread that serves all. What people read is cut; of what machines read
-half is of no use, and it is left out.
+Nobody reads a name, a group or a value of 60 KB. Yet it would be shown, searched, compared and
+redacted by the thread that serves all. Texts for people are cut. Texts for machines are left out,
+as half of one is of no use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What an ``#EXTINF`` line of a channel list says: attributes and name, however it is quoted.
+"""The ``#EXTINF`` lines of a channel list, read: attributes and name, however they are quoted.
 
-Nearly every line is as it should be, and is taken apart at its quotes. What is odd in another is
-read by tokens, as a person would: a quote that closes a value ends it, wherever others stand.
+Nearly every line is as it should be, and is taken apart at its quotes. An odd one is read by
+tokens, as a person would: a quote that closes a value ends it, wherever others stand.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from kptv.formats.m3u_attributes import in_order, quoted
 from kptv.formats.m3u_bounds import LONGEST_KEY, MOST_ATTRIBUTES
 from kptv.formats.m3u_headers import HEADER_KEYS
 
-_LONGEST_LAYOUT = 4096  # letters without the values; what is longer is odd
+_LONGEST_LAYOUT = 4096  # letters without the values; a longer line is odd
 _LEARNED_AFTER = 64  # lines of one layout in a row: its pattern takes as long as 100 of them
-_MOST_PIECES = 33  # of a line that is worth a pattern
+_MOST_PIECES = 33  # of a line; one with more is not worth a pattern
 _NEVER = re.compile(r"(?!)")
 _BARE = re.compile(r"#EXTINF:[-+ ]*+[\d.]*+ *+,(.*+)")  # a line without attributes
-# What stands between the quotes of a well-formed #EXTINF line: duration, then one key a value.
+# What stands between the quotes of a well-formed #EXTINF line: duration, then one key per value.
 _BETWEEN_QUOTES = re.compile(r'(#EXTINF:[-+ ]*+[\d.]*+)(?>(?: *+[A-Za-z0-9_.:-]++=(?:"|$))+)')
 _QUOTED_KEY = re.compile(r'(?<![A-Za-z0-9_.:-])([A-Za-z0-9_.:-]++)=(?:"|$)')
-# And the pieces of any other.
+# The pieces of any other line.
 _EXTINF_HEAD = re.compile(r"#EXTINF\s*+[:：]?+\s*+[-+]?+[\d.]*+", re.I)
 # A key that lost its "=": tvg-logo"http…; of a known kind also with a blank or a colon there.
 _NO_EQUALS = (
@@ -61,7 +61,7 @@ class ExtinfParser:
         self._usual = _NEVER.fullmatch
         self._asks = False  # for headers, a line that is usual
         self._layout: _Layout | None = None  # of the last line that was read at its quotes
-        self._times = 0  # that it came in a row
+        self._times = 0  # that this layout came in a row
 
     def parse(self, line: str) -> Info:
         """What ``line`` says."""
@@ -103,7 +103,7 @@ def _info_of(attributes: dict[str, str], name: str) -> Info:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What is the same on the lines of a list that have the same keys."""
+    """All that lines with the same keys have in common."""
 
     keys: list[str]
     pieces: int  # that quotes cut the line into
@@ -115,7 +115,7 @@ class _Layout:
 
 @lru_cache(maxsize=128)
 def _layout(between: str) -> _Layout | None:
-    """Of a line with this between its quotes; None if it is odd."""
+    """The layout of a line with this text between its quotes; None if it is odd."""
     match = _BETWEEN_QUOTES.fullmatch(between)
     if match is None or between.count("=") > MOST_ATTRIBUTES:
         return None
@@ -144,7 +144,7 @@ def _pattern_of(between: str, layout: _Layout) -> re.Pattern[str]:
 
 
 def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:
-    """Attributes, and what follows their comma: of ``text`` from ``position`` on, by tokens."""
+    """Attributes from ``position`` on, and the name behind their comma, read by tokens."""
     pairs: list[tuple[str, str]] = []
     words: list[str] = []
     while len(pairs) < MOST_ATTRIBUTES and len(words) < MOST_ATTRIBUTES:
@@ -163,7 +163,7 @@ def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:
 
 
 def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Of keys that come several times the first value that is not empty."""
+    """The attributes; of a key that comes several times, the first value that is not empty."""
     attributes: dict[str, str] = {}
     for key, value in pairs:
         if len(key) > LONGEST_KEY:

@@ -53,7 +53,7 @@ def split_options(line: str) -> tuple[str, dict[str, str]]:
 
 @lru_cache(maxsize=64)  # the entries of a list have the same few, and one may have many links
 def headers_of_option(word: str, text: str) -> Mapping[str, str]:
-    """What ``word:text`` asks for (``#EXTVLCOPT``, ``#KODIPROP`` or ``#EXTHTTP``)."""
+    """The headers that ``word:text`` asks for (``#EXTVLCOPT``, ``#KODIPROP`` or ``#EXTHTTP``)."""
     headers: dict[str, str] = {}
     if word == "#EXTHTTP":
         _add_json_headers(headers, text)

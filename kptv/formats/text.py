@@ -2,9 +2,9 @@
 
 Theory of operation. A text is UTF-8 until it is seen not to be. Each piece is decoded whole, which
 is fast; only a piece that is not UTF-8 is looked at line by line. Then lines are held back until
-the bad ones tell, once, which older encoding they are in (see ``charsets``): what was told of the
-text, if it fits, or else a guess. If they are more than the good lines so far, all of the text is
-taken for that; otherwise just they are. UTF-16 and UTF-32 are told by their first bytes.
+the bad ones tell, once, which older encoding they are in (see ``charsets``): the one that was told,
+if it fits, or else a guess. If there are more bad lines than good ones so far, all of the text is
+read in that encoding; otherwise only the bad lines are. The first bytes tell UTF-16 and UTF-32.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Lines:
     """
 
     def __init__(self, charset: str = "") -> None:
-        """``charset``: what was told of the encoding, if anything was."""
+        """``charset``: the encoding that was told, if one was."""
         self.skipped = 0
         self._head: bytes | None = b""  # until the bytes are there that tell UTF-16
         self._unicode: codecs.IncrementalDecoder | None = None
@@ -42,7 +42,7 @@ class Lines:
         self._overlong = False  # the tail's line is to be left out
         self._good = self._bad = 0  # lines, that hold more than ASCII, in UTF-8 and not
         self._told = [codec_of(charset)]  # by the answer, then by the text itself
-        self._legacy = ""  # what lines are in that are not UTF-8
+        self._legacy = ""  # the encoding of lines that are not UTF-8
         self._held: list[bytes] = []  # lines that wait until that is known
         self._held_size = 0
         self._words: list[bytes] = []  # that are to tell it

@@ -69,7 +69,7 @@ class ChannelCounters:
     continuity_errors: int = 0  # of the upstream
     failovers: Counter[str] = field(default_factory=Counter)  # by reason
     errors: Counter[Reason] = field(default_factory=Counter)
-    bit_rate: float = 0.0  # of the upstream, bits a second
+    bit_rate: float = 0.0  # of the upstream, bits per second
     buffer_bytes: int = 0
     source: int | None = None  # number of the one that plays
     hubs: int = 0  # that count here now

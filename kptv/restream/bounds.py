@@ -5,17 +5,17 @@ from __future__ import annotations
 from kptv.errors import Reason, UpstreamError
 from kptv.restream.output import Output
 
-# Seconds of bytes without a programme in them, after which a stream is none: the splicer itself
-# waits 10 for a keyframe.
+# Seconds of bytes without a programme in them, after which the stream has failed. The splicer
+# itself waits 10 for a keyframe.
 PROGRAMME_WAIT = 12.0
-# Seconds beyond that in which a hub looks after itself; then housekeeping ends the upstream.
+# Seconds beyond that until the housekeeping ends the upstream: the hub itself mostly did so before.
 GRACE = 3.0
-# Seconds without a byte of an upstream that played. Its reader knows sooner; HLS may pause longest.
+# Seconds of silence that end an upstream that played. Its reader knows sooner; HLS pauses longest.
 LONGEST_SILENCE = 180.0
 
 
 class Bounds:
-    """Those of one upstream, which is spliced into ``output``."""
+    """The bounds of one upstream, which is spliced into ``output``."""
 
     def __init__(self, output: Output, now: float, timeout: float) -> None:
         """``timeout``: seconds in which its first piece comes, or it fails."""
@@ -32,7 +32,7 @@ class Bounds:
         self._begins_by = now + PROGRAMME_WAIT + GRACE
 
     def check(self, now: float) -> None:
-        """To be called after each piece. Raises UpstreamError if what comes is of no use."""
+        """Call it after each piece. Raises UpstreamError if the media is of no use."""
         if self._output.sending:  # if it breaks, its programme is sought from now on
             self.seek(now)
         if trouble := self._output.trouble(now):
@@ -41,9 +41,9 @@ class Bounds:
             raise UpstreamError(Reason.NO_MEDIA, "no programme that can be played")
 
     def exceeded(self, now: float) -> UpstreamError | None:
-        """What is wrong with an upstream that neither begins, nor goes on, nor fails.
+        """The error of an upstream that neither begins, nor goes on, nor fails.
 
-        Each reader has deadlines of its own; this is for what none of them has thought of.
+        Each reader has deadlines of its own; this is for cases that none of them foresees.
         """
         if not self._output.sending and now > self._begins_by:
             return UpstreamError(Reason.NO_MEDIA, "nothing that can be played, and no failure")

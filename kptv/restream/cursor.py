@@ -45,7 +45,7 @@ class Cursor:
         return f"<Cursor of {self._lease!r} in {self._buffer!r}>"
 
     def take(self) -> bytes:
-        """What comes next; nothing if that is still to come."""
+        """The next bytes for the reader; none if they are still to come."""
         if self._rest:
             rest, self._rest = self._rest, b""
             return rest
@@ -67,7 +67,7 @@ class Cursor:
         return data
 
     def put_back(self, rest: bytes) -> None:
-        """``rest`` of what was taken last is to be taken again."""
+        """Have ``rest`` taken again: there was no room for it."""
         self._rest = rest
 
     def _enter(self) -> bytes:

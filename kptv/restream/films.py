@@ -1,4 +1,4 @@
-"""Films and recordings: passed through, each viewer on a connection and a slot of its own.
+"""Films: passed through, each viewer on a connection and a slot of its own.
 
 A viewer that leaves is noticed by a failing send. If nothing can be sent, because the film has not
 begun or the viewer's window is closed, the housekeeping notices it.
@@ -70,7 +70,7 @@ class Films:
         return self._known.get(channel.slug)
 
     def open(self, channel: Channel, byte_range: str | None, lease: Lease) -> Film:
-        """A film or recording, or one range of it, on a slot of its own.
+        """A film, or one range of it, on a slot of its own.
 
         Raises Unavailable; NotAFilm, which blames no stream, if it is live by now.
         """
@@ -91,7 +91,7 @@ class Films:
             self._known[channel.slug] = body.headers
         headers = body.headers
         if body.status == 206 and (known := self._known.get(channel.slug)):
-            # What its first bytes said, not what the provider does.
+            # The type that its first bytes showed, whatever the provider says.
             headers = {**headers, "Content-Type": known["Content-Type"]}
         counters = self._metrics.open(channel.name)
         counters.upstreams += 1

@@ -1,4 +1,4 @@
-"""What keeps a hub alive: somebody who watches, or something that records."""
+"""A lease keeps a hub alive: somebody watches, or something records."""
 
 from __future__ import annotations
 

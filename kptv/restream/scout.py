@@ -97,8 +97,8 @@ class Lookout:
     def watch(self, now: float) -> None:
         """To be called twice a second while a stream plays, from a greenlet that may wait.
 
-        A scout goes home when the stream speaks again. What a stream flushes at its end does not
-        count as speaking.
+        A scout goes home when the stream speaks again. Bytes that a stream flushes at its end do
+        not count as speaking.
         """
         output = self._output
         if now - output.media_at >= max(SUSPECT_AFTER, output.expected_pause(now) + LATE):

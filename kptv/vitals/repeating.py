@@ -42,5 +42,5 @@ class Repeating:
             self._heartbeat.beat(monotonic())
             try:
                 self._what()
-            except Exception:  # of one time: the next one may do better
+            except Exception:  # once; the next time may do better
                 log.exception("%s failed", self._what)

@@ -106,7 +106,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
             end()
 
     def load_wsgi(self) -> None:
-        """As gunicorn's; the application is offered to answer without frames (see ``framing``)."""
+        """As gunicorn does it, but answers may go out without frames (see ``framing``)."""
         super().load_wsgi()
         self.application: WSGIApplication = self.wsgi
         self.wsgi = self._answer

@@ -23,7 +23,7 @@ class SegmentDecryptor:
         self._size = 0
 
     def feed(self, data: bytes) -> bytes:
-        """What can be decrypted up to now; together with ``finish`` it is the segment."""
+        """The bytes that can be decrypted so far; those of ``finish`` complete the segment."""
         self._size += len(data)
         plain = self._last + self._decryptor.update(data)
         self._last = plain[-_BLOCK:]

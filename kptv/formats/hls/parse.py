@@ -44,7 +44,7 @@ _PLAIN_NAME = re.compile(r"[^/?#:.][^/?#:]*")  # a file beside the playlist
 
 
 def what_is(body: bytes) -> PlaylistKind:
-    """What a body is, by its start; the more of it, the surer, to _LOOKED_AT bytes."""
+    """The kind of a body, by its first _LOOKED_AT bytes; the more of them, the surer."""
     body = body[:_LOOKED_AT]
     start = _BEFORE_THE_START.match(body, 0, _BEFORE)
     if not start or not body.startswith(b"#EXTM3U", start.end()):
