@@ -170,7 +170,13 @@ def _build_page(parts: Parts) -> Page:
         status_blueprint(config.base_url),
         api_blueprint(view, events, directory, clients),
         session_blueprint(admin),
-        actions_blueprint(admin, parts.hubs, shared.health, parts.importer.import_now),
+        actions_blueprint(
+            admin,
+            parts.hubs,
+            shared.health,
+            parts.importer.import_now,
+            parts.log.redactor.redact,
+        ),
     )
     return Page(blueprints, events, directory)
 

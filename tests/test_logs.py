@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
+from time import localtime, strftime, time
 
 import pytest
 from hypothesis import given
@@ -252,13 +253,30 @@ def test_the_same_trouble_is_told_once_and_then_counted() -> None:
     assert passes("news: source-1 plays", logging.INFO)
     assert repeats.due() == []
     now[0] = 61.0
+    before = time()
     (told,) = repeats.due()
-    expected = "news: source-1: stalled (nothing for 5.2 s) (2 times more in 61 s)"
-    assert told.getMessage() == expected
+    expected = r"news: source-1: stalled \(nothing for 5.2 s\) \(2 times more in 61 s, last at {}\)"
+    assert re.fullmatch(expected.format(r"\d\d:\d\d:\d\d"), told.getMessage())
+    assert before <= told.created <= time(), "lines stand in the log in their order"
     assert repeats.filter(told)
     now[0] = 130.0
     assert repeats.due() == []
     assert passes("news: source-1: stalled (nothing for 5.0 s)")
+
+
+def test_a_repeated_line_says_when_the_last_was_and_has_the_time_of_its_telling() -> None:
+    now = [0.0]
+    repeats = RepeatFilter(lambda: now[0])
+    for created in (1e9, 1e9 + 5.0):
+        line = record("refused")
+        line.levelno, line.created = logging.WARNING, created
+        repeats.filter(line)
+    now[0] = 63.0
+    (told,) = repeats.due()
+    last = strftime("%H:%M:%S", localtime(1e9 + 5.0))
+    assert told.getMessage() == f"refused (once more in 63 s, last at {last})"
+    assert told.created == pytest.approx(time(), abs=5.0)
+    assert formatter.format(told).startswith(strftime("%Y-%m-%d %H:%M", localtime(told.created)))
 
 
 def test_what_is_told_again_is_told_where_it_came_from(log: io.StringIO) -> None:
@@ -274,6 +292,7 @@ def test_what_is_told_again_is_told_where_it_came_from(log: io.StringIO) -> None
     first, second = log.getvalue().splitlines()
     assert first.endswith("WARNING kptv.test: refused at …")
     assert "WARNING kptv.test: refused at … (2 times more in" in second
+    assert first[:23] <= second[:23]
     assert process_log.recent.lines[0].text == "refused at …"
 
 

@@ -7,7 +7,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic
+from time import localtime, monotonic, strftime, time
 
 TOLD_EVERY = 60.0  # seconds
 _REMEMBERED_LINES = 300
@@ -57,7 +57,10 @@ class _Repeats:
 
 
 class RepeatFilter(logging.Filter):
-    """Lets a warning pass once; counts those that repeat it, and tells the count once a minute."""
+    """Lets a warning pass once, and counts those that repeat it.
+
+    Once a minute it tells how many there were, and when the last one was.
+    """
 
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         super().__init__()
@@ -93,10 +96,15 @@ class RepeatFilter(logging.Filter):
 
 
 def _summary(record: logging.LogRecord, count: int, seconds: float) -> logging.LogRecord:
+    now, last = time(), strftime("%H:%M:%S", localtime(record.created))
+    times = "once more" if count == 1 else f"{count} times more"
     fields = {
         **record.__dict__,
-        "msg": f"{record.getMessage()} ({count} times more in {seconds:.0f} s)",
+        "msg": f"{record.getMessage()} ({times} in {seconds:.0f} s, last at {last})",
         "args": (),
         "repeats": count,
+        # Of its telling: lines stand in the log in their order.
+        "created": now,
+        "msecs": now % 1 * 1000,
     }
     return logging.makeLogRecord(fields)

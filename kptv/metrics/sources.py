@@ -25,6 +25,7 @@ class ImportState:
     error: str = ""  # of the last import; empty if it was good
     last_success: float | None = None  # Unix time
     duration: float = 0.0  # seconds that the last import took
+    again_at: float | None = None  # Unix time of the next attempt, after a failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,12 @@ SOURCE_FIGURES = (
         help="Imports that failed, in a row.",
     ),
     Figure(name="error", kind=Kind.TEXT, read=lambda s: s.imports.error),
+    Figure(
+        name="again_at",
+        kind=Kind.TIME,
+        read=lambda s: s.imports.again_at,
+        about="Unix time of the next attempt after a failure, in seconds",
+    ),
     Figure(
         name="last_success",
         kind=Kind.TIME,

@@ -107,6 +107,11 @@ class Chronicle:
         self.note(EventKind.GAVE_UP, detail=str(why))
         log.warning("%s: given up: %s", self._slug, why)
 
+    def closed(self, why: str) -> None:
+        """The channel plays no more; ``why`` is empty if something else has told it."""
+        log.info("%s: closed%s", self._slug, f": {why}" if why else "")
+        self.note(EventKind.CLOSED, detail=why)
+
     def _failed(
         self, error: UpstreamError, stream: Stream, verdict: str, silence: float | None
     ) -> None:

@@ -54,6 +54,7 @@ from kptv.restream.supply import Supply
 
 log = logging.getLogger(__name__)
 
+_NOBODY = "nobody watches any more"
 _STOPPED = Unavailable("the channel was stopped", 1.0)
 _numbers = count(1)
 
@@ -170,10 +171,11 @@ class Hub:
 
     def close(self) -> None:
         """Stop playing: the upstream is closed, leases are dropped at once. May come twice."""
+        why = "" if self.leases else _NOBODY
         for lease in list(self.leases):
             lease.drop()
         if not self.ended:
-            self._end()
+            self._end(why)
             self._greenlet.kill()
 
     def wait_for_media(self, lease: Lease) -> FoundFilm | None:
@@ -229,7 +231,7 @@ class Hub:
             while not self.ended:
                 self._play(self._lookout.take() or self._supply.next())
                 if not self.leases:
-                    self._end()  # it lingered: another stream would be opened for nobody
+                    self._end(_NOBODY)  # it lingered: another stream would be for nobody
         except Unavailable as unavailable:
             self.outcome = unavailable
             self.chronicle.gave_up(unavailable)
@@ -256,8 +258,7 @@ class Hub:
                 outcome = ""  # it goes on
                 self._hand_over(film, feed.keep_slot())
             elif over:
-                log.info("%s: played to its end", self.channel.slug)
-                self._end()
+                self._end("played to its end")
         except _Switch:
             outcome = SWITCHED
             self._switched(feed.stream)
@@ -279,7 +280,7 @@ class Hub:
 
     def _hand_over(self, film: FilmBody, slot: Slot) -> None:
         self.outcome = self._keeper.film_found(self, film, slot)
-        self._end()
+        self._end("it is a film")
         self._release_if_over()  # it may have been closed just now
 
     def _copy(self, feed: Feed, bounds: Bounds) -> bool:
@@ -355,12 +356,13 @@ class Hub:
         if self.state is State.PLAYING:
             self.state = State.RECOVERING
 
-    def _end(self) -> None:
+    def _end(self, why: str = "") -> None:
+        """Play no more; ``why``, if nothing else has told it."""
         if self.ended:
             return
         self.state = State.ENDED
         self._lookout.dismiss()
-        self.chronicle.note(EventKind.CLOSED)
+        self.chronicle.closed(why)
         self.audience.wake()
         self._release_if_over()
         self._keeper.ended(self)

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import gevent
@@ -39,11 +39,22 @@ _BEAT = 60.0  # seconds between two signs of life while nothing is due
 
 @dataclass(slots=True)
 class _Task:
-    """A document, and when it is imported."""
+    """A document, when it is imported, and how that was."""
 
     document: LastGood[Any]
     job: gevent.Greenlet | None = None  # the import that runs, or the last one
     retry_at: float = inf  # monotonic; after a failure
+    found: str = ""  # by the last import: a sentence
+    is_told: bool = False  # the log has it
+
+
+class Round(Event):  # type: ignore[misc]  # gevent has no types
+    """A round that was asked for; set when its last document is done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_hand = False  # somebody wants to know what it finds, also if that is nothing new
+        self.found: tuple[str, ...] = ()  # a sentence per document, once it is set
 
 
 class Importer:
@@ -69,7 +80,8 @@ class Importer:
         self._publishing = BoundedSemaphore(1)
         self._asked = False  # for a round
         self._stir = Event()  # there is something to look at: asked for, or failed
-        self._done = Event()  # with all of the round that was asked for last
+        self._asked_for = Round()  # the last
+        self._next_round_at = inf  # monotonic
         self._heartbeat = Heartbeat(monotonic(), longest=DEADLINE)
         self._greenlet: gevent.Greenlet | None = None
 
@@ -93,48 +105,53 @@ class Importer:
             self._greenlet.kill()
         self._jobs.kill()
 
-    def import_now(self) -> Event:
-        """Ask for a round now; one that begins just now is joined. The event is set at its end."""
+    def import_now(self) -> Round:
+        """Ask for a round now, of which people hear; one that begins just now is joined."""
+        asked_for = self._ask()
+        asked_for.by_hand = True
+        return asked_for
+
+    def _ask(self) -> Round:
         if not self._asked:
-            self._asked, self._done = True, Event()
+            self._asked, self._asked_for = True, Round()
             self._stir.set()
-        return self._done
+        return self._asked_for
 
     def _run(self) -> None:
         loaded = [task.document.load() for task in self._tasks]
         if any(loaded):
             self._tell()
         while True:
-            end = monotonic() + self._interval
-            self._round(self._tasks, self.import_now())
+            self._next_round_at = monotonic() + self._interval
+            self._round(self._tasks, self._ask())
             self._asked = False
-            self._rest(end)
+            self._rest(self._next_round_at)
 
     def _rest(self, end: float) -> None:
         """Until ``end``, or a round is asked for; meanwhile, ask again for those that failed."""
         while not self._asked and (now := monotonic()) < end:
             self._heartbeat.beat(now)
             if failed := [task for task in self._tasks if task.retry_at <= now]:
-                self._round(failed, Event())
+                self._round(failed, Round())
                 continue
             self._stir.clear()
             until = min(end, now + _BEAT, *(task.retry_at for task in self._tasks))
             self._stir.wait(until - now)
 
-    def _round(self, tasks: Sequence[_Task], done: Event) -> None:
+    def _round(self, tasks: Sequence[_Task], done: Round) -> None:
         """Import ``tasks``; ``done`` is set when the last is over, which may be much later."""
         jobs = [self._job(task) for task in tasks]
         gevent.joinall(jobs, timeout=PATIENCE)
         self._tell()
         if late := [job for job in jobs if not job.ready()]:
-            self._jobs.spawn(self._wait_for, late, done)
+            self._jobs.spawn(self._wait_for, late, tasks, done)
         else:
-            done.set()
+            _finish(tasks, done)
 
-    def _wait_for(self, late: list[gevent.Greenlet], done: Event) -> None:
+    def _wait_for(self, late: list[gevent.Greenlet], tasks: Sequence[_Task], done: Round) -> None:
         for _ in gevent.iwait(late):
             self._tell()
-        done.set()
+        _finish(tasks, done)
 
     def _job(self, task: _Task) -> gevent.Greenlet:
         """The import of a document: the one that runs still, or a new one."""
@@ -144,10 +161,23 @@ class Importer:
         return task.job
 
     def _import(self, task: _Task) -> None:
-        failures = task.document.progress.failures
-        if (failed := task.document.refresh(self._workers)) is not None:
-            task.retry_at = monotonic() + retry_delay(failures, failed.retry_after)
-            self._stir.set()
+        document = task.document
+        content, before = document.content, document.progress
+        failed = document.refresh(self._workers)
+        if failed is None:
+            changed = document.content is not content
+            task.is_told = changed  # by what has read it
+            task.found = document.summary + ("" if changed else ", as before")
+            return
+        now, delay = monotonic(), retry_delay(before.failures, failed.retry_after)
+        task.retry_at = now + delay
+        wait = max(min(delay, self._next_round_at - now), 0.0)
+        document.tried_again_at(time() + wait)
+        task.found = f"import failed: {failed}; tried again in {_in_words(wait)}; {document.rest}"
+        task.is_told = str(failed) != before.error  # once, not every interval
+        if task.is_told:
+            log.warning("%s: %s", document.document.label, task.found)
+        self._stir.set()
 
     def _tell(self) -> None:
         """Publish what there is; the greenlet must live on, for the next round tries again."""
@@ -156,6 +186,20 @@ class Importer:
                 self._publish()
         except Exception:
             log.exception("import failed by a fault of the proxy")
+
+
+def _finish(tasks: Sequence[_Task], done: Round) -> None:
+    """Its documents are done: tell what it found, if somebody has asked for it."""
+    done.found = tuple(f"{task.document.document.label}: {task.found}" for task in tasks)
+    if done.by_hand:
+        for task in tasks:
+            if not task.is_told:
+                log.info("%s: %s", task.document.document.label, task.found)
+    done.set()
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def retry_delay(failures: int, asked: float | None) -> float:

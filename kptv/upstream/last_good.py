@@ -37,6 +37,7 @@ class Progress:
     last_success: float | None = None  # Unix time
     successes: int = 0
     duration: float = 0.0  # seconds that the last attempt took
+    again_at: float | None = None  # Unix time of the next attempt, after a failure
 
 
 class LastGood(Generic[ContentT]):
@@ -52,6 +53,22 @@ class LastGood(Generic[ContentT]):
 
     def __repr__(self) -> str:
         return f"<LastGood {self.document.label!r} failures={self.progress.failures}>"
+
+    @property
+    def summary(self) -> str:
+        """What it holds, in words."""
+        content, items = self.content, self.document.kind.items
+        return f"no {items}" if content is None else f"{content.count} {items}{content.losses}"
+
+    @property
+    def rest(self) -> str:
+        """What is left of it after a failure, in words."""
+        count, items = self.content.count if self.content else 0, self.document.kind.items
+        return f"its {count} {items} stay" if count else f"it has no {items} yet"
+
+    def tried_again_at(self, at: float) -> None:
+        """After a failure: the next attempt is at ``at`` (Unix time)."""
+        self.progress = replace(self.progress, again_at=at)
 
     def load(self) -> bool:
         """Begin with what DATA_DIR keeps; whether there is something of use. Never raises."""
@@ -125,7 +142,7 @@ class LastGood(Generic[ContentT]):
         """Hold ``content`` as the newest good one."""
         self.content, self._edition = content, edition
         kind, label = self.document.kind, self.document.label
-        log.info("%s: %d %s%s", label, content.count, kind.items, content.losses)
+        log.info("%s: %s", label, self.summary)
         if content.is_full:
             log.warning(
                 "%s: the %s has more than %d %s: those behind are left out",
@@ -142,15 +159,7 @@ class LastGood(Generic[ContentT]):
         self.progress = Progress(0, "", time(), successes, duration)
 
     def _failed(self, error: str, duration: float) -> None:
-        progress, items = self.progress, self.document.kind.items
-        count = 0 if self.content is None else self.content.count
-        if error != progress.error:  # once, not every interval
-            log.warning(
-                "%s: import failed: %s; %s",
-                self.document.label,
-                error,
-                f"its {count} {items} stay" if count else f"it has no {items} yet",
-            )
+        failures = self.progress.failures + 1
         self.progress = replace(
-            progress, failures=progress.failures + 1, error=error, duration=duration
+            self.progress, failures=failures, error=error, duration=duration, again_at=None
         )

@@ -91,6 +91,7 @@ def _state(item: LastGood[ChannelList]) -> ImportState:
         error=progress.error,
         last_success=progress.last_success,
         duration=progress.duration,
+        again_at=progress.again_at,
     )
     if content is None:
         return state

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from kptv.channels.model import Channel, Source, Stream
@@ -101,3 +103,11 @@ def test_nobody_is_without_a_picture_before_the_first(caplog: pytest.LogCaptureF
 
 def test_each_reason_has_words() -> None:
     assert set(_AFTER) == {*Reason, SWITCHED, SLOT_LOST}
+
+
+def test_a_normal_close_is_told_as_one(told: Told, caplog: pytest.LogCaptureFixture) -> None:
+    told.chronicle.closed("nobody watches any more")
+    assert caplog.record_tuples[-1][1:] == (logging.INFO, "news: closed: nobody watches any more")
+    told.chronicle.closed("")
+    assert caplog.messages[-1] == "news: closed"
+    assert [event.detail for event in told.events[-2:]] == ["nobody watches any more", ""]

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from time import time
 from typing import Any
 
 import gevent
@@ -244,6 +245,64 @@ def test_a_failed_import_costs_nothing_and_is_told_once_and_without_secrets(
     assert rig.names == ["One", "Three"]
     assert rig.merger.states[0].failures == 0
     assert "imports again" in caplog.text
+
+
+def test_a_failed_import_says_when_it_is_tried_again(
+    make: Callable[..., Rig], server: DocumentServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = BAD["404"]
+    rig = make(server.url).run()
+    (warning,) = [line.getMessage() for line in caplog.records if line.levelname == "WARNING"]
+    assert warning.endswith("; tried again in 60 s; it has no entries yet")
+    again_at = rig.merger.states[0].again_at
+    assert again_at == pytest.approx(time() + 60.0, abs=5.0)
+    server.answer = (200, {}, LIST)
+    rig.run()
+    assert rig.merger.states[0].again_at is None
+
+
+def test_a_round_that_comes_sooner_is_what_is_told(
+    make: Callable[..., Rig], server: DocumentServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = BAD["404"]
+    make(server.url, import_refresh_interval=20.0).run()
+    assert "tried again in 20 s" in caplog.text
+
+
+def test_an_import_by_hand_says_what_it_found_also_if_nothing_changed(
+    make: Callable[..., Rig], server: DocumentServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    rig = make(server.url)
+
+    def found() -> tuple[tuple[str, ...], list[str]]:
+        """By an import by hand: what it says, and what the log has of it."""
+        caplog.clear()
+        done = rig.importer.import_now()
+        rig.importer.start()
+        assert done.wait(LIMIT)
+        return done.found, [line for line in caplog.messages if line.startswith("source-1")]
+
+    assert found() == (("source-1: 2 entries",), ["source-1: 2 entries"])
+    assert found() == (("source-1: 2 entries, as before",), ["source-1: 2 entries, as before"])
+    server.answer = BAD["404"]
+    failed = "source-1: import failed: http_error (HTTP 404); tried again in {}; its 2 entries stay"
+    for wait in ("60 s", "2 min"):
+        said, logged = found()
+        assert said == (failed.format(wait),)
+        assert logged == [failed.format(wait)]
+
+
+def test_a_round_by_itself_says_nothing_of_what_did_not_change(
+    make: Callable[..., Rig], server: DocumentServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    rig = make(server.url, import_refresh_interval=0.05)
+    rig.importer.start()
+    with gevent.Timeout(LIMIT):
+        while rig.rounds < 4:
+            gevent.sleep(0.01)
+    assert [line for line in caplog.messages if "entries" in line] == ["source-1: 2 entries"]
 
 
 def test_a_refused_connection_is_a_failed_import(

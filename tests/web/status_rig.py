@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import time
 
 import gevent
@@ -73,12 +74,23 @@ def catalog_of(*lists: str) -> Catalog:
     return drive(build_catalog(listings))
 
 
+@dataclass
+class Imported:
+    """A round of imports that is over at once."""
+
+    found: tuple[str, ...]
+
+    def wait(self, timeout: float) -> bool:
+        return bool(self.found)
+
+
 class StatusRig:
     """Everything behind the API, without a socket."""
 
     def __init__(self, token: str = TOKEN) -> None:
         self.feeds: dict[str, Queue[bytes | UpstreamError]] = {}
         self.imports = 0
+        self.found: tuple[str, ...] = ()  # by the next import
         self.catalog: Catalog | None = catalog_of(*LISTS)
         config = Config(sources=SOURCES, base_url="http://tv.example", admin_token=token)
         self.metrics = Metrics()
@@ -106,7 +118,9 @@ class StatusRig:
         for blueprint in (
             api_blueprint(self.view, self.events, directory, self.clients),
             session_blueprint(self.admin),
-            actions_blueprint(self.admin, self.hubs, self.hubs.health, self._import),
+            actions_blueprint(
+                self.admin, self.hubs, self.hubs.health, self._import, redactor.redact
+            ),
         ):
             self.app.register_blueprint(blueprint)
 
@@ -158,8 +172,9 @@ class StatusRig:
         record = logging.LogRecord("kptv.test", logging.WARNING, "", 0, message, args, None)
         self.log.recent.filter(record)
 
-    def _import(self) -> None:
+    def _import(self) -> Imported:
         self.imports += 1
+        return Imported(self.found)
 
     def _open(self, stream: Stream) -> Opened:
         return Opened(self._pieces(stream))

@@ -191,7 +191,19 @@ def test_an_action_without_the_token_is_refused(
     answer = client.post(path, headers=headers)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
+    wrong = "wrong" in str(headers)
+    assert answer.get_json()["error"].startswith("That is not" if wrong else "ADMIN_TOKEN is")
     assert rig.imports == 0
+
+
+def test_an_import_by_hand_says_what_it_found(rig: StatusRig, client: FlaskClient) -> None:
+    answer = client.post("/api/import", headers=BEARER)
+    assert answer.get_json() == {"done": "The lists are being fetched; the log says what comes."}
+    rig.found = ("source-1: 2 entries, as before", "source-2: import failed: canary-pass is wrong")
+    answer = client.post("/api/import", headers=BEARER)
+    assert answer.status_code == 202
+    found = "source-1: 2 entries, as before. source-2: import failed: … is wrong"
+    assert answer.get_json() == {"done": found}
 
 
 @pytest.mark.parametrize("path", ACTIONS)
@@ -226,7 +238,10 @@ def test_a_session_acts_only_with_its_csrf_token(rig: StatusRig, client: FlaskCl
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
-    assert client.post("/api/import").status_code == 401
+    refused = client.post("/api/import")
+    assert refused.status_code == 401
+    assert CSRF_HEADER in refused.get_json()["error"]
+    assert "ADMIN_TOKEN" not in refused.get_json()["error"]
     assert client.post("/api/import", headers={CSRF_HEADER: csrf[:-1]}).status_code == 401
     assert client.post("/api/import", headers={CSRF_HEADER: csrf}).status_code == 202
     assert rig.imports == 1

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from flask import Blueprint, Response, request
 
 from kptv.channels.health import Health
 from kptv.channels.model import Channel
 from kptv.restream.hubs import Hubs
-from kptv.web.page.admin import COOKIE, SESSION_SECONDS, Admin
+from kptv.web.page.admin import COOKIE, SESSION_SECONDS, WRONG_TOKEN, Admin
 from kptv.web.page.json_answers import Refused, answer, body, new_blueprint
 from kptv.web.page.public import stream_id
 
+IMPORT_WAIT = 6.0  # seconds for the answer to say what was found; slow lists are told in the log
 _OFF = "Actions are off: no ADMIN_TOKEN is set."
+
+
+class Round(Protocol):
+    """Lists that are being fetched."""
+
+    found: tuple[str, ...]  # a sentence per list, once all are done
+
+    def wait(self, timeout: float) -> object:
+        """Wait until all are done, ``timeout`` seconds at most."""
+        ...
 
 
 def session_blueprint(admin: Admin) -> Blueprint:
@@ -34,7 +46,7 @@ def session_blueprint(admin: Admin) -> Blueprint:
             raise Refused(403, _OFF)
         known = admin.log_in(token, request)
         if known is None:
-            raise Refused(403, "That is not the token.")
+            raise Refused(403, WRONG_TOKEN)
         response = answer({"actions": True, "csrf": known.csrf})
         response.set_cookie(
             COOKIE,
@@ -57,7 +69,11 @@ def session_blueprint(admin: Admin) -> Blueprint:
 
 
 def actions_blueprint(
-    admin: Admin, hubs: Hubs, health: Health, import_now: Callable[[], object]
+    admin: Admin,
+    hubs: Hubs,
+    health: Health,
+    import_now: Callable[[], Round],
+    redact: Callable[[str], str],
 ) -> Blueprint:
     """The routes that change something."""
     blueprint = new_blueprint("actions")
@@ -65,8 +81,12 @@ def actions_blueprint(
     @blueprint.post("/import")
     def start_import() -> Response:
         _check(admin)
-        import_now()
-        return answer({"done": "The lists are being fetched."}, 202)
+        lists = import_now()
+        lists.wait(IMPORT_WAIT)
+        found = ". ".join(map(redact, lists.found))
+        return answer(
+            {"done": found or "The lists are being fetched; the log says what comes."}, 202
+        )
 
     @blueprint.post("/channels/<identifier>/switch")
     def switch(identifier: str) -> Response:
@@ -105,10 +125,8 @@ def actions_blueprint(
 def _check(admin: Admin) -> None:
     if not admin.enabled:
         raise Refused(403, _OFF)
-    if not admin.allows(request):
-        raise Refused(
-            401, "ADMIN_TOKEN is needed: as a bearer, in X-Admin-Token, or log in on the page."
-        )
+    if why := admin.refusal(request):
+        raise Refused(401, why)
 
 
 def _playing(hubs: Hubs, slug: str) -> Channel:

@@ -25,6 +25,12 @@ COOKIE = "kptv_session"
 CSRF_HEADER = "X-CSRF-Token"
 TOKEN_HEADER = "X-Admin-Token"
 SESSION_SECONDS = 12 * 3600
+_NO_TOKEN = f"ADMIN_TOKEN is needed: as a bearer, in {TOKEN_HEADER}, or log in on the page."
+WRONG_TOKEN = "That is not the token."
+_NO_CSRF = (
+    f"You are logged in, but the header {CSRF_HEADER} is missing or wrong: send the value of csrf"
+    " in it, which /api/session tells."
+)
 _MOST_SESSIONS = 100
 _FREE_FAILURES = 5  # per address, before its tries are held back
 _LONGEST_HOLD = 8.0  # seconds
@@ -90,18 +96,16 @@ class Admin:
         """The session that a request's cookie names."""
         return self._sessions.get(request.cookies.get(COOKIE, ""))
 
-    def allows(self, request: Request) -> bool:
-        """Whether a request may change something. Raises TooManyTries."""
-        if not self.enabled:
-            return False
+    def refusal(self, request: Request) -> str:
+        """Why a request may change nothing; empty if it may. Raises TooManyTries."""
         token = _token_of(request)
         if token is not None:
-            return self._is_token(token, request)
+            return "" if self._is_token(token, request) else WRONG_TOKEN
         session = self.session_of(request)
-        sent = request.headers.get(CSRF_HEADER, "")
-        return session is not None and hmac.compare_digest(
-            session.csrf.encode(), sent.encode("utf-8", "replace")
-        )
+        if session is None:
+            return _NO_TOKEN
+        sent = request.headers.get(CSRF_HEADER, "").encode("utf-8", "replace")
+        return "" if hmac.compare_digest(session.csrf.encode(), sent) else _NO_CSRF
 
     def _is_token(self, token: str, request: Request) -> bool:
         if not self.enabled:

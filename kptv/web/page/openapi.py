@@ -172,7 +172,7 @@ def _answer(text: str, schema: Json) -> Json:
 
 _WHY = {
     400: "Not understood.",
-    401: "ADMIN_TOKEN is needed.",
+    401: "ADMIN_TOKEN is needed, or the header of the session; the error says which.",
     403: "Actions are off, or that was not the token.",
     404: "There is no such thing.",
     409: "It cannot be done now.",

@@ -55,7 +55,8 @@ export function toast(text) {
   put(node, text);
   node.classList.add("shown");
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => node.classList.remove("shown"), 2600);
+  const reading = 2600 + 40 * text.length; // milliseconds
+  toastTimer = setTimeout(() => node.classList.remove("shown"), reading);
 }
 
 /** Copy a text, also if the browser keeps its clipboard from the page (plain http). */

@@ -4,7 +4,7 @@ import { act, onAdmin, startAdmin } from "./admin.js";
 import { blockedRow, restingRow } from "./blocked.js";
 import { startChannels } from "./channels.js";
 import { showConnect } from "./connect.js";
-import { byId, el, keyed, put } from "./dom.js";
+import { byId, el, keyed, put, toast } from "./dom.js";
 import { follow } from "./feed.js";
 import { clock, count, rate, size, sourceName, span } from "./format.js";
 import { startLog } from "./log.js";
@@ -166,7 +166,10 @@ function onKey(event) {
 for (const button of document.querySelectorAll("[data-close]")) {
   button.onclick = () => button.closest("dialog").close();
 }
-byId("import").onclick = () => act("api/import");
+byId("import").onclick = () => {
+  toast("Fetching the lists…");
+  act("api/import");
+};
 addEventListener("hashchange", route);
 addEventListener("keydown", onKey);
 onAdmin(show);

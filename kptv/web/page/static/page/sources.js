@@ -39,7 +39,9 @@ export function sourceRow(context) {
       const parts = [];
       if (next.error) {
         const times = next.failures > 1 ? ` (${next.failures} times in a row)` : "";
-        parts.push(`Import failed: ${next.error}${times}`);
+        const wait = next.again_at ? Math.max(0, Math.ceil(next.again_at - context.now())) : 0;
+        const again = next.again_at ? `, tried again ${wait ? `in ${span(wait)}` : "now"}` : "";
+        parts.push(`Import failed: ${next.error}${times}${again}`);
       }
       if (next.blocked) parts.push(`${plural(next.blocked, "stream")} blocked`);
       put(trouble, parts.join(" · "));

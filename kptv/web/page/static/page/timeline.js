@@ -109,7 +109,7 @@ export function told(event) {
     case "gave_up":
       return `given up: ${event.detail}`;
     default:
-      return "ended";
+      return event.detail ? `closed: ${event.detail}` : "closed";
   }
 }
 
