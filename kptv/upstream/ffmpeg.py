@@ -26,7 +26,7 @@ _PROTOCOLS = {
     "udp": "udp",
     "rtp": "rtp,udp",
 }
-ONLY_BY_REMUX = frozenset(_PROTOCOLS) - {"http", "https"}
+ONLY_BY_FFMPEG = frozenset(_PROTOCOLS) - {"http", "https"}
 # The bodies that it may be fed with, and its names for them: with `-f` it tries nothing else.
 DEMUXERS = {
     What.MPEG_AUDIO: "mp3",

@@ -2,43 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from time import monotonic
 
 from kptv.channels.model import Stream
+from kptv.channels.reach import headers_for
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
+from kptv.errors import Reason, UpstreamError
 from kptv.ports import Piece
 from kptv.upstream.aligned import whole_packets
+from kptv.upstream.client import HttpClient
 from kptv.upstream.ffmpeg import Input
 from kptv.upstream.remux import remux
 
 
 class Remuxer:
-    """Plays what is no transport stream, each by a child of its own."""
+    """Plays what is no transport stream, each stream by a child of its own.
 
-    def __init__(self, config: Config, rhythms: Rhythms) -> None:
+    A child may be silent for ``silence`` seconds at least. It is gone when its packets are over or
+    closed, though the error that ended it, and with it all frames that it passed, may be kept.
+    """
+
+    def __init__(self, config: Config, client: HttpClient, rhythms: Rhythms) -> None:
         self._config = config
+        self._client = client
         self._rhythms = rhythms
 
-    def packets(
-        self, stream: Stream, source: Input, silence: float, body: Iterator[bytes] | None = None
+    def from_address(
+        self,
+        stream: Stream,
+        input_: Input,
+        leads_to: Sequence[str] = (),
+        *,
+        silence: float,
+        cookies: tuple[str, ...] | None = None,
+        has_end: bool = False,
     ) -> Generator[Piece, None, None]:
-        """What ffmpeg makes of ``source``, which may be silent for ``silence`` seconds at least.
+        """What ffmpeg makes of an address, which ``leads_to`` others.
 
-        ``body`` and errors as for ``remux``. The child is gone when this is over, though the error
-        that ended it, and with it all frames that it came through, may be kept for long.
+        ``cookies`` (None: those of the source's session) and the stream's headers go with it.
+        ``has_end``: it is a recording, whose end is no error. Raises UpstreamError as ``remux``
+        does, and if it leads where this source must not.
         """
+        urls = [input_.url, *([input_.audio] if input_.audio else []), *leads_to]
+        self._client.roads.to(stream.source).check(*urls)
+        if cookies is None:
+            cookies = self._client.cookies(stream.source, input_.url)
+        headers = self._client.headers(headers_for(stream, *urls))
+        input_ = replace(input_, headers=headers, cookies=cookies)
+        with _ending_well(lambda: has_end):
+            yield from self.packets(stream, input_, silence)
+
+    def from_body(
+        self,
+        stream: Stream,
+        input_: Input,
+        body: Iterator[bytes],
+        *,
+        silence: float,
+        is_read: Callable[[], bool],
+    ) -> Generator[Piece, None, None]:
+        """What ffmpeg makes of a body; its end is no error if all of it ``is_read`` by then."""
+        with _ending_well(is_read):
+            yield from self.packets(stream, input_, silence, body)
+
+    def packets(
+        self, stream: Stream, input_: Input, silence: float, body: Iterator[bytes] | None = None
+    ) -> Generator[Piece, None, None]:
+        """What ffmpeg makes of ``input_``; ``body`` and errors as for ``remux``."""
         rhythm = self._rhythms.of(stream, monotonic())
-        pieces = remux(
+        made = remux(
             self._config.ffmpeg,
-            source,
+            input_,
             stream.label,
             silence,
             lambda: rhythm.patience(monotonic()),
             body,
         )
-        with rhythm.allowing() as allowance, closing(pieces):
+        with rhythm.allowing() as allowance, closing(made):
             allowance.seconds = silence
-            yield from whole_packets(pieces, self._config)
+            yield from whole_packets(made, self._config)
+
+
+@contextmanager
+def _ending_well(well: Callable[[], bool]) -> Iterator[None]:
+    """Ends the block without an error if it raises ENDED, and that is ``well``."""
+    try:
+        yield
+    except UpstreamError as error:
+        if not (error.reason is Reason.ENDED and well()):
+            raise

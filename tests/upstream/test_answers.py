@@ -14,7 +14,7 @@ from kptv.errors import Reason, UpstreamError
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
 from kptv.upstream.documents import Edition, open_document
-from kptv.upstream.hls.request import Requests
+from kptv.upstream.hls.requester import Requester
 from tests.functional.failing import RawServer
 from tests.numbered_ts import PACKET, NumberedStream
 from tests.shared import opener_of
@@ -144,7 +144,7 @@ def test_lines_that_are_no_field_are_told_of_once(
     with caplog.at_level(logging.INFO), RawServer(head + body) as server:
         for _ in range(3):
             played(config, client, server.url())
-            with Requests(config, client, Stream(SOURCE, server.url())) as requests:
+            with Requester(config, client, Stream(SOURCE, server.url())) as requests:
                 requests.read(server.url(), len(TS))
     told = [record.getMessage() for record in caplog.records]
     assert told == ["source-1: 1 lines of an answer's head are no field"]
@@ -174,6 +174,6 @@ def test_a_film_in_any_success_is_a_whole_film(
 def test_a_segment_in_any_success_is_a_whole_segment(config: Config, client: HttpClient) -> None:
     with (
         RawServer(b"HTTP/1.1 206 Part\r\nContent-Length: 188\r\n\r\n" + TS[:PACKET]) as server,
-        Requests(config, client, Stream(SOURCE, server.url())) as requests,
+        Requester(config, client, Stream(SOURCE, server.url())) as requests,
     ):
         assert requests.read(server.url(), 1000).body == TS[:PACKET]

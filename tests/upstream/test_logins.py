@@ -16,7 +16,7 @@ from kptv.errors import UpstreamError
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
 from kptv.upstream.documents import Edition, open_document
-from kptv.upstream.hls.request import Requests
+from kptv.upstream.hls.requester import Requester
 from tests.provider import Gate, Provider, Reply
 from tests.shared import opener_of
 from tests.upstreams import data_of, film_of
@@ -149,7 +149,7 @@ def test_playlists_segments_and_keys_come_behind_a_digest_over_one_connection_wi
     for name in ("list.m3u8", "1.ts", "1.key"):
         provider.add_file(f"/live/{name}", name.encode())
     stream = Stream(config.sources[0], with_login(provider.url("/live/list.m3u8")))
-    with Requests(config, client, stream) as requested:
+    with Requester(config, client, stream) as requested:
         for name in ("list.m3u8", "1.ts", "1.key"):
             url = with_login(provider.url(f"/live/{name}"))
             assert requested.read(url, 1000).body == name.encode()

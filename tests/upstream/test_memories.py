@@ -22,8 +22,8 @@ from kptv.formats.hls.tracker import LiveTracker
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
 from kptv.upstream.documents import Edition, open_document
+from kptv.upstream.hls.follower import Follower, Position
 from kptv.upstream.hls.pipe import Pipe
-from kptv.upstream.hls.playlists import Position, Reader
 from kptv.upstream.open import Opener
 from tests.numbered_ts import NumberedStream, marks
 from tests.shared import opener_of
@@ -353,9 +353,9 @@ def live(first: int) -> MediaPlaylist:
     return parsed
 
 
-def reader_at(place: Position) -> Reader:
+def reader_at(place: Position) -> Follower:
     http: object = None
-    return Reader(http, Config(sources=(SOURCE,)), Stream(SOURCE, "http://x/"), Pipe(), place)  # type: ignore[arg-type]
+    return Follower(http, Config(sources=(SOURCE,)), Stream(SOURCE, "http://x/"), Pipe(), place)  # type: ignore[arg-type]
 
 
 def test_a_place_is_kept_over_openings_that_fail_but_not_where_all_that_comes_is_older() -> None:

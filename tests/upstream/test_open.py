@@ -22,7 +22,8 @@ from kptv.formats.dash import is_dash, is_dash_film
 from kptv.ports import FilmBody
 from kptv.upstream.client import HttpClient
 from kptv.upstream.failures import parse_retry_after
-from kptv.upstream.open import Opener, length_of
+from kptv.upstream.http_film import told_length
+from kptv.upstream.open import Opener
 from tests.functional.failing import RawServer
 from tests.provider import Bad, How, Provider, Reply
 from tests.provider import Stream as Served
@@ -317,6 +318,18 @@ def test_a_film_that_is_packed_although_we_asked_for_identity_comes_unpacked_wit
     assert provider.requests[-1].headers["accept-encoding"] == "identity"
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_a_film_that_is_packed_though_nobody_says_so_comes_unpacked_without_a_length(
+    opener: Opener, provider: Provider, known: bool
+) -> None:
+    film = provider.add_file("/movie/u/p/1.mp4", FILM)
+    film.fail_with(Reply(200, {"Accept-Ranges": "bytes"}, gzip.compress(FILM)))
+    body = opener.open_film(Stream(SOURCE, film.url), None) if known else film_at(opener, film.url)
+    with closing(body):
+        assert b"".join(body) == FILM
+    assert dict(body.headers) == {"Content-Type": "video/mp4"}
+
+
 def test_a_part_of_a_film_that_is_packed_is_not_used_but_the_whole_film(
     opener: Opener, provider: Provider
 ) -> None:
@@ -361,7 +374,7 @@ def test_a_length_is_passed_on_only_where_it_is_one(
 ) -> None:
     response = requests.Response()
     response.headers.update(headers)
-    assert length_of(response) == sent
+    assert told_length(response) == sent
 
 
 def test_the_page_of_a_range_beyond_the_end_is_not_passed_on(

@@ -14,7 +14,8 @@ from kptv.channels.model import Source, Stream
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
-from kptv.upstream.ffmpeg import ONLY_BY_REMUX, Input, command, without_addresses
+from kptv.upstream.client import HttpClient
+from kptv.upstream.ffmpeg import ONLY_BY_FFMPEG, Input, command, without_addresses
 from kptv.upstream.remux import remux
 from kptv.upstream.remuxer import Remuxer
 
@@ -26,7 +27,7 @@ def test_it_may_open_no_protocol_but_those_of_its_input() -> None:
     assert told[-1] == "pipe:1"
 
 
-@pytest.mark.parametrize("scheme", sorted(ONLY_BY_REMUX))
+@pytest.mark.parametrize("scheme", sorted(ONLY_BY_FFMPEG))
 def test_no_allowed_protocol_reads_files(scheme: str) -> None:
     told = command(Input(f"{scheme}://h/x"))
     allowed = told[told.index("-protocol_whitelist") + 1].split(",")
@@ -111,7 +112,8 @@ def test_no_child_outlives_its_stream_though_the_error_that_ended_it_is_kept(
     program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec cat /dev/zero\n")
     program.chmod(0o755)
     stream = Stream(Source(1, "file:///list.m3u", 1), "rtsp://h/")
-    remuxer = Remuxer(Config(sources=(), ffmpeg=str(program)), Rhythms(5.0))
+    config = Config(sources=(), ffmpeg=str(program))
+    remuxer = Remuxer(config, HttpClient(config), Rhythms(5.0))
     with pytest.raises(UpstreamError) as kept:
         list(remuxer.packets(stream, Input("rtsp://h/"), 5.0))
     assert kept.value.reason is Reason.NOT_MEDIA

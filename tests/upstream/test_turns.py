@@ -17,7 +17,7 @@ from kptv.restream.lease import Lease
 from kptv.restream.slots import LocalSlots
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.documents import Edition, read_document
-from kptv.upstream.hls.request import read_all
+from kptv.upstream.hls.requester import read_all
 
 CHUNKS = 60_000  # of a byte: 0.1 s of work
 

@@ -19,7 +19,7 @@ READ_SIZE = 256 * 1024  # bytes
 _GATHER = 0.02  # seconds between two reads of a slow body: each costs CPU
 
 
-def length_of(response: requests.Response, start: int, end: int | None) -> int | None:
+def size_of(response: requests.Response, start: int, end: int | None) -> int | None:
     """Bytes of the entity from ``start`` to ``end``; None: not told."""
     if end is not None:
         return end - start

@@ -11,7 +11,7 @@ from kptv.formats.hls.container import segment_start
 from kptv.formats.hls.playlist import Map
 from kptv.formats.mpegts.programs import is_tables
 from kptv.upstream.answers import hang_up
-from kptv.upstream.hls.request import Requests, read_all
+from kptv.upstream.hls.requester import Requester, read_all
 
 MAX_BYTES = 64 * 1024  # of one; PAT and PMT are two packets
 _KEPT = 8
@@ -21,7 +21,7 @@ _FMP4_NAMES = (".mp4", ".m4s", ".m4v", ".m4a", ".cmfv", ".cmfa")
 class Maps:
     """Fetches them, each once."""
 
-    def __init__(self, http: Requests) -> None:
+    def __init__(self, http: Requester) -> None:
         self._http = http
         self._known: LRUCache[Map, bytes | None] = LRUCache(_KEPT)
 

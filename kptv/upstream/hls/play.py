@@ -1,4 +1,4 @@
-"""Plays a stream that is HLS: what the reader fetched leaves at the speed at which it plays."""
+"""Plays a stream that is HLS: the media that the follower fetches leaves as fast as it plays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import gevent
 from cachetools import TTLCache
 
 from kptv.channels.model import Stream
-from kptv.channels.reach import headers_for, one_a_server
+from kptv.channels.reach import one_a_server
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.errors import KptvError, Reason, UpstreamError
@@ -26,65 +26,67 @@ from kptv.ports import Piece
 from kptv.upstream.aligned import started
 from kptv.upstream.client import HttpClient
 from kptv.upstream.ffmpeg import Input
+from kptv.upstream.hls.follower import Follower, Position
 from kptv.upstream.hls.pipe import Batch, Pipe
-from kptv.upstream.hls.playlists import Position, Reader
-from kptv.upstream.hls.request import Answer, Requests
+from kptv.upstream.hls.requester import Answer, Requester
 from kptv.upstream.hls.segments import NeedsRemux
 from kptv.upstream.hls.way import Media, Outdated
 from kptv.upstream.remuxer import Remuxer
 
 log = logging.getLogger(__name__)
 
-_TICK = 0.2  # seconds of media that are written at once; half of it costs a quarter more CPU
-_FIRST = 1.0  # seconds of media taken before it is known how much may leave at once
+_TICK = 0.2  # seconds of media that leave at once; half of it costs a quarter more CPU
+_FIRST = 1.0  # seconds of media that leave at once, until it is known how many may
 _REMEMBERED = 4096  # streams
 _PLACES = 128  # streams, with up to 80 KB each
-_PLACE_KEPT = 1800.0  # seconds; who comes back to a stream later starts where anybody does
+_PLACE_KEPT = 1800.0  # seconds; after that a stream starts anew, at its live edge
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What a stream turned out to be."""
+    """How a stream is played, as was found out."""
 
     url: str = field(repr=False)  # of its media playlist
     audio: str | None = field(default=None, repr=False)
     cookies: tuple[str, ...] = field(default=(), repr=False)
-    variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # it may import
-    remux: str = ""  # why, if it must be
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # it may import these
+    remux: str = ""  # why ffmpeg must play it; empty: it need not
     is_vod: bool = False
     patience: float = 0.0  # seconds
-    places: tuple[str, ...] = field(default=(), repr=False)  # URLs of its media, one a server
+    places: tuple[str, ...] = field(default=(), repr=False)  # URLs of its media, one per server
 
 
 class HlsUpstream:
-    """Plays HLS streams; remembers for CACHE_DURATION what each turned out to be."""
+    """Plays HLS streams; remembers for CACHE_DURATION how each is played."""
 
-    def __init__(self, config: Config, client: HttpClient, rhythms: Rhythms) -> None:
+    def __init__(
+        self, config: Config, client: HttpClient, rhythms: Rhythms, remuxer: Remuxer
+    ) -> None:
         self._config = config
         self._client = client
         self._rhythms = rhythms
-        self._remuxer = Remuxer(config, self._rhythms)
+        self._remuxer = remuxer
         self._memory: TTLCache[tuple[int, str], Learned] = TTLCache(
             _REMEMBERED, config.cache_duration
         )
         self._places: TTLCache[tuple[int, str], Position] = TTLCache(_PLACES, _PLACE_KEPT)
 
     def knows(self, stream: Stream) -> bool:
-        """True where ``recall`` has something to go by."""
+        """True if something is remembered of the stream, so that ``recall`` can play it."""
         return stream.key in self._memory
 
     def forget(self) -> None:
-        """Forget what each stream turned out to be; places stay."""
+        """Forget how each stream is played, but not how far it was played."""
         self._memory.clear()
 
     def play(self, stream: Stream, opening: Answer) -> Iterator[Piece]:
-        """Whole transport stream packets, as they play.
+        """The packets of a stream, as fast as they play.
 
         ``opening`` is the playlist that the stream's URL gave, its connection closed.
-        Ends by itself only after a film; raises UpstreamError when the upstream cannot go on.
-        A stream that failed, and is played again, goes on behind what came of it before.
-        Has one connection at a time open, to each of two hosts at most, and no greenlet or
-        connection left when it is closed.
+        Ends only after a film; raises UpstreamError if the upstream cannot go on.
+        A stream that failed and is played again goes on where it stopped.
+        One connection is open at a time, to each of two hosts at most. When the iterator is closed,
+        no greenlet and no connection is left.
         """
         try:
             yield from self._read(stream, opening, None)
@@ -93,10 +95,10 @@ class HlsUpstream:
             yield from self._remux(stream, needed.learned)
 
     def recall(self, stream: Stream) -> Iterator[Piece]:
-        """As ``play``, from what is remembered and without an answer of the stream's URL.
+        """As ``play``, from the remembered address, without asking for the stream's URL.
 
-        Raises Outdated, before anything is given, where that leads nowhere any more: tokens end,
-        and a stream may be of another kind by now.
+        Raises Outdated, before any piece, if that leads nowhere any more: tokens end, and a stream
+        may have become something else.
         """
         learned = self._memory[stream.key]
         if not learned.remux:
@@ -125,38 +127,38 @@ class HlsUpstream:
         opening: Answer | None,
         learned: Learned | None,
     ) -> Iterator[Piece]:
-        """From ``opening``, or else from where ``learned`` says. Raises _Remux, Outdated."""
+        """The packets of ``opening``, or of the remembered address. Raises _Remux, Outdated."""
         pipe = Pipe()
         rhythm = self._rhythms.of(stream, monotonic())
-        with Requests(self._config, self._client, stream) as http, rhythm.allowing() as allowance:
+        with Requester(self._config, self._client, stream) as http, rhythm.allowing() as allowance:
             place = self._places.pop(stream.key, None)
-            reader = Reader(http, self._config, stream, pipe, place, allowance)
+            follower = Follower(http, self._config, stream, pipe, place, allowance)
             remembered = (learned.url, learned.variables) if learned else (None, None)
-            greenlet = gevent.spawn(reader.run, opening, *remembered)
+            greenlet = gevent.spawn(follower.run, opening, *remembered)
             try:
                 first = pipe.take(_FIRST)
-                self._remember(stream, _learned(reader.media, http))
-                packets = self._write(pipe, reader, first)
+                self._remember(stream, _learned(follower.media, http))
+                packets = self._write(pipe, follower, first)
                 yield from started(packets, self._config.min_data_size)
             except NeedsRemux as needed:
-                raise _Remux(_learned(reader.media, http, str(needed))) from None
+                raise _Remux(_learned(follower.media, http, str(needed))) from None
             except (UpstreamError, Outdated):
                 self._memory.pop(stream.key, None)
                 raise
             finally:
                 greenlet.kill()
-                # All that was read was played. Else a viewer left, and the next one wants to
-                # see something at once.
-                if pipe.empty and (place := reader.place()):
+                # Only if all that was fetched was played. Otherwise a viewer left early, and the
+                # next one starts at the live edge, where there is something to see at once.
+                if pipe.empty and (place := follower.place()):
                     self._places[stream.key] = place
 
     def _remember(self, stream: Stream, learned: Learned) -> None:
         if self._config.cache_enabled:
             self._memory[stream.key] = learned
 
-    def _write(self, pipe: Pipe, reader: Reader, first: Batch | None) -> Iterator[Piece]:
+    def _write(self, pipe: Pipe, follower: Follower, first: Batch | None) -> Iterator[Piece]:
         parts = Parts()
-        batches = _paced(pipe, reader, first)
+        batches = _paced(pipe, follower, first)
         while True:
             try:
                 batch = next(batches, None)
@@ -172,24 +174,19 @@ class HlsUpstream:
 
     def _remux(self, stream: Stream, learned: Learned) -> Generator[Piece]:
         log.info("%s: %s: put into a transport stream by ffmpeg", stream.label, learned.remux)
-        urls = (learned.url, learned.audio or learned.url, *learned.places)
-        self._client.roads.to(stream.source).check(*urls)
-        source = Input(
-            learned.url,
-            learned.audio,
-            headers=self._client.headers(headers_for(stream, *urls)),
-            cookies=learned.cookies,
-            is_hls=True,
-            paced=learned.is_vod,
-        )
-        silence = max(learned.patience, self._config.stream_timeout)
         try:
-            yield from self._remuxer.packets(stream, source, silence)
-        except UpstreamError as error:
+            yield from self._remuxer.from_address(
+                stream,
+                Input(learned.url, learned.audio, is_hls=True, paced=learned.is_vod),
+                learned.places,
+                silence=max(learned.patience, self._config.stream_timeout),
+                cookies=learned.cookies,
+                has_end=learned.is_vod,
+            )
+        except UpstreamError:
             self._memory.pop(stream.key, None)
-            if error.reason is Reason.ENDED and learned.is_vod:
-                return
             raise
+        self._memory.pop(stream.key, None)
 
 
 def _flushed(piece: Piece) -> Piece:
@@ -197,14 +194,14 @@ def _flushed(piece: Piece) -> Piece:
 
 
 class _Remux(KptvError):
-    """What was learned of a stream that must be put into a transport stream."""
+    """Ffmpeg must play the stream; ``learned`` says how."""
 
     def __init__(self, learned: Learned) -> None:
         super().__init__(learned.remux)
         self.learned = learned
 
 
-def _learned(media: Media, http: Requests, remux: str = "") -> Learned:
+def _learned(media: Media, http: Requester, remux: str = "") -> Learned:
     playlist = media.playlist
     # An origin may list new segments as seldom as its window is long.
     window = sum(segment.duration for segment in playlist.segments)
@@ -230,30 +227,30 @@ def _uris(playlist: MediaPlaylist) -> Iterator[str]:
             yield segment.map.uri
 
 
-def _paced(pipe: Pipe, reader: Reader, batch: Batch | None) -> Iterator[Batch]:
-    """``batch``, which was taken already, and what follows, each when its time has come."""
-    target = reader.tracker.target_duration
+def _paced(pipe: Pipe, follower: Follower, batch: Batch | None) -> Iterator[Batch]:
+    """``batch``, which was taken already, and those that follow, each when its time has come."""
+    target = follower.tracker.target_duration
     pacer = Pacer(target, monotonic())
-    pacer.expect(_usual(pipe, reader, batch.seconds if batch else 0.0))
+    pacer.expect(_usual(pipe, follower, batch.seconds if batch else 0.0))
     while batch is not None:
-        pacer.expect(reader.tracker.rhythm + target)  # nor where each brings five
+        pacer.expect(follower.tracker.rhythm + target)  # some reloads bring five segments
         pacer.written(batch.seconds)
         yield batch
-        if target != reader.tracker.target_duration:  # the playlist changed, or was not true
-            target = reader.tracker.target_duration
-            pacer.retime(target, _usual(pipe, reader, 0.0))
-        while (left := _allowance(pacer, pipe, reader)) < _TICK:
+        if target != follower.tracker.target_duration:  # the playlist changed, or was wrong
+            target = follower.tracker.target_duration
+            pacer.retime(target, _usual(pipe, follower, 0.0))
+        while (left := _allowance(pacer, pipe, follower)) < _TICK:
             gevent.sleep(_TICK - left)
-        batch = pipe.take(left if reader.tracker.judged else min(left, _FIRST))
+        batch = pipe.take(left if follower.tracker.judged else min(left, _FIRST))
 
 
-def _usual(pipe: Pipe, reader: Reader, taken: float) -> float:
-    """Seconds of media that wait when all is well."""
-    tracker = reader.tracker
+def _usual(pipe: Pipe, follower: Follower, taken: float) -> float:
+    """Seconds of media that wait to be played when all is well."""
+    tracker = follower.tracker
     target, begun = tracker.target_duration, pipe.seconds + tracker.backlog + taken
-    # A reload may bring two segments where it mostly brings one: no reason to hurry.
+    # A reload may bring two segments instead of the usual one: no reason to hurry.
     return math.inf if tracker.is_vod else max(LIVE_EDGE * target, begun) + target
 
 
-def _allowance(pacer: Pacer, pipe: Pipe, reader: Reader) -> float:
-    return pacer.allowance(monotonic(), pipe.seconds + reader.tracker.backlog)
+def _allowance(pacer: Pacer, pipe: Pipe, follower: Follower) -> float:
+    return pacer.allowance(monotonic(), pipe.seconds + follower.tracker.backlog)

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from kptv.errors import UpstreamError
 from kptv.formats.hls.playlist import Segment
 from kptv.upstream.answers import hang_up
-from kptv.upstream.hls.request import Requests, read_all
+from kptv.upstream.hls.requester import Requester, read_all
 
 # Statuses of an address whose token is over, or of a segment that is not there yet.
 REFUSED = frozenset((401, 403, 410))
@@ -43,7 +43,7 @@ def asked_instead(
     return other.uri, other.byte_range.start if other.byte_range else 0
 
 
-def ask(http: Requests, url: str, start: int, silence: float) -> Word:
+def ask(http: Requester, url: str, start: int, silence: float) -> Word:
     """Ask for one byte of what is at ``url``; empty: nothing can be asked."""
     if not url:
         return Word.NONE

@@ -19,11 +19,11 @@ from kptv.formats.hls.pacing import retry_delay
 from kptv.formats.hls.playlist import EncryptionKey, Map, Segment
 from kptv.formats.mpegts.playtime import Playtime
 from kptv.upstream.answers import hang_up
-from kptv.upstream.hls.body import body_of, length_of
+from kptv.upstream.hls.body import body_of, size_of
 from kptv.upstream.hls.maps import Maps
 from kptv.upstream.hls.pipe import Pipe
 from kptv.upstream.hls.refusals import REFUSED, Word, ask, asked_instead
-from kptv.upstream.hls.request import Requests
+from kptv.upstream.hls.requester import Requester
 
 _LONGEST = 3.0  # target durations that the reading of one segment may take
 _SILENT = 0.75  # target durations of silence; then there is time for another attempt
@@ -69,7 +69,7 @@ class _Job:
 class SegmentFetcher:
     """Fetches segments of one stream into its pipe."""
 
-    def __init__(self, http: Requests, pipe: Pipe) -> None:
+    def __init__(self, http: Requester, pipe: Pipe) -> None:
         self._http = http
         self._pipe = pipe
         self._keys: LRUCache[str | None, bytes] = LRUCache(_KEYS)
@@ -172,7 +172,7 @@ class SegmentFetcher:
         again = job.fresh or not self.any_media
         response = self._http.get(segment.uri, start=start, end=end, silence=silence, again=again)
         try:
-            size = length_of(response, start, end)
+            size = size_of(response, start, end)
             total = None if size is None else size + job.taken
             return self._hand_on(
                 job, body_of(response, start, end, _LONGEST * target_duration), total

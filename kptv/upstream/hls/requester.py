@@ -1,4 +1,4 @@
-"""Requests of one HLS stream: its headers, its deadlines, its one connection a host."""
+"""Requests of one HLS stream: its headers, its deadlines, its one connection per host."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.formats import gzipped
 from kptv.formats.data_url import data_of, is_data
+from kptv.formats.hls.parse import first_link
 from kptv.pace import Pace
 from kptv.upstream.answers import hang_up, read_some
 from kptv.upstream.client import HttpClient
@@ -30,7 +31,20 @@ class Answer:
     asked_at: float
 
 
-class Requests:
+def entry_of(channel_list: Answer) -> str:
+    """The first address in a channel list. Raises UpstreamError if there is none."""
+    link = first_link(channel_list.body, channel_list.url)
+    if link is None:
+        raise leads_nowhere()
+    return link
+
+
+def leads_nowhere() -> UpstreamError:
+    """The error of a channel list that leads to nothing but, perhaps, another one."""
+    return UpstreamError(Reason.NOT_MEDIA, "a channel list that leads nowhere")
+
+
+class Requester:
     """Asks a provider on behalf of one stream. Close it before its slot is given back."""
 
     def __init__(self, config: Config, client: HttpClient, stream: Stream) -> None:
@@ -38,7 +52,7 @@ class Requests:
         self._stream = stream
         self._client = client.alone(stream.source)
 
-    def __enter__(self) -> Requests:
+    def __enter__(self) -> Requester:
         return self
 
     def __exit__(
@@ -60,8 +74,8 @@ class Requests:
     ) -> requests.Response:
         """The open answer to a request of ``url``, or of its bytes ``start`` to ``end``.
 
-        It may be silent for ``silence`` seconds, and no longer than STALL_TIMEOUT. A server
-        may answer a range with the whole (RFC 9110, 14.2). ``again``: see HttpClient.get. Raises
+        It may be silent for ``silence`` seconds, but no longer than STALL_TIMEOUT. A server may
+        answer with more than the range (RFC 9110, 14.2). ``again``: see HttpClient.get. Raises
         UpstreamError.
         """
         headers = {"Connection": "keep-alive", **headers_for(self._stream, url)}
@@ -79,7 +93,7 @@ class Requests:
     def read(self, url: str, limit: int, patience: float = 1.0) -> Answer:
         """The whole body of ``url``, unpacked. Raises UpstreamError, also above ``limit`` bytes.
 
-        ``patience``: the part of STREAM_TIMEOUT that it may take.
+        ``patience``: the share of STREAM_TIMEOUT that it may take.
         """
         asked_at = monotonic()
         if is_data(url):
@@ -111,7 +125,7 @@ def read_all(response: requests.Response, limit: int) -> bytes:
     """The rest of a body. Raises UpstreamError where it breaks or has more than ``limit`` bytes."""
     parts: list[bytes] = []
     size = 0
-    pace = Pace()  # in chunks of a byte, 5 MB that are there at once take a minute
+    pace = Pace()  # 5 MB in chunks of one byte take a minute, though all are there at once
     while True:
         pace()
         data = read_some(response, 64 * 1024)

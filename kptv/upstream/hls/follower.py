@@ -1,7 +1,7 @@
-"""Reads one HLS stream, a request after the other: playlists as they change, segments in order.
+"""Follows one HLS stream, one request after the other: playlists as they change, then segments.
 
-It runs in a greenlet of its own, ahead of what is written by as much as the pipe holds. What it
-decides of playlists is LiveTracker's; here is what to do when an answer fails.
+It runs in a greenlet of its own, ahead of the player by as much as the pipe holds. LiveTracker
+decides which segment is due; this module decides what to do when an answer fails.
 """
 
 from __future__ import annotations
@@ -22,93 +22,84 @@ from kptv.formats.hls.parse import MAX_BYTES
 from kptv.formats.hls.playlist import MediaPlaylist, MultivariantPlaylist, Variant
 from kptv.formats.hls.tracker import Due, LiveTracker, Update
 from kptv.formats.patience import LONGEST_PATIENCE
+from kptv.upstream.client import OtherScheme
 from kptv.upstream.hls.pipe import Pipe
 from kptv.upstream.hls.refusals import REFUSED
-from kptv.upstream.hls.request import Answer, Requests
+from kptv.upstream.hls.requester import Answer, Requester
 from kptv.upstream.hls.segments import Expired, NeedsRemux, SegmentFetcher, SegmentLost
 from kptv.upstream.hls.way import Media, Way, alike, parsed
 
 log = logging.getLogger(__name__)
 
-# Segments in a row whose media, together, would have to be fetched faster than SHORTEST each.
+# If so many segments in a row last less than SHORTEST seconds on average, nobody can fetch them.
 JUDGED, SHORTEST = 64, 0.05
 LOST_IN_A_ROW = 3  # segments; then the stream has failed
-RETRY_ENTRY = 0.5  # seconds until the list's URL is asked again; doubles
-LONGEST_ENTRY = 8.0  # seconds between two of these at most; then the stream has failed
+RETRY_ENTRY = 0.5  # seconds until the list's URL is asked again; they double
+LONGEST_ENTRY = 8.0  # seconds; if they would be more, the stream has failed
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a stream was played, for when it is opened again."""
+    """How far a stream was played: it goes on there when it is opened again."""
 
     tracker: LiveTracker
     variant: Variant | None
 
 
-@dataclass(slots=True)
-class Counts:
-    """What happened to one stream, for the log and the status."""
-
-    segments: int = 0  # handed on
-    skipped: int = 0
-    resets: int = 0
-    renewals: int = 0  # fresh starts from the list's URL
-    variants: int = 0  # falls to another variant
-
-
-class Reader:
+class Follower:
     """Fills a pipe with the media of one stream, until it cannot."""
 
     def __init__(
         self,
-        http: Requests,
+        http: Requester,
         config: Config,
         stream: Stream,
         pipe: Pipe,
         place: Position | None = None,
         allowance: Allowance | None = None,
     ) -> None:
-        """``allowance``: with the stream's rhythm; what is seen of both is noted there."""
+        """``allowance``: how long the stream may be silent, and its rhythm; both are updated."""
         self._http = http
         self._config = config
         self._stream = stream
         self._pipe = pipe
         self._segments = SegmentFetcher(http, pipe)
-        self._way = Way(http, config, self._name)
+        self._way = Way(http, config, stream)
         self._media: Media | None = None
         self._place = place
         self._allowance = allowance or Allowance(Rhythm(config.stall_timeout))
         self._rhythm = self._allowance.rhythm
         self._tracker = place.tracker if place else LiveTracker(config.stall_timeout)
-        self._stale = False  # the last playlist was older than what was played
+        self._stale = False  # the last playlist was older than the media that was played
         self._tracker.rhythm = max(self._tracker.rhythm, self._rhythm.news)
-        self._waits_until: float | None = None  # for the first news, however rare they are
+        self._waits_until: float | None = None  # for the first new segments, however rare they are
+        self._has_played = False  # a segment was handed on
         self._lost = 0  # segments in a row
+        self._renewed = False  # it has started afresh from the list's URL
         self._since_renewal = 0  # segments handed on
-        self._lengths: deque[float] = deque(maxlen=JUDGED)  # seconds, of the last ones
-        self.counts = Counts()
+        self._lengths: deque[float] = deque(maxlen=JUDGED)  # seconds of the last segments
 
     def __repr__(self) -> str:
-        return f"<Reader {self._stream.name!r} {self._tracker!r}>"
+        return f"<Follower {self._stream.name!r} {self._tracker!r}>"
 
     @property
     def media(self) -> Media:
-        """What is played now."""
+        """The media playlist that it follows."""
         assert self._media is not None
         return self._media
 
     @property
     def tracker(self) -> LiveTracker:
-        """Of what is played now."""
+        """Which segments of that playlist are due."""
         return self._tracker
 
     def place(self) -> Position | None:
-        """How far it was read; None: not at all, to the end of a film, or it cannot be told.
+        """How far it was followed; None: not at all, to the end of a film, or it cannot be told.
 
-        None too where it went on from a place for which all that came was too old: either that
-        place is of another numbering, or nothing will come for long.
+        Also None if it went on from a place, and all segments since were too old for that place:
+        either they are numbered anew, or nothing new will come for long.
 
-        The tracker in it is not to be used by two at a time.
+        Only one follower at a time may use the tracker in it.
         """
         tracker = self._tracker
         over = tracker.finished and tracker.is_vod
@@ -117,7 +108,7 @@ class Reader:
         if not begun or over or outlived or not tracker.has_place:
             return None
         if self._segments.partial == tracker.position:
-            tracker.next_due()  # put back, but its beginning was played
+            tracker.next_due()  # it was put back, but its beginning was played
         tracker.pause()
         variant = self._media.variant if self._media else None
         return Position(tracker, variant or self._variant_before)
@@ -128,12 +119,16 @@ class Reader:
         remembered: str | None,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        """Fill the pipe, from the answer that the stream's URL gave or an address remembered.
+        """Fill the pipe, from a remembered address or else from the stream's URL.
 
-        ``variables`` are those that the playlist there may import.
+        ``opening`` is the answer of that URL, if it has been asked for. ``variables``: the playlist
+        at the remembered address may import them.
         """
         try:
             self._run(opening, remembered, variables or {})
+        except OtherScheme as error:
+            # Only a stream that has given nothing yet can be given to ffmpeg instead.
+            self._pipe.finish(error.to_keep() if self._segments.any_media else error)
         except KptvError as error:
             self._pipe.finish(error)
         except Exception:
@@ -150,7 +145,7 @@ class Reader:
         if remembered:
             self._media = self._way.recall(remembered, variables)
         else:
-            self._media = self._way.enter(opening or self._http.read(self._stream.url, MAX_BYTES))
+            self._media = self._way.enter(opening)
         self._compare_variant(self._media.variant)
         while True:
             try:
@@ -163,7 +158,7 @@ class Reader:
                 return
 
     def _compare_variant(self, variant: Variant | None) -> None:
-        """Of another variant than before only the numbers can be the same."""
+        """If it is another variant than before, only the segments' numbers can be the same."""
         before = self._variant_before
         if variant and before and not alike(variant, before):
             self._tracker = LiveTracker(self._config.stall_timeout, after=self._tracker)
@@ -174,7 +169,7 @@ class Reader:
         return self._place.variant if self._place else None
 
     def _fall_back(self, error: UpstreamError) -> None:
-        """Go on with the next variant, where the one before stood."""
+        """Go on with the next variant, at the place of the one before."""
         if error.reason is Reason.UNSUPPORTED or not self._way.forks:
             raise error
         log.warning("%s: variant failed: %s", self._name, error)
@@ -182,26 +177,24 @@ class Reader:
         self._segments.give_up()
         self._tracker = LiveTracker(self._config.stall_timeout, after=self._tracker)
         self._lost = 0
-        self.counts.variants += 1
 
     def _renew(self, error: UpstreamError) -> None:
-        """Start afresh from the list's URL: the token was over. Once, until media came again."""
+        """Start afresh from the list's URL, since the token is over; only once between segments."""
         if not self._since_renewal:
-            return self._fall_back(error)
+            self._fall_back(error)
+            return
         self._since_renewal = 0
-        self.counts.renewals += 1
+        self._renewed = True
         log.info("%s: %s: starts from the list's URL again", self._name, error)
         self._media = self._enter_again()
         self._tracker.moved()
-        return None
 
     def _enter_again(self) -> Media:
-        """What the list's URL leads to now. Tried again while the media in hand lasts."""
+        """What the list's URL leads to now. It is asked again while the media in hand lasts."""
         delay = RETRY_ENTRY
         while True:
             try:
-                answer = self._http.read(self._stream.url, MAX_BYTES)
-                return self._way.enter(answer, like=self.media.variant)
+                return self._way.enter(like=self.media.variant)
             except UpstreamError as error:
                 hopeless = error.reason in (Reason.RATE_LIMITED, Reason.UNSUPPORTED)
                 if hopeless or delay > LONGEST_ENTRY or self._pipe.seconds < RETRY_ENTRY:
@@ -213,7 +206,7 @@ class Reader:
     # --- Following ------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        """Play what ``media`` is. Returns after the last segment of a film; else raises."""
+        """Hand on the segments of ``media``. Returns after the last one of a film; else raises."""
         media, tracker = self.media, self._tracker
         if media.audio:
             raise NeedsRemux("sound in a playlist of its own")
@@ -242,8 +235,8 @@ class Reader:
                 due.segment,
                 tracker.length_of(due.segment),
                 tracker.neighbours(due.segment),
-                patient=bool(self.counts.segments),
-                fresh=bool(self.counts.renewals) and not self._since_renewal,
+                patient=self._has_played,
+                fresh=self._renewed and not self._since_renewal,
             )
         except Expired:
             self._tracker.put_back(due)
@@ -256,10 +249,10 @@ class Reader:
             self._judge(seconds or due.segment.duration)
             self._lost = 0
             self._since_renewal += 1
-            self.counts.segments += 1
+            self._has_played = True
 
     def _judge(self, seconds: float) -> None:
-        """Raises UpstreamError where a segment, of ``seconds``, is one of far too many."""
+        """Raises UpstreamError if this segment, of ``seconds``, is one of far too many."""
         self._lengths.append(seconds)
         if len(self._lengths) == JUDGED and sum(self._lengths) < JUDGED * SHORTEST:
             length = 1000 * sum(self._lengths) / JUDGED
@@ -268,15 +261,14 @@ class Reader:
     def _lose(self, error: UpstreamError) -> None:
         self._tracker.lost()
         self._lost += 1
-        self.counts.skipped += 1
         log.info("%s: a segment skipped: %s", self._name, error)
-        # At the start nobody has a buffer that would bridge the wait for the next one.
-        nothing_left = not self.counts.segments and not self._tracker.backlog
+        # At the start no viewer has a buffer yet to bridge the wait for the next one.
+        nothing_left = not self._has_played and not self._tracker.backlog
         if self._lost >= LOST_IN_A_ROW or nothing_left:
             raise error
 
     def _reload(self) -> None:
-        """Ask for the playlist again. An error counts once nothing is left to be written."""
+        """Ask for the playlist again. An error counts once all media in hand has been played."""
         tracker, asked_at = self._tracker, monotonic()
         try:
             answer = self._http.read(self.media.playlist.url, MAX_BYTES)
@@ -298,8 +290,6 @@ class Reader:
         tracker, now = self._tracker, monotonic()
         update = tracker.update(playlist, asked_at, now)
         self._stale = update.stale
-        self.counts.skipped += update.skipped
-        self.counts.resets += update.reset
         if update.reset or update.skipped:
             what = "numbering starts afresh" if update.reset else "fell behind"
             log.info("%s: %s, %d segments skipped", self._name, what, update.skipped)
@@ -309,9 +299,10 @@ class Reader:
             raise UpstreamError(Reason.STALLED, f"no new segment for {silence:.0f} s")
 
     def _note_rhythm(self, playlist: MediaPlaylist, update: Update, now: float) -> float:
-        """Until when the first new segments are waited for.
+        """Until when it waits for the first new segments.
 
-        How often the origin lists something new is known once it has: its window is not shorter.
+        Until some have come nobody knows how often the origin lists any; not less often than its
+        window is long.
         """
         tracker, rhythm = self._tracker, self._rhythm
         if self._waits_until is None:
