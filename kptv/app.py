@@ -53,7 +53,7 @@ TELL_REPEATS_EVERY = 5.0  # seconds between two looks for repeated trouble to te
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class AppParts:
     """The parts behind the routes."""
 
     config: Config
@@ -94,7 +94,7 @@ def create_app(config: Config) -> Flask:
     return app
 
 
-def build_parts(config: Config, log_of_process: Log) -> Parts:
+def build_parts(config: Config, log_of_process: Log) -> AppParts:
     """The parts behind the routes; all but the importer run."""
     metrics = Metrics()
     vitals = Vitals(metrics, to_stderr(config.log_format))
@@ -111,7 +111,7 @@ def build_parts(config: Config, log_of_process: Log) -> Parts:
         lambda _: hubs.films.forget(),
     )
     merger = _build_merger(config, client, catalog)
-    return Parts(
+    return AppParts(
         config=config,
         log=log_of_process,
         metrics=metrics,
@@ -134,7 +134,7 @@ def build_parts(config: Config, log_of_process: Log) -> Parts:
     )
 
 
-def build_web(parts: Parts) -> Flask:
+def build_web(parts: AppParts) -> Flask:
     """The routes, and what they answer from."""
     config, catalog, hubs = parts.config, parts.catalog, parts.hubs
     app = new_application(Exposition(parts.metrics, parts.state.read))
@@ -160,7 +160,7 @@ def build_web(parts: Parts) -> Flask:
     return app
 
 
-def _build_page(parts: Parts) -> Page:
+def _build_page(parts: AppParts) -> Page:
     config, shared, clients = parts.config, parts.shared, parts.clients
     view = View(config, parts.hubs, parts.state, parts.log, clients, started=time())
     events = EventStream(view, shared.journal)

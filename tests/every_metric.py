@@ -6,7 +6,7 @@ from kptv.channels.model import Source
 from kptv.errors import Reason
 from kptv.metrics.counters import Metrics
 from kptv.metrics.exposition import Exposition, ReadState
-from kptv.metrics.sources import ImportState, SourceState
+from kptv.metrics.source_figures import ImportState, SourceState
 
 
 def every_metric() -> Exposition:

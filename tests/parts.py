@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from kptv.app import Parts, build_parts
+from kptv.app import AppParts, build_parts
 from kptv.channels.model import Source
 from kptv.config import Config
 from kptv.logs import Log
@@ -18,7 +18,7 @@ CONFIG = Config(sources=(Source(1, "file:///nowhere", 1),), base_url="http://tv.
 
 
 @contextmanager
-def built(config: Config, folder: Path) -> Iterator[Parts]:
+def built(config: Config, folder: Path) -> Iterator[AppParts]:
     """The parts for ``config``; ``folder`` is their DATA_DIR."""
     redactor = Redactor(config.sources, config.base_url)
     log = Log(redactor, RecentLines(redactor.redact), RepeatFilter())

@@ -10,7 +10,7 @@ from kptv.channels.model import Source
 from kptv.errors import Reason
 from kptv.metrics.counters import RETENTION, Histogram, Metrics
 from kptv.metrics.exposition import FAMILIES, Exposition, ReadState
-from kptv.metrics.sources import ImportState, SourceState
+from kptv.metrics.source_figures import ImportState, SourceState
 
 
 def scrape(metrics: Metrics, state: ReadState = ReadState()) -> dict[str, float]:  # noqa: B008

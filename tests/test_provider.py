@@ -109,7 +109,9 @@ def test_a_close_is_noticed_at_once(provider: Provider, leave: str, how: Bad | N
     assert sorted(delays)[len(delays) // 2] < 0.005
 
 
-def test_who_closes_before_opening_again_is_never_counted_twice(provider: Provider) -> None:
+def test_a_client_that_closes_before_it_opens_is_never_counted_twice(
+    provider: Provider,
+) -> None:
     stream = provider.add_channel("News")
     for turn in range(300):
         client = Client(provider, stream.path)

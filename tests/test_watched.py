@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from gevent.event import Event
 
 from kptv import app as app_module
-from kptv.app import Parts, build_web
+from kptv.app import AppParts, build_web
 from kptv.restream import housekeeping
 from kptv.upstream import importer
 from kptv.vitals import heartbeat, process, repeating
@@ -32,7 +32,7 @@ LIMIT = 20.0  # seconds
 class Rig:
     """The whole application without a server, its clocks, and what hangs in it."""
 
-    def __init__(self, parts: Parts, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, parts: AppParts, patch: pytest.MonkeyPatch) -> None:
         self.parts = parts
         self.patch = patch
         self.go_on = Event()

@@ -1,4 +1,4 @@
-"""What of a provider's URL is a secret: one answer for the log, the served lists and the page.
+"""The secrets in a provider's URL: one answer for the log, the served lists and the page.
 
 Theory of operation. Secrets are user and password before the host, the values of query fields that
 are named like a login or look like a token, and the parts of a path that stand where panels put

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from kptv import __version__
 from kptv.metrics.counters import ChannelCounters, Histogram, Metrics, Totals
-from kptv.metrics.sources import SOURCE_FIGURES, Figure, SourceState
+from kptv.metrics.source_figures import SOURCE_FIGURES, Figure, SourceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.merging import MOST_OF_ONE, build_catalog
-from kptv.metrics.sources import ImportState
+from kptv.metrics.source_figures import ImportState
 from kptv.pace import drive
 from kptv.upstream.channel_list import ChannelList
 from kptv.upstream.last_good import LastGood

@@ -15,7 +15,7 @@ from gevent.monkey import get_original
 _Socket = get_original("socket", "socket")
 
 
-class Reserve(NamedTuple):
+class SpareDescriptors(NamedTuple):
     """Descriptors that are left free for others."""
 
     descriptors: int
@@ -26,8 +26,10 @@ class Reserve(NamedTuple):
         return min(self.descriptors, allowed // self.part)
 
 
-VIEWERS_LEAVE = Reserve(256, part=3)  # to upstreams, files, logs and other clients
-CLIENTS_LEAVE = Reserve(64, part=8)  # to what keeps streams going: upstreams of a failover, logs
+VIEWERS_LEAVE = SpareDescriptors(256, part=3)  # to upstreams, files, logs and other clients
+CLIENTS_LEAVE = SpareDescriptors(
+    64, part=8
+)  # to what keeps streams going: upstreams of a failover, logs
 
 
 def hang_up_of(connection: Any) -> Callable[[], None]:
@@ -73,11 +75,11 @@ def most_clients() -> int:
     return allowed - CLIENTS_LEAVE.of(allowed)
 
 
-def are_scarce(descriptor: int, reserve: Reserve) -> bool:
-    """True if no more than ``reserve`` is free.
+def are_scarce(descriptor: int, spare: SpareDescriptors) -> bool:
+    """True if no more than ``spare`` is free.
 
     ``descriptor`` was opened just now. It is the lowest one that was free (POSIX, open()), so all
     below it are in use.
     """
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return descriptor >= allowed - reserve.of(allowed)
+    return descriptor >= allowed - spare.of(allowed)

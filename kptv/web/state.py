@@ -10,7 +10,7 @@ from time import monotonic
 from kptv.channels.catalog import Catalog
 from kptv.channels.health import Health
 from kptv.metrics.exposition import ReadState
-from kptv.metrics.sources import ImportState, SourceState
+from kptv.metrics.source_figures import ImportState, SourceState
 from kptv.restream.slots import Slots
 from kptv.vitals.process import Vitals
 

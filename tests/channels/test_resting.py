@@ -100,7 +100,7 @@ def test_an_account_that_asks_for_an_hour_is_looked_at_each_minute() -> None:
 
 
 @pytest.mark.parametrize("status", [403, 503, 401, 404, 500])
-def test_who_asks_for_a_pause_otherwise_is_the_stream_and_it_has_not_failed(status: int) -> None:
+def test_any_other_answer_with_a_pause_rests_the_stream_which_has_not_failed(status: int) -> None:
     play = Play(A, policy=BLOCKS_AT_ONCE)
     play.open()
     assert play.fail(answer(status, 3600)) == "leaving the stream alone for 600 s"

@@ -88,7 +88,7 @@ def test_what_is_due_comes_once_and_in_time(clip: Clip) -> None:
     assert arrivals == {half / 2: [half / 2] for half in range(13)}
 
 
-def test_who_joins_later_begins_at_the_newest_random_access_point(clip: Clip) -> None:
+def test_a_viewer_that_joins_later_begins_at_the_newest_random_access_point(clip: Clip) -> None:
     playout = Playout(clip)
     playout.start(5.3)
     data = playout.due(5.3)

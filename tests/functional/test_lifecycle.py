@@ -427,7 +427,7 @@ def test_every_line_of_a_json_log_is_json_from_the_first_to_the_last(
     assert "Shutting down: Master" in told
 
 
-def test_who_asks_for_a_list_and_does_not_take_it_is_let_go(
+def test_a_client_that_asks_for_a_list_and_does_not_take_it_is_let_go(
     start_provider: StartProvider, start_proxy: StartProxy
 ) -> None:
     """Enough of them would be all connections that the server has."""

@@ -197,7 +197,7 @@ def test_fifty_viewers_on_three_slots_never_hold_more(stage: Stage) -> None:
     assert sum(stage.errors(f"Crowd {n}") for n in range(CROWD)) == 0
 
 
-def test_who_gives_up_waiting_takes_no_slot_along(stage: Stage) -> None:
+def test_a_viewer_that_gives_up_waiting_takes_no_slot_along(stage: Stage) -> None:
     def give_up(n: int) -> None:
         rng = random.Random(n)
         viewer = stage.proxy.viewer(f"Crowd {n}")

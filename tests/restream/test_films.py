@@ -132,7 +132,7 @@ def test_it_is_lost_before_the_body_begins_which_then_is_empty(rig: Rig) -> None
     assert rig.outcomes == {(1, "slot_lost"): 1}
 
 
-def test_who_is_killed_while_a_film_is_asked_for_leaves_an_outcome(rig: Rig) -> None:
+def test_a_viewer_killed_while_a_film_is_asked_for_leaves_an_outcome(rig: Rig) -> None:
     rig.hanging.add(1)
     coming = gevent.spawn(rig.film)
     until(lambda: rig.metrics.totals.opens == {1: 1})

@@ -448,7 +448,7 @@ def test_a_film_whose_viewer_has_hung_up_is_ended_also_where_nothing_can_be_sent
         hung_up.clear()
 
 
-def test_who_leaves_while_waiting_for_a_film_leaves_the_queue_and_opens_nothing(
+def test_a_viewer_that_leaves_while_waiting_for_a_film_opens_nothing(
     rig: Rig,
 ) -> None:
     def is_film(stream: Stream) -> FilmBody:
@@ -949,7 +949,7 @@ def test_a_film_without_a_frame_is_a_failure(rig: Rig) -> None:
     assert rig.metrics.open("News").errors == {Reason.EMPTY: 1}
 
 
-def test_who_waited_for_a_slot_leaves_a_source_alone_that_asks_for_it(rig: Rig) -> None:
+def test_a_hub_that_waited_for_a_slot_leaves_a_source_alone_that_asks_for_it(rig: Rig) -> None:
     held = rig.hubs.slots.try_acquire(SOURCES[0])
     assert held is not None
     waiting = gevent.spawn(rig.viewer, SPORT)

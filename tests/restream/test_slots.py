@@ -66,7 +66,7 @@ def test_a_slot_is_given_back_once_however_often_it_is_closed(slots: Slots) -> N
     assert slots.try_acquire(ONE)
 
 
-def test_who_waits_gets_the_slot_that_is_given_back_in_the_order_of_coming(
+def test_waiters_get_the_slots_that_are_given_back_in_the_order_of_coming(
     slots: Slots,
 ) -> None:
     order: list[int] = []
@@ -88,7 +88,7 @@ def test_who_waits_gets_the_slot_that_is_given_back_in_the_order_of_coming(
     assert slots.held(ONE) == 0
 
 
-def test_who_waits_for_several_sources_takes_the_first_slot_of_any(
+def test_a_waiter_for_several_sources_takes_the_first_slot_of_any(
     slots: Slots,
 ) -> None:
     one, twos = slots.try_acquire(ONE), [slots.try_acquire(TWO) for _ in range(2)]
@@ -174,7 +174,7 @@ def test_fifty_on_three_slots_never_hold_more_than_three(
     assert slots.waiting(1) == 0
 
 
-def test_who_is_told_to_look_again_has_no_slot_and_its_place_in_the_order(
+def test_a_waiter_told_to_look_again_gets_no_slot_and_keeps_its_place(
     slots: Slots,
 ) -> None:
     held, served = slots.try_acquire(ONE), []
@@ -197,7 +197,7 @@ def test_who_is_told_to_look_again_has_no_slot_and_its_place_in_the_order(
     assert slots.held(ONE) == 0
 
 
-def test_who_is_killed_as_it_is_told_to_look_again_leaves_nothing_behind(
+def test_a_waiter_killed_as_it_is_told_to_look_again_leaves_nothing_behind(
     slots: Slots,
 ) -> None:
     held = slots.try_acquire(ONE)

@@ -82,7 +82,7 @@ def test_a_stream_plays_behind_a_digest_of_any_kind(
     provider.wait(lambda: provider.sockets == 0)
 
 
-def test_who_has_answered_a_challenge_is_not_asked_again_until_the_nonce_is_too_old(
+def test_a_challenge_that_was_answered_comes_not_again_until_the_nonce_is_too_old(
     config: Config, client: HttpClient, provider: Provider
 ) -> None:
     provider.gate = Gate(USER, PASSWORD, uses=3)

@@ -89,7 +89,7 @@ def test_without_ffmpeg_it_says_what_to_install(program: str) -> None:
     assert caught.value.reason is Reason.UNSUPPORTED
 
 
-def test_who_is_killed_while_a_child_ends_leaves_no_descriptor_open(tmp_path: Path) -> None:
+def test_a_greenlet_killed_while_a_child_ends_leaves_no_descriptor_open(tmp_path: Path) -> None:
     program = tmp_path / "ffmpeg"
     # What it leaves behind holds its standard error open: there is something to wait for.
     program.write_text("#!/bin/sh\nsleep 3 &\necho media\nexec sleep 30\n")

@@ -123,7 +123,7 @@ def test_what_is_no_name_is_no_fault_of_ours(name: str) -> None:
     names.close()
 
 
-def test_who_is_killed_while_waiting_leaves_the_lookup_to_the_others(
+def test_a_greenlet_killed_while_it_waits_leaves_the_lookup_to_the_others(
     names: Resolver, server: Server
 ) -> None:
     first = gevent.spawn(names.look_up, ONE, "hang.example", 5)

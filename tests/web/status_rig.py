@@ -23,7 +23,7 @@ from kptv.logs import Log
 from kptv.logs.filters import RecentLines, RepeatFilter
 from kptv.logs.redaction import Redactor
 from kptv.metrics.counters import Metrics
-from kptv.metrics.sources import ImportState
+from kptv.metrics.source_figures import ImportState
 from kptv.pace import drive
 from kptv.ports import FilmBody, Piece
 from kptv.restream.hubs import Hubs

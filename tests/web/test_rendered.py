@@ -107,7 +107,7 @@ def test_all_who_want_it_share_one_rendering(documents: Documents) -> None:
     assert all(greenlet.value == waiting[0].value for greenlet in waiting)
 
 
-def test_who_waits_when_everything_changes_gets_the_new_one(documents: Documents) -> None:
+def test_a_client_that_waits_when_everything_changes_gets_the_new_one(documents: Documents) -> None:
     def change() -> None:
         documents.before = lambda: None
         documents.word = "new"

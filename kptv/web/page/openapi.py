@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kptv.metrics.sources import SOURCE_FIGURES, Figure, Kind
+from kptv.metrics.source_figures import SOURCE_FIGURES, Figure, Kind
 from kptv.restream.journal import EventKind
 from kptv.web.page.admin import COOKIE, CSRF_HEADER, TOKEN_HEADER
 from kptv.web.page.public import Json

@@ -14,7 +14,7 @@ from kptv.channels.served import STREAM_PATH
 from kptv.config import Config
 from kptv.logs import Log
 from kptv.logs.filters import Line
-from kptv.metrics.sources import SOURCE_FIGURES, Figure, Kind, SourceState, Value
+from kptv.metrics.source_figures import SOURCE_FIGURES, Figure, Kind, SourceState, Value
 from kptv.pace import Pace
 from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Event
