@@ -1,4 +1,4 @@
-"""The catalog in force, and who is told when another one takes its place. Pure."""
+"""The catalog in force, and the listeners that are told of each new one. Pure."""
 
 from __future__ import annotations
 

@@ -21,11 +21,11 @@ from kptv.errors import Reason, UpstreamError
 COLD_START = 20.0  # seconds until a viewer without any media gets a 503
 SHORTEST_TIMEOUT = 5.0  # seconds of these that each candidate gets; slow panels need 3
 SLOT_WAIT = 10.0  # seconds that a viewer waits for a slot of a full source
-TRUSTED_AFTER = 10.0  # seconds of good media: its end is no failure then, old ones are forgotten
+TRUSTED_AFTER = 10.0  # seconds of good media: then failures are forgotten, and its end is none
 REOPEN_DELAY = 1.0  # seconds between two openings of a stream that gives media
 LONGEST_RETRY_DELAY = 60.0
 
-# How a stream of good media ends: it may fail so again and again, and is better than nothing.
+# How good media ends. A stream that fails like this again and again is better than nothing.
 _BREAKS = frozenset((Reason.STALLED, Reason.ENDED, Reason.RESET, Reason.DRIP))
 
 

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Generator, Iterable, Sequence
 
-STRIDE = 64  # of so many keys one is a sample
+STRIDE = 64  # one key in so many is a sample
 BUCKET = 512  # keys per bucket on average: 0.5 ms to sort
 STEP = 100  # items between two yields, 0.2 to 0.5 ms
 

@@ -40,7 +40,7 @@ def _split(record: bytes) -> list[str]:
 
 
 def number_mark(number: int) -> bytes:
-    """What the records of the source with this number start with."""
+    """The beginning of all records of the source with this number."""
     return f"{number}{_FIELD}".encode()
 
 
@@ -125,7 +125,7 @@ def attribute_of(record: bytes, mark: bytes) -> str:
 
 
 def attribute_mark(key: str) -> bytes:
-    """What stands before the value of the attribute ``key`` in a record."""
+    """The text before the value of the attribute ``key`` in a record."""
     return f' {key}="'.encode()
 
 

@@ -156,7 +156,7 @@ def folded(text: str) -> str:
 
 
 class Finder:
-    """Finds secrets in what is told to clients."""
+    """Finds secrets in texts for clients."""
 
     def __init__(self, secrets: Secrets) -> None:
         self._words = {folded(word): word for word in secrets.words}

@@ -16,7 +16,7 @@ PIECE = 64  # channels rendered at once: 0.2 ms
 
 _PICTURE = re.compile(r"logo|icon|image|poster")  # attributes that may hold a link
 _VALUE = re.compile(r"[?&;][^=&;?]*=([^&;?]+)")
-# Promises that only a provider's own link keeps; all that begin with "catchup" are too.
+# Attributes whose promise only a provider's own link keeps, as with all that begin with "catchup".
 _OF_THE_LINK = frozenset(("timeshift", "arc-timeshift", "tvg-timeshift", "tvg-rec", "http-cookie"))
 _SIGNS_OF_THEM = ("catchup", "timeshift=", "tvg-rec=", "cookie=")
 _PEOPLES = (  # attributes that are meant for people

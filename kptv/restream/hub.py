@@ -5,7 +5,7 @@ hub never waits for them: a reader that is too slow finds its place gone and is 
 do not preempt each other, so what does not switch needs no lock.
 
 What may be thrown into a hub's greenlet. All of it is thrown from the event loop (Interruptible),
-and the first four only while the greenlet plays a stream:
+and the first three only while the greenlet plays a stream:
 
     _Switch         by ``switch``: somebody wants another source
     SlotLost        by the slots: the connection is not allowed any more

@@ -12,7 +12,7 @@ LONGEST = 30.0  # seconds between two beats; each loop that beats turns at least
 
 
 class Heartbeat:
-    """Whether a loop still turns. The loop calls ``beat`` in each turn; whoever asks, ``alive``."""
+    """Whether a loop still turns. The loop calls ``beat`` in each turn, a watcher ``alive``."""
 
     def __init__(self, now: float, longest: float = LONGEST) -> None:
         """``now``, here and below: monotonic; ``longest``: seconds that two beats may lie apart."""

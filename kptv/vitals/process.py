@@ -67,13 +67,13 @@ class Vitals:
             lag = max(now - self._due, 0.0)
             self._lags.append(lag)
             self._metrics.loop_lag.observe(lag)
-            self._tell_who_held_it_up(now)
+            self._tell_where_it_stood(now)
             beat += 1
             if beat % 2 == 0:
                 self.received.sample(now, self._metrics.bytes_received, 0)
                 self.sent.sample(now, self._metrics.bytes_sent, 0)
 
-    def _tell_who_held_it_up(self, now: float) -> None:
+    def _tell_where_it_stood(self, now: float) -> None:
         seen = self._watchdog.take()
         if seen is None:
             return

@@ -1,4 +1,4 @@
-"""Where the code stands that holds up the event loop: a thread looks, since no greenlet can.
+"""Finds the code that holds up the event loop: a thread looks, since no greenlet runs meanwhile.
 
 All streams share one thread. Code that keeps it for longer than a second is a fault, and the one
 thing to know about it is where it stands. So a thread of the system, which gevent knows nothing

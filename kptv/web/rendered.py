@@ -131,7 +131,7 @@ class Renderings:
         return f"<Renderings kept={len(self._cache)} running={len(self._running)}>"
 
     def get(self, find: Callable[[], Wanted | None]) -> Rendered | None:
-        """What ``find`` says is wanted; waits while it is rendered.
+        """The thing that ``find`` gives, rendered; waits while that is done.
 
         ``find`` is asked again if ``clear`` ends the rendering that is waited for. None if it finds
         nothing, the rendering fails, or nothing is ready in RENDER_DEADLINE.

@@ -26,10 +26,10 @@ class SpareDescriptors(NamedTuple):
         return min(self.descriptors, allowed // self.part)
 
 
-VIEWERS_LEAVE = SpareDescriptors(256, part=3)  # to upstreams, files, logs and other clients
-CLIENTS_LEAVE = SpareDescriptors(
-    64, part=8
-)  # to what keeps streams going: upstreams of a failover, logs
+# Viewers leave these to upstreams, files, logs and other clients.
+VIEWERS_LEAVE = SpareDescriptors(256, part=3)
+# All clients leave these to upstreams of a failover and to logs, which keep streams going.
+CLIENTS_LEAVE = SpareDescriptors(64, part=8)
 
 
 def hang_up_of(connection: Any) -> Callable[[], None]:

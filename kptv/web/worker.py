@@ -36,8 +36,6 @@ _PARTING = 1.0  # seconds to take an answer that came before the whole request w
 _PARTING_BYTES = 256 * 1024
 
 _VITAL = ("/healthz", "/readyz", "/metrics", "/assets/", "/api/")
-
-
 _GOODBYES = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 
 

@@ -18,7 +18,7 @@ IMPORT_WAIT = 6.0  # seconds for the answer to say what was found; slow lists ar
 _OFF = "Actions are off: no ADMIN_TOKEN is set."
 
 
-class Round(Protocol):
+class StartedImport(Protocol):
     """Lists that are being fetched."""
 
     found: tuple[str, ...]  # a sentence per list, once all are done
@@ -72,7 +72,7 @@ def actions_blueprint(
     admin: Admin,
     hubs: Hubs,
     health: Health,
-    import_now: Callable[[], Round],
+    import_now: Callable[[], StartedImport],
     redact: Callable[[str], str],
 ) -> Blueprint:
     """The routes that change something."""

@@ -68,7 +68,7 @@ def signature_of(hub: Hub) -> tuple[object, ...]:
 
 
 def media_of(output: Output) -> Json:
-    """What is known of the source's transport stream; while viewers get the slate, only that."""
+    """Facts about the source's transport stream; while viewers get the slate, only that they do."""
     if output.on_slate:
         return {"slate": True}
     if not output.sending:

@@ -1,4 +1,4 @@
-"""Texts and things as people may see them: without anything of a provider's URL."""
+"""Texts and values as people may see them: nothing of a provider's URL is in them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 class Public:
-    """Takes out of texts and things whatever tells of a provider."""
+    """Takes everything that tells of a provider out of texts and values."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
