@@ -78,7 +78,7 @@ def hang_housekeeping(rig: Rig) -> None:
 
 
 def hang_vitals(rig: Rig) -> None:
-    rig.hang(rig.parts.vitals, "_tell_who_held_it_up")
+    rig.hang(rig.parts.vitals, "_tell_where_it_stood")
 
 
 def hang_log(rig: Rig) -> None:
