@@ -306,3 +306,22 @@ def test_the_architecture_names_only_classes_and_settings_there_are() -> None:
         assert f"class {name}" in code or f"import {name}" in code or name == "Event", name
     for name in re.findall(r"`([A-Z]+_[A-Z_]+)`", ARCHITECTURE):
         assert name in code, name
+
+
+def test_each_action_of_the_api_has_an_example() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    commands = " ".join(block.text for block in blocks() if block.page.name == "api.md")
+    for path, operations in description()["paths"].items():
+        assert path in page, f"docs/api.md has nothing of {path}"
+        if "post" in operations:
+            pattern = re.sub(r"\\{id\\}", "[a-z0-9-]+", re.escape(path))
+            assert re.search(pattern + r"(?![/\w])", commands), f"no example of {path}"
+
+
+def test_sources_over_several_lines_are_read_as_the_docs_say(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    (example,) = re.findall(r"^```\n(SOURCES=.*?)^```", page, re.M | re.S)
+    (tmp_path / ".env").write_text(example)
+    sources = load_config({}, env_file=tmp_path / ".env").sources
+    assert [source.max_connections for source in sources] == [2, 1]
+    assert sources[1].url == "http://two.example/list.m3u"
