@@ -44,7 +44,7 @@ class TooManyTries(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class PageSession:
     """Somebody who logged in."""
 
     key: str
@@ -69,7 +69,7 @@ class Admin:
         self._clients = clients
         self._sleep = sleep
         self._held = 0
-        self._sessions: TTLCache[str, Session] = TTLCache(_MOST_SESSIONS, SESSION_SECONDS, now)
+        self._sessions: TTLCache[str, PageSession] = TTLCache(_MOST_SESSIONS, SESSION_SECONDS, now)
         self._failures: TTLCache[str, int] = TTLCache(_MOST_ADDRESSES, _FORGET_AFTER, now)
 
     def __repr__(self) -> str:
@@ -80,11 +80,11 @@ class Admin:
         """Whether there is a token, and so actions at all."""
         return bool(self._token)
 
-    def log_in(self, token: str, request: Request) -> Session | None:
+    def log_in(self, token: str, request: Request) -> PageSession | None:
         """A new session; None for a wrong token. Raises TooManyTries."""
         if not self._is_token(token, request):
             return None
-        session = Session(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+        session = PageSession(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
         self._sessions[session.key] = session
         return session
 
@@ -92,7 +92,7 @@ class Admin:
         """End the session of a request."""
         self._sessions.pop(request.cookies.get(COOKIE, ""), None)
 
-    def session_of(self, request: Request) -> Session | None:
+    def session_of(self, request: Request) -> PageSession | None:
         """The session that a request's cookie names."""
         return self._sessions.get(request.cookies.get(COOKIE, ""))
 
