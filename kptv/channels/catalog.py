@@ -21,7 +21,7 @@ from kptv.channels.secrets import NOTHING, Secrets
 
 BLOCK = 512  # channels, or entries, that are freed at once: 50 µs
 
-# A channel: the records of its streams, first candidate first; mostly there is but one.
+# A channel: the records of its streams, first candidate first. Most channels have only one.
 Row = bytes | tuple[bytes, ...]
 
 

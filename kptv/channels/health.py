@@ -35,7 +35,7 @@ class Standing(StrEnum):
     FULL = "full"  # would be tried now if its source had a free slot
     RESTING = "resting"  # failed or asked for a pause, and is left alone for a moment
     COOLING = "cooling"  # its source asked to be left alone
-    HOST_COOLING = "host_cooling"  # its host did, which is not that of its source
+    HOST_COOLING = "host_cooling"  # its host did; most links of its source lead to another host
     BLOCKED = "blocked"  # failed again and again
 
 

@@ -11,7 +11,7 @@ from kptv.channels.model import Source, Stream
 from kptv.formats.m3u import Entry
 from kptv.formats.m3u_attributes import INNER, quoted, unquoted
 
-# Control characters (ASCII's own separators), of which an Entry holds none. A record is source
+# Control characters (ASCII's own separators): an Entry holds none of them. A record is source
 # number, URL, name, groups, headers and attributes, with FIELD between two of them.
 _FIELD, _ITEM = "\x1e", "\x1d"
 FIELD = b"\x1e"
@@ -21,7 +21,7 @@ _NAME, _GROUPS = 2, 3  # places of fields that are cut out alone
 _MOST_UNITED = 64  # groups, attributes, headers of a record that is made of several
 _LONGEST_UNITED = 16 * 1024  # bytes of one: a list's longest lines have 8,369
 
-_PROGRAM = ":program"  # kept among the headers, of which none has such a name
+_PROGRAM = ":program"  # kept among the headers: none of them can have this name
 
 
 def pack(number: int, entry: Entry) -> bytes:

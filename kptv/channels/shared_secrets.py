@@ -28,7 +28,7 @@ class Links:
     def __init__(self) -> None:
         self._counts: dict[bytes, int] = {}  # links per folder
         self._first: dict[bytes, bytes] = {}  # the first link of each folder
-        self._usual = b"\0"  # how records begin whose links are in the last folder
+        self._usual = b"\0"  # the beginning of records whose links are in the last folder
         self._with_fields = 0
         self._values: Counter[str] = Counter()
         self._logins: Counter[Login] = Counter()

@@ -45,8 +45,8 @@ from kptv.formats.visible import all_visible, visible
 _MOST_HEADERS = 64  # attributes of a list
 _GUIDES = frozenset(("url-tvg", "x-tvg-url", "tvg-url"))  # some of them: URLs of XMLTV
 _LONGEST_GUIDES = 64 * 1024  # letters; some lists name a hundred
-_MOST_OPTIONS = 64  # lines of an entry, likewise
-_MOST_BREAKS = 8  # of an #EXTINF that goes on in the next line
+_MOST_OPTIONS = 64  # option lines of an entry
+_MOST_BREAKS = 8  # lines that an #EXTINF may go on in
 _LONGEST = 64 * 1024  # characters of a line put together
 
 _HASHLESS = re.compile(r"EXT(?:INF|M3U|GRP|VLCOPT|HTTP|ENC)(?![\w-])|KODIPROP:", re.I)

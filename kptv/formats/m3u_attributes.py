@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from operator import itemgetter
 
-INNER = "\x1f"  # a control character, of which no text of a list holds one
+INNER = "\x1f"  # a control character: no text of a list holds it
 _FIRST_KEYS = ("tvg-id", "tvg-name", "tvg-chno", "tvg-logo", "group-title")
 _PAIR = re.compile(r' ([^=" ]++)="([^"]*)"')
 

@@ -37,4 +37,4 @@ class SegmentDecryptor:
         padding = bytes([count]) * count
         if 1 <= count <= _BLOCK and self._last.endswith(padding):
             return self._last[:-count]
-        return self._last  # some packagers do not pad: transport packets are not torn off for it
+        return self._last  # some packagers do not pad: then all of it is media

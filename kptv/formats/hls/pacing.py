@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LONGEST_LEAD = 10.0  # seconds of media sent at once at the start; more chokes small players
-SHORTEST_LEAD = 0.5  # likewise: with less than is written at once, nothing would ever leave
+SHORTEST_LEAD = 0.5  # seconds; less than one write would mean that nothing ever leaves
 CATCH_UP = 1.25  # times the speed of play, while more waits than at the start
 _FIRST_RETRY = 0.5  # seconds; doubles
 RETRY_WINDOW = 1.5  # target durations in which a segment is asked for again

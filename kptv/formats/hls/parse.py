@@ -190,7 +190,7 @@ def _key(attributes: dict[str, str], url: str) -> EncryptionKey:
     return EncryptionKey(
         method=attributes.get("METHOD", "").upper(),
         uri=uri if uri and is_data(uri) else _resolved(url, uri or ""),
-        # One that cannot be read spoils 16 bytes a segment at worst: not worth the channel.
+        # Without a readable one, 16 bytes per segment are spoilt at worst: the channel plays on.
         iv=bytes.fromhex(iv[1].zfill(32)) if iv else None,
         key_format=attributes.get("KEYFORMAT", IDENTITY).lower(),
     )
@@ -223,7 +223,7 @@ def _target(text: str | None, durations: list[float | None]) -> float:
         raise BadPlaylist("no target duration, and no segment that has one")
     if told <= 0:
         return known[-1]
-    # RFC 8216, 4.3.3.1: no segment rounds to more. One that does, does not count; if most do,
+    # RFC 8216, 4.3.3.1: no segment rounds to more. A single one that does is ignored; if most do,
     # the target is wrong, and following it would ask far too often.
     return (
         max(told, known[len(known) // 2]) if known and known[len(known) // 2] > told + 0.5 else told

@@ -20,7 +20,7 @@ MAX_SEGMENTS = 50_000
 MAX_LINES = 400_000  # MAX_SEGMENTS with eight lines each
 MAX_LINE = 64 * 1024  # characters; a longer one is not read
 MAX_VARIANTS = 500  # that are looked at, in their order; the longest playlists have a hundred
-MAX_RENDITIONS = 1000  # likewise
+MAX_RENDITIONS = 1000  # the same for these
 _MOST_KEYS = 8  # that hold side by side, of one KEYFORMAT each
 _AT_ONCE = 64 * 1024  # characters: others run between two pieces, in a thread too
 MAX_DURATION = 86_400.0  # seconds, of a segment and of a target: more is nonsense
@@ -93,7 +93,7 @@ def _read_tag(line: str, _number: int, data: TagState, state: TagState) -> bool:
         return False
     if reader := _READERS.get(name):
         reader(value.strip(), data, state)
-    return True  # what is not needed here is not read: it cannot fail, and costs nothing
+    return True  # an unknown tag is skipped: it costs nothing and cannot fail
 
 
 def _segment_state(state: TagState) -> TagState:

@@ -21,7 +21,7 @@ from kptv.formats.patience import LONGEST_PATIENCE, patience_of
 
 LIVE_EDGE = 3  # target durations from the end; RFC 8216, 6.3.3
 STALLED_AFTER = 2.5  # target durations without a new segment
-MOST_BELIEVED = 150.0  # seconds of silence, whatever target duration is told
+MOST_BELIEVED = 150.0  # seconds of silence, however long a target duration the playlist tells
 GRACE = 2  # segments that left the window and are still tried; RFC 8216, 6.2.2 keeps them longer
 SHORTEST_RELOAD = 0.25  # seconds
 _FIRST_RETRY = 0.5  # seconds, of a playlist that failed; doubles
