@@ -65,7 +65,7 @@ def stream_blueprint(
             return _head(hubs.films.headers(channel))
         if hubs.viewers >= max_clients or _is_crowded():
             return line(503, "Too many viewers; try again later.", 10)
-        return _play(hubs, channel, clients.of(request))
+        return stream_answer(hubs, channel, clients.of(request))
 
     return blueprint
 
@@ -93,7 +93,11 @@ def _links_of(channels: Sequence[Channel]) -> str:
     return " or ".join(f"{STREAM_PATH}{channel.slug}" for channel in channels[:_MOST_LINKS])
 
 
-def _play(hubs: Hubs, channel: Channel, client: Client) -> Response:
+def stream_answer(hubs: Hubs, channel: Channel, client: Client) -> Response:
+    """The answer that plays ``channel`` to ``client``; a line if that cannot be done now.
+
+    For any route that is ``endless`` and ``unframed``, however it names channels.
+    """
     connection = request.environ.get("gunicorn.socket")
     lease = lease_of(connection, client)
     try:
