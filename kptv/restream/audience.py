@@ -1,4 +1,4 @@
-"""Those who hold a hub, and which of them wait for more."""
+"""The leases of a hub, and the greenlets that wait for more of its media."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Serve = Callable[[], bool]
 
 
 def run_itself() -> bool:
-    """A ``serve`` that leaves everything to the greenlet that waits."""
+    """Serves nothing: the greenlet that waits does everything itself."""
     return False
 
 
@@ -64,10 +64,10 @@ class Audience:
         return not self.leases
 
     def wait(self, lease: Lease, serve: Serve = run_itself) -> None:
-        """Switch until there is something that only the greenlet of the caller can deal with.
+        """Switch until the caller has to run itself.
 
-        ``serve`` is called from the event loop with every ``wake``. It takes what there is without
-        waiting, or returns False: then this call returns.
+        Each ``wake`` calls ``serve`` from the event loop. If that returns False, this returns; else
+        it has taken all that there is, without waiting, and the caller sleeps on.
         """
         waiter = _Waiter(lease, serve)
         lease.waiting = True
@@ -79,7 +79,7 @@ class Audience:
             waiter.greenlet = None  # also when killed: nothing wakes it any more
 
     def wake(self) -> None:
-        """Let all who wait look again."""
+        """There is more, or something has ended: serve or wake all that wait."""
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             get_hub().loop.run_callback(self._serve, waiting)

@@ -18,7 +18,7 @@ class Bounds:
     """The bounds of one upstream, which is spliced into ``output``."""
 
     def __init__(self, output: Output, now: float, timeout: float) -> None:
-        """``timeout``: seconds in which its first piece comes, or it fails."""
+        """``timeout``: seconds within which its first piece comes, or it fails."""
         self._output = output
         self._sought_since = now  # there is no programme since then
         self._begins_by = now + timeout + PROGRAMME_WAIT + GRACE

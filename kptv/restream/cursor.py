@@ -1,4 +1,4 @@
-"""A place in the buffer of a hub, from which somebody reads on."""
+"""A place in the buffer of a hub, from which a holder of the hub reads on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_SKIPS, SKIPS_WITHIN = 3, 30.0  # so many in so many seconds: this reader ca
 
 
 class Cursor:
-    """Gives what comes next, never waits, and knows nothing of where that goes."""
+    """Gives the next bytes, never waits, and does not know where they go."""
 
     __slots__ = (
         "_buffer",
@@ -29,9 +29,9 @@ class Cursor:
     def __init__(
         self, buffer: ChunkBuffer, lease: Lease, counters: ChannelCounters, join_buffer: float
     ) -> None:
-        """``join_buffer``: seconds of media that it begins with, if there are so many.
+        """``join_buffer``: seconds of media to begin with, if there are so many.
 
-        ``lease`` is told how far it has come, and dropped if it falls behind again and again.
+        The cursor notes its progress in ``lease``, and drops it if it falls behind again and again.
         """
         self._buffer = buffer
         self._lease = lease

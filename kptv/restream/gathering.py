@@ -1,11 +1,11 @@
-"""How long media is gathered before it is published: a send costs the same for 1 KB as for 50."""
+"""How long media is gathered before it is sent: a send of 1 KB costs the same as one of 50 KB."""
 
 from __future__ import annotations
 
-# Seconds between two reads. Few viewers can have it sooner.
+# Seconds between two reads; shorter if there are few viewers.
 SMALL_AUDIENCE, SMALL_TICK, LARGE_TICK = 50, 0.015, 0.04
 PUBLISH_AT = 256 * 1024  # bytes that are published without gathering more
-BURST_TICK = 0.001  # then: long enough for others to run, 256 MB/s
+BURST_TICK = 0.001  # after such a read: long enough for others to run, and still 256 MB/s
 
 
 def tick(size: int, leases: int) -> float:

@@ -9,7 +9,7 @@ from kptv.vitals.meter import Meter
 
 
 class Gauges:
-    """Puts them where metrics find them."""
+    """Reads them, and puts them where metrics find them."""
 
     def __init__(self, output: Output, counters: ChannelCounters, now: float) -> None:
         self.meter = Meter(now)

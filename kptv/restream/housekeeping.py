@@ -11,6 +11,7 @@ from gevent.greenlet import Greenlet
 
 from kptv.restream.films import Films
 from kptv.restream.hub import Hub
+from kptv.restream.lease import Lease, LeaseKind
 from kptv.restream.shared import Shared
 from kptv.vitals.heartbeat import Heartbeat
 
@@ -79,12 +80,16 @@ class Housekeeping:
 
 def _let_the_departed_go(hub: Hub, now: float) -> None:
     """Drop the leases whose viewers have left, or whose time is over."""
-    # A viewer that waits is sent to: if it has left, a send fails. One that does not wait has no
-    # room for more, and must be asked; so must all while nothing is sent.
     silent = now - hub.output.media_at >= TICK
-    asked = [lease for lease in hub.leases if silent or not lease.waiting]
-    departed = [lease for lease in asked if lease.departed()]
+    departed = [lease for lease in hub.leases if _must_ask(lease, silent) and lease.departed()]
     for lease in departed:
         lease.drop()
     if departed:
         hub.audience.wake()
+
+
+def _must_ask(lease: Lease, silent: bool) -> bool:
+    """Whether nothing else would show that it has departed."""
+    # A viewer whose body waits for more is sent that: if it has left, the send fails. One that does
+    # not wait has no room for more.
+    return silent or not lease.waiting or lease.kind is not LeaseKind.BODY

@@ -73,18 +73,18 @@ class _Switch(Exception):
 
 
 class Keeper(Protocol):
-    """Keeps hubs, and is told what becomes of each."""
+    """The keeper of all hubs, to whom each hub tells its fate."""
 
     def film_found(self, hub: Hub, body: FilmBody, slot: Slot) -> FoundFilm:
-        """Its channel is a film: ``body`` is the answer, whose connection holds ``slot``."""
+        """The hub's channel is a film: ``body`` is the answer, whose connection holds ``slot``."""
         ...
 
     def idle(self, hub: Hub) -> None:
-        """Its last lease is gone."""
+        """The hub has lost its last lease."""
         ...
 
     def ended(self, hub: Hub) -> None:
-        """It plays no more; called once."""
+        """The hub plays no more; called once."""
         ...
 
 
@@ -110,7 +110,7 @@ class Hub:
         self.counters = chronicle.counters
         self.gauges = Gauges(output, self.counters, monotonic())
         self.state = State.STARTING
-        # Why it ended, if not because nobody held it: nothing can be played, or it is no channel.
+        # Why it ended: nothing can be played, or the channel is a film. None: it was closed.
         self.outcome: Unavailable | FoundFilm | None = None
         self._supply = supply
         self._failover = supply.failover
@@ -127,12 +127,12 @@ class Hub:
 
     @property
     def leases(self) -> set[Lease]:
-        """What keeps it alive."""
+        """Those that are held."""
         return self.audience.leases
 
     @property
     def buffer(self) -> ChunkBuffer:
-        """What its readers read."""
+        """Its readers' media."""
         return self.output.buffer
 
     @property
@@ -145,7 +145,7 @@ class Hub:
         """No more media will come."""
         return self.state is State.ENDED
 
-    # --- its life, and who holds it ---
+    # --- its life and its leases ---
 
     def start(self) -> None:
         """Begin to play, in a greenlet of its own."""
@@ -179,9 +179,9 @@ class Hub:
             self._greenlet.kill()
 
     def wait_for_media(self, lease: Lease) -> FoundFilm | None:
-        """Wait until it plays, and return nothing; else the film that was found instead.
+        """Wait until it plays; if its channel turns out to be a film, return that instead.
 
-        Raises Unavailable if there will be neither. Failover's deadline (20 s) bounds this.
+        Raises Unavailable if there is neither. Failover's deadline (20 s) bounds this.
         """
         while not self.output.playable and not self.ended and not lease.dropped:
             self.audience.wait(lease)
@@ -193,7 +193,7 @@ class Hub:
         why = self.outcome if isinstance(self.outcome, Unavailable) else _STOPPED
         raise Unavailable(str(why), why.retry_after)  # anew: each raise adds its frames
 
-    # --- what operators and imports want ---
+    # --- for operators and imports ---
 
     def update(self, channel: Channel) -> None:
         """Take the candidates of a new import for the next failover."""
@@ -201,21 +201,21 @@ class Hub:
         self._failover.replace(channel.streams)
 
     def candidates(self, now: float) -> tuple[Candidate, ...]:
-        """How its streams stand, for people."""
+        """The standing of its streams, for people."""
         return self._supply.candidates(now)
 
     def switch(self, number: int | None) -> None:
         """Go on with the source of this number, or with the next; viewers stay connected."""
         if number is not None:
             self._failover.prefer(number)
-            self._lookout.dismiss(but_of=number)  # it would be taken before what is asked for
+            self._lookout.dismiss(but_of=number)  # else another source's would be taken first
         self._greenlet.leave(_Switch())
 
-    # --- what the housekeeping does twice a second ---
+    # --- for the housekeeping, twice a second ---
 
     def look_ahead(self, now: float) -> None:
         """Open the next stream beside one that is silent for too long."""
-        # One that is being left is not watched: what it still flushes says nothing.
+        # A stream that is being left is not watched: its last bytes are no sign of life.
         if self.state is State.PLAYING and self._greenlet.at_work:
             self._lookout.watch(now)
 
@@ -284,7 +284,7 @@ class Hub:
         self._release_if_over()  # it may have been closed just now
 
     def _copy(self, feed: Feed, bounds: Bounds) -> bool:
-        """Splice what comes into the programme; True at the end of a recording.
+        """Splice the feed into the programme; True at the end of a recording.
 
         A live stream has no good ending: it ends by an exception.
         """
@@ -310,7 +310,7 @@ class Hub:
         return over
 
     def _splice(self, piece: Piece, now: float) -> bool:
-        """Packets of the upstream, with turns for others; True once, with its first media."""
+        """Splice a piece, with turns for others; True once, with the stream's first media."""
         begins = False
         left: Piece | None = piece
         while left is not None and not self.ended:
@@ -368,7 +368,7 @@ class Hub:
         self._keeper.ended(self)
 
     def _release_if_over(self) -> None:
-        """What was read is kept until no lease is held."""
+        """Give the memory back if nobody holds the hub any more; until then all may be read."""
         if self.ended and not self.leases:
             self.buffer.close()
             if isinstance(self.outcome, FoundFilm):

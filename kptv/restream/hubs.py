@@ -45,7 +45,7 @@ class Hubs:
         self.slots = shared.slots
         self.budget = shared.budget
         self.journal = shared.journal
-        self.films = Films(config, shared.metrics, self.slots, self._failover, open_film)
+        self.films = Films(config, shared.metrics, self.slots, self._new_failover, open_film)
         self._slate_clip = config.slate.read_bytes() if config.slate else b""
         self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
         self._closed = False
@@ -162,11 +162,11 @@ class Hubs:
         audience = Audience(channel.slug, counters)
         buffer = ChunkBuffer(self._config.buffer_size_per_stream, self.budget)
         output = Output(buffer, self._slate_clip, monotonic(), audience.wake, self.rhythms.of)
-        supply = Supply(self._failover(channel), self.slots, self._open_stream, counters)
+        supply = Supply(self._new_failover(channel), self.slots, self._open_stream, counters)
         chronicle = Chronicle(channel, counters, self.journal.note)
         return Hub(channel, audience, output, supply, chronicle, self)
 
-    def _failover(self, channel: Channel) -> Failover:
+    def _new_failover(self, channel: Channel) -> Failover:
         return Failover(
             channel.streams,
             self.health,
@@ -175,7 +175,7 @@ class Hubs:
             jitter=lambda: random.uniform(0.8, 1.2),
         )
 
-    # --- what a hub tells (Keeper) ---
+    # --- told by a hub (Keeper) ---
 
     def film_found(self, hub: Hub, body: FilmBody, slot: Slot) -> FoundFilm:
         """The channel of a hub is a film."""

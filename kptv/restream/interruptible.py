@@ -13,7 +13,7 @@ from kptv.restream.waiting import Waiting
 
 
 class Interruptible:
-    """Runs a function in a greenlet of its own, which says what may be thrown into it, and when."""
+    """Runs a function in a greenlet of its own, and breaks in only where that does no harm."""
 
     def __init__(self, run: Callable[[], None]) -> None:
         self._greenlet: Greenlet = Greenlet(run)

@@ -51,7 +51,7 @@ class Journal:
         return f"<Journal events={len(self.events)}>"
 
     def note(self, event: Event) -> None:
-        """Remember it and tell the listeners, who must neither wait nor raise."""
+        """Remember an event and tell the listeners, which must neither wait nor raise."""
         self.events.append(event)
         for listener in self.listeners:
             listener(event)

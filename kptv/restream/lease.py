@@ -13,14 +13,14 @@ _numbers = count(1)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who asks for a channel."""
+    """Address and application of a request."""
 
     address: str = ""
-    agent: str = ""  # what its User-Agent says
+    agent: str = ""  # its User-Agent
 
 
 class LeaseKind(StrEnum):
-    """What holds a lease."""
+    """The kinds of holders."""
 
     BODY = "body"  # of an answer that a viewer reads
     WINDOW = "window"  # the segments of an HLS playlist, which viewers fetch one by one
@@ -28,9 +28,9 @@ class LeaseKind(StrEnum):
 
 
 class Lease:
-    """A claim that a channel is played, from its making until its holder closes what it got for it.
+    """A claim that a channel is played, until its holder closes the Playing or the film.
 
-    It knows no socket. Its holder says by ``departed`` whether it is still wanted.
+    It knows no socket: its holder tells by ``departed`` whether the claim still stands.
     """
 
     __slots__ = (
@@ -54,10 +54,10 @@ class Lease:
         departed: Callable[[], bool] = lambda: False,
         on_drop: Callable[[], object] = lambda: None,
     ) -> None:
-        """``departed`` tells, without waiting, whether its viewer has left or its time is over.
+        """``departed`` tells, without waiting, whether the viewer has left or the time is over.
 
-        ``on_drop`` ends what the holder does when the lease is dropped: a send that waits for
-        room. It is not called while the holder waits for the hub, which wakes it.
+        ``on_drop`` is called when the lease is dropped, to break off what the holder does: a send
+        that waits for room. A holder that waits for the hub is woken instead.
         """
         self.number = next(_numbers)
         self.kind = kind
@@ -67,8 +67,8 @@ class Lease:
         self.dropped = False  # the holder is to leave
         self.waiting = False  # the holder waits for the hub
         self._on_drop = on_drop
-        # How far its holder has come, for people:
-        self.place: int | None = None  # number of the chunk that it gets next
+        # How far the holder has come, for people:
+        self.place: int | None = None  # number of the next chunk for it
         self.received = 0  # bytes
         self.skips = 0  # times that it fell behind the buffer and was moved on
 
@@ -81,7 +81,7 @@ class Lease:
         return self.kind is not LeaseKind.RECORDER
 
     def drop(self) -> None:
-        """Let the holder go: it leaves when it looks next, or now if it would not look."""
+        """Let the holder go: it leaves when it looks next, or is made to look."""
         self.dropped = True
         if not self.waiting:
             self._on_drop()

@@ -14,7 +14,7 @@ from kptv.restream.slots import Slots
 
 
 class Supply:
-    """Opens what ``failover`` chooses; the hub tells failover what came of it."""
+    """Opens the streams that ``failover`` chooses; the hub tells failover how each went."""
 
     def __init__(
         self,
@@ -44,5 +44,5 @@ class Supply:
         return Feed(attempt, self._open_stream, self._counters)
 
     def candidates(self, now: float) -> tuple[Candidate, ...]:
-        """How the channel's streams stand, for people."""
+        """The standing of the channel's streams, for people."""
         return self.failover.candidates(now, self._slots.full())

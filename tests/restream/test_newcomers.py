@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from time import monotonic
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.restream.hubs import Hubs
@@ -39,11 +40,11 @@ class Window:
 
 
 class Recorder:
-    """Writes what plays into a file, and stops when it is told to."""
+    """Writes what plays into a file, until its time is over or it is told to stop."""
 
-    def __init__(self, hubs: Hubs) -> None:
+    def __init__(self, hubs: Hubs, is_over: Callable[[], bool] = lambda: False) -> None:
         self.file = BytesIO()
-        playing = hubs.start(NEWS, Lease(LeaseKind.RECORDER))
+        playing = hubs.start(NEWS, Lease(LeaseKind.RECORDER, departed=is_over))
         assert isinstance(playing, Playing)
         self.playing = playing
         self._greenlet = gevent.spawn(self._record)
@@ -130,6 +131,19 @@ def test_a_recorder_reads_a_channel_into_a_file_and_is_no_viewer(rig: Rig) -> No
     assert rig.hubs.viewers == 0
     assert rig.metrics.open("News").clients == 0
     assert hub_of(rig).leases
+    recorder.stop()
+    nothing_is_left(rig)
+
+
+def test_a_recorder_ends_when_its_time_is_over_though_media_still_comes(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, b"a")
+    over = Event()
+    recorder = Recorder(rig.hubs, over.is_set)
+    over.set()
+    while not recorder.playing.over:
+        rig.upstreams.feed(ONE, b"more")
+        gevent.sleep(0.05)
+    recorder.wait()
     recorder.stop()
     nothing_is_left(rig)
 
