@@ -7,6 +7,7 @@ import re
 from kptv.channels.health import Standing
 from kptv.errors import Reason
 from kptv.metrics.counters import SLOT_LOST, SWITCHED
+from kptv.restream.hub import State
 from kptv.restream.journal import EventKind
 from kptv.web.page.status import FILES
 from kptv.web.worker import is_vital
@@ -33,6 +34,22 @@ def test_each_standing_has_words() -> None:
 def test_each_kind_of_event_has_words() -> None:
     cases = re.findall(r'case "(\w+)":', (SCRIPTS / "timeline.js").read_text())
     assert sorted([*cases, EventKind.CLOSED]) == sorted(EventKind), "closed is the default"
+
+
+# Words of ours on the page: a newcomer cannot know them.
+OURS = {"candidates", "skips", "behind", "lag", "slots", "blocked", "resting", "upstream", "card"}
+
+
+def test_our_words_explain_themselves() -> None:
+    page = (FILES / "index.html").read_text()
+    scripts = "".join(path.read_text() for path in SCRIPTS.glob("*.js"))
+    meanings = set(re.findall(r'<dd id="word-(\w+)">[A-Z]', page))
+    used = set(re.findall(r'data-word="(\w+)"', page))
+    used |= {word for word in meanings if f'"{word}"' in scripts}
+    explained = set(keys_of("playing.js", "EXPLAINED"))
+    assert meanings >= OURS
+    assert used == meanings, "each meaning is shown where its word stands"
+    assert explained <= {*Standing, *State}
 
 
 def test_the_door_lets_an_operator_have_the_whole_page_at_all_times() -> None:

@@ -14,6 +14,20 @@ export function el(kind, properties = {}, ...children) {
   return node;
 }
 
+/** Let an element explain itself, on hover and to a screen reader: "What the words mean" says how. */
+export function explain(node, word) {
+  const meaning = word && byId(`word-${word}`);
+  if (meaning) {
+    node.title = meaning.textContent.replace(/\s+/g, " ");
+    node.setAttribute("aria-describedby", meaning.id);
+  } else {
+    node.removeAttribute("title");
+    node.removeAttribute("aria-describedby");
+  }
+  node.classList.toggle("word", Boolean(meaning));
+  return node;
+}
+
 /** The element of this id. */
 export const byId = (id) => document.getElementById(id);
 

@@ -4,7 +4,7 @@ import { act, onAdmin, startAdmin } from "./admin.js";
 import { blockedRow, restingRow } from "./blocked.js";
 import { startChannels } from "./channels.js";
 import { showConnect } from "./connect.js";
-import { byId, el, keyed, put, toast } from "./dom.js";
+import { byId, el, explain, keyed, put, toast } from "./dom.js";
 import { follow } from "./feed.js";
 import { clock, count, rate, size, sourceName, span } from "./format.js";
 import { startLog } from "./log.js";
@@ -94,17 +94,17 @@ function showTotals() {
   const facts = [
     ["Channels playing", count(totals.playing), `of ${count(state.channels)}`],
     ["Viewers", count(totals.viewers), ""],
-    ["In", rate(totals.received_rate), `${totals.upstreams} upstream`],
+    ["In", rate(totals.received_rate), `${totals.upstreams} upstream`, "upstream"],
     ["Out", rate(totals.sent_rate), ""],
-    ["Buffers", size(totals.buffer_bytes), `of ${size(totals.buffer_limit)}`],
-    ["Loop lag", `${Math.round(totals.loop_lag * 1000)} ms`, "worst of 10 s"],
+    ["Buffers", size(totals.buffer_bytes), `of ${size(totals.buffer_limit)}`, "buffers"],
+    ["Loop lag", `${Math.round(totals.loop_lag * 1000)} ms`, "worst of 10 s", "lag"],
     ["Up", span(Math.round(context.now() - state.started)), ""],
   ];
-  keyed(byId("totals"), facts, ([name]) => name, ([name]) => {
+  keyed(byId("totals"), facts, ([name]) => name, ([name, , , word]) => {
     const value = el("dd");
     const note = el("dd.note");
     return {
-      node: el("div", {}, el("dt", {}, name), value, note),
+      node: el("div", {}, explain(el("dt", {}, name), word), value, note),
       update([, text, extra]) {
         put(value, text);
         put(note, extra);
@@ -163,6 +163,7 @@ function onKey(event) {
   }
 }
 
+for (const node of document.querySelectorAll("[data-word]")) explain(node, node.dataset.word);
 for (const button of document.querySelectorAll("[data-close]")) {
   button.onclick = () => button.closest("dialog").close();
 }

@@ -1,11 +1,21 @@
 // "Now playing": a card for each channel.
 
 import { act, mayAct } from "./admin.js";
-import { copy, el, keyed, logo, put } from "./dom.js";
+import { copy, el, explain, keyed, logo, put } from "./dom.js";
 import { clock, count, plural, rate, size, sourceColour, sourceName, span, why } from "./format.js";
 import { watch } from "./player.js";
 import { sparkline } from "./spark.js";
 import { timeline } from "./timeline.js";
+
+// What explains a state or a standing; the others explain themselves.
+const EXPLAINED = {
+  recovering: "recovering",
+  full: "slots",
+  resting: "resting",
+  cooling: "resting",
+  host_cooling: "resting",
+  blocked: "blocked",
+};
 
 const STANDINGS = {
   open: "in use",
@@ -46,7 +56,7 @@ export function playingCard(hub, context) {
     el(
       "div.halves",
       {},
-      el("section", {}, el("h4", {}, "Candidates"), candidates, figures),
+      el("section", {}, explain(el("h4", {}, "Candidates"), "candidates"), candidates, figures),
       el("section", {}, viewersTitle, viewerTable(viewers), more),
     ),
     actions,
@@ -64,7 +74,9 @@ export function playingCard(hub, context) {
       put(name, next.name);
       state.dataset.state = next.state;
       put(state, next.state);
+      explain(state, EXPLAINED[next.state]);
       put(under, subtitle(next));
+      explain(under, next.media.slate && "card");
       put(bits, rate(next.bit_rate));
       spark.set(next.rates);
       line.update(next, context.now());
@@ -74,6 +86,7 @@ export function playingCard(hub, context) {
       put(more, next.viewers > next.watching.length
         ? `and ${count(next.viewers - next.watching.length)} more` : "");
       put(figures, facts(next));
+      explain(figures, next.skips && "skips");
       buttons.update();
     },
     figures(next) {
@@ -151,6 +164,7 @@ function candidateRow(hub, context) {
       const left = next.until ? next.until - context.now() : 0;
       const until = left > 0 ? ` for ${span(Math.ceil(left))}` : "";
       const patience = next.standing === "open" ? `, silent for ${span(next.patience)} at most` : "";
+      explain(text, EXPLAINED[next.standing]);
       put(text, `${STANDINGS[next.standing] ?? next.standing}${until}${patience}`);
       put(reason, next.reason
         ? `${why(next.reason, next.detail)}, ${clock(next.failed_at)}` : "");
@@ -162,8 +176,9 @@ function candidateRow(hub, context) {
 }
 
 function viewerTable(body) {
-  const heads = ["Address", "App", "For", "Behind", "Skips"];
-  const row = el("tr", {}, ...heads.map((text) => el("th", { scope: "col" }, text)));
+  const heads = [["Address"], ["App"], ["For"], ["Behind", "behind"], ["Skips", "skips"]];
+  const head = ([text, word]) => explain(el("th", { scope: "col" }, text), word);
+  const row = el("tr", {}, ...heads.map(head));
   return el("table", {}, el("thead", {}, row), body);
 }
 

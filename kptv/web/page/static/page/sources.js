@@ -1,6 +1,6 @@
 // The sources: their slots, their imports.
 
-import { el, put } from "./dom.js";
+import { el, explain, put } from "./dom.js";
 import { count, plural, sourceColour, span } from "./format.js";
 
 const MOST_PIPS = 16; // slots that are drawn one by one
@@ -9,7 +9,7 @@ const MOST_PIPS = 16; // slots that are drawn one by one
 export function sourceRow(context) {
   const dot = el("span.dot", { ariaHidden: "true" });
   const name = el("strong");
-  const slots = el("span.slots");
+  const slots = explain(el("span.slots"), "slots");
   const bar = el("div.bar-slots", { role: "img" });
   const facts = el("p.muted");
   const trouble = el("p.error");
