@@ -39,7 +39,10 @@ _HINT = """
 def main() -> int:
     """The exit status of gunicorn."""
     take_no_arguments("kptv.demo.run", "Run the proxy; without SOURCES, on two demo providers.")
-    settings = {**dotenv_values(ENV_FILE), **os.environ}
+    try:
+        settings = {**dotenv_values(ENV_FILE), **os.environ}
+    except (OSError, UnicodeError):
+        settings = {"SOURCES": "?"}  # gunicorn.conf.py says what is wrong with the file
     os.chdir(ENV_FILE.parent)  # beside wsgi.py and gunicorn.conf.py
     if (settings.get("SOURCES") or "").strip():
         os.execv(GUNICORN[0], GUNICORN)  # this process becomes gunicorn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import socket
 import ssl
@@ -14,6 +15,7 @@ import urllib3
 
 from kptv.errors import RATE_LIMITS, Reason, UpstreamError
 
+_FULL = (errno.EMFILE, errno.ENFILE)
 LONGEST_RETRY_AFTER = 86400.0  # seconds; more is nonsense
 
 
@@ -30,6 +32,8 @@ def mapped_errors() -> Iterator[None]:
 
 def _mapped(error: BaseException) -> UpstreamError:
     chain = list(_chain(error))
+    if any(isinstance(cause, OSError) and cause.errno in _FULL for cause in chain):
+        return UpstreamError(Reason.REFUSED, "too many open files in this proxy")
     for kinds, reason, detail in _KINDS:
         if any(isinstance(cause, kinds) for cause in chain):
             return UpstreamError(reason, detail)

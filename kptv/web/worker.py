@@ -9,6 +9,7 @@ this class under the name ``gevent``.
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typing import Any
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 import gevent
+from gevent.hub import Hub
 from gevent.server import StreamServer
 from gunicorn import http, util
 from gunicorn.http.unreader import SocketUnreader
@@ -28,6 +30,8 @@ from kptv.web.door import KEPT_FOR_OPERATORS, SPARE_PLACES, Admission, Door
 from kptv.web.framing import UNFRAME
 from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of, most_clients, plain
 
+log = logging.getLogger(__name__)
+
 ACCEPTED_AT_ONCE = 8  # connections; far below sockets.CLIENTS_LEAVE
 MOST_REQUESTS = 1000  # per connection, as nginx allows; then it is closed
 HEADER_TIMEOUT = 5.0  # seconds for a whole header; one lost packet costs 1 to 3
@@ -37,6 +41,25 @@ _PARTING_BYTES = 256 * 1024
 
 _VITAL = ("/healthz", "/readyz", "/metrics", "/assets/", "/api/")
 _GOODBYES = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
+
+
+_FULL = (errno.EMFILE, errno.ENFILE)
+_accept = StreamServer.do_read
+
+
+class NoDescriptor(OSError):
+    """No connection can be accepted: too many files are open. gevent tries again in a moment."""
+
+
+def accept(server: Any) -> Any:
+    """The next connection and its address, as gevent's server asks for it; None: there is none."""
+    try:
+        return _accept(server)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        log.warning("too many open files: no client is let in; docs/troubleshooting.md says more")
+        raise NoDescriptor(*error.args) from None
 
 
 class TooSlow(OSError):
@@ -81,6 +104,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
         limit = min(self.worker_connections - SPARE_PLACES, most_clients())
         # That many get their descriptors before the door looks at any of them.
         StreamServer.max_accept = ACCEPTED_AT_ONCE
+        StreamServer.do_read = accept
+        Hub.NOT_ERROR = (*Hub.NOT_ERROR, NoDescriptor)  # a sentence, no traceback
         self.door = Door(limit, min(KEPT_FOR_OPERATORS, limit // 4))
         self.when_stopping: list[Callable[[], object]] = [self.door.close]
         """Called once, in a greenlet, as soon as the worker has to end; they must not wait."""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from kptv.demo import run as demo_run_module
 from kptv.demo.playout import CLOCK, Playout
 from kptv.demo.providers import CHANNELS, CLIP_SECONDS, clip
 from tests.functional.harness import ROOT, ReservedPort, Viewer, eventually
@@ -319,3 +320,17 @@ def test_make_run_with_sources_is_gunicorn_and_no_demo(tmp_path: Path) -> None:
         assert run.process.wait(10) == 0
     finally:
         run.close()
+
+
+def test_make_run_leaves_an_env_file_that_nobody_can_read_to_gunicorn_to_tell_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_bytes(b"SOURCES=http://caf\xe9.example/list.m3u|1\n")
+    became: list[str] = []
+    monkeypatch.setattr(demo_run_module, "ENV_FILE", tmp_path / ".env")
+    monkeypatch.setattr(demo_run_module.sys, "argv", ["run"])
+    monkeypatch.setattr(demo_run_module.os, "chdir", lambda folder: None)
+    monkeypatch.setattr(demo_run_module.asyncio, "run", lambda demo: demo.close() or 0)
+    monkeypatch.setattr(demo_run_module.os, "execv", lambda program, args: became.append(args[2]))
+    demo_run_module.main()
+    assert became == ["gunicorn"]
