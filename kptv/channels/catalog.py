@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import overload
+from typing import NamedTuple, overload
 
 from kptv.channels.grouping import slug_of
 from kptv.channels.indexes import SlugIndex
@@ -23,6 +23,13 @@ BLOCK = 512  # channels, or entries, that are freed at once: 50 µs
 
 # A channel: the records of its streams, first candidate first. Most channels have only one.
 Row = bytes | tuple[bytes, ...]
+
+
+class Block(NamedTuple):
+    """BLOCK channels; the last one of a catalog may have fewer."""
+
+    rows: list[Row]
+    slugs: bytes  # one per line
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +56,7 @@ class Catalog:
     def __init__(
         self,
         listings: Sequence[Listing] = (),
-        blocks: list[list[Row]] | None = None,
-        slugs: list[bytes] | None = None,
+        blocks: list[Block] | None = None,
         positions: SlugIndex | None = None,
         groups: dict[str, array[int]] | None = None,
         secrets: Secrets = NOTHING,
@@ -62,10 +68,9 @@ class Catalog:
         self.left_out = left_out  # entries: their source had enough of the same name
         self.list_headers = {listing.source.number: listing.headers for listing in listings}
         self._blocks = blocks or []
-        self._slugs = slugs or []  # one text per block, one slug per line
         self._positions = positions or SlugIndex(0)
         self._groups = groups or {}
-        self._length = sum(map(len, self._blocks))
+        self._length = sum(len(block.rows) for block in self._blocks)
 
     def __len__(self) -> int:
         return self._length
@@ -108,28 +113,28 @@ class Catalog:
 
     def row(self, position: int) -> Row:
         """The packed channel at ``position`` of the served order."""
-        return self._blocks[position // BLOCK][position % BLOCK]
+        return self._blocks[position // BLOCK].rows[position % BLOCK]
 
     def slug(self, position: int) -> str:
         """The slug of the channel at ``position``."""
-        return self._slugs[position // BLOCK].decode().split("\n")[position % BLOCK]
+        return _slugs_of(self._blocks[position // BLOCK])[position % BLOCK]
 
     def rows(self, positions: Iterable[int] | None = None) -> Iterator[tuple[str, Row]]:
         """Slugs and packed channels: all, or those at ``positions`` (ascending).
 
         The iteration goes on undisturbed while the catalog is taken apart.
         """
-        all_slugs, blocks = list(self._slugs), list(self._blocks)
+        blocks = list(self._blocks)
         if positions is None:
-            for joined, block in zip(all_slugs, blocks, strict=True):
-                yield from zip(joined.decode().split("\n"), block, strict=True)
+            for block in blocks:
+                yield from zip(_slugs_of(block), block.rows, strict=True)
             return
         current, slugs = -1, [""]
         for position in positions:
             if position // BLOCK != current:
                 current = position // BLOCK
-                slugs = all_slugs[current].decode().split("\n")
-            yield slugs[position % BLOCK], blocks[current][position % BLOCK]
+                slugs = _slugs_of(blocks[current])
+            yield slugs[position % BLOCK], blocks[current].rows[position % BLOCK]
 
     def channel(self, position: int) -> Channel:
         """The channel at ``position`` of the served order."""
@@ -143,7 +148,6 @@ class Catalog:
         self._groups = {}
         while self._blocks:
             self._blocks.pop()
-            self._slugs.pop()
             yield
 
 
@@ -162,6 +166,10 @@ class _Channels(Sequence[Channel]):
         if isinstance(index, slice):
             return [self._catalog.channel(i) for i in range(*index.indices(len(self)))]
         return self._catalog.channel(range(len(self))[index])
+
+
+def _slugs_of(block: Block) -> list[str]:
+    return block.slugs.decode().split("\n")
 
 
 def records_of(row: Row) -> tuple[bytes, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
-from kptv.channels.catalog import BLOCK, Catalog, Listing, Row, records_of
+from kptv.channels.catalog import BLOCK, Block, Catalog, Listing, Row, records_of
 from kptv.channels.grouping import normalised, slug_of_normalised
 from kptv.channels.indexes import GroupIndex, SlugIndex
 from kptv.channels.model import Source
@@ -47,27 +47,25 @@ def build_catalog(
     secrets = yield from _secrets(listings)
     names, rows, left_out = yield from _grouped(listings)
     order = yield from _ordered(names, rows, sort_field, descending)
-    blocks: list[list[Row]] = []
-    slugs: list[bytes] = []
+    blocks: list[Block] = []
     positions = SlugIndex(len(order))
     groups = GroupIndex()
     for start in range(0, len(order), BLOCK):
         numbers = order[start : start + BLOCK]
-        block = [_row(rows[number]) for number in numbers]
-        block_slugs = [slug_of_normalised(names[number]) for number in numbers]
+        block_rows = [_row(rows[number]) for number in numbers]
+        slugs = [slug_of_normalised(names[number]) for number in numbers]
         yield
         learned = groups.learned
-        for position, (slug, row) in enumerate(zip(block_slugs, block, strict=True), start):
+        for position, (slug, row) in enumerate(zip(slugs, block_rows, strict=True), start):
             positions.add(slug, position)
             groups.add(records_of(row), position)
             if groups.learned > learned:  # a group's slug costs as much as all the rest
                 learned = groups.learned + _GROUPS_AT_ONCE
                 yield
-        blocks.append(block)
-        slugs.append("\n".join(block_slugs).encode())
+        blocks.append(Block(block_rows, "\n".join(slugs).encode()))
         yield
     yield from _free(names, rows, order)
-    return Catalog(listings, blocks, slugs, positions, groups.positions, secrets, left_out)
+    return Catalog(listings, blocks, positions, groups.positions, secrets, left_out)
 
 
 def _secrets(listings: Iterable[Listing]) -> Generator[None, None, Secrets]:
