@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-RATE_LIMITS = frozenset((429, 456, 458, 509))  # 456, 458: Xtream panels, "too many connections"
+RATE_LIMITS = frozenset((429, 456, 458, 509))  # Xtream panels: 456, 458 for too many connections
 
 
 class Reason(StrEnum):
@@ -14,18 +14,18 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"  # no first media byte within STREAM_TIMEOUT
     HTTP_ERROR = "http_error"  # 4xx or 5xx
     RATE_LIMITED = "rate_limited"  # too many connections, or it asks for a pause: no failure
-    NOT_MEDIA = "not_media"  # HTML, text, a playlist: no transport stream in it
+    NOT_MEDIA = "not_media"  # HTML or text: there is no transport stream in it
     EMPTY = "empty"  # a body that ended before MIN_DATA_SIZE
     ENDED = "ended"  # end of body in mid-stream
     RESET = "reset"  # connection broken in mid-stream
-    STALLED = "stalled"  # open but silent, longer than its rhythm explains
+    STALLED = "stalled"  # open, but silent for longer than its rhythm explains
     UNSUPPORTED = "unsupported"  # encryption or a container that cannot be played here
     DRIP = "drip"  # the media clock advances less than 0.7 s per second
     NO_MEDIA = "no_media"  # packets, but no picture or sound in them
     SCRAMBLED = "scrambled"
     LOOP = "loop"  # the same seconds again and again: a provider's error slate
     BAD_URL = "bad_url"  # not an address this proxy can open
-    INTERNAL = "internal"  # a fault of ours: logged with its traceback
+    INTERNAL = "internal"  # a fault of this proxy: logged with its traceback
 
 
 class KptvError(Exception):
@@ -33,7 +33,7 @@ class KptvError(Exception):
 
 
 class ConfigError(KptvError):
-    """Settings that cannot be used: tell the operator and stop."""
+    """The settings cannot be used: tell the operator and stop."""
 
 
 class ImportFailed(KptvError):
@@ -70,7 +70,7 @@ class UpstreamError(KptvError):
         self.retry_after = retry_after
 
     def to_keep(self) -> UpstreamError:
-        """The same without its traceback, whose frames hold answers, pieces and children."""
+        """The same error without its traceback, whose frames hold answers, media and children."""
         return UpstreamError(
             self.reason, self.detail, status=self.status, retry_after=self.retry_after
         )

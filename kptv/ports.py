@@ -13,10 +13,10 @@ from typing import Protocol, TypeVar
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """How a piece goes with the one before it, if both were made apart (as HLS segments are)."""
+    """The border between two pieces that were made apart, as HLS segments are."""
 
     goes_on: bool  # it follows without a gap: the same clock, the same pictures
-    whole: bool = True  # the one before ended where it should
+    whole: bool = True  # the piece before came to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Piece:
 
 
 class FilmBody(Protocol):
-    """An open answer whose body is a film: what to send on, and what to close."""
+    """An open answer whose body is a film, to be sent on to a viewer."""
 
     @property
     def status(self) -> int:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 
 MAGIC = b"\x1f\x8b\x08"  # 2.3.1, and the one method that there is
-PIECE = 64 * 1024  # bytes that are unpacked at once, 0.3 ms
+PIECE = 64 * 1024  # bytes that are unpacked at once: 0.3 ms
 MOST_MEMBERS = 10_000  # per layer: programs that pack in blocks make one of every 64 KB
 
 
@@ -15,18 +15,18 @@ class BadGzip(ValueError):
 
 
 class Gunzip:
-    """One layer: bytes in, unpacked ones out; what does not begin like gzip passes."""
+    """One layer: bytes in, unpacked bytes out. A body that does not begin like gzip passes."""
 
     def __init__(self) -> None:
         self._head = b""
         self._passes: bool | None = None  # None: not known yet
-        self._over = False  # padding follows
+        self._over = False  # only padding follows
         self._member = zlib.decompressobj(wbits=31)
         self._members = 1
 
     @property
     def packed(self) -> bool:
-        """True once it is known that what comes in is not what goes out."""
+        """True once it is known that the bytes are gzip."""
         return self._passes is False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -76,16 +76,6 @@ def unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def start(head: bytes) -> bytes:
-    """The beginning, unpacked, of a body that begins with ``head``: one piece at most."""
-    if not head.startswith(MAGIC):
-        return head
-    try:
-        return next(Gunzip().feed(head), b"")
-    except BadGzip:
-        return head
-
-
 def whole(body: bytes, limit: int) -> bytes:
     """``body`` unpacked, to little more than ``limit`` bytes; unchanged if it is not gzip."""
     if not body.startswith(MAGIC):
@@ -93,7 +83,7 @@ def whole(body: bytes, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        # In pieces, for what is left of each is copied with each member in it.
+        # In pieces: zlib copies the rest of what it was given after each member.
         pieces = (body[start : start + PIECE] for start in range(0, len(body), PIECE))
         for part in unpacked(pieces):
             parts.append(part)

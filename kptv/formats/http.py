@@ -13,7 +13,7 @@ from dataclasses import dataclass
 MAX_HEAD = 300 * 1024  # bytes, with all interim answers; curl's bound
 MAX_LINES = 5000  # curl's bound
 
-# Shoutcast says ICY; what stands for the version tells nothing of what is spoken.
+# Shoutcast says ICY. The version is not to be trusted: some servers make one up.
 _STATUS = re.compile(
     rb"[ \t]*+(?:HTTP(?>(?:/([0-9.]{1,8}+))?)|ICY)[ \t]++([0-9]{3}+)(?![0-9])([^\r\n]*+)", re.I
 )
@@ -34,19 +34,19 @@ _NO_BODY = frozenset((204, 205))  # RFC 9110, 15.3.5 and 15.3.6
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What an answer says before its body."""
+    """The status line and the fields of an answer."""
 
     status: int
     version: int  # 10 or 11
     reason: str
-    fields: tuple[tuple[str, str], ...]  # those of the framing in one canonical form
+    fields: tuple[tuple[str, str], ...]  # those that frame the body in one canonical form
     chunked: bool
     length: int | None  # bytes of the body as it is sent; None: not told
     skipped: int  # lines that are not a field
 
     @property
     def interim(self) -> bool:
-        """Another head follows (RFC 9110, 15.2); 101 says that another protocol does."""
+        """Another head follows (RFC 9110, 15.2). After a 101 another protocol follows."""
         return 100 <= self.status < 200 and self.status != 101
 
 
@@ -77,7 +77,7 @@ def chunk_size(line: bytes) -> int | None:
 
 
 def is_whole(status: int, content_range: str | None) -> bool:
-    """True for a success whose body is all that was asked for, by a request without a range."""
+    """True if the body is all of the resource, as an answer to a request without a range."""
     if status == 206 and content_range is not None:
         part = _PART.match(content_range)
         return part is not None and int(part[1]) == 0 and _reaches_the_end(part[2], part[3])
@@ -92,7 +92,7 @@ def _fields(lines: Iterable[bytes]) -> tuple[list[tuple[str, str]], int]:
     """Names and values in order, and how many lines are not a field."""
     found: list[tuple[bytes, list[bytes]]] = []
     skipped = 0
-    follows: list[bytes] | None = None  # the value that a line goes on with, if it is indented
+    follows: list[bytes] | None = None  # the value that an indented line continues
     for line in lines:
         text = line.rstrip(b"\r\n").translate(_STRAY)
         if text[:1] in (b" ", b"\t") and follows is not None:  # RFC 9112, 5.2: obs-fold
@@ -110,7 +110,7 @@ def _fields(lines: Iterable[bytes]) -> tuple[list[tuple[str, str]], int]:
 
 
 def _values(fields: Iterable[tuple[str, str]], name: str) -> list[str]:
-    """The members of all lists of this name, without what follows a semicolon, in lower case."""
+    """The members of all fields of this name, in lower case, without what follows a semicolon."""
     values = (value for key, value in fields if key.lower() == name)
     members = (member.partition(";")[0].strip() for value in values for member in value.split(","))
     return [member.lower() for member in members if member]
@@ -121,7 +121,7 @@ def _codings(fields: list[tuple[str, str]]) -> list[str]:
 
 
 def _length(fields: list[tuple[str, str]]) -> int | None:
-    """The Content-Length, if there is one; two that differ say nothing (RFC 9112, 6.3)."""
+    """The Content-Length, if there is one; if two differ, neither counts (RFC 9112, 6.3)."""
     told = set(_values(fields, "content-length"))
     length = told.pop() if len(told) == 1 else ""
     return int(length) if _LENGTH.fullmatch(length) else None
@@ -134,7 +134,7 @@ def _canonical(
     cookies = 0
     for name, value in fields:
         key = name.lower()
-        if key == "set-cookie":  # each is read for each request that it may go with
+        if key == "set-cookie":  # each request looks at all cookies
             cookies += 1
             if cookies > _MOST_COOKIES:
                 continue
@@ -142,7 +142,7 @@ def _canonical(
             continue
         seen.add(key)
         yield name, value
-    if codings:  # gzip of the way, not of the thing: to us it is the same
+    if codings:  # gzip as a transfer coding is unpacked like a content coding
         yield "Content-Encoding", ", ".join(codings)
     if chunked:
         yield "Transfer-Encoding", "chunked"

@@ -1,4 +1,4 @@
-"""A stream that is opened: its slot, its pieces, what is counted of it."""
+"""A stream that is open: its slot, its pieces and its counters."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kptv.ports import FilmBody, OpenStream, Piece
 from kptv.restream.attempts import Attempt
 from kptv.restream.slots import SETTLE, Slot
 
-# How an upstream ends by itself; after any other ending it was we who hung up.
+# If an upstream ended so, the provider hung up; otherwise this proxy did.
 _THEY_HUNG_UP = frozenset((Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.HTTP_ERROR))
 
 
 class Feed:
-    """The pieces of one upstream. Holds a slot from the beginning until ``close``."""
+    """The pieces of one upstream. It holds a slot from the beginning until ``close``."""
 
     def __init__(
         self, attempt: Attempt, open_stream: OpenStream[Stream], counters: ChannelCounters

@@ -1,4 +1,4 @@
-"""Answers as `http.client` gives them, but read as leniently as `formats.http` does."""
+"""Answers of `http.client`, read as leniently as `formats.http` does."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _LONGEST_LINE = 64 * 1024  # bytes, with which a chunk begins
 
 
 class Fields(http.client.HTTPMessage):
-    """The fields of an answer; ``skipped`` lines of its head are none."""
+    """The fields of an answer; ``skipped`` lines of its head are no fields."""
 
     skipped = 0
 
 
 class LenientAnswer(http.client.HTTPResponse):
-    """An answer whose head and chunks may be odd; where they cannot be read, it raises."""
+    """An answer whose head and chunks may be odd."""
 
     fp: Any
 
     def begin(self) -> None:
-        """Read the head. Raises HTTPException for what is none, or has no end."""
+        """Read the head. Raises HTTPException if it is none, or has no end."""
         if self.headers is not None:
             return
         head = _final_head(self.fp)
@@ -45,8 +45,8 @@ class LenientAnswer(http.client.HTTPResponse):
 
     def _get_chunk_left(self) -> int | None:
         if self.chunk_left == 0:
-            # Python drops two bytes, whichever: of a server that ends lines with LF alone, the
-            # first digit of the next size.
+            # Python drops any two bytes: if the server ends lines with LF alone, the second one
+            # is the first digit of the next size.
             if self.fp.readline(2) not in (b"\r\n", b"\n"):
                 raise http.client.IncompleteRead(b"")
             self.chunk_left = None
@@ -62,7 +62,7 @@ class LenientAnswer(http.client.HTTPResponse):
 
 
 def _final_head(file: Any) -> Head:
-    """The first head that is no interim one."""
+    """The first head that is not an interim one."""
     left = MAX_HEAD
     while True:
         lines: list[bytes] = []
@@ -102,11 +102,11 @@ def hang_up(response: requests.Response) -> None:
 
 
 def answers_whole(response: requests.Response) -> bool:
-    """True for a success whose body is all that was asked for, by a request without a range."""
+    """True for a success whose body is all of the resource; the request had no range."""
     return is_whole(response.status_code, response.headers.get("content-range"))
 
 
 def skipped_lines(response: requests.Response) -> int:
-    """How many lines of its head are no field."""
+    """How many lines of its head are no fields."""
     answer = getattr(response.raw, "_original_response", None)
     return getattr(getattr(answer, "msg", None), "skipped", 0)

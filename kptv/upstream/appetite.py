@@ -1,4 +1,4 @@
-"""How much of this machine a child may take: so much memory, and no core for long."""
+"""How much of this machine a child may take: some memory, and half a core for long."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-MEMORY = 1024**3  # bytes of its own; an ffmpeg that copies takes a tenth
-SHARE, WITHIN = 0.5, 30.0  # of a core, over so many seconds: copying 50 Mbit/s takes 0.05
+MEMORY = 1024**3  # bytes; an ffmpeg that copies takes a tenth
+SHARE, WITHIN = 0.5, 30.0  # of a core, over so many seconds; copying 50 Mbit/s takes 0.05
 _LOOK_EVERY = 1.0  # seconds
-_TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc/PID/stat
+_TICKS = os.sysconf("SC_CLK_TCK")  # per second, in /proc/PID/stat
 
 
 class Appetite:
-    """What a child takes of a core."""
+    """How much of a core a child takes."""
 
     def __init__(self, taken_by: Callable[[int], float] | None = None) -> None:
         """``taken_by`` tells a process's seconds of CPU so far."""
@@ -24,7 +24,7 @@ class Appetite:
         self._taken: deque[tuple[float, float]] = deque()  # when, seconds of CPU so far
 
     def is_too_large(self, pid: int, now: float) -> bool:
-        """True where the child took more than SHARE of a core over WITHIN seconds."""
+        """True if the child took more than SHARE of a core over WITHIN seconds."""
         taken = self._taken
         if taken and now - taken[-1][0] < _LOOK_EVERY:
             return False
@@ -37,13 +37,13 @@ class Appetite:
 
 
 def limit_memory(pid: int) -> None:
-    """Let a child have MEMORY at most; where the system cannot, it has what it takes."""
+    """Bound a child's memory by MEMORY, if the system can."""
     with contextlib.suppress(OSError, AttributeError):  # it has ended, or this is not Linux
         resource.prlimit(pid, resource.RLIMIT_DATA, (MEMORY, MEMORY))
 
 
 def cpu_seconds(pid: int) -> float:
-    """Seconds of CPU that a process has taken; 0 where that cannot be told (proc(5))."""
+    """Seconds of CPU that a process has taken (proc(5)); 0: that cannot be told."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS

@@ -1,4 +1,4 @@
-"""A running ffmpeg: what it reads, what it writes, what it complains of, and its end."""
+"""A running ffmpeg: its input, its output, its complaints and its end."""
 
 from __future__ import annotations
 

@@ -35,15 +35,15 @@ from kptv.upstream.road import OWN_LINK, Roads
 
 log = logging.getLogger(__name__)
 
-MAX_URL = 16 * 1024  # characters, wherever an address comes from: servers take half of it
+MAX_URL = 16 * 1024  # characters of any address; servers take half of it
 MAX_REDIRECTS = 10  # real chains (load balancer, token, edge) have two or three
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
-# Statuses that answer a cookie of a session that is over (431: they have become too many).
+# Statuses of an answer to cookies of a session that is over (431: there are too many cookies).
 SESSION_OVER = frozenset((401, 403, 410, 431))
 
 
 class OtherScheme(UpstreamError):
-    """An address, or where it led, that is not to be asked by HTTP: ``url``."""
+    """The address ``url`` is not asked for by HTTP; it was given, or a redirect led to it."""
 
     def __init__(self, url: str) -> None:
         super().__init__(Reason.BAD_URL, "not an http or https address")
@@ -57,19 +57,20 @@ class _Session(requests.Session):
         super().__init__()
         self.cookies = Jar()
 
-    to_list: tuple[str, ClosingAdapter] | None = None  # the list's address as it is sent, its way
+    # The address of the source's list, as it is sent, and the adapter for it.
+    to_list: tuple[str, ClosingAdapter] | None = None
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None for every answer: ``HttpClient.get`` follows them."""
 
     def get_adapter(self, url: str) -> BaseAdapter:
-        """The list's own for the list alone: a mount would be for all that begins like it."""
+        """The list's own adapter for the list alone: a mount would match all URLs that begin so."""
         if self.to_list is not None and url == self.to_list[0]:
             return self.to_list[1]
         return super().get_adapter(url)
 
     def close(self) -> None:
-        """Close what idles in the pools."""
+        """Close the idle connections."""
         super().close()
         if self.to_list is not None:
             self.to_list[1].close()
@@ -87,21 +88,21 @@ class _Question:
 
 
 class HttpClient:
-    """One pooled session a source; requests stream, redirects are followed one by one."""
+    """One session with a pool per source; bodies stream, redirects are followed one by one."""
 
     def __init__(self, config: Config, roads: Roads | None = None) -> None:
         self._config = config
         self.roads = roads or Roads(config.allow_private_upstreams, config.port)
         self._sessions: dict[int, _Session] = {}
         self._logins = Logins()
-        self._odd: set[int] = set()  # numbers of sources whose heads have lines that are no field
-        self._parent: HttpClient | None = None  # whose cookies it began with
+        self._odd: set[int] = set()  # numbers of sources whose heads have lines that are no fields
+        self._parent: HttpClient | None = None  # it began with the cookies of this one
 
     def alone(self, source: Source) -> HttpClient:
-        """A client for one stream that asks often: send ``Connection: keep-alive`` with it.
+        """A client for one stream that sends many requests, with ``Connection: keep-alive``.
 
-        It has the cookies set so far. While one thing is asked for at a time it has one connection
-        per host, and keeps those of two hosts at most. Close it with the stream.
+        It has the cookies that were set so far. If one request is sent at a time, it has one
+        connection per host, and keeps those to two hosts at most. Close it with the stream.
         """
         client = HttpClient(self._config, self.roads)
         client._parent = self
@@ -127,11 +128,11 @@ class HttpClient:
         """The open answer, its body unread; the caller hangs up.
 
         ``timeout`` is (connect, between two reads), in seconds. Each hop of a redirect is
-        closed before the next is opened, so that no more than one connection is ever open.
-        A request with cookies that is refused is sent once more without (``again``): the session
-        may be over.
-        Raises UpstreamError for no connection and for what is neither a success with a whole
-        body nor has a status of ``also``; OtherScheme for ``rtsp:`` and the like.
+        closed before the next is opened, so no more than one connection is ever open.
+        If a request with cookies is refused, it is sent once more without them (``again``): the
+        session may be over.
+        Raises UpstreamError if there is no connection, or if the answer is neither a success with
+        a whole body nor has a status in ``also``; OtherScheme for ``rtsp:`` and the like.
         """
         # Bytes: http.client refuses what is not Latin-1 in a str.
         sent = {name: value.encode() for name, value in self.headers(headers).items()}
@@ -150,11 +151,11 @@ class HttpClient:
         return response
 
     def _follow(self, question: _Question, cookies: set[str]) -> requests.Response:
-        """The answer behind all redirects; ``cookies`` are told which were sent on the way."""
+        """The answer behind all redirects; the cookies that were sent are added to ``cookies``."""
         for _ in range(MAX_REDIRECTS + 1):
             response = self._request(question)
             cookie = response.request.headers.get("Cookie")
-            if isinstance(cookie, str):  # from the jar; a stream's own is in bytes
+            if isinstance(cookie, str):  # from the jar; a cookie of the stream's own is in bytes
                 cookies.update(cookie.split("; "))
             if response.status_code not in REDIRECTS or "location" not in response.headers:
                 return response
@@ -164,7 +165,7 @@ class HttpClient:
         raise UpstreamError(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects")
 
     def _forget(self, source: Source, cookies: Collection[str]) -> None:
-        """Send these (``name=value``) no more: they were what was refused."""
+        """Send these cookies (``name=value``) no more: they were refused."""
         jar = self._session(source).cookies
         for cookie in list[Any](jar):
             if f"{cookie.name}={cookie.value}" in cookies:
@@ -173,7 +174,7 @@ class HttpClient:
             self._parent._forget(source, cookies)
 
     def cookies(self, source: Source, url: str) -> tuple[str, ...]:
-        """``name=value`` of each cookie that a request of ``url`` sends (RFC 6265, 5.4)."""
+        """``name=value`` of each cookie that goes with a request for ``url`` (RFC 6265, 5.4)."""
         with mapped_errors():
             asked = requests.Request("GET", url).prepare()
             sent: str | None = get_cookie_header(  # type: ignore[no-untyped-call]
@@ -182,13 +183,13 @@ class HttpClient:
         return tuple(sent.split("; ")) if sent else ()
 
     def close(self) -> None:
-        """Close what idles in the pools."""
+        """Close the idle connections."""
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
 
     def _request(self, question: _Question) -> requests.Response:
-        """The answer, or that to a second or third request, if a digest was asked for."""
+        """The answer; if the server asks for a digest, that to a second or third request."""
         response = self._send(question)
         for again in (False, True):
             if not self._logins.challenged(question.url, response, again=again):
@@ -217,8 +218,8 @@ class HttpClient:
                     request, timeout=question.timeout, allow_redirects=False, **settings
                 )
             except BaseException as error:
-                # Killed while it connects or shakes hands, urllib3 leaves the socket open, and
-                # the error, which somebody may keep, holds it.
+                # If the greenlet is killed while urllib3 connects or shakes hands, the socket stays
+                # open as long as somebody keeps the error with its frames.
                 traceback.clear_frames(error.__traceback__)
                 raise
 
@@ -234,14 +235,14 @@ class HttpClient:
         return session
 
     def _tell_of_skipped(self, source: Source, response: requests.Response) -> None:
-        """Once for each source: what is behind such a line is read all the same."""
+        """Log such lines once per source; the lines behind them are read all the same."""
         skipped = skipped_lines(response)
         if skipped and source.number not in self._odd:
             self._odd.add(source.number)
             log.info("%s: %d lines of an answer's head are no field", source.tag, skipped)
 
     def headers(self, extra: Mapping[str, str]) -> dict[str, str]:
-        """What every request sends; a stream's own headers win, in any case of letters."""
+        """The headers of a request; the stream's own (``extra``) win, in upper or lower case."""
         config = self._config
         headers = {
             "User-Agent": config.user_agent,
@@ -257,18 +258,18 @@ class HttpClient:
         return {
             name: value
             for name, value in headers.items()
-            # Titles between the bytes are not asked for, though an entry may say so.
+            # Never ask for titles between the bytes, even if an entry says so.
             if value and name.lower() != "icy-metadata"
         }
 
 
 def _moved(question: _Question, location: str) -> _Question:
     """The same question at the address that an answer's Location names."""
-    # http.client reads headers as Latin-1; what is in them is mostly UTF-8.
+    # http.client reads headers as Latin-1; most are UTF-8.
     there = location.encode("latin-1").decode("utf-8", "replace")
     url = keeping_login(question.url, resolve(question.url, there))
     headers = question.headers
-    if not same_server(question.url, url):  # an entry's own is for its own server too
+    if not same_server(question.url, url):  # an entry's login is for its own server
         headers = {n: v for n, v in headers.items() if n.lower() != "authorization"}
     if not same_host(question.url, url):
         headers = travelling(headers)
@@ -276,16 +277,16 @@ def _moved(question: _Question, location: str) -> _Question:
 
 
 def _as_sent(url: str) -> str:
-    """``url`` as requests asks for it; as it is where that cannot be asked for."""
+    """``url`` as requests sends it; unchanged if requests cannot send it."""
     with suppress(requests.RequestException, ValueError):
         return requests.Request("GET", url).prepare().url or url
     return url
 
 
 def _leave_out(request: requests.PreparedRequest, cookies: Collection[str]) -> None:
-    """Take these (``name=value``) out of those that a session adds to its requests."""
+    """Take these cookies (``name=value``) out of those that the session has added."""
     cookie = request.headers.get("Cookie")
-    if cookies and isinstance(cookie, str):  # a stream's own is in bytes
+    if cookies and isinstance(cookie, str):  # a cookie of the stream's own is in bytes
         left = [pair for pair in cookie.split("; ") if pair not in cookies]
         request.headers["Cookie"] = "; ".join(left)
         if not left:

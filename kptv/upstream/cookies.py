@@ -1,4 +1,4 @@
-"""The cookies of one session, within bounds: who sets them without end is sent the first ones."""
+"""The cookies of one session, within bounds: if a server sets too many, the first ones are kept."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from http.cookiejar import Cookie
 
 from requests.cookies import RequestsCookieJar
 
-MOST = 100  # of a session; a browser keeps 180 of a site
+MOST = 100  # cookies per session; a browser keeps 180 per site
 LONGEST = 4096  # letters of a name and its value (RFC 6265, 6.1)
 
 
 class Jar(RequestsCookieJar):
-    """Keeps what fits; a value that changes may always."""
+    """Keeps the cookies that fit; one that it has may always change its value."""
 
     def set_cookie(self, cookie: Cookie, *args: object, **kwargs: object) -> None:
         """Keep a cookie, unless there are too many or it is too long."""

@@ -68,7 +68,7 @@ class Input:
     is_hls: bool = False
     paced: bool = False  # to be read no faster than it plays
     program: int = 0  # the number of the programme wanted; 0: any
-    demuxer: str = ""  # ffmpeg's name for what the body is
+    demuxer: str = ""  # ffmpeg's name for the body's container
     only_sound: bool = False  # a picture in it is a cover
     encode_sound: bool = False  # no transport stream can hold it as it is
 
@@ -83,7 +83,7 @@ def command(input_: Input, *, picky: bool = False) -> list[str]:
         return [*arguments, *_fed_options(input_), *_output_options(input_)]
     urls = [input_.url] if input_.audio is None else [input_.url, input_.audio]
     for url in urls:
-        if picky:  # the protocols say what may be opened, and the bytes what it is
+        if picky:  # names tell nothing: protocols bound what is opened, bytes tell what it is
             arguments += ["-extension_picky", "0"]
         arguments += [*_input_options(url, input_), "-i", url]
     return [*arguments, *_output_options(input_)]

@@ -1,4 +1,4 @@
-"""A film on its way to a viewer: what is said of it, and its bytes as they are."""
+"""A film on its way from its provider to a viewer: the fields that are passed on, and its bytes."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class HttpFilm:
         self.headers = {n: value for n, value in self._told().items() if value.isprintable()}
         if not _MEDIA_TYPE.match(self.headers.get("Content-Type", "")):
             self.headers.pop("Content-Type", None)  # a page in our name could log in and act
-        if looked_at is not None:  # the bytes say what it is, not the provider
+        if looked_at is not None:  # trust the bytes, not the provider
             self.headers["Content-Type"] = FILE_TYPES[looked_at.found.what]
         self.headers.setdefault("Content-Type", "application/octet-stream")
 
     def _told(self) -> dict[str, str]:
-        """The fields of the answer that are true of what is sent on."""
+        """The fields of the answer that are true for the bytes that are sent on."""
         names = _FILM_FIELDS if self._is_packed else _FILM_FIELDS + _BYTES_FIELDS
         told = {n: self._response.headers[n] for n in names if n in self._response.headers}
         if self._is_whole:

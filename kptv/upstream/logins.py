@@ -1,4 +1,4 @@
-"""Digest authentication with the user and password that an address has in it."""
+"""Digest authentication with the user and password in an address."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from requests.auth import AuthBase
 
 from kptv.formats.digest import Challenge, authorization, read_challenge
 
-_KEPT = 256  # servers and users whose last challenge is answered before it is made again
+_KEPT = 256  # servers and users; their last challenge is answered before they make it again
 
 
 class _Digest(AuthBase):
-    """Puts the answer to a challenge into requests."""
+    """Answers a challenge in each request."""
 
     def __init__(self, login: tuple[str, str], challenge: Challenge) -> None:
         self._login = login
         self._challenge = challenge
-        self._count = 0  # requests with its nonce
+        self._count = 0  # requests with the nonce of this challenge
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         self._count += 1
@@ -31,20 +31,20 @@ class _Digest(AuthBase):
 
 
 class Logins:
-    """What servers want to have answered, by user and server: kept, or each request is two."""
+    """The challenges of servers, by user and server: each one saves a request per request."""
 
     def __init__(self) -> None:
         self._digests: LRUCache[str, _Digest] = LRUCache(_KEPT)
 
     def of(self, url: str) -> AuthBase | None:
-        """What goes with a request of ``url``; None: what is sent unasked, Basic or nothing."""
+        """The login for a request of ``url``; None: requests sends Basic if there is a password."""
         return self._digests.get(_server(url))
 
     def challenged(self, url: str, response: requests.Response, *, again: bool) -> bool:
-        """True for a refusal that another request may end.
+        """True if a request was refused, and another one with a login may not be.
 
-        ``again``: this is the answer to the one before it; then only a nonce that has become too
-        old is a reason, or a wrong password would be sent for ever.
+        ``again``: that other request has been refused as well. Then only a nonce that is too old is
+        a reason to try once more: a wrong password would be sent for ever.
         """
         login = _login(url) if response.status_code == 401 else None
         challenge = read_challenge(response.headers.get("www-authenticate", "")) if login else None

@@ -1,4 +1,4 @@
-"""An open answer, looked at: what its first bytes say it is, and the body from there on."""
+"""An open answer, looked at: its first bytes tell what it is."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """An open answer, what its body is, its first bytes and the rest as they come."""
+    """An open answer: what it is, its first bytes, and the rest as it comes."""
 
     asked: Asked
     response: requests.Response
@@ -77,7 +77,7 @@ class Body:
 
 
 def look(asked: Asked, response: requests.Response, body: Iterator[bytes]) -> Body:
-    """The answer with what it is, after as much of ``body`` as tells that. Raises UpstreamError."""
+    """Reads as much of ``body`` as tells what the answer is. Raises UpstreamError."""
     if interval := metadata_interval(response.headers.get(METADATA_INTERVAL)):
         body = without_metadata(body, interval)  # nobody asked for it
     layer = Gunzip()
@@ -104,7 +104,7 @@ def whole(body: Body) -> Body:
 
 
 def _read_head(body: Iterator[bytes]) -> tuple[bytes, Identity]:
-    """As much of the body as tells what it is, and what that is."""
+    """The first bytes of the body, as many as it takes, and what they say it is."""
     head = b""
     looked_at = 0.0
     while True:

@@ -1,4 +1,4 @@
-"""From a stream to its packets: it is asked for, looked at, and played by who can play it."""
+"""From a stream to its packets: its URL is asked, the answer looked at, and its kind played."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ from kptv.upstream.remuxer import Remuxer
 
 log = logging.getLogger(__name__)
 
-_A_PART = frozenset((206,))  # of a live stream is as good as any
+_A_PART = frozenset((206,))  # any part of a live stream will do
 _OF_A_RANGE = frozenset((206, 416))
-_TEXTS = frozenset((What.HLS, What.CHANNEL_LIST, What.DASH))  # read whole, then played otherwise
+_TEXTS = frozenset((What.HLS, What.CHANNEL_LIST, What.DASH))  # read whole before they lead on
 
 Play = Callable[[Stream, Body], Iterator[Piece]]
 
 
 class Opener:
-    """Opens streams by what their bytes are; remembers of each only whether it is HLS."""
+    """Opens streams by their first bytes; it remembers only which of them are HLS."""
 
     def __init__(self, config: Config, client: HttpClient, rhythms: Rhythms) -> None:
-        """``rhythms``: how the streams pause; whoever plays them adds to that."""
+        """``rhythms``: how the streams pause; the hubs add to that."""
         self._config = config
         self._client = client
         self._rhythms = rhythms
@@ -77,14 +77,14 @@ class Opener:
                 raise IsLive from None
             raise
         if response.status_code == 206 and is_packed(response):
-            hang_up(response)  # a part of what is packed cannot be unpacked: all of it
+            hang_up(response)  # a part of a packed film cannot be unpacked: ask for all of it
             response = self._get(stream, stream.url)
         if response.status_code in _OF_A_RANGE:
             return HttpFilm(response)  # from its middle a film cannot be told from anything else
         return HttpFilm(response, self._film(stream, response))
 
     def forget(self) -> None:
-        """Find out of each stream anew what it is."""
+        """Forget which streams are HLS: each is looked at anew."""
         self._hls.forget()
 
     # --- From a stream to its packets ----------------------------------------------------
@@ -107,7 +107,7 @@ class Opener:
             except Outdated as outdated:
                 log.info("%s: %s: from the list's URL again", stream.source.tag, outdated)
         body = self._look(stream)
-        if body.is_film and not body.is_entry:  # of an entry, ranges would be asked of the list
+        if body.is_film and not body.is_entry:  # ranges would be asked of the channel list
             return HttpFilm(body.response, body)
         with closing(body):
             yield from self._player_of(body)(stream, body)
@@ -124,13 +124,13 @@ class Opener:
         return replace(entry, is_entry=True)
 
     def _ask(self, stream: Stream, url: str) -> Body:
-        """What is at ``url``. Of a playlist or manifest all, its connection closed."""
+        """What is at ``url``. A playlist or manifest is read whole, and its connection closed."""
         asked = Asked(url, monotonic())
         response = self._get_patiently(stream, url)
         try:
             body = look(asked, response, self._read_body(response, stream))
             return whole(body) if body.found.what in _TEXTS else body
-        except BaseException:  # the end of the hub, too
+        except BaseException:  # also if the hub ends
             hang_up(response)
             raise
 
@@ -140,7 +140,7 @@ class Opener:
             raise UpstreamError(Reason.NOT_MEDIA, str(body.found.what))
         return player
 
-    # --- Who plays what ------------------------------------------------------------------
+    # --- The players ---------------------------------------------------------------------
 
     def _transport_stream(self, stream: Stream, body: Body) -> Iterator[Piece]:
         return whole_packets(iter(body), self._config)
@@ -149,7 +149,7 @@ class Opener:
         return self._hls.play(stream, _answer(body))
 
     def _manifest(self, stream: Stream, body: Body) -> Iterator[Piece]:
-        """DASH, films or not: ffmpeg's reader would else ask hundreds of times a second."""
+        """DASH, paced even if it is live: else ffmpeg asks hundreds of times per second."""
         input_ = Input(body.asked.url, paced=True, program=stream.program)
         return self._remuxer.from_address(
             stream,
@@ -160,7 +160,7 @@ class Opener:
         )
 
     def _other_media(self, stream: Stream, body: Body) -> Iterator[Piece]:
-        """What ffmpeg makes of the very answer that was looked at."""
+        """What ffmpeg makes of the same answer that was looked at."""
         found = body.found
         if found.foreign_picture:
             raise UpstreamError(
@@ -188,13 +188,13 @@ class Opener:
                 what = body.found.what
                 is_live = what in self._players or what is What.CHANNEL_LIST
                 raise IsLive if is_live else UpstreamError(Reason.NOT_MEDIA, str(what))
-        except BaseException:  # a deadline of the caller's too
+        except BaseException:  # also a deadline of the caller
             hang_up(response)
             raise
         return body
 
     def _get_patiently(self, stream: Stream, url: str) -> requests.Response:
-        """The answer, whose body may pause for as long as anybody would wait for it."""
+        """The answer; its body may pause for as long as anybody would wait."""
         late = UpstreamError(Reason.TIMEOUT, "no answer in time")
         with gevent.Timeout(self._silence, late):
             return self._get(stream, url, silence=LONGEST_PATIENCE + 1.0)
@@ -207,7 +207,7 @@ class Opener:
         silence: float = 0.0,
     ) -> requests.Response:
         """The answer; ``headers`` ask for a range. Raises UpstreamError."""
-        # Between two reads the body's own deadline (STALL_TIMEOUT) is the stricter one.
+        # While the body is read, its own deadline (STALL_TIMEOUT) is the stricter one.
         silence = max(self._silence, silence)
         return self._client.get(
             stream.source,

@@ -1,4 +1,4 @@
-"""Pools of connections as providers want them: none is left open that nobody uses."""
+"""Pools of connections as providers want them: no unused connection is left open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kptv.upstream.road import Road
 
 
 class _OnRoad:
-    """A pool whose connections are made by a road."""
+    """A pool whose connections a road makes."""
 
     def __init__(self, *args: Any, road: Road, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -27,10 +27,10 @@ class _OnRoad:
 
 
 class _ClosesAll(_OnRoad):
-    """A pool that closes all its connections with itself, not only those that idle in it.
+    """A pool that, when it is closed, closes all its connections, not only the idle ones.
 
-    urllib3 takes one out, then looks whether it still stands: a greenlet that is killed there
-    leaves it open, and in nobody's hands.
+    urllib3 takes a connection out and then checks whether it still stands: if the greenlet is
+    killed there, the connection stays open and nobody has it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -57,10 +57,10 @@ class _KeepingTLSPool(_ClosesAll, urllib3.HTTPSConnectionPool):
 
 
 class _HangsUp(_OnRoad):
-    """A pool that closes what it is given back.
+    """A pool that closes each connection it is given back.
 
-    We said ``Connection: close`` (RFC 9112, 9.6), but urllib3 keeps a connection whose answer was
-    read to its end: a provider goes on counting it, or closes it under the next request.
+    We have said ``Connection: close`` (RFC 9112, 9.6), but urllib3 keeps a connection if its answer
+    was read to the end. The provider would go on counting it, or close it under the next request.
     """
 
     def _put_conn(self, conn: Any) -> None:
@@ -77,7 +77,7 @@ class _TLSPool(_HangsUp, urllib3.HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Its pools make their connections by ``road``."""
+    """An adapter whose pools connect by ``road``."""
 
     _pools: tuple[type[_OnRoad], type[_OnRoad]]
 
@@ -95,13 +95,13 @@ class _Adapter(HTTPAdapter):
 
 
 class ClosingAdapter(_Adapter):
-    """Its pools keep no open connection."""
+    """An adapter whose pools keep no connection."""
 
     _pools = (_Pool, _TLSPool)
 
 
 class KeepingAdapter(_Adapter):
-    """Its pools keep a connection a host, of two hosts; closed, they and it leave none open."""
+    """An adapter whose pools keep one connection per host, for two hosts, until it is closed."""
 
     _pools = (_KeepingPool, _KeepingTLSPool)
 
@@ -110,5 +110,5 @@ class KeepingAdapter(_Adapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        # urllib3 leaves it to the garbage collector to close a pool, which may be minutes later.
+        # urllib3 leaves a pool to the garbage collector, which may close it minutes later.
         self.poolmanager.pools.dispose_func = methodcaller("close")

@@ -1,4 +1,4 @@
-"""A body that never ends, read as it gathers."""
+"""A body that never ends, read in pieces as they gather."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from kptv.polling import polled
 from kptv.upstream.answers import read_some
 
 END_OF_BODY = "end of body"
-READ_SIZE = 256 * 1024  # bytes; what is published at once at most
-_MOST_PIECES = 2000  # read at once; of chunks of a packet, 370 KB in 0.03 s
+READ_SIZE = 256 * 1024  # bytes that are read at once, and so published at once, at most
+_MOST_PIECES = 2000  # read at once; if each is one packet, 370 KB in 0.03 s
 
 
 def read_body(
@@ -23,11 +23,11 @@ def read_body(
     stall_timeout: float,
     patience: Callable[[], float] = lambda: 0.0,
 ) -> Iterator[bytes]:
-    """What has gathered at each call, up to READ_SIZE; waits only where nothing has.
+    """The bytes that have gathered since the last call, up to READ_SIZE; waits only for the first.
 
-    Raises UpstreamError: ENDED at the end of the body, RESET where it breaks, TIMEOUT where it
-    does not begin within ``start_timeout`` seconds, STALLED after ``stall_timeout`` of silence, or
-    after what ``patience`` says when it begins, if that is more.
+    Raises UpstreamError: ENDED at the end of the body, RESET if it breaks, TIMEOUT if it does not
+    begin within ``start_timeout`` seconds, STALLED after ``stall_timeout`` seconds of silence (more
+    if ``patience`` says so when the silence begins).
     """
     late = UpstreamError(Reason.TIMEOUT, f"no body within {start_timeout:g} s")
     wait = (start_timeout, late)
@@ -37,13 +37,13 @@ def read_body(
         wait = _stalled_after(stall_timeout)
         size = len(parts[0])
         ended = None if size else UpstreamError(Reason.ENDED, END_OF_BODY)
-        # read1 hands out one chunk of a chunked body, one record of TLS: take them all,
-        # or a fast upstream is throttled to one a tick.
+        # Each read gives one chunk of a chunked body, or one record of TLS. Take all that are
+        # there, or a fast upstream is throttled to one per tick.
         while ended is None and size < READ_SIZE and len(parts) < _MOST_PIECES and readable():
             try:
                 parts.append(_read(response, *wait))
             except UpstreamError as error:
-                ended = error  # first what came before it
+                ended = error  # raised behind the bytes that came before it
                 break
             size += len(parts[-1])
             if not parts[-1]:
@@ -52,7 +52,7 @@ def read_body(
             yield parts[0] if len(parts) == 1 else b"".join(parts)
         if ended is not None:
             raise ended
-        wait = _stalled_after(max(stall_timeout, patience()))  # it knows by now what came
+        wait = _stalled_after(max(stall_timeout, patience()))  # the rhythm knows these bytes by now
 
 
 def _stalled_after(seconds: float) -> tuple[float, UpstreamError]:

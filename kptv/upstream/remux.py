@@ -15,7 +15,7 @@ from kptv.upstream.ffmpeg import Input, command
 
 log = logging.getLogger(__name__)
 
-_ASKED_FOR = 5.0  # seconds in which a program says what it can do
+_ASKED_FOR = 5.0  # seconds in which ffmpeg lists its options
 _COMPLAINTS_LOGGED = 5  # of one child
 
 

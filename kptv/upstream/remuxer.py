@@ -20,10 +20,10 @@ from kptv.upstream.remux import remux
 
 
 class Remuxer:
-    """Plays what is no transport stream, each stream by a child of its own.
+    """Plays streams that are no transport stream, each with an ffmpeg of its own.
 
-    A child may be silent for ``silence`` seconds at least. It is gone when its packets are over or
-    closed, though the error that ended it, and with it all frames that it passed, may be kept.
+    It may be silent for ``silence`` seconds at least. When its packets end or are closed, it is
+    gone, even if somebody keeps the error that ended it, and with that error its frames.
     """
 
     def __init__(self, config: Config, client: HttpClient, rhythms: Rhythms) -> None:
@@ -45,7 +45,7 @@ class Remuxer:
 
         ``cookies`` (None: those of the source's session) and the stream's headers go with it.
         ``has_end``: it is a recording, whose end is no error. Raises UpstreamError as ``remux``
-        does, and if it leads where this source must not.
+        does, and if an address leads where this source must not.
         """
         urls = [input_.url, *([input_.audio] if input_.audio else []), *leads_to]
         self._client.roads.to(stream.source).check(*urls)

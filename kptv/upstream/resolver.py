@@ -1,9 +1,9 @@
-"""Looks names up without letting one source's hold up another's.
+"""Looks names up so that the names of one source do not hold up those of another.
 
-The system's lookup blocks a thread, for half a minute where a name server is silent, and gevent's
-own has ten threads for all. Here each source has some of its own, each wait has a deadline, and
-where no answer comes the last good one is taken: a provider's address changes more seldom than
-name servers fail.
+The system's lookup blocks a thread, for half a minute if a name server is silent, and gevent has
+ten threads for all lookups. Here each source has some threads of its own, each wait has a deadline,
+and if no answer comes the last good one is used: providers' addresses change less often than name
+servers fail.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from kptv.channels.reach import Address, parse_address
 log = logging.getLogger(__name__)
 
 LOOKUP_TIMEOUT = 5.0  # seconds; the system's own asks each server twice for as long
-KNOWN_PATIENCE = 1.5  # seconds, where there is a last good answer
-AT_A_TIME = 3  # threads of one source
+KNOWN_PATIENCE = 1.5  # seconds, if there is a last good answer
+AT_A_TIME = 3  # threads per source
 MOST_KNOWN, KEPT_FOR = 2000, 86400.0  # names, seconds
-_MOST_ADDRESSES = 16  # of one name
+_MOST_ADDRESSES = 16  # per name
 
 _getaddrinfo = get_original("socket", "getaddrinfo")
 
@@ -46,12 +46,12 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """The address in figures."""
+        """The address as figures."""
         return f"{self.address}%{self.scope}" if self.scope else str(self.address)
 
 
 def ask_system(name: str) -> list[Endpoint]:
-    """What the system says of a name; blocks its thread. Raises OSError."""
+    """The system's answer for a name; blocks its thread. Raises OSError."""
     endpoints = []
     for family, _, _, _, where in _getaddrinfo(name, None, type=socket.SOCK_STREAM):
         host, _, scope = where[0].partition("%")
@@ -65,22 +65,22 @@ class Resolver:
     """Addresses of names, for all sources of this process."""
 
     def __init__(self, ask: Callable[[str], list[Endpoint]] = ask_system) -> None:
-        """``ask`` is called in a thread of the system; it may block for long."""
+        """``ask`` is called in a thread of the system, and may block for long."""
         self._ask = ask
         self._pools: dict[int, tuple[ThreadPool, BoundedSemaphore]] = {}
         self._running: dict[tuple[int, str], Greenlet] = {}
         self._known: TTLCache[str, tuple[Endpoint, ...]] = TTLCache(MOST_KNOWN, KEPT_FOR)
         self._troubled: set[int] = set()
         self.stale: Counter[int] = Counter()
-        """By source: lookups that had no answer, so that an earlier one was taken."""
+        """By source: lookups without an answer, for which an earlier one was used."""
 
     def __repr__(self) -> str:
         return f"<Resolver running={len(self._running)} known={len(self._known)}>"
 
     def look_up(self, source: Source, name: str, timeout: float) -> tuple[Endpoint, ...]:
-        """The addresses of a name, within ``timeout`` seconds; an address in figures is its own.
+        """The addresses of a name, within ``timeout`` seconds; ``name`` may be an address itself.
 
-        Raises socket.gaierror where there is none, TimeoutError where none comes in time.
+        Raises socket.gaierror if there is none, TimeoutError if none comes in time.
         """
         if (address := parse_address(name)) is not None:
             family = socket.AF_INET if address.version == 4 else socket.AF_INET6
@@ -102,7 +102,7 @@ class Resolver:
         raise found
 
     def close(self) -> None:
-        """Wait for no lookup any more; may come twice."""
+        """Stop waiting for lookups; may come twice."""
         for asking in list(self._running.values()):
             asking.kill(block=False)
         for pool, _ in self._pools.values():
@@ -110,13 +110,13 @@ class Resolver:
         self._pools.clear()
 
     def _look_up(self, source: Source, name: str) -> tuple[Endpoint, ...] | OSError:
-        """Never raises: an error is a value, since perhaps nobody waits for it any more."""
+        """Never raises: the error is a value, since perhaps nobody waits for it any more."""
         until = monotonic() + LOOKUP_TIMEOUT
         pool, places = self._of(source)
         try:
             if not places.acquire(timeout=until - monotonic()):
                 return TimeoutError("no answer of a name server")
-            # The place is free again when the thread is, however long nobody has waited for it.
+            # The place is free only when the thread is, even if nobody waits for it any more.
             thread = pool.spawn(self._answer, name)
             thread.rawlink(lambda _: places.release())
             answer: tuple[Endpoint, ...] | OSError = thread.get()
@@ -130,7 +130,7 @@ class Resolver:
         """Runs in a thread."""
         try:
             endpoints = tuple(dict.fromkeys(self._ask(name)))[:_MOST_ADDRESSES]
-        except (OSError, UnicodeError) as error:  # UnicodeError: no name at all
+        except (OSError, UnicodeError) as error:  # UnicodeError: it cannot be a name
             return error if isinstance(error, OSError) else socket.gaierror(str(error))
         return endpoints or socket.gaierror("no address")
 

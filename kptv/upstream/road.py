@@ -1,7 +1,7 @@
-"""The way to a source's hosts: their names looked up, their addresses checked, then connected to.
+"""The way to a source's hosts: names are looked up, addresses checked, then connected to.
 
-The one place where a socket to a provider is made. The address that is checked is the one that is
-connected to, not one that a name had a moment before (see channels.reach for which may be).
+All sockets to providers are made here. The address that is checked is the one that is connected to,
+not one that the name had a moment before (channels.reach tells which addresses are allowed).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Road:
         *,
         to_list: bool = False,
     ) -> None:
-        """``to_list``: to the list itself, whose address the operator has written down."""
+        """``to_list``: the way to the list itself; the operator has written down its address."""
         self._source = source
         self._names = names
         self._policy = Private.ALWAYS if to_list else policy
@@ -46,7 +46,7 @@ class Road:
         return f"<Road {self._source.tag} private={self._policy}>"
 
     def connect(self, host: str, port: int, timeout: float, options: Options = ()) -> socket.socket:
-        """A connected socket. Raises OSError, and UpstreamError for where it must not lead."""
+        """A connected socket. Raises OSError, and UpstreamError if it must not lead there."""
         deadline = monotonic() + timeout
         endpoints = self._allowed(host, timeout)
         error: OSError = socket.gaierror("no address")
@@ -59,7 +59,7 @@ class Road:
         raise error
 
     def _allowed(self, host: str, timeout: float) -> list[Endpoint]:
-        """Where ``host`` is, as far as it may be connected to. Raises as ``connect``."""
+        """The addresses of ``host`` that may be connected to. Raises as ``connect``."""
         endpoints = self._names.look_up(self._source, host, timeout)
         refusals = [self._refusal(endpoint.address) for endpoint in endpoints]
         if all(refusals):
@@ -71,8 +71,8 @@ class Road:
     def check(self, *urls: str) -> None:
         """Raises UpstreamError unless every address behind ``urls`` may be connected to.
 
-        For a program that looks names up itself, and may take any of their addresses. A name
-        without an address is left to it.
+        For ffmpeg, which looks names up itself and may take any of their addresses. A name without
+        an address is left to it.
         """
         for url in one_a_server(urls):
             try:
@@ -98,7 +98,7 @@ class Road:
         return refusal(
             address,
             self._policy,
-            # Asked only where it matters: it may have to be looked up.
+            # Only if it matters: the list's host may have to be looked up.
             list_is_private=is_private(address) and self._list_is_private(),
         )
 
@@ -123,7 +123,7 @@ class Road:
             connection.connect((endpoint.host, port))
             if port == self._own_port and _is_own(connection):
                 raise UpstreamError(Reason.BAD_URL, OWN_LINK)
-        except BaseException:  # a kill while it connects, too
+        except BaseException:  # also if the greenlet is killed while it connects
             connection.close()
             raise
         return connection
@@ -133,7 +133,7 @@ OWN_LINK = "a link of this proxy itself"
 
 
 def _is_own(connection: socket.socket) -> bool:
-    """Whether the other side is this machine."""
+    """Whether the connection leads to this machine."""
     ours, theirs = connection.getsockname()[0], connection.getpeername()[0]
     return bool(ours == theirs or ip_address(theirs.partition("%")[0]).is_loopback)
 
@@ -151,12 +151,12 @@ class Roads:
         return Road(source, self.names, self._policy, self._own_port, to_list=to_list)
 
     def close(self) -> None:
-        """Wait for no lookup any more; may come twice."""
+        """Stop waiting for lookups; may come twice."""
         self.names.close()
 
 
 class ByRoad:
-    """What a connection of urllib3's is made by: mixed in before its class."""
+    """Mixed in before a connection of urllib3: the road makes its socket."""
 
     road: Road  # set by the pool
 

@@ -1,1 +1,1 @@
-"""Live HLS as an upstream: one reader a channel, continuous transport stream out."""
+"""Live HLS as an upstream: playlists and segments in, a continuous transport stream out."""

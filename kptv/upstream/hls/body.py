@@ -20,7 +20,7 @@ _GATHER = 0.02  # seconds between two reads of a slow body: each costs CPU
 
 
 def size_of(response: requests.Response, start: int, end: int | None) -> int | None:
-    """Bytes of the entity from ``start`` to ``end``; None: not told."""
+    """How many bytes the entity has from ``start`` to ``end``; None: the answer does not tell."""
     if end is not None:
         return end - start
     text = response.headers.get("content-length", "")
@@ -30,7 +30,7 @@ def size_of(response: requests.Response, start: int, end: int | None) -> int | N
 
 
 def _offset(response: requests.Response) -> int:
-    """Where in the entity the answer's body starts."""
+    """The byte of the entity with which the answer's body starts."""
     if response.status_code != 206 or "Range" not in response.request.headers:
         return 0
     match = re.match(r"bytes (\d{1,15})-", response.headers.get("content-range", ""))
@@ -44,8 +44,8 @@ def body_of(
 ) -> Iterator[bytes]:
     """The bytes from ``start`` to ``end`` of the entity, as they come.
 
-    A server that does not know ranges sends all of it: what is before is dropped.
-    Raises UpstreamError where the body breaks or is short.
+    A server that does not know ranges sends all of it: the bytes before ``start`` are dropped.
+    Raises UpstreamError if the body breaks or is too short.
     """
     skip = start - _offset(response)
     if skip < 0:
@@ -60,17 +60,17 @@ def body_of(
         if useful:
             yield useful
         if left == 0 and response.status_code != 206:
-            hang_up(response)  # the rest of the entity is not ours to wait for
+            hang_up(response)  # nobody needs the rest of the entity
             return
     if left or skip:
         raise UpstreamError(Reason.ENDED, "a segment shorter than its byte range")
 
 
 def _gathered(response: requests.Response, longest: float) -> Iterator[bytes]:
-    """What has gathered at each read. Its connection goes back to the pool at the end."""
+    """The bytes that gather from read to read. At the end the connection goes back to the pool."""
     readable = polled(response.raw.fileno(), select.POLLIN)
-    pace = Pace()  # what is there at once is read without a wait
-    spent = 0.0  # waiting for bytes; what waits for the pipe is not the provider's fault
+    pace = Pace()  # reading what is there already never waits
+    spent = 0.0  # seconds of waiting for bytes; waiting for the pipe is not the provider's fault
     first = True
     while True:
         pace()

@@ -1,4 +1,4 @@
-"""Media Initialization Sections (EXT-X-MAP): of a transport stream they hold its tables."""
+"""Media Initialization Sections (EXT-X-MAP); for a transport stream they hold its tables."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from kptv.formats.mpegts.programs import is_tables
 from kptv.upstream.answers import hang_up
 from kptv.upstream.hls.requester import Requester, read_all
 
-MAX_BYTES = 64 * 1024  # of one; PAT and PMT are two packets
+MAX_BYTES = 64 * 1024  # of one section; PAT and PMT are two packets
 _KEPT = 8
 _FMP4_NAMES = (".mp4", ".m4s", ".m4v", ".m4a", ".cmfv", ".cmfa")
 
 
 class Maps:
-    """Fetches them, each once."""
+    """Fetches each section once."""
 
     def __init__(self, http: Requester) -> None:
         self._http = http
         self._known: LRUCache[Map, bytes | None] = LRUCache(_KEPT)
 
     def tables(self, section: Map) -> bytes | None:
-        """Its packets; None: it is not of a transport stream, so that its segments are not.
+        """The packets in it; None: it belongs to another container, and so do its segments.
 
-        Empty where it cannot be had: the segments may do without, and tell what they are.
+        Empty if it cannot be fetched: the segments may do without it, and tell what they are.
         """
         if urlsplit(section.uri).path.lower().endswith(_FMP4_NAMES):
             return None
@@ -55,7 +55,7 @@ class Maps:
 
 
 def _tables_of(data: bytes) -> bytes | None:
-    """As ``Maps.tables``, of what was fetched: an empty body or a page is none that can be had."""
+    """As ``Maps.tables``, from its bytes: an empty body or a page counts as not fetched."""
     if is_tables(data):
         return data
     return b"" if segment_start(data, final=True) is None else None

@@ -1,4 +1,4 @@
-"""Media on its way from the greenlet that fetches it to the generator that writes it."""
+"""Media on its way from the greenlet that fetches it to the generator that plays it."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from gevent.event import Event
 from kptv.formats.mpegts.seam import BORDER, BROKEN_OFF, SPLICE, TORN
 from kptv.ports import Seam
 
-MAX_BYTES = 8 * 1024**2  # fetched and not written yet; a full pipe stops the reading
-MAX_SEGMENTS = 2  # whole ones that wait beyond the one being written
-_SMALLEST = 2 * 1024  # bytes; a smaller rest is not left for later
+MAX_BYTES = 8 * 1024**2  # fetched and not played yet; a full pipe stops the fetching
+MAX_SEGMENTS = 2  # whole ones that wait behind the one that plays
+_SMALLEST = 2 * 1024  # bytes; a smaller rest is taken with the bytes before it
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Bytes and the seconds of media that they are. ``seam``: what lies before them."""
+    """Bytes, cut anywhere, and how long they play."""
 
     data: bytes | memoryview
     seconds: float
-    seam: Seam | None = None
+    seam: Seam | None = None  # between the bytes before and these
 
 
 class Pipe:
-    """A bounded queue of batches; one greenlet puts, another takes. No locks: see hub.py."""
+    """A bounded queue of batches: one greenlet puts, another takes."""
 
     def __init__(self) -> None:
         self._batches: deque[Batch | None] = deque()  # None: the end of a segment
         self._bytes = 0
         self._segments = 0
         self._splice = False
-        self._ended = False  # a segment; what comes next is of another
-        self._whole = True  # and it was
-        self._padding = 0.0
-        self._over: Exception | bool = False
+        self._ended = False  # a part ended: the next bytes were made apart
+        self._whole = True  # that part came to its end
+        self._padding = 0.0  # seconds
+        self._over: Exception | bool = False  # nothing more will be put: why, or True at a good end
         self._changed = Event()
         self.seconds = 0.0  # of media in it
 
@@ -45,7 +45,7 @@ class Pipe:
     # --- The side that fetches ------------------------------------------------------------
 
     def splice(self) -> None:
-        """What comes next does not go on where the last bytes ended."""
+        """The next bytes do not go on where the last ones ended."""
         self._splice = True
 
     def put(self, data: bytes, seconds: float) -> None:
@@ -58,7 +58,7 @@ class Pipe:
         self._changed.set()
 
     def _seam(self) -> Seam | None:
-        """What lies before the next batch; told once."""
+        """The seam before the next batch, once."""
         splice, whole, ended = self._splice, self._whole, self._ended
         self._splice, self._whole, self._ended = False, True, False
         if splice:
@@ -66,15 +66,15 @@ class Pipe:
         return (BORDER if whole else BROKEN_OFF) if ended else None
 
     def pad(self, seconds: float) -> None:
-        """Media time that no bytes were reckoned for: their number was not known."""
+        """Add media time that was not told with any bytes, since their number was not known."""
         self._padding += max(seconds, 0.0)
 
     def break_off(self) -> None:
-        """No more comes of a segment that was put in part."""
+        """The rest of a segment that was put in part will not come."""
         self._ended, self._whole = True, False
 
     def end_part(self) -> None:
-        """What comes next was made apart."""
+        """The next bytes were made apart from the last ones."""
         self._ended = True
 
     def end_segment(self) -> None:
@@ -90,26 +90,26 @@ class Pipe:
         return self._segments <= MAX_SEGMENTS
 
     def finish(self, error: Exception | None) -> None:
-        """Nothing more comes: because of ``error``, or because all was sent (None)."""
+        """Nothing more will be put: because of ``error``, or because all was sent (None)."""
         self._over = error or True
         self._changed.set()
 
     @property
     def failed(self) -> bool:
-        """True where no more than what is in it will come, and that because of an error."""
+        """True if nothing more will be put, because of an error."""
         return isinstance(self._over, Exception)
 
     @property
     def empty(self) -> bool:
-        """True where all has been taken."""
+        """True if all has been taken."""
         return not self._bytes
 
-    # --- The side that writes -------------------------------------------------------------
+    # --- The side that plays --------------------------------------------------------------
 
     def take(self, seconds: float) -> Batch | None:
-        """About so much media, less where less is there; waits while nothing is.
+        """About so many seconds of media, fewer if fewer are there; waits for the first bytes.
 
-        None at a good end. Raises what ended it otherwise, after all that came before it.
+        None at a good end. Raises the error that ended it, once all media before it was taken.
         """
         while not self._bytes:
             self._drop_marks()
@@ -134,7 +134,7 @@ class Pipe:
         return Batch(b"".join(b.data for b in taken), seconds - left, taken[0].seam)
 
     def _pop(self, seconds: float) -> Batch:
-        """The first batch, or so much of it."""
+        """The first batch, or about so many seconds of it."""
         batch = self._batches.popleft()
         assert batch is not None
         size = len(batch.data)
@@ -156,6 +156,6 @@ class Pipe:
             self._segments -= 1
 
     def _wait(self, timeout: float | None = None) -> None:
-        """Until the other side did something."""
+        """Wait until the other side has done something."""
         self._changed.clear()
         self._changed.wait(timeout)

@@ -1,4 +1,4 @@
-"""What it means that a segment is refused: another one, that came with the same token, tells."""
+"""Why a segment is refused: a request for another one with the same token tells."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from kptv.formats.hls.playlist import Segment
 from kptv.upstream.answers import hang_up
 from kptv.upstream.hls.requester import Requester, read_all
 
-# Statuses of an address whose token is over, or of a segment that is not there yet.
+# Statuses that mean that the token in an address is over, or that a segment is not there yet.
 REFUSED = frozenset((401, 403, 410))
-_MISSING = 404  # says that a server has looked, and so that the token was good
-_READ = 1024  # bytes of a part that are read at most
+_MISSING = 404  # the server has looked for it, so the token was good
+_READ = 1024  # bytes that are read at most
 
 
 class Word(Enum):
-    """What another segment says of one that was refused."""
+    """What the answer for another segment says of the one that was refused."""
 
     GOOD = auto()  # the token is good: the refused one is not there yet
     OVER = auto()  # it is refused too
@@ -27,10 +27,10 @@ class Word(Enum):
 def asked_instead(
     neighbours: Sequence[Segment], refused: Segment, had: int, *, of_key: bool
 ) -> tuple[str, int]:
-    """The URL, and the byte of it, that tells whether a token is good; empty: there is none.
+    """The URL and the byte to ask for, to learn whether the token is good; empty: there is none.
 
-    It is that of the segment before, where that one came (its number is ``had``); else of the
-    oldest, for a whole batch may be listed too early. ``of_key``: the key was refused.
+    It is that of the segment before, if that one has come (its number is ``had``). Otherwise it is
+    that of the oldest one, since several may be listed too early. ``of_key``: the key was refused.
     """
     if of_key:
         mine = refused.key.uri if refused.key else None
@@ -44,7 +44,7 @@ def asked_instead(
 
 
 def ask(http: Requester, url: str, start: int, silence: float) -> Word:
-    """Ask for one byte of what is at ``url``; empty: nothing can be asked."""
+    """Ask for one byte of what is at ``url``; if that is empty, ask nothing."""
     if not url:
         return Word.NONE
     try:
@@ -54,10 +54,10 @@ def ask(http: Requester, url: str, start: int, silence: float) -> Word:
             return Word.OVER
         return Word.GOOD if error.status == _MISSING else Word.NONE
     try:
-        if response.status_code == 206:  # of one byte: its connection can be kept
+        if response.status_code == 206:  # one byte: once it is read, the connection can be kept
             read_all(response, _READ)
     except UpstreamError:
-        pass  # the status has said it
+        pass  # the status has told enough
     finally:
         hang_up(response)
     return Word.GOOD

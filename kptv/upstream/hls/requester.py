@@ -24,7 +24,7 @@ from kptv.upstream.client import HttpClient
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole body, where it came from after redirects, and when it was asked for."""
+    """A whole body, its address after redirects, and when it was asked for."""
 
     body: bytes = field(repr=False)
     url: str = field(repr=False)
@@ -122,7 +122,7 @@ class Requester:
 
 
 def read_all(response: requests.Response, limit: int) -> bytes:
-    """The rest of a body. Raises UpstreamError where it breaks or has more than ``limit`` bytes."""
+    """The rest of a body. Raises UpstreamError if it breaks or has more than ``limit`` bytes."""
     parts: list[bytes] = []
     size = 0
     pace = Pace()  # 5 MB in chunks of one byte take a minute, though all are there at once

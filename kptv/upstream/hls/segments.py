@@ -25,13 +25,13 @@ from kptv.upstream.hls.pipe import Pipe
 from kptv.upstream.hls.refusals import REFUSED, Word, ask, asked_instead
 from kptv.upstream.hls.requester import Requester
 
-_LONGEST = 3.0  # target durations that the reading of one segment may take
+_LONGEST = 3.0  # target durations that one segment may take to be read
 _SILENT = 0.75  # target durations of silence; then there is time for another attempt
-_KEYS = 32  # kept; they rotate, and one that is gone may be asked for again
+_KEYS = 32  # kept; they rotate, and a forgotten one is asked for again
 
 
 class Expired(KptvError):
-    """An address that is no longer valid; ``error`` is what the answer was."""
+    """An address is no longer valid; ``error`` is what the server answered."""
 
     def __init__(self, error: UpstreamError) -> None:
         super().__init__(str(error))
@@ -39,7 +39,7 @@ class Expired(KptvError):
 
 
 class SegmentLost(KptvError):
-    """A segment that could not be had in its time; ``error`` is the last failure."""
+    """A segment could not be fetched in time; ``error`` is the last failure."""
 
     def __init__(self, error: UpstreamError) -> None:
         super().__init__(str(error))
@@ -47,7 +47,7 @@ class SegmentLost(KptvError):
 
 
 class NeedsRemux(KptvError):
-    """Media in a container that is not MPEG-TS."""
+    """The media is in a container that is not MPEG-TS."""
 
 
 @dataclass(slots=True)
@@ -57,12 +57,12 @@ class _Job:
     segment: Segment
     decryptor: SegmentDecryptor | None = None
     gunzip: Gunzip = field(default_factory=Gunzip)
-    taken: int = 0  # bytes of its body
-    size: int = 0  # bytes of media, handed on
-    seconds: float = 0.0  # of media, handed on
-    tables: bytes = b""  # that its playlist has in a place of their own
+    taken: int = 0  # bytes of its body that were read
+    size: int = 0  # bytes of media that were handed on
+    seconds: float = 0.0  # of media that were handed on
+    tables: bytes = b""  # from the Media Initialization Section
     junk: int = 0  # bytes before its media
-    sniffed: bool = False
+    sniffed: bool = False  # it is known where its media begins
     fresh: bool = False  # its token is new
 
 
@@ -76,13 +76,13 @@ class SegmentFetcher:
         self._maps = Maps(http)
         self._job: _Job | None = None
         self._had = -1  # the number of the last segment that came whole
-        self._asks_key = False  # what is asked for now is a key
-        self._rate = 0.0  # bytes a second of media, of the last segment
+        self._asks_key = False  # a key is being asked for
+        self._rate = 0.0  # bytes per second of media, of the last segment
         self._playtime = Playtime()
         self.any_media = False  # bytes of a transport stream were handed on
 
     def splice(self) -> None:
-        """What comes next does not go on where the last segment ended."""
+        """The next segment does not go on where the last one ended."""
         self._pipe.splice()
         self._playtime.splice()
 
@@ -101,12 +101,12 @@ class SegmentFetcher:
         patient: bool,
         fresh: bool = False,
     ) -> float | None:
-        """Hand on the segment, whole; the seconds that it lasts by its own clock, if that tells.
+        """Hand on the whole segment. Returns how many seconds it lasts by its own clock, if known.
 
-        ``patient``: try again for as long as there is time.
-        ``neighbours`` were listed before it in the same answer; ``fresh``: its token is new.
+        ``patient``: try again as long as there is time. ``neighbours``: the segments listed before
+        it in the same answer. ``fresh``: its token is new.
         Raises Expired (the next call for the same number resumes it), SegmentLost, NeedsRemux,
-        and UpstreamError for what can never be played.
+        and UpstreamError if it can never be played.
         """
         job = self._resumed(segment)
         job.fresh = fresh
@@ -149,7 +149,7 @@ class SegmentFetcher:
         return job
 
     def give_up(self) -> None:
-        """No more comes of the segment that was being fetched, if there was one."""
+        """Stop fetching the segment that was being fetched, if there was one."""
         if self._job and self._job.sniffed:
             self._pipe.break_off()
         self._job = None
@@ -167,8 +167,8 @@ class SegmentFetcher:
         start = (part.start if part else 0) + job.taken
         end = part.start + part.length if part else None
         silence = max(_SILENT * target_duration, 1.0)
-        # Once media came with its cookies, a refusal is of the address: a token that is over. Where
-        # a new one is refused as well, it is of the cookies after all.
+        # Once media has come with the cookies, a refusal means the address: its token is over. If
+        # a new token is refused as well, it means the cookies after all.
         again = job.fresh or not self.any_media
         response = self._http.get(segment.uri, start=start, end=end, silence=silence, again=again)
         try:
@@ -179,10 +179,10 @@ class SegmentFetcher:
             )
         except BaseException as error:
             hang_up(response)
-            if not job.sniffed:  # nothing of it was handed on
+            if not job.sniffed:  # nothing of the segment was handed on
                 job.taken, job.decryptor, job.gunzip = 0, None, Gunzip()
                 if segment.key and getattr(error, "reason", None) is Reason.NOT_MEDIA:
-                    self._keys.pop(segment.key.uri, None)  # another may be there by now
+                    self._keys.pop(segment.key.uri, None)  # there may be another key by now
             raise
 
     def _hand_on(self, job: _Job, body: Iterator[bytes], total: int | None) -> float | None:
@@ -205,9 +205,9 @@ class SegmentFetcher:
         return seconds
 
     def _begins(self, job: _Job, head: bytes, *, final: bool = False) -> bool:
-        """Whether ``head`` begins a transport stream, maybe behind junk; False: that is open yet.
+        """Whether ``head`` has a transport stream in it, maybe behind junk; False: not known yet.
 
-        Raises NeedsRemux for another container, UpstreamError for more junk than is sat out.
+        Raises NeedsRemux for another container, UpstreamError for too much junk.
         """
         start = segment_start(head, final=final)
         if isinstance(start, Container) and not self.any_media:
@@ -225,20 +225,20 @@ class SegmentFetcher:
         return True
 
     def _tables(self, section: Map) -> bytes:
-        """What a Media Initialization Section holds of a transport stream."""
+        """The tables in a Media Initialization Section. Raises NeedsRemux."""
         tables = self._maps.tables(section)
         if tables is None:
             raise NeedsRemux(Container.FMP4)
         return tables
 
     def _rate_of(self, job: _Job, total: int | None) -> float:
-        """Bytes a second of its media, by what the playlist says; 0: nobody knows."""
+        """Bytes per second of its media, by its duration in the playlist; 0: nobody knows."""
         if job.gunzip.packed:
             return 0.0
         return (total - job.junk) / job.segment.duration if total else self._rate
 
     def _put(self, job: _Job, data: bytes, rate: float) -> None:
-        """``rate`` is what the playlist says, for media that has no clock."""
+        """Hand on media; ``rate`` (bytes per second) tells how long it lasts if it has no clock."""
         if data:
             seconds = self._playtime.feed(data)
             if seconds is None:
@@ -260,7 +260,7 @@ class SegmentFetcher:
 
 
 def _media(job: _Job, body: Iterator[bytes]) -> Iterator[bytes]:
-    """What is in a segment's body: unpacked and decrypted."""
+    """The media in a segment's body, unpacked and decrypted."""
     with _broken():
         for data in body:
             job.taken += len(data)
@@ -282,6 +282,6 @@ def _broken() -> Iterator[None]:
 
 
 def _method(key: EncryptionKey) -> str:
-    """What the log says of a key: both are the provider's words, so no more than plain ones."""
+    """A key as the log tells it: the provider's words, with plain letters only."""
     words = f"{key.method} {key.key_format}"
     return re.sub(r"[^A-Za-z0-9 .-]", "", words)[:60]
