@@ -268,8 +268,13 @@ class Lanes:
         cuts: dict[int, int] = {}
         self._end(lane, cuts, clean=False)
         gone = self._hold.cut(cuts)
+
+        def moved(place: int) -> int:
+            return place - places_before(gone, place)
+
         for other in self._lanes.values():
-            other.place -= places_before(gone, other.place)
+            other.place = moved(other.place)
+            other.cues.move(moved)
         self.headers.clear()
         return gone
 

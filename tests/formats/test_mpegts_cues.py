@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kptv.formats.mpegts.psi import ElementaryStream, SectionReader, crc32
 from tests.formats.ts_checker import check
 from tests.formats.ts_hub import AlignedSplicer, merge
-from tests.formats.ts_maker import Maker
+from tests.formats.ts_maker import FRAME, Maker, pes
 
 CUES = 0x200
 LISTED = (ElementaryStream(CUES, 0x86),)
@@ -129,3 +129,23 @@ def test_what_is_damaged_or_no_cue_message_stays_as_it_is() -> None:
     stream = maker.pictures(5) + b"".join(in_packets(maker, damaged))
     stream += b"".join(in_packets(maker, other)) + maker.pictures(5)
     assert received(splice(stream, [5000])) == [damaged, other]
+
+
+def test_a_message_is_shifted_right_although_packets_before_it_were_taken_out() -> None:
+    """Sound that lacks its end at a border of segments goes, while a message is not yet whole."""
+    maker = Maker(more=LISTED, time=0)
+    splicer = AlignedSplicer()
+    splicer.open(0.0, same_stream=False)
+    chunks = [splicer.feed(Maker(more=LISTED).pictures(40), 0.0), splicer.close(0.0)]
+    splicer.open(0.0, same_stream=False)
+    first, second, third = in_packets(maker, cue(500))
+    torn = maker.packets(0x101, pes(0xC0, b"\xbb" * 500, maker.time + 6 * FRAME, sized=True))
+    chunks.append(splicer.feed(maker.pictures(6) + torn[: 2 * 188] + first, 0.0))
+    chunks.append(splicer.cross(0.0, whole=True))
+    maker.counters = {pid: counter + 5 for pid, counter in maker.counters.items()}
+    rest = maker.picture() + second + third + maker.pictures(5)
+    chunks += [splicer.feed(rest, 0.0), splicer.close(0.0)]
+    out = merge(chunks).data
+    assert b"\xbb" * 100 not in out
+    assert not check(out).errors
+    assert received(out) == [cue(500, shift_of(out))]

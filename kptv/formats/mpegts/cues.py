@@ -6,6 +6,7 @@ all of it is there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kptv.formats.mpegts import PACKET_SIZE
@@ -67,6 +68,10 @@ class CueReader:
     def place(self) -> int | None:
         """Of that packet; None: nothing is awaited."""
         return self._pieces[0][0] if self._pieces else None
+
+    def move(self, moved: Callable[[int], int]) -> None:
+        """The packets of the section that is awaited have other places now."""
+        self._pieces = [(moved(place), offset, count) for place, offset, count in self._pieces]
 
     def feed(self, place: int, payload: bytes, counter: int, *, unit_start: bool) -> list[Cue]:
         """The sections that end in this packet; ``payload`` is the end of it."""
