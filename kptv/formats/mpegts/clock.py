@@ -15,6 +15,28 @@ def unwrap(value: int, near: int) -> int:
     return near + (value - near + WRAP // 2) % WRAP - WRAP // 2
 
 
+class StreamClock:
+    """What time it is in a stream, told by its last PCR, or by its last DTS if it has none."""
+
+    __slots__ = ("near", "pcr")
+
+    def __init__(self, near: int) -> None:
+        """``near``: a time that the clock is thought to go on with."""
+        self.near = near
+        self.pcr: int | None = None  # the last one, unwrapped
+
+    def unwrap(self, value: int) -> int:
+        """The time that a time stamp of this stream stands for."""
+        return unwrap(value, self.near if self.pcr is None else self.pcr)
+
+    def take_pcr(self, value: int) -> None:
+        self.pcr = self.unwrap(value)
+
+    def take_dts(self, dts: int) -> None:
+        """``dts`` is unwrapped."""
+        self.near = dts
+
+
 def read_timestamp(data: bytes | bytearray, at: int) -> int:
     """A PTS or DTS (2.4.3.7)."""
     return (

@@ -1,10 +1,10 @@
 """Continuity counters (2.4.3.3): whether one that does not go on tells of a loss.
 
-It does not where what sends was started anew: each segment of a packager without a memory, a relay
-that connected once more. Then all counters start again, and nothing needs to be missing. A place
-where that may be is known (a border of segments), or seen by the counters of the tables, which no
-loss changes without one of them being lost. Elsewhere a counter is taken for one that starts anew
-only if nothing is missing: behind a PES packet that is whole comes the one that follows it in time.
+It does not if the sender has started anew: a packager without a memory does with each segment, a
+relay when it has connected once more. Then all counters restart, and nothing needs to be missing.
+A restart is known (a border of segments), or seen by the counters of the tables, which no loss
+changes without a loss of tables. Elsewhere a counter is taken for one that starts anew only if
+nothing is missing: the PES packet before is whole, and the next one follows it in time.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ from enum import Enum
 
 from kptv.formats.mpegts.packets import HAS_OPCR, HAS_PCR
 
-_LATE = 1.5  # the longest step from one unit to the next: what comes later lacks one between
+_LATE = 1.5  # of the longest step from one unit to the next: after more, one between is missing
 _HAS_SPLICE = 0x04
 
 
-class BreakPlace(Enum):
-    """What is known of the place where a counter does not go on."""
+class Restart(Enum):
+    """Why a counter may start anew at a packet."""
 
-    ANYWHERE = "anywhere"
-    TABLES = "tables"  # behind tables whose counters do not go on either
-    BORDER = "border"  # of two parts, of which the first ended where it should
-
-
-ANYWHERE = BreakPlace.ANYWHERE  # looking up a member of an enum costs more than all else here
+    NONE = "none"
+    TABLES = "tables"  # the packet is behind tables whose counters do not go on either
+    BORDER = "border"  # it is behind a border of two parts; the one before ended where it should
 
 
-class Places:
-    """Of which PIDs the next packet is the first behind a place where counters may start anew."""
+NO_RESTART = Restart.NONE  # looking up a member of an enum costs more than all else here
 
-    __slots__ = ("_is_border", "_tables", "pids")
+
+class Restarts:
+    """The PIDs of which no packet has come since the last restart."""
+
+    __slots__ = ("_kind", "_tables", "pids")
 
     def __init__(self) -> None:
         self.pids: set[int] = set()
-        self._is_border = False
+        self._kind = Restart.TABLES
         self._tables: dict[int, int] = {}  # last counters
 
-    def begin(self, pids: Iterable[int], *, border: bool) -> None:
+    def begin(self, pids: Iterable[int], kind: Restart) -> None:
         """Here is one; ``pids`` are all that matter."""
         self.pids = set(pids)
-        self._is_border = border
+        self._kind = kind
 
-    def take(self, pid: int) -> BreakPlace:
-        """Where a packet of this PID is."""
+    def take(self, pid: int) -> Restart:
+        """Why the counter of this PID's packet, which comes now, may start anew."""
         if pid not in self.pids:
-            return ANYWHERE
+            return NO_RESTART
         self.pids.discard(pid)
-        return BreakPlace.BORDER if self._is_border else BreakPlace.TABLES
+        return self._kind
 
-    def table_starts_anew(self, pid: int, counter: int) -> bool:
-        """Whether that is so of a table, away from a place that is known."""
+    def is_at_table(self, pid: int, counter: int) -> bool:
+        """Whether a table's counter, which comes now, tells of a restart that was not known."""
         last = self._tables.get(pid, -1)
         self._tables[pid] = counter
-        known = self.take(pid) is not ANYWHERE
+        known = self.take(pid) is not NO_RESTART
         return last >= 0 and counter not in (last, last + 1 & 15) and not known
 
 
@@ -80,16 +80,19 @@ class Finding:
     lost: bool = True  # something is missing
 
 
-def judge_jump(place: BreakPlace, before: Before, *, starts: bool, dts: int | None) -> Finding:
-    """``starts``: with the packet begins a PES packet, which has this DTS."""
-    if place is BreakPlace.BORDER:
-        if not starts:  # a PES packet that goes on over the border
+def judge_jump(restart: Restart, before: Before, *, starts: bool, dts: int | None) -> Finding:
+    """What it means that a packet's counter does not go on.
+
+    ``starts``: a PES packet starts in the packet; it has this DTS.
+    """
+    if restart is Restart.BORDER:
+        if not starts:  # a PES packet goes on over the border
             return Finding(anew=True, lost=False)
         late = _is_late(before, dts)
         whole = before.whole or not (before.bounded or late)
         return Finding(anew=True, whole=whole, lost=late or not whole)
     follows = starts and before.whole and _follows(before, dts)
-    if place is BreakPlace.TABLES:
+    if restart is Restart.TABLES:
         whole = follows or (before.whole and not before.steady)
         return Finding(anew=True, whole=whole, lost=not whole)
     return Finding(anew=follows, lost=not follows)
@@ -108,7 +111,7 @@ def _follows(before: Before, dts: int | None) -> bool:
 
 
 def is_filled_up(block: bytes, at: int) -> bool:
-    """Whether the adaptation field at ``at`` holds stuffing: so ends a PES packet (2.4.3.5)."""
+    """Whether the adaptation field at ``at`` holds stuffing: a PES packet ends so (2.4.3.5)."""
     size = block[at]
     if size < 2:
         return not size or not block[at + 1]
