@@ -1,10 +1,10 @@
 """The MPEG-2 transport stream (ISO/IEC 13818-1), as bytes in and bytes out.
 
-From bytes to packets: ``aligner``; of a stream that comes in parts ``seam``. What is in them:
-``packets`` (headers), ``psi`` (tables), ``programs`` (which one is played), ``clock``,
-``continuity`` (counters), ``elementary``, ``nal``, ``parameters``, ``sps`` and ``sound``
-(keyframes, codecs, sizes), ``cues``, ``playtime``, and ``inspector`` with ``inspection`` (all of
-it in one pass).
+``aligner`` makes packets of bytes; ``seam`` tells what lies between parts of a stream. In packets
+are headers (``packets``), tables (``psi``; ``programs`` chooses what is played), clocks (``clock``,
+``playtime``), counters (``continuity``), PES packets and access units (``units``) and cue messages
+(``cues``). ``elementary`` knows codecs and keyframes, with ``nal``, ``parameters``, ``sps`` and
+``sound``. ``inspector`` does all of that in one pass; ``inspection`` is what it finds.
 """
 
 from __future__ import annotations
