@@ -1,11 +1,11 @@
 """An IDR picture of H.264, made of an intra picture that is none.
 
 An encoder with open groups of pictures starts each with an intra picture and a recovery point,
-and may never send an IDR. Spliced behind other pictures, such a start resets nothing: a decoder
-takes the numbers in it for those of the stream it had, and drops what then seems to come late,
-up to half of the range in which pictures are numbered. So what the new stream starts with is
-shown twice, first as an IDR, which ends all that was before. The second time it has the number
-that the pictures behind it count on from; only where that is an IDR's own, once does.
+and may never send an IDR. Spliced behind other pictures, such a start resets nothing: the decoder
+mixes up its frame numbers with those of the stream before, and drops pictures that seem to come
+late, up to half of the range in which pictures are numbered. So we send the picture twice. First
+it is an IDR, which ends all that was before. Then it comes unchanged, so that the frame numbers
+behind it still match. If its frame_num is 0, as that of an IDR is, the IDR alone suffices.
 
 Sections are those of ITU-T H.264.
 """
@@ -25,7 +25,7 @@ _HEAD = 64  # bytes: slice headers are shorter
 
 @dataclass(frozen=True, slots=True)
 class _Sequence:
-    """What of an SPS a slice header depends on (7.3.2.1.1)."""
+    """The fields of an SPS that slice headers depend on (7.3.2.1.1)."""
 
     planes: bool
     number_bits: int
@@ -37,7 +37,7 @@ class _Sequence:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """And of a PPS (7.3.2.2)."""
+    """The fields of a PPS that slice headers depend on (7.3.2.2)."""
 
     sequence: _Sequence
     cabac: bool
@@ -48,7 +48,7 @@ class _Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """A slice header: what changes in it, and at which bits."""
+    """The fields of a slice header that change, and at which bits they are."""
 
     picture: _Picture
     number: int  # frame_num
@@ -56,13 +56,13 @@ class _Header:
     number_at: int
     order_at: int
     marking_at: int  # dec_ref_pic_marking
-    rest_at: int  # what is behind that
+    rest_at: int  # behind that
     end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Idr:
-    """An access unit to put before the one it was made of; or in its place (``instead``)."""
+    """An access unit to send before the one that it was made of, or ``instead`` of it."""
 
     unit: bytes
     instead: bool
@@ -71,7 +71,7 @@ class Idr:
 def idr_of(unit: bytes) -> Idr | None:
     """The access unit as an IDR picture.
 
-    None where it brings no parameter sets, is a field, or is not intra throughout.
+    None if it brings no parameter sets, is a field, or is not intra throughout.
     """
     sequences: dict[int, _Sequence] = {}
     pictures: dict[int, _Picture] = {}
@@ -163,7 +163,7 @@ def _slice_of_idr(nal: bytes, pictures: dict[int, _Picture]) -> tuple[bytes, int
 
 
 def _read_slice(data: bytes, pictures: dict[int, _Picture]) -> _Header | None:
-    """None: not of a frame, not intra, or of parameter sets that are not here."""
+    """None if it is of a field, is not intra, or refers to parameter sets that are not here."""
     bits = Bits(data[:_HEAD])
     bits.golomb()  # first_mb_in_slice
     kind, picture = bits.golomb() % 5, pictures.get(bits.golomb())
@@ -191,10 +191,10 @@ def _read_slice(data: bytes, pictures: dict[int, _Picture]) -> _Header | None:
 
 
 def _order_of_idr(order: int, bits: int, *, instead: bool) -> str:
-    """pic_order_cnt_lsb that puts the IDR before what follows it (8.2.1.1).
+    """pic_order_cnt_lsb that puts the IDR before the pictures behind it (8.2.1.1).
 
-    That is the picture with ``order``, or (``instead``) those behind it. Orders are better not
-    negative: those of the frames that a decoder makes up for the ones it misses are 0.
+    The next one has this ``order``; if the IDR is sent ``instead`` of that one, those behind it
+    follow. Orders should not be negative: frames that a decoder makes up for missing ones have 0.
     """
     if not bits:
         return ""
@@ -207,7 +207,7 @@ def _order_of_idr(order: int, bits: int, *, instead: bool) -> str:
 
 
 def _skip_order(bits: Bits, picture: _Picture) -> None:
-    """What is behind the order of the picture, as far as it is there."""
+    """Skip the fields behind the order of the picture, as far as they are there."""
     sequence = picture.sequence
     if sequence.order_type == 1 and sequence.order_deltas:
         bits.signed()
@@ -218,7 +218,7 @@ def _skip_order(bits: Bits, picture: _Picture) -> None:
 
 
 def _skip_marking(bits: Bits) -> None:
-    """dec_ref_pic_marking of a picture that is no IDR (7.3.3.3)."""
+    """Skip dec_ref_pic_marking of a picture that is no IDR (7.3.3.3)."""
     if not bits.read(1):
         return
     while (operation := bits.golomb()) and not bits.overrun:
@@ -230,7 +230,7 @@ def _skip_marking(bits: Bits) -> None:
 
 def _joined(head: str, data: bytes, at: int, *, cabac: bool) -> bytes:
     """A slice header as bits, and behind it the slice data, which starts at bit ``at``."""
-    if cabac:  # it starts with a byte of its own, behind ones (7.3.4)
+    if cabac:  # slice data is aligned to bytes, by bits that are 1 (7.3.4)
         head += "1" * (-len(head) % 8)
         return int(head, 2).to_bytes(len(head) // 8, "big") + data[-(-at // 8) :]
     size = len(data) * 8 - at

@@ -18,7 +18,7 @@ from kptv.splice.seeker import Found, Memory
 from kptv.splice.tracks import Track
 from kptv.splice.trail import LONGEST_UNIT, Trail
 
-STRAY = 5 * TICKS  # a unit this far from the programme's clock is not of this time base
+STRAY = 5 * TICKS  # a unit this far from the last picture or sound is not of this time base
 LONGEST_CUE = 1000  # packets: a cue message that takes more of the stream is not waited for
 LATEST_UNIT = 7 * TICKS // 10  # nor is sound that takes longer than this to be whole
 _AV = (ElementaryKind.VIDEO, ElementaryKind.AUDIO)
@@ -140,7 +140,7 @@ class Lanes:
             lane.not_before = (self._key.pts or 0) + self._timeline.shift if gated else None
 
     def _route(self, word: int) -> int:
-        """What becomes of a packet by its header; what is not of the programme is dropped."""
+        """The header that goes out for one that comes in; DROP for a PID that has no open lane."""
         lane = self._lanes.get(word >> 8 & 0x1FFF)
         if lane is None or not lane.open:
             return DROP
@@ -170,7 +170,7 @@ class Lanes:
         return lane
 
     def open(self, lane: Lane, draft: Draft, index: int, counter: int) -> None:
-        """Let a lane's packets through from this one on, whose counter is told."""
+        """Let a lane's packets through, from this one on, which has this counter."""
         draft.advance(index)
         lane.turn_on(counter)
         self.headers.clear()
@@ -180,14 +180,14 @@ class Lanes:
         draft.advance(mark.packet)
         draft.rewrite()
         lane.delta = lane.delta + mark.step & 15
-        if unit := lane.unit:  # its counters are those from before, the delta is not
+        if unit := lane.unit:  # its counters are older than the delta
             unit.counter = unit.counter - mark.step & 15
             if unit.is_whole(number):
                 unit.end_counter = unit.end_counter - mark.step & 15
         self.headers.clear()
 
     def insert(self, lane: Lane, unit: Unit, count: int) -> None:
-        """So many packets more than came go out behind the first one of a unit."""
+        """A unit goes out in so many packets more than it came in."""
         lane.delta = lane.delta + count & 15
         unit.counter = unit.counter - count & 15
         self.headers.clear()
@@ -230,7 +230,7 @@ class Lanes:
         return boundary
 
     def _is_awaited(self, lane: Lane) -> bool:
-        """Whether the lane's unit is not whole, and does not take too long to become it."""
+        """Whether the lane's unit is not whole, but may become it in time."""
         if lane.unit is None or lane.unit.is_whole(self._trail.position):
             return False
         if self._hold.made - lane.place > LONGEST_UNIT:
@@ -291,7 +291,11 @@ class Lanes:
         self._end(lane, None, clean=True)
 
     def _end(self, lane: Lane, cuts: dict[int, int] | None, *, clean: bool) -> None:
-        """No more of this PID. ``cuts`` collects the place from which a track's packets are cut."""
+        """No more of this PID goes out.
+
+        ``cuts`` collects, per PID of a track, the place from which packets are taken out of the
+        hold. None: all packets stay.
+        """
         if not lane.open:
             return
         counter, place = self._settle(lane, clean=clean, may_cut=cuts is not None)

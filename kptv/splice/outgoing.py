@@ -12,7 +12,7 @@ from kptv.splice.holding import Hold
 from kptv.splice.timeline import Timeline
 from kptv.splice.tracks import Track, assign, follow, tables_of
 
-ROUNDING = TICKS // 1000  # by which a unit may follow early
+ROUNDING = TICKS // 1000  # a unit may follow so much too early
 
 
 class OutgoingProgram:
@@ -88,7 +88,7 @@ class OutgoingProgram:
         return packets_of(self.tables.pmt, self.tables.pmt_pid, self._pmt_counter)
 
     def end_of(self, track: Track) -> int | None:
-        """When what went out ends: on tracks of this kind if it is picture or sound, else on it."""
+        """When media on this track ends; of picture and sound, on all tracks of its kind."""
         ends = [track.end]
         if track.nature.kind in (ElementaryKind.VIDEO, ElementaryKind.AUDIO):
             ends = [other.end for other in self.tracks if other.nature.kind is track.nature.kind]

@@ -1,4 +1,4 @@
-"""Packets rewritten: other PIDs, counters and clocks, some dropped, some put in their place."""
+"""Packets rewritten: their PIDs, counters and clocks; some are dropped or replaced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DROP = 0  # in place of a header: no packet's header is 0
 
 
 class HeaderMap(dict[int, int]):
-    """The header that goes out for each that comes in, remembered until something changes."""
+    """The header that goes out for each that comes in, remembered until the lanes change."""
 
     __slots__ = ("_route",)
 
@@ -33,11 +33,11 @@ class HeaderMap(dict[int, int]):
 
 
 class Draft:
-    """What becomes of one inspected block from packet ``start`` on.
+    """The packets that are made of an inspected block, from the packet at index ``start`` on.
 
-    The headers are mapped in runs, each by the map as it stands then: ``advance`` to a packet
-    before changing what the map says from there on. Without ``rewrite`` packets are dropped and
-    replaced, but those that stay are not touched.
+    Headers are mapped in runs, each by the map as it is then: call ``advance`` with a packet's
+    index before a change of the map that counts from there on. Without ``rewrite`` packets are
+    dropped and replaced, but those that stay are not touched.
     """
 
     def __init__(self, scan: Inspection, start: int, headers: HeaderMap, *, rewrite: bool) -> None:
@@ -79,9 +79,9 @@ class Draft:
         self._at = index + 1
 
     def expand(self, index: int, change: Callable[[bytes], bytes]) -> int:
-        """Put the packets that ``change`` makes of one in its place, once it is rewritten.
+        """Put the packets that ``change`` makes of one in its place, once its header is mapped.
 
-        How many these are, which must not depend on what is rewritten.
+        Returns how many these are, which must not depend on the header.
         """
         self.advance(index)
         packet = self._scan.block[index * PACKET_SIZE : (index + 1) * PACKET_SIZE]
@@ -93,7 +93,7 @@ class Draft:
         return count
 
     def packet(self, index: int) -> tuple[bytearray, int] | None:
-        """Where the packet may be changed: a buffer and an offset; None: it goes out as it is."""
+        """A buffer and an offset where the packet may be changed; None: it goes out as it is."""
         if self._bytes is None:
             return None
         return self._bytes, (index - self._start) * PACKET_SIZE
@@ -116,7 +116,7 @@ class Draft:
         return bytes(memoryview(data)[:end])
 
     def _joined(self, data: bytes) -> bytes:
-        """The runs of packets between those that are dropped, and what takes their place."""
+        """All packets, without those that are dropped, with those that replace them."""
         pieces: list[bytes] = []
         run = 0
         for index in [index for index, word in enumerate(self._words) if word == DROP]:
@@ -148,29 +148,29 @@ def shift_unit(data: bytearray, at: int, unit: Unit, shift: int) -> None:
 
 
 def shift_opcr(data: bytearray, at: int, shift: int) -> None:
-    """Shift the original clock reference, where there is one."""
+    """Shift the original clock reference, if there is one."""
     flags = data[at + 5]
-    place = at + (12 if flags & HAS_PCR else 6)
-    if flags & HAS_OPCR and place + 6 <= at + 5 + data[at + 4]:
-        write_pcr(data, place, read_pcr(data, place) + shift)
+    start = at + (12 if flags & HAS_PCR else 6)
+    if flags & HAS_OPCR and start + 6 <= at + 5 + data[at + 4]:
+        write_pcr(data, start, read_pcr(data, start) + shift)
 
 
 def complete_unit(packet: bytes, codec: str, sets: bytes) -> bytes:
-    """The first packet of an access unit, with parameter sets in it: several, mostly."""
+    """The first packet of an access unit, with parameter sets in it; mostly that is several."""
     payload = payload_of(packet)
     header = 9 + payload[8]
     length = int.from_bytes(payload[4:6], "big")
-    if length:  # 0: not told, which is right for pictures only (2.4.3.7)
+    if length:  # 0: not told, which is allowed for pictures only (2.4.3.7)
         length = length + len(sets) if length + len(sets) <= 0xFFFF else 0
     head = payload[:4] + length.to_bytes(2, "big") + payload[6:header]
     return with_payload(packet, head + with_sets(codec, payload[header:], sets))
 
 
 def break_link(packets: bytes, pid: int) -> bytes:
-    """The first access unit of the PID, H.265, with its CRA made a BLA picture (H.265, 7.4.2.2).
+    """The packets with the PID's first access unit (H.265) changed from CRA to BLA (7.4.2.2).
 
-    A decoder that was fed something else before then takes it for what it is, the start of a new
-    sequence, and does not count on from the pictures it had. Both have the same slice header.
+    A decoder takes a BLA picture for the start of a new sequence, and forgets the numbers of the
+    pictures that it had before. Both kinds have the same slice header.
     """
     data = bytearray(packets)
     spans = _payloads(data, pid)
@@ -180,8 +180,8 @@ def break_link(packets: bytes, pid: int) -> bytes:
     while 0 <= at < len(unit) - 3:
         if unit[at + 3] >> 1 & 0x3F == _CRA:
             span = bisect_right(ends, at + 3)
-            place = spans[span][1] - (ends[span] - (at + 3))
-            data[place] = data[place] & 0x81 | _BLA_N_LP << 1
+            header = spans[span][1] - (ends[span] - (at + 3))
+            data[header] = data[header] & 0x81 | _BLA_N_LP << 1
         at = unit.find(b"\x00\x00\x01", at + 3)
     return bytes(data)
 

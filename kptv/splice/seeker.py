@@ -1,4 +1,4 @@
-"""Where a new upstream may start: its first keyframe, or where the last one broke off."""
+"""Where a new upstream starts: at a keyframe, or where the last connection broke off."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from kptv.formats.mpegts.programs import Program
 from kptv.splice.idr import Idr, idr_of
 
 KEY_WAIT = 10.0  # seconds without a keyframe, after which any access unit will do
-FLAG_WAIT = 2.0  # seconds, where only a flag tells, which many encoders never set
-CLOSED_WAIT = TICKS  # media that an IDR is waited for when there is another keyframe
+FLAG_WAIT = 2.0  # the same if only a flag tells a keyframe, which many encoders never set
+CLOSED_WAIT = TICKS  # media in which an IDR is waited for although another keyframe came
 REPLAY_WAIT = 2.0  # seconds in which a reconnect has to catch up with what was sent
-AHEAD_WAIT = 3.0  # seconds that keyframes are passed over while media is ahead of time
-SOUGHT = 32_000  # packets (6 MB) that are kept while a keyframe is sought
+AMPLE_WAIT = 3.0  # seconds in which keyframes are passed over while players have ample media
+SOUGHT = 32_000  # packets (6 MB) that are kept at most while a keyframe is sought
 REMEMBERED = 1024  # units by which a replay is recognised: 20 to 40 seconds
 
 
@@ -71,7 +71,7 @@ class Seeker:
     """Looks for the unit to start from, and keeps the packets from there on.
 
     ``splice``: something was sent before, so an IDR is worth a wait. ``memory``: what was sent of
-    this very stream, if it is one that is opened again.
+    the upstream, if it is one that was opened again.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Seeker:
         first: int = 0,
         program: Program | None = None,
     ) -> None:
-        self._program = program  # the upstream's, where it was looked at last
+        self._program = program  # the upstream's, as far as it was looked at
         self._blind = False  # no keyframe came in time
         self._replayed = False  # it starts where the last connection broke off
         self._fallback: Unit | None = None  # an open start of H.264, while an IDR is waited for
@@ -96,7 +96,10 @@ class Seeker:
         self._kept: list[tuple[Inspection, int]] = []
 
     def look(self, scan: Inspection, start: int, now: float, *, ample: bool) -> Found | None:
-        """Where to start, once that is found; it may be in packets looked at before."""
+        """Where to start, once that is found; it may be in packets that were given before.
+
+        ``ample``: players have so much media in reserve that a later keyframe is better.
+        """
         self._kept.append((scan, start))
         for mark in scan.marks:
             if mark.packet < start:
@@ -123,7 +126,7 @@ class Seeker:
         return Found(key, program, packets, opening, self._replayed, self._blind)
 
     def _change(self, program: Program) -> None:
-        """Another programme: what was found in the one before is of no use."""
+        """The upstream has another programme: units of the one before are of no use."""
         self._program = program
         self._candidate = self._fallback = None
 
@@ -136,7 +139,7 @@ class Seeker:
             return self._at_unit(unit, nature, now, is_lead=is_lead)
         if not is_lead:
             return None
-        # Only of H.264 an open start is worth avoiding: its decoders count frames across it.
+        # An open start is worth avoiding with H.264 only: its decoders count frames across it.
         closed = unit.key is RandomAccess.CLOSED or nature.codec != "h264"
         return self._at_key(unit, now, closed=closed, ample=ample)
 
@@ -162,7 +165,7 @@ class Seeker:
         return unit if late else None
 
     def _at_key(self, unit: Unit, now: float, *, closed: bool, ample: bool) -> Unit | None:
-        if self._catching_up or (ample and now - self._opened < AHEAD_WAIT):
+        if self._catching_up or (ample and now - self._opened < AMPLE_WAIT):
             return None
         if closed or not self._splice:
             return unit
@@ -189,7 +192,7 @@ class Seeker:
         return unit.dts - first.dts >= CLOSED_WAIT
 
     def _forget(self) -> None:
-        """Drop packets that cannot be the start any more."""
+        """Drop packets that nothing can start in any more."""
         if sum(scan.count for scan, _ in self._kept) > SOUGHT:
             self._kept.clear()
             self._candidate = self._fallback = None

@@ -32,7 +32,7 @@ class Then(Enum):
     """What follows after a sender has stopped at a packet."""
 
     MORE = "more"  # it is to be given the packets from there on
-    LATER = "later"  # the same, once more came: it tells what the unit is that starts there
+    LATER = "later"  # the same, once more packets came: they tell what the unit there is
     OVER = "over"  # it ends: the clock steps, the lead changes, or it is too far ahead of time
 
 
@@ -149,7 +149,7 @@ class Sender:
     # Where it stops
 
     def _is_open(self, mark: Mark) -> bool:
-        """Whether a unit of the lead starts of which it is not clear what it is."""
+        """Whether a unit of the lead starts that may or may not be a keyframe: more will tell."""
         unit = mark.unit
         if unit is None or unit.head is None or mark.kind is not MarkKind.UNIT:
             return False
@@ -189,7 +189,7 @@ class Sender:
             is_lead = mark.pid == self._key.pid
             return _Stop(mark.packet, Then.OVER if is_lead else Then.MORE, torn=lane)
         after = scan.marks[at + 1] if at + 1 < len(scan.marks) else mark
-        if not self._is_end(after, limit):  # else the counters are those before the break
+        if not self._is_end(after, limit):  # else no packet behind the break goes out
             self._lanes.renumber(lane, draft, mark, number)
         return None
 
@@ -226,7 +226,7 @@ class Sender:
             self._complete(draft, index, unit, lane)
 
     def _complete(self, draft: Draft, index: int, unit: Unit, lane: Lane) -> None:
-        """Put the parameter sets into a unit of the lead that a decoder lacks."""
+        """Put parameter sets into a unit of the lead that comes without them."""
         draft.rewrite()
         change = partial(complete_unit, codec=lane.track.nature.codec, sets=unit.sets)
         self._lanes.insert(lane, unit, draft.expand(index, change) - 1)
@@ -239,7 +239,7 @@ class Sender:
             self._open_start = None
 
     def _on_table(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
-        """The outgoing tables in place of the upstream's."""
+        """Send the outgoing tables in place of the upstream's."""
         packets = b""
         if scan.words[mark.packet] & UNIT_START:
             is_pat = mark.pid == PAT_PID

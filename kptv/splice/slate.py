@@ -1,4 +1,4 @@
-"""A short clip played without an end: what viewers see while no candidate works."""
+"""The slate: a short clip that viewers see, again and again, while no candidate works."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kptv.formats.mpegts.psi import packets_of
 from kptv.splice.splicer import Splicer
 
 LEAD = 0.5  # seconds of media handed out ahead of time
-LATE = 2.0  # seconds behind time, after which it does not hurry to catch up
+LATE = 2.0  # a slate that is so many seconds behind time does not hurry to catch up
 _PIECE = 20 * PACKET_SIZE
 
 
@@ -31,7 +31,7 @@ def _packets_of(clip: bytes) -> bytes:
 def sound_of(clip: bytes, nature: Nature) -> bytes:
     """The clip without its pictures, for a radio channel whose sound is of this nature.
 
-    Nothing where it has no such sound: its listeners' players could not go on with it.
+    Empty if the clip has no such sound: listeners' players could not go on with another.
     """
     inspector = Inspector()
     scan = inspector.scan(_packets_of(clip))
@@ -60,8 +60,8 @@ def sound_of(clip: bytes, nature: Nature) -> bytes:
 class Slate:
     """An upstream made of a clip: ``due`` gives what to feed at ``now``, at the pace of its clock.
 
-    Its rounds are spliced by the rules of any other splice. A clip that is no transport stream
-    with pictures or sound gives nothing.
+    Each round is spliced behind the one before, as upstreams are. A clip that is no transport
+    stream with pictures or sound gives nothing.
     """
 
     __slots__ = ("_at", "_began", "_clip", "_clock", "_playable", "_round_began", "_splicer")

@@ -1,15 +1,18 @@
 """One programme that never ends, made of many upstreams that do.
 
 How it works. A new upstream is *sought* first: its packets are kept back until its tables are
-known and an access unit comes from which a decoder can start. From there it is *sent*: its PIDs
-go out on those in use, its counters go on where they stood, its clocks are shifted so that time
-goes on. What is made is *held* until every PES packet in it is whole: when the upstream dies, the
-partial ones are taken out and no viewer ever sees them. Of the first upstream no packet is
-rewritten but its tables.
+known and an access unit comes from which a decoder can start. From there on it is *sent*: its PIDs
+go out on those in use, its counters go on from the last ones, and its clocks are shifted so that
+time goes on. Packets made for viewers are *held* until every PES packet among them is whole. If
+the upstream dies, the partial ones are taken out, and no viewer ever sees them. The packets of the
+first upstream are not rewritten, but for its tables.
 
-The words: a *track* is a PID that viewers see, and lasts; a *lane* is the way of one PID of the
-upstream to its track, and is open or closed. A *place* counts the packets made since the
-beginning, a *number* those of the upstream, an *index* those of a block.
+Words. The *outgoing* programme is what viewers see; each upstream has a programme of its own. A
+*track* is a PID of the outgoing programme, and lasts. A *lane* is the way of one PID of the
+upstream to its track, and is open or closed. The *lead* is the PID of the first video, or of the
+first sound if there is no video: viewers start at its keyframes. A packet has a *number* among
+those of its upstream, an *index* in its block, and a *place* among all that were made for viewers.
+The *position* of a sender is the number of the packet that it deals with next.
 """
 
 from __future__ import annotations
@@ -46,19 +49,15 @@ class Splicer:
         self._sender: Sender | None = None
         self._clock = 0.0
         self._watch = Watch(0.0)
-        self._meter = Tally()
+        self._tally = Tally()
         self._received = 0  # bytes of whole packets
         self._lost = 0, 0  # bytes that were in no packet, losses of sync
-        self._waiting: Sequence[tuple[Inspection, int]] = ()  # for what their first unit is
+        # Packets whose first unit is not clear yet, and the index in each where they start.
+        self._waiting: Sequence[tuple[Inspection, int]] = ()
 
     def __repr__(self) -> str:
         state = "sending" if self._sender else "seeking" if self._seeker else "closed"
         return f"<Splicer {state} clock={self._clock:.1f}>"
-
-    @property
-    def tables(self) -> bytes:
-        """PAT and PMT in force, as packets; nothing before the first keyframe."""
-        return self._outgoing.last_tables
 
     @property
     def started(self) -> bool:
@@ -67,7 +66,7 @@ class Splicer:
 
     @property
     def sending(self) -> bool:
-        """Whether the upstream that is open has been let in: what it sends reaches viewers."""
+        """Whether the upstream that is open was let in, so that its media reaches viewers."""
         return self._sender is not None
 
     @property
@@ -77,14 +76,14 @@ class Splicer:
 
     @property
     def radio(self) -> Nature | None:
-        """What the sound of a channel without pictures is; None: it has pictures."""
+        """The nature of the sound if the channel has no pictures, else None."""
         lead = self._outgoing.lead
         return lead.nature if lead and lead.nature.kind is ElementaryKind.AUDIO else None
 
     @property
     def stats(self) -> Stats:
-        """Of the upstream that is, or was last, open."""
-        return stats_of(self._inspector, self._meter, *self._lost)
+        """The figures of the upstream that is open, or was last."""
+        return stats_of(self._inspector, self._tally, *self._lost)
 
     def trouble(self, now: float) -> Trouble | None:
         """What is wrong with the upstream although it sends. Ask after reads and on ticks."""
@@ -94,16 +93,16 @@ class Splicer:
         return self._watch.look(now, self._inspector, self._received + bytes_dropped)
 
     def open(self, now: float, *, same_stream: bool, program: int = 0) -> None:
-        """A new upstream begins. ``same_stream``: the one before it, connected to once more.
+        """A new upstream begins. ``same_stream``: it is the last one, connected to once more.
 
-        ``program``: the number of the one of its programmes that is wanted; 0: any.
+        ``program``: the number of its programme that is wanted; 0: any.
         """
         if self._seeker or self._sender:
             self._end(clean=False)
         memory = self._memory if same_stream else None
         self._memory = self._memory if same_stream else Memory()
         self._watch = self._watch.again(now) if same_stream else Watch(now)
-        self._meter, self._received, self._lost = Tally(), 0, (0, 0)
+        self._tally, self._received, self._lost = Tally(), 0, (0, 0)
         near = self._memory.last_dts
         sets = self._inspector.sets if same_stream else None
         self._inspector = Inspector(near if near is not None else 0, program, sets)
@@ -121,9 +120,9 @@ class Splicer:
         self._lost = bytes_dropped, sync_losses
 
     def cross(self, now: float, *, whole: bool) -> Chunk:
-        """What comes next was made apart from what came: the next of a stream's segments.
+        """The next segment of a stream begins, which was made apart from the one before.
 
-        ``whole``: what came ended where it should, so that nothing is missing.
+        ``whole``: the one before ended where it should, so that nothing is missing.
         """
         self._inspector.cross()
         if not whole:
@@ -138,7 +137,7 @@ class Splicer:
         return self._release(now)
 
     def close(self, now: float, *, clean: bool = False) -> Chunk:
-        """The upstream is gone. What is whole of what was held; the rest is dropped.
+        """The upstream is gone: whole units that were held go out, partial ones are dropped.
 
         ``clean``: it ended where one of its units ends, as an HLS segment does.
         """
@@ -149,7 +148,7 @@ class Splicer:
     def filler(self) -> Chunk:
         """Something that keeps players and proxies waiting: tables and null packets.
 
-        Nothing before the first media; only null packets while a unit is held back.
+        It is empty before the first media, and has no tables while a unit is held back.
         """
         if not self.started:
             return Chunk(b"")
@@ -161,14 +160,14 @@ class Splicer:
         return self._chunk(data + NULL_PACKET * FILLER_NULLS, ())
 
     def _take(self, packets: bytes, now: float) -> None:
-        """Deal with whole packets; a break in them begins a new search."""
+        """Inspect packets and deal with them."""
         scanned = self._inspector.scan(packets)
         self._watch.note(scanned, self._inspector.program)
-        self._meter.note(scanned, self._inspector.clock, now)
+        self._tally.note(scanned, self._inspector.clock, now)
         self._deal([*self._waiting, (scanned, 0)], now, final=False)
 
     def _deal(self, parts: Sequence[tuple[Inspection, int]], now: float, *, final: bool) -> None:
-        """Deal with packets that were looked at; ``final``: nothing more will tell of them."""
+        """Deal with packets that were inspected; ``final``: none will come that tell more."""
         work = deque(parts)
         self._waiting = ()
         while work:

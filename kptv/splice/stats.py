@@ -1,4 +1,4 @@
-"""What the status page shows of an upstream."""
+"""The figures of an upstream that the status page shows."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from kptv.formats.mpegts.inspection import Inspection, MarkKind
 from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.sps import Size
 
-_WINDOW = 10 * TICKS  # of media that a rate is measured over
+_WINDOW = 10 * TICKS  # a bit rate is that of so much media
 _JITTER_WINDOW = 10.0  # seconds
 _STEP = TICKS // 4  # between two samples
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Of the upstream that is open: zeros and None where it is not known yet."""
+    """Figures of an upstream; zeros and None for what is not known yet."""
 
     codecs: tuple[str, ...]  # video first
     size: Size | None
     bit_rate: int  # bit/s, null packets included
-    gop_seconds: float  # from one keyframe to the next
+    gop_seconds: float  # from the last keyframe but one to the last
     pcr_jitter: float  # seconds between the earliest and the latest PCR of the last 10 s
     packets: int
     continuity_errors: int
@@ -64,7 +64,7 @@ class Tally:
 
     @property
     def bit_rate(self) -> int:
-        """Of the last seconds by the media clock, so that a burst does not count."""
+        """Bits per second of media, not of time, so that a burst does not count."""
         if len(self._rate) < 2:
             return 0
         (first, some), (last, all_) = self._rate[0], self._rate[-1]
@@ -76,7 +76,7 @@ class Tally:
         return max(offsets) - min(offsets) if offsets else 0.0
 
 
-def stats_of(inspector: Inspector, meter: Tally, bytes_dropped: int, sync_losses: int) -> Stats:
+def stats_of(inspector: Inspector, tally: Tally, bytes_dropped: int, sync_losses: int) -> Stats:
     natures = list(inspector.program.natures.values()) if inspector.program else []
     natures.sort(
         key=lambda nature: (
@@ -87,9 +87,9 @@ def stats_of(inspector: Inspector, meter: Tally, bytes_dropped: int, sync_losses
     return Stats(
         codecs=tuple(nature.codec for nature in natures),
         size=inspector.size,
-        bit_rate=meter.bit_rate,
-        gop_seconds=meter.gop_seconds,
-        pcr_jitter=meter.pcr_jitter,
+        bit_rate=tally.bit_rate,
+        gop_seconds=tally.gop_seconds,
+        pcr_jitter=tally.pcr_jitter,
         packets=inspector.packets,
         continuity_errors=inspector.continuity_errors,
         damaged_packets=inspector.damaged,

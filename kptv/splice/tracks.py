@@ -1,4 +1,4 @@
-"""Which PID of an upstream goes out on which PID of the programme that never ends."""
+"""On which PID of the outgoing programme each PID of an upstream goes out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kptv.formats.mpegts.inspection import Unit
 from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.psi import Pat, Pmt, Tables, parse_pat, parse_pmt
 
-LONGEST = TICKS  # a unit; what is longer is a gap
+LONGEST = TICKS  # a unit lasts no longer; a longer step of time is a gap
 RECENT = 16  # units whose durations are remembered
 _FIRST_FREE = 0x0100  # below are tables, by convention
 _DEFAULT_DURATION = {ElementaryKind.VIDEO: TICKS // 25, ElementaryKind.AUDIO: TICKS // 40}
@@ -20,7 +20,7 @@ _DEFAULT_DURATION = {ElementaryKind.VIDEO: TICKS // 25, ElementaryKind.AUDIO: TI
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """A PID of the programme that viewers see; times are ticks of its own clock."""
+    """A PID of the outgoing programme; times are ticks of the programme's clock."""
 
     pid: int
     nature: Nature
@@ -28,12 +28,12 @@ class Track:
     counter: int = -1  # of the last packet handed on, once its lane has ended; -1: none
     dts: int | None = None  # the highest of all whole units
     pts: int | None = None
-    rest: int | None = None  # how long the last unit lasts, where that was counted
+    rest: int | None = None  # how long the last unit lasts, if its frames were counted
     _durations: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     @property
     def duration(self) -> int:
-        """Of one unit. Of sound the longest lately: its PES packets hold more or fewer frames."""
+        """How long a unit lasts; for sound the longest lately, as the number of frames varies."""
         if not self._durations:
             return _DEFAULT_DURATION.get(self.nature.kind, 1)
         is_sound = self.nature.kind is ElementaryKind.AUDIO
@@ -67,11 +67,11 @@ class Track:
 
 
 def assign(tracks: list[Track], program: Program, taken: frozenset[int]) -> dict[int, Track]:
-    """The track for each PID of the programme; new ones are added to ``tracks``.
+    """The track for each PID of an upstream's programme; new ones are added to ``tracks``.
 
     Streams of one nature follow each other: first those of the same language, then by order.
-    Another codec gets a PID of its own, so that no decoder is fed what it cannot read; when the
-    old codec returns, it returns to its PID.
+    Another codec gets a PID of its own, so that no decoder is fed what it cannot read. If the old
+    codec returns, it returns to its PID.
     """
     streams = [(s.pid, program.natures[s.pid], language_of(s)) for s in program.pmt.streams]
     pcr_pid = program.pmt.pcr_pid
@@ -97,7 +97,7 @@ def assign(tracks: list[Track], program: Program, taken: frozenset[int]) -> dict
 
 
 def tables_of(program: Program) -> Tables:
-    """The tables of the first upstream; of several programmes only the one that is played."""
+    """The tables of the first upstream, with only the programme that is played."""
     if program.alone:
         return Tables(program.pat_section, program.pmt_section, program.pmt_pid)
     only = ((program.pmt.program_number, program.pmt_pid),)
@@ -106,9 +106,10 @@ def tables_of(program: Program) -> Tables:
 
 
 def follow(tables: Tables, program: Program, targets: dict[int, Track]) -> Tables:
-    """The tables once ``program`` plays on these tracks: the same ones while they tell the truth.
+    """The tables once ``program`` plays on these tracks.
 
-    Else a PMT of the next version, on the same PID and with the same programme number.
+    They are the same object if they still tell the truth. Else the PMT has the next version; its
+    PID and programme number stay.
     """
     before = parse_pmt(tables.pmt)
     pat = parse_pat(tables.pat)
@@ -116,7 +117,7 @@ def follow(tables: Tables, program: Program, targets: dict[int, Track]) -> Table
     clock = targets.get(program.pmt.pcr_pid)
     pcr_pid = clock.pid if clock else NULL_PID
     listed = {(s.pid, s.stream_type) for s in streams}
-    if before is None or pat is None:  # they were read with the same functions
+    if before is None or pat is None:  # impossible: they were read with the same functions
         return tables
     if listed == {(s.pid, s.stream_type) for s in before.streams} and pcr_pid == before.pcr_pid:
         return tables
@@ -129,5 +130,5 @@ def follow(tables: Tables, program: Program, targets: dict[int, Track]) -> Table
 def _free_pid(wanted: int, used: frozenset[int] | set[int]) -> int:
     if wanted not in used:
         return wanted
-    # With no PID left its packets become null packets.
+    # If no PID is left, the packets become null packets.
     return next((pid for pid in range(_FIRST_FREE, NULL_PID) if pid not in used), NULL_PID)

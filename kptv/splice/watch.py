@@ -13,55 +13,56 @@ from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.programs import Program
 
 DRIP_WINDOW = 10.0  # seconds
-DRIP_RATE = 0.7  # seconds of media a second: less is a drip
-PAUSE = 2.0  # seconds without media: what has such pauses comes in segments
-PAUSES = 1.25  # of the longest, in what is looked at then
+DRIP_RATE = 0.7  # seconds of media per second: less is a drip
+PAUSE = 2.0  # seconds without media: a stream with such pauses comes in segments
+PAUSES = 1.25  # the length of a window of such a stream, in units of its longest pause
 NO_MEDIA_AFTER = 5.0  # seconds of bytes without media
 SCRAMBLED_AFTER = 5.0  # seconds of scrambled packets without one picture in the clear
-RECENT = 2.0  # seconds: what grew within them is going on
-LOOP_GROUPS = 64  # that are remembered: a loop of up to half a minute or so is noticed
-LOOP_ROUNDS = 3  # times that one group with one time comes before it is a loop
-NEWS = TICKS  # media that goes on so far beyond all before is no loop
-_WINDOWS = 3  # of what comes in segments
+RECENT = 2.0  # seconds: a count that grew within them still grows
+LOOP_GROUPS = 64  # groups that are remembered: loops of up to about half a minute are noticed
+LOOP_ROUNDS = 3  # a loop: the same group has come so often, with the same time
+NEWS = TICKS  # media that is so much later than all before it is no loop
+_WINDOWS = 3  # windows that are compared of a stream that comes in segments
 _NOTHING = Nature(ElementaryKind.OTHER, "", 0)
 _STEP = 0.25  # seconds between two samples
-_LONGEST_PAUSE = 20.0  # seconds; more is no rhythm
+_LONGEST_PAUSE = 20.0  # seconds; a longer one is no rhythm
 _LONGEST_ADVANCE = 60 * TICKS  # of the clock between two looks; more is a jump
-_LONGEST_JUMP = 1.0  # seconds of media that a jump stands for at most
+_LONGEST_JUMP = 1.0  # seconds of media that a jump counts for at most
 
 
 class Trouble(StrEnum):
-    """By its own name in log and metrics."""
+    """What can be wrong; log and metrics have the same names."""
 
-    DRIP = "drip"  # the media clock advances less than 0.7 s a second
+    DRIP = "drip"  # the media clock advances less than 0.7 s per second
     NO_MEDIA = "no_media"  # null packets, tables or rubbish only
     SCRAMBLED = "scrambled"
     LOOP = "loop"  # the same seconds again and again: a provider's error slate
 
 
 class _Past:
-    """What came of a stream: groups of units, from one keyframe to the next; of radio, seconds."""
+    """The groups of a stream that came: from one keyframe to the next, or seconds of radio."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[int, int], int] = {}  # rounds since there was something new
+        # How often each came since there was something new, by (DTS, digest).
+        self._groups: dict[tuple[int, int], int] = {}
         self._repeats = False  # one of them came again
-        self._farthest: int | None = None  # DTS
+        self._farthest: int | None = None  # the latest DTS
 
     def note_unit(self, dts: int) -> None:
-        """Of the lead."""
+        """A unit of the lead came."""
         if self._farthest is None or NEWS <= (dts - self._farthest) % WRAP < WRAP // 2:
             self._advance(dts)
 
     def note_group(self, dts: int, digest: int) -> int:
-        """How often it has come while there was nothing new.
+        """A group came; how often it has come since there was something new.
 
-        A provider may repeat its last seconds to every connection: that is no loop while each
-        brings more than the one before.
+        A provider may repeat its last seconds to every connection. That is no loop as long as each
+        connection brings more than the one before.
         """
         key = dts % WRAP, digest
         rounds = self._groups.pop(key, 0)
         if not rounds:
-            self._advance(dts)  # also where its clock starts anew
+            self._advance(dts)  # also if its clock starts anew
         self._repeats = self._repeats or rounds > 0
         self._groups[key] = rounds + 1
         if len(self._groups) > LOOP_GROUPS:
@@ -75,16 +76,16 @@ class _Past:
 
 
 class _Group:
-    """Units of picture and sound since a place where a decoder can start.
+    """Units of picture and sound since a unit from which a decoder can start.
 
-    The time alone does not tell a group: segments that are encoded one by one may all start at
-    the same, with the same headers. What is in them does.
+    A group is known by its content and time. The time alone would not do: segments that are
+    encoded one by one may all start at the same time, with the same headers.
     """
 
     def __init__(self) -> None:
-        self._dts: int | None = None  # where it starts; None: nowhere yet
+        self._dts: int | None = None  # of its first unit; None: none came yet
         self._digest = 0
-        self._last: Unit | None = None  # of the lead: may start the next group
+        self._last: Unit | None = None  # the last one of the lead, which may start the next group
         self._second = -1  # of that unit's DTS
 
     def add(self, unit: Unit, *, leads: bool) -> None:
@@ -97,14 +98,14 @@ class _Group:
         self._last = unit
 
     def is_new_second(self, unit: Unit) -> bool:
-        """Radio, which has no keyframes, is taken by seconds."""
+        """Whether a unit of radio begins a new second, which is taken for a group."""
         if unit.dts is None:
             return False
         before, self._second = self._second, unit.dts % WRAP // TICKS
         return before != self._second
 
     def end(self, unit: Unit) -> tuple[int, int] | None:
-        """The group's time and digest, where it had a beginning; the next begins with ``unit``."""
+        """The group's time and digest, if its beginning came; the next begins with ``unit``."""
         done = None if self._dts is None else (self._dts, self._digest)
         self._dts, self._digest = unit.dts, 0
         return done
@@ -121,8 +122,8 @@ class Watch:
         self._paused_at = now  # when the last pause ended
         self._pause = 0.0  # seconds of the longest
         self._heard = 0, 0, now  # bytes, media packets, and when the bytes last grew
-        self._fed = True  # when they did, media came too
-        self._asleep = 0.0  # seconds of pauses behind media
+        self._fed = True  # media came with the last bytes
+        self._asleep = 0.0  # seconds of pauses that came behind media
         self._looked_at = now
         self._advanced_at = now
         self._grew: dict[str, tuple[int, float]] = {}  # (count, when it last grew)
@@ -131,7 +132,7 @@ class Watch:
         self._loops = False
 
     def note(self, scan: Inspection, program: Program | None) -> None:
-        """Is a group here for the third time, and nothing new in between?"""
+        """Look for a group that came three times, with nothing new in between."""
         lead = program.lead_pid if program else None
         if program is None or lead is None:
             return
@@ -152,7 +153,7 @@ class Watch:
     def look(self, now: float, inspector: Inspector, received: int) -> Trouble | None:
         """What is wrong now, or None. ``received`` counts the upstream's bytes.
 
-        To be asked on every read, and once a second or so while none comes.
+        Ask on every read, and about once a second while nothing comes.
         """
         self._follow(now, inspector.clock)
         awake = now - self._slept(now, received, inspector.media)
@@ -173,15 +174,15 @@ class Watch:
         return Trouble.DRIP if self._drips(now) else None
 
     def again(self, now: float) -> Watch:
-        """A watch for the same stream opened once more: it knows what came."""
+        """A watch for the same stream, opened once more: it remembers the groups that came."""
         watch = Watch(now)
         watch._past = self._past
         return watch
 
     def _slept(self, now: float, received: int, media: int) -> float:
-        """Seconds of pauses so far: what comes first behind one need not be media.
+        """Seconds of pauses so far, which count for nothing: tables may come first behind one.
 
-        Only of those that media went before: where tables alone come now and then, none counts.
+        Only pauses behind media are such. If only tables come now and then, no pause is.
         """
         received_before, media_before, heard_at = self._heard
         if received != received_before:
@@ -206,8 +207,8 @@ class Watch:
             return
         advanced = (clock - before) / TICKS
         if not 0 < clock - before < _LONGEST_ADVANCE:
-            # What came with a jump has no measure: it counts as if it had come at its pace, or a
-            # clock that starts anew with each segment would lose media at each.
+            # How much media came with a jump is not known. It counts as if it had come at its
+            # pace; else a clock that starts anew with each segment would lose media at each.
             advanced = min(now - self._advanced_at, _LONGEST_JUMP)
         if now - self._advanced_at > PAUSE:
             self._paused_at, self._pause = now, max(self._pause, now - self._advanced_at)
@@ -219,7 +220,7 @@ class Watch:
             self._samples.popleft()
 
     def _drips(self, now: float) -> bool:
-        """Too little media for the time that passed; looked at once a second."""
+        """Whether too little media came for the time that passed; looked at once per second."""
         if now - self._looked_at < 1 or now - self._advanced_at > PAUSE:
             return False
         self._looked_at = now
@@ -229,9 +230,10 @@ class Watch:
         return self._media - media < DRIP_RATE * (now - then)
 
     def _falls_behind(self, now: float) -> bool:
-        """The same of what comes in segments: how far ahead of time it gets is compared.
+        """The same for a stream that comes in segments: each window must get as far ahead.
 
-        Twice: who pauses once and then goes on at its pace is behind from then on, and no drip.
+        It is a drip if media falls behind from window to window twice. A stream that pauses once
+        and then goes on at its pace falls behind once.
         """
         window = self._window
         if now - self._began < _WINDOWS * window:
@@ -247,5 +249,5 @@ class Watch:
 
     @property
     def _window(self) -> float:
-        """Seconds that are looked at: a whole segment must be in them, its beginning is not one."""
+        """Seconds in a window: a whole segment must fit in, not only its beginning."""
         return max(DRIP_WINDOW, PAUSES * min(self._pause, _LONGEST_PAUSE))
