@@ -6,7 +6,7 @@ import re
 from time import process_time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kptv.formats.m3u import Entry, ListParser, extinf
@@ -483,6 +483,7 @@ LIST_LINES = st.lists(
 
 
 @given(LIST_LINES)
+@example(['#EXTGRP:"News "', "http://a.example/1"])
 def test_no_text_raises_and_what_is_rendered_parses_back_to_the_same(lines: list[str]) -> None:
     for entry in parse("\n".join(lines)):
         line = extinf(entry.name, entry.quoted)

@@ -1,15 +1,15 @@
 """Whole packets out of bytes cut anywhere.
 
 How it works. While in sync, a packet is handed on when the byte after it (the next packet's first)
-is a sync byte too: so the packet that was cut short, and has the head of another in its tail, is
-dropped rather than passed on. Its price is that the last packet waits for one more byte, or for
-``flush``. Out of sync, a place counts as the start of packets when four sync bytes stand at equal
-steps from it. Both decisions look at a fixed number of bytes, never at how the bytes were cut into
-reads, so any cut gives the same packets.
+is a sync byte too. A packet that was cut short has the head of another in its tail: it is dropped.
+The price is that the last packet waits for one more byte, or for ``flush``. Out of sync, packets
+are taken to start at an offset if four sync bytes stand at equal steps from it. Both decisions look
+at a fixed number of bytes, never at how the bytes were cut into reads, so any cut gives the same
+packets.
 
-A stream that comes in parts (HLS segments) is told where one ends: its last packet is not judged by
-what the next begins with, which may be junk. A packet that was cut there is whole again if the next
-part begins with the rest of it: some servers cut segments by bytes.
+For a stream that comes in parts (HLS segments), call ``end_part`` between two: the last packet of a
+part is then not judged by the first bytes of the next, which may be junk. A packet that was cut
+there is whole again if the next part begins with its rest: some servers cut segments by bytes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from kptv.formats.mpegts import PACKET_SIZE, SYNC_BYTE
 
 # 188; with a time stamp before each packet (BDAV, "m2ts"); with Reed-Solomon parity behind (DVB).
 STRIDES = (PACKET_SIZE, 192, 204)
-SYNCS = 4  # sync bytes in a row that make a stream: by chance 1 place in 1,400 million
+SYNCS = 4  # sync bytes in a row that make a stream: by chance at 1 offset in 1,400 million
 SEARCH_WINDOW = 2048  # garbage that a transport stream may begin with
-SYNC_SPAN = (SYNCS - 1) * max(STRIDES) + 1  # bytes that decide on one place
+SYNC_SPAN = (SYNCS - 1) * max(STRIDES) + 1  # bytes that decide on one offset
 PROBE_SIZE = SEARCH_WINDOW + SYNC_SPAN - 1  # bytes with which `sniff` always has an answer
 
 _SYNC = bytes((SYNC_BYTE,))
@@ -41,9 +41,9 @@ class Sync:
 
 
 def find_sync(data: bytes, *, final: bool = False) -> Sync | None:
-    """The first place where packets start; None: nowhere in what can be decided on yet.
+    """Where packets start first; None: nowhere, as far as that can be decided yet.
 
-    ``final`` says that no more bytes will come: then two packets from the first byte on are enough.
+    ``final``: no more bytes will come, and two packets from the first byte on are enough.
     """
     match = _STARTS.search(data)
     if match and (final or match.start() <= len(data) - SYNC_SPAN):
@@ -56,7 +56,7 @@ def find_sync(data: bytes, *, final: bool = False) -> Sync | None:
 def sniff(data: bytes, *, final: bool = False) -> bool | None:
     """Whether a body that begins with ``data`` is a transport stream; None: too short to tell.
 
-    Never None from ``PROBE_SIZE`` bytes on, or when ``final`` (the body is no longer than this).
+    It is never None if ``data`` has ``PROBE_SIZE`` bytes, or is the whole body (``final``).
     """
     whole = final or len(data) >= PROBE_SIZE
     if find_sync(data[:PROBE_SIZE], final=final and len(data) <= PROBE_SIZE):
@@ -65,7 +65,7 @@ def sniff(data: bytes, *, final: bool = False) -> bool | None:
 
 
 def _stride_at(data: bytes, offset: int) -> int:
-    """The smallest stride whose sync bytes, as far as ``data`` goes, all stand in their places."""
+    """The smallest stride with a sync byte at each of its steps, as far as ``data`` goes."""
     for stride in STRIDES:
         heads = data[offset : offset + SYNCS * stride : stride]
         if heads.count(_SYNC) == len(heads):
@@ -89,8 +89,8 @@ class Aligner:
     def __init__(self) -> None:
         self._pending = b""  # in sync: from the head of a packet on
         self._stride = 0  # 0: out of sync
-        self._last = b""  # the packet with no head behind it, since sync was lost there
-        self._torn = b""  # the start of a packet that was cut where a part ended
+        self._last = b""  # the packet behind which sync was lost
+        self._torn = b""  # the start of a packet that was cut at the end of a part
         self.joined = False  # a packet that was cut between the last two parts is whole again
         self.bytes_dropped = 0  # garbage, and packets that were cut short
         self.sync_losses = 0
@@ -108,14 +108,14 @@ class Aligner:
 
     @property
     def torn(self) -> bool:
-        """The part that ended last lacks the end of its last packet, and no rest of it came yet."""
+        """Whether the last packet of the last part lacks its end, of which nothing came yet."""
         return bool(self._torn)
 
     def end_part(self) -> bytes:
-        """The packets left at the end of a part; what comes next is another part of the stream."""
+        """The packets left at the end of a part; another part of the stream comes next."""
         packets = self._take(final=True)
         self._drop_torn()
-        if self._last:  # nothing but junk came behind it, so that it may be whole
+        if self._last:  # only junk came behind it, so it may be whole
             packets, self._last = packets + self._last, b""
             self.bytes_dropped -= PACKET_SIZE
         self.joined = False
@@ -128,7 +128,7 @@ class Aligner:
         return packets
 
     def flush(self) -> bytes:
-        """The packets left at the end of the stream; what comes next is a new stream."""
+        """The packets left at the end of the stream; a new stream comes next."""
         packets = self.end_part()
         self._drop_torn()
         return packets
@@ -142,9 +142,9 @@ class Aligner:
         return runs[0] if len(runs) == 1 else b"".join(runs)
 
     def _search(self, *, final: bool) -> bool:
-        """Get in sync and drop what is before the first packet; False: more bytes are needed."""
+        """Get in sync, and drop the bytes before the first packet; False: more are needed."""
         sync = find_sync(self._pending, final=final)
-        undecided = max(0, len(self._pending) - SYNC_SPAN + 1)  # places from here on need more
+        undecided = max(0, len(self._pending) - SYNC_SPAN + 1)  # offsets from here need more bytes
         if self._torn and not sync and undecided <= max(STRIDES):
             return False
         if sync and self._torn and len(self._torn) + sync.offset == sync.stride:

@@ -1,7 +1,7 @@
 """The clocks in a stream: PCR, PTS and DTS, which wrap after 26.5 hours.
 
-Ticks are those of 90 kHz. Within the program times are unwrapped: whole numbers that go on past
-2**33, so that they can be compared and subtracted; they wrap again where they are written.
+Ticks are those of 90 kHz. In this code times are unwrapped: whole numbers that go on past 2**33, so
+that they can be compared and subtracted. They wrap again when they are written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def unwrap(value: int, near: int) -> int:
 
 
 class StreamClock:
-    """What time it is in a stream, told by its last PCR, or by its last DTS if it has none."""
+    """What time it is in a stream: its last PCR, or its last DTS if it has none."""
 
     __slots__ = ("near", "pcr")
 
@@ -26,7 +26,7 @@ class StreamClock:
         self.pcr: int | None = None  # the last one, unwrapped
 
     def unwrap(self, value: int) -> int:
-        """The time that a time stamp of this stream stands for."""
+        """The time that a PCR, PTS or DTS of this stream stands for."""
         return unwrap(value, self.near if self.pcr is None else self.pcr)
 
     def take_pcr(self, value: int) -> None:

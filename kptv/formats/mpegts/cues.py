@@ -1,7 +1,7 @@
 """Cue messages (ANSI/SCTE 35): their sections, and how their time is shifted.
 
-A section may be longer than a packet, and its CRC is at its end: what it becomes is known when
-all of it is there.
+A section may be longer than a packet, and its CRC is at its end, so it is rewritten only when all
+of it is there.
 """
 
 from __future__ import annotations
@@ -19,25 +19,28 @@ _SHORTEST = 3 + 17  # a section with the least of commands
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A section, and where its bytes are: (place of the packet, offset in it, count)."""
+    """A section, and where its bytes are: (place of the packet, offset in it, count).
+
+    A place counts the packets that were made before.
+    """
 
     section: bytes
     pieces: tuple[tuple[int, int, int], ...]
 
     @property
     def place(self) -> int:
-        """Of the packet in which it starts."""
+        """The place of the packet in which it starts."""
         return self.pieces[0][0]
 
     @property
     def packets(self) -> int:
-        """From its first packet to its last, whatever is between them."""
+        """How many packets there are from its first to its last, with all between them."""
         return self.pieces[-1][0] - self.place + 1
 
     def shifted(self, packets: bytes, shift: int) -> bytes:
         """``packets``, which start with the section's first, with its ``pts_adjustment`` shifted.
 
-        The same packets where it is no sound cue message.
+        If it is damaged, or no cue message, the packets stay as they are.
         """
         old = self.section
         if old[0] != CUE_TABLE or len(old) < _SHORTEST or crc32(old):
@@ -66,11 +69,11 @@ class CueReader:
 
     @property
     def place(self) -> int | None:
-        """Of that packet; None: nothing is awaited."""
+        """The place of that packet; None: no section is awaited."""
         return self._pieces[0][0] if self._pieces else None
 
     def move(self, moved: Callable[[int], int]) -> None:
-        """The packets of the section that is awaited have other places now."""
+        """The packets of the section that is awaited have got other places."""
         self._pieces = [(moved(place), offset, count) for place, offset, count in self._pieces]
 
     def feed(self, place: int, payload: bytes, counter: int, *, unit_start: bool) -> list[Cue]:
@@ -92,7 +95,7 @@ class CueReader:
         return found
 
     def _cut(self, found: list[Cue], place: int, at: int, data: bytes) -> int:
-        """Add to the section that is awaited, if there is one; how many bytes were its."""
+        """Add to the section that is awaited, if there is one; how many bytes it took."""
         used = 0
         while self._pieces and used < len(data):
             part = data[used : used + self._missing]

@@ -16,15 +16,15 @@ class ElementaryKind(StrEnum):
     VIDEO = "video"
     AUDIO = "audio"
     OTHER = "other"  # subtitles, teletext, cues: may be silent for minutes
-    CLOCK = "clock"  # a PID that carries the PCR only
+    CLOCK = "clock"  # the PID carries only the PCR
 
 
 class RandomAccess(IntEnum):
     """How well a decoder starts from an access unit."""
 
     NONE = 0
-    OPEN = 1  # what follows may show pictures that refer to what came before
-    CLOSED = 2  # nothing after it refers to what came before
+    OPEN = 1  # pictures behind it may refer to pictures before it
+    CLOSED = 2  # no picture behind it refers to one before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class Verdict:
     """What the head of a video access unit tells."""
 
     key: RandomAccess
-    size: Size | None = None  # where it brings its sequence header or SPS
-    opaque: bool = False  # no picture starts in it as the syntax has it: it may be encrypted
+    size: Size | None = None  # told by its sequence header or SPS
+    opaque: bool = False  # no picture starts in it by the syntax: it may be encrypted
 
 
-# ISO/IEC 13818-1 table 2-34, ATSC A/53 and what is met in the field.
+# ISO/IEC 13818-1 table 2-34, ATSC A/53, and types that are met in the field.
 _VIDEO = {
     0x01: "mpeg1video",
     0x02: "mpeg2video",
@@ -80,7 +80,7 @@ class Nature:
 
 
 def nature_of(stream: ElementaryStream) -> Nature:
-    """By stream type, and by descriptors where the type says "private"."""
+    """Kind and codec, by stream type, or by descriptors if the type says "private"."""
     kind, codec = _kind_and_codec(stream)
     return Nature(kind, codec, stream.stream_type)
 
@@ -115,9 +115,9 @@ def _kind_and_codec(stream: ElementaryStream) -> tuple[ElementaryKind, str]:
 def judge(codec: str, head: bytes, *, random_access: bool, known: bool = False) -> Verdict | None:
     """What an access unit is by its first bytes; None: more of them are needed.
 
-    Its units decide, and random_access_indicator where they leave it open: providers leave it
-    out, and some set it where no decoder can start. A key picture without its parameter sets
-    counts if they are ``known`` from before, or if the indicator vouches for it.
+    Its NAL units decide. random_access_indicator decides only if they leave it open: some
+    providers never set it, and some set it where no decoder can start. A key picture without its
+    parameter sets counts if they are ``known`` from before, or if the indicator vouches for it.
     """
     rule = _RULES.get(codec)
     if rule is None:
@@ -133,14 +133,14 @@ def has_rule(codec: str) -> bool:
     return codec in _RULES
 
 
-_FIRST = 0x80  # of H.264: first_mb_in_slice is 0; of H.265: first_slice_segment_in_pic_flag
+_FIRST = 0x80  # H.264: first_mb_in_slice is 0; H.265: first_slice_segment_in_pic_flag
 
 
 def _judge_h264(head: bytes, random_access: bool) -> Verdict | None:
     """ITU-T H.264, 7.4.1: parameter sets and SEI come before the first slice.
 
-    An intra picture that is no IDR is a place to start if its encoder says so: by parameter sets,
-    by a recovery point or by the indicator.
+    A decoder can start at an intra picture that is no IDR if its encoder says so: by parameter
+    sets, by a recovery point or by the indicator.
     """
     size: Size | None = None
     marked, recovery = random_access, False

@@ -1,4 +1,4 @@
-"""What an inspector finds in a block of packets, for whoever hands the block on."""
+"""What an inspector finds in a block of packets; the splicer makes its packets by that."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ UNBOUNDED = -1
 
 
 class MarkKind(IntEnum):
+    """What is marked. Of several in one packet BREAK comes first, CLOCK last."""
+
     UNIT = 0  # a PES packet starts
     KEY = 1  # the access unit that is running turned out to be one to start from
-    CLOCK = 2  # an adaptation field with a PCR or an OPCR; after what else is in the packet
+    CLOCK = 2  # there is an adaptation field with a PCR or an OPCR
     TABLE = 3  # a packet of the PAT or of the programme's PMT
-    PROGRAM = 4  # the programme became known, or changed; after its last table packet
-    SECTION = 5  # a section starts on a PID of the programme; of cue messages also: goes on
-    BREAK = 6  # the PID's counter starts anew; before what else is in the packet
+    PROGRAM = 4  # the programme became known, or changed; with its last table packet
+    SECTION = 5  # a section starts on a PID of the programme; cue messages: or goes on
+    BREAK = 6  # the PID's counter starts anew
 
 
 @dataclass(slots=True, eq=False)
@@ -34,21 +36,21 @@ class Unit:
     number: int  # of its first packet
     counter: int  # of its first packet
     pts: int | None  # unwrapped ticks
-    dts: int | None  # the PTS where there is none
+    dts: int | None  # the PTS if there is no DTS
     pts_at: int  # where in its first packet the PTS is; 0: it has none
     has_dts: bool
     random_access: bool
-    fingerprint: int  # CRC-32 of what the first packet holds of the elementary stream
+    fingerprint: int  # CRC-32 of the elementary stream's bytes in the first packet
     key: RandomAccess = RandomAccess.NONE
     sets: bytes = b""  # parameter sets that a decoder needs to start here and that it lacks
-    end: int | None = None  # number of the packet behind its last; None: not all there yet
+    end: int | None = None  # number of the packet behind its last; None: it is not whole yet
     end_counter: int = 0
     left: int = UNBOUNDED  # payload bytes still to come
     head: bytes | None = None  # collected while the verdict on a video unit is open
 
     @property
     def unbounded(self) -> bool:
-        """Its length is not told: it lasts until the next one starts."""
+        """Whether its length is not told: it lasts until the next one starts."""
         return self.left == UNBOUNDED
 
     def is_whole(self, number: int) -> bool:
@@ -57,20 +59,20 @@ class Unit:
 
 
 class Mark(NamedTuple):
-    """Something at a packet that whoever hands it on has to look at."""
+    """A packet that is not just to be passed on, and why."""
 
     packet: int  # its index in the block
     kind: MarkKind
     pid: int
-    unit: Unit | None = None  # of UNIT and KEY
-    program: Program | None = None  # of PROGRAM
-    step: int = 0  # of BREAK: what added to its counters lets them go on
-    whole: bool = True  # of BREAK: what came before lacks nothing
+    unit: Unit | None = None  # UNIT and KEY have it
+    program: Program | None = None  # PROGRAM has it
+    step: int = 0  # BREAK: what must be added to the PID's counters for them to go on
+    whole: bool = True  # BREAK: the PES packet before lacks nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A block of packets and what was found in it."""
+    """A block of packets, their headers, and marks in the order of the packets."""
 
     block: bytes
     words: tuple[int, ...]  # the packets' headers
@@ -83,7 +85,7 @@ class Inspection:
 
 
 def elementary_stream(unit: Unit, scans: Iterable[Inspection]) -> bytes:
-    """What is in a whole PES packet behind its header; all its packets are in ``scans``."""
+    """The bytes behind the header of a whole PES packet, whose packets are all in ``scans``."""
     if unit.end is None:
         return b""
     data = b"".join(

@@ -47,9 +47,9 @@ def headers_of(count: int) -> struct.Struct:
 class Inspector:
     """Blocks of whole packets of one upstream in, inspections out. Raises on no input.
 
-    ``near`` is a time of the clock that the upstream is thought to go on with; ``wanted`` is the
-    number of the programme to be played, if it is there (0: any); ``sets`` are what came of the
-    same stream before.
+    ``near``: a time of the clock that the upstream is thought to go on with. ``wanted``: the number
+    of the programme to play, if it is there; 0: any. ``sets``: the parameter sets of the same
+    stream, if it was open before.
     """
 
     def __init__(self, near: int = 0, wanted: int = 0, sets: ParameterSets | None = None) -> None:
@@ -61,8 +61,8 @@ class Inspector:
         self._expected = _NO_PREDICTION
         self._pids: dict[int, PidState] = {}
         self._finder = ProgramFinder(wanted)
-        self._listens = True  # nothing of the programme came yet: that of others is noted
-        self._gone: dict[int, int] = {}  # last counters of the programme that was
+        self._listens = True  # nothing came yet of the programme: units of others are noted
+        self._gone: dict[int, int] = {}  # last counters of the programme before this one
         self._restarts = Restarts()
         self._lead: int | None = None  # PID
         self._clock = StreamClock(near)
@@ -96,7 +96,7 @@ class Inspector:
         return Inspection(block, words, first, self._marks)
 
     def cross(self) -> None:
-        """What comes next was made apart, and what came before ended where it should."""
+        """A part of the stream begins that was made apart from the one before."""
         self._begin_anew(Restart.BORDER)
 
     def _begin_anew(self, restart: Restart) -> None:
@@ -155,7 +155,7 @@ class Inspector:
             if filled:
                 state.filled_at = state.counter
         elif restart is not NO_RESTART and last >= 0 and word & 15 != last:
-            state.counter = word & 15  # without a payload it stands still
+            state.counter = word & 15  # without a payload a counter stands still
             self._marks.append(Mark(index, MarkKind.BREAK, pid, step=last - word & 15))
         if flags & 0x18:
             self._marks.append(Mark(index, MarkKind.CLOCK, pid))
@@ -170,7 +170,7 @@ class Inspector:
             self._expected = _NO_PREDICTION
 
     def _step(self, state: PidState, word: int, flags: int, restart: Restart) -> int | None:
-        """What the continuity counter lacks to go on (2.4.3.3); None: this is a duplicate."""
+        """What must be added to the counter for it to go on (2.4.3.3); None: a duplicate."""
         counter = word & 15
         last, state.counter = state.counter, counter
         marked = flags & 0x80
@@ -197,7 +197,7 @@ class Inspector:
         found = judge_jump(restart, before, starts=starts, dts=dts)
         self.continuity_errors += found.lost
         if found.lost:
-            state.dts = None  # no step is to be told from here
+            state.dts = None  # a step from there would be none of two neighbours
         if not found.anew:
             return
         if not found.whole and not (unit and unit.end is not None):
@@ -205,7 +205,7 @@ class Inspector:
         self._marks.append(Mark(index, MarkKind.BREAK, pid, step=step, whole=found.whole))
 
     def _look_at_adaptation(self, at: int, pid: int) -> int:
-        """The flags of an adaptation field; its PCR is what time it is (2.4.3.5)."""
+        """The flags of an adaptation field; its PCR tells what time it is (2.4.3.5)."""
         size = self._block[at]
         if not 0 < size <= _LARGEST_ADAPTATION:
             return 0

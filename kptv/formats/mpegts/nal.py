@@ -9,7 +9,7 @@ _TO_ESCAPE = re.compile(rb"\x00\x00(?=[\x00-\x03])")
 
 
 def units(stream: bytes) -> list[tuple[int, int]]:
-    """(first byte, end) of what stands behind each start code, as far as it is there."""
+    """(first byte, end) of the unit behind each start code; the last may lack its end."""
     starts: list[int] = []
     at = stream.find(b"\x00\x00\x01")
     while 0 <= at < len(stream) - 3:
@@ -25,7 +25,7 @@ def unescape(data: bytes) -> bytes:
 
 
 def escape(data: bytes) -> bytes:
-    """With emulation prevention: nothing in it looks like a start code."""
+    """The content with emulation prevention, so that nothing in it looks like a start code."""
     return _TO_ESCAPE.sub(_ESCAPED, data)
 
 
@@ -42,7 +42,7 @@ class Bits:
 
     @property
     def overrun(self) -> bool:
-        """More was read than is there."""
+        """Whether more was read than is there."""
         return self.at > self._size
 
     def read(self, count: int) -> int:

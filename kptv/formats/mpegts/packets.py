@@ -14,14 +14,14 @@ def pid_of(data: bytes | bytearray, at: int) -> int:
 
 
 def has_pcr(packet: bytes) -> bool:
-    """Whether there is one; it is at offset 6."""
+    """Whether the packet has a PCR, which is then at offset 6."""
     return bool(packet[3] & 0x20 and packet[4] >= 7 and packet[5] & HAS_PCR)
 
 
 def bare_packet(
     pid: int, counter: int, *, discontinuity: bool = False, pcr: int | None = None
 ) -> bytes:
-    """A packet with an adaptation field only; its counter is that of the packet before it."""
+    """A packet with an adaptation field only; ``counter`` is that of the packet before it."""
     flags = (DISCONTINUITY if discontinuity else 0) | (HAS_PCR if pcr is not None else 0)
     head = bytes((SYNC_BYTE, pid >> 8, pid & 0xFF, 0x20 | counter & 15, 183, flags))
     if pcr is not None:
@@ -30,9 +30,9 @@ def bare_packet(
 
 
 def picture_packets(pid: int, unit: bytes, pts: int, dts: int, counter: int) -> bytes:
-    """An access unit to start from, in a PES packet (2.4.3.6); ``counter`` is of the first packet.
+    """An access unit to start from, in a PES packet (2.4.3.6), in packets.
 
-    The last packet is filled up in its adaptation field.
+    ``counter`` is that of the first packet. The last one is filled up in its adaptation field.
     """
     times = bytearray(b"\x31\0\x01\0\x01\x11\0\x01\0\x01")  # both (2.4.3.7)
     write_timestamp(times, 0, pts)
@@ -59,9 +59,9 @@ def _adaptation(size: int, content: bytes) -> bytes:
 
 
 def with_payload(packet: bytes, payload: bytes) -> bytes:
-    """A packet with more payload than it had, in as many packets as it takes.
+    """A packet with more payload than it had, in as many packets as that takes.
 
-    The counters go on from that of the packet; the last one is filled up.
+    The counters go on from that of the packet; the last packet is filled up.
     """
     size = 5 + packet[4] if packet[3] & 0x20 else 4
     counter, control = packet[3] & 15, packet[3] & 0xD0
@@ -78,14 +78,14 @@ def with_payload(packet: bytes, payload: bytes) -> bytes:
 
 
 def payload_of(packet: bytes) -> bytes:
-    """What is behind the header and the adaptation field."""
+    """The bytes behind the header and the adaptation field."""
     if not packet[3] & 0x10:
         return b""
     return packet[5 + packet[4] if packet[3] & 0x20 else 4 :]
 
 
 def remove_pcr(data: bytearray, at: int) -> None:
-    """Take the PCR out of the packet at ``at``; what follows it in the field moves up."""
+    """Take the PCR out of the packet at ``at``; the fields behind it move up."""
     end = at + 5 + data[at + 4]
     data[at + 5] &= ~HAS_PCR & 0xFF
     data[at + 6 : end] = data[at + 12 : end] + b"\xff" * 6

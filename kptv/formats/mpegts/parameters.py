@@ -1,7 +1,8 @@
-"""Parameter sets: what a decoder must have had before it can start from a keyframe.
+"""Parameter sets, which a decoder must have before it can start from a keyframe.
 
-Some encoders send them once, at their start. Who comes later gets the last that came, put into the
-access unit that it starts from. Each codec's are told by the byte behind a start code.
+Some encoders send them once, at their start. For viewers that come later, the last ones are put
+into the access unit that they start from. The byte behind a start code tells parameter sets, in
+each codec in its own way.
 """
 
 from __future__ import annotations
@@ -12,20 +13,20 @@ from dataclasses import dataclass
 from kptv.formats.mpegts.nal import Bits, unescape, units
 
 _START = b"\x00\x00\x01"
-_MOST_BYTES = 16 * 1024  # of all together; real ones have some hundred
+_MOST_BYTES = 16 * 1024  # of all sets together; real ones have some hundred
 _MOST_SETS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """How a codec's units are told apart; numbers are of kinds of units."""
+    """How a codec's units are told apart; the numbers are kinds of units."""
 
     kind: Callable[[int, int], int]  # by the two bytes behind a start code
     sets: frozenset[int]
     main: frozenset[int]  # without one of these nothing decodes
-    delimiter: int = -1  # of access units: comes first
-    numbered: frozenset[int] = frozenset()  # sets of which several are in force: their ids, ue(v)
-    id_at: int = 1  # where in the unit those are
+    delimiter: int = -1  # of access units, in which it comes first
+    numbered: frozenset[int] = frozenset()  # several are in force at once, each with an id, ue(v)
+    id_at: int = 1  # the byte of the unit at which the id starts
 
 
 def _of_h264(byte: int, _: int) -> int:
@@ -75,15 +76,15 @@ Sets = dict[tuple[int, int], bytes]  # by kind and id: units with their start co
 def sets_in(codec: str, head: bytes, *, whole: bool = False) -> Sets:
     """The parameter sets in an access unit before its first picture.
 
-    ``whole``: ``head`` is all of it; else its last unit may lack its end.
+    ``whole``: ``head`` is all of the access unit; else its last NAL unit may lack its end.
     """
     syntax = SYNTAXES.get(codec)
     found: Sets = {}
     if syntax is None:
         return found
     spans = units(head)
-    for place, (at, end) in enumerate(spans):
-        if place == len(spans) - 1 and not whole:
+    for index, (at, end) in enumerate(spans):
+        if index == len(spans) - 1 and not whole:
             break
         kind = syntax.kind(head[at], head[at + 1] if at + 1 < end else 0)
         if kind in syntax.sets:
@@ -92,7 +93,7 @@ def sets_in(codec: str, head: bytes, *, whole: bool = False) -> Sets:
             if syntax is _MPEG2 and kind == 0xB5:  # extensions; those of pictures come later
                 if (0xB3, 0) not in found:
                     continue
-                key = kind, place
+                key = kind, index
             found[key] = _START + head[at:end].rstrip(b"\x00")
         elif found and syntax is _MPEG2:
             break
@@ -104,7 +105,7 @@ def _number(data: bytes) -> int:
 
 
 class ParameterSets:
-    """The last that came of one stream."""
+    """The last parameter sets that came of one stream."""
 
     def __init__(self, codec: str = "") -> None:
         self.codec = codec
@@ -112,7 +113,7 @@ class ParameterSets:
         self._sets: Sets = {}
 
     def note(self, sets: Sets) -> None:
-        """These came."""
+        """These parameter sets came."""
         if not sets or self._syntax is None:
             return
         if any(kind in self._syntax.main for kind, _ in sets) and self._syntax is _MPEG2:
@@ -124,25 +125,25 @@ class ParameterSets:
 
     @property
     def known(self) -> bool:
-        """With what came a decoder can start; True of codecs that have no such sets."""
+        """Whether a decoder can start with them; always so for codecs without such sets."""
         if self._syntax is None:
             return True
         return any(kind in self._syntax.main for kind, _ in self._sets)
 
     def missing(self, own: Sets) -> bytes:
-        """All of them, for an access unit that brings only ``own``; nothing where it has all."""
+        """All sets, for an access unit that brings only ``own``; empty if it brings all kinds."""
         if {kind for kind, _ in self._sets} <= {kind for kind, _ in own}:
             return b""
         return b"".join(self._sets[key] for key in sorted(self._sets, key=self._rank))
 
     def _rank(self, key: tuple[int, int]) -> tuple[int, int, int]:
-        """In order: of MPEG-4 objects before layers, of the others as their numbers are."""
+        """The order to send them in: as their numbers, but in MPEG-4 objects before layers."""
         first = key[0] in (0xB0, 0xB5) and self.codec == "mpeg4"
         return (0 if first else 1, *key)
 
 
 def with_sets(codec: str, stream: bytes, sets: bytes) -> bytes:
-    """An access unit, or its beginning, with parameter sets before all but its delimiter."""
+    """An access unit, or its beginning, with parameter sets in front, but for its delimiter."""
     spans = units(stream)
     syntax = SYNTAXES[codec]
     at = 0

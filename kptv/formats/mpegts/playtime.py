@@ -10,8 +10,8 @@ from kptv.formats.mpegts.aligner import Aligner
 from kptv.formats.mpegts.clock import TICKS, WRAP, read_pcr, read_timestamp
 from kptv.formats.mpegts.packets import HAS_PCR, pid_of
 
-LONGEST_STEP = 3 * TICKS  # from one time stamp to the next; more is another clock
-_REORDERED = TICKS  # a time so little before the last one: pictures in the order of decoding
+LONGEST_STEP = 3 * TICKS  # from one time stamp to the next; after a longer one it is another clock
+_REORDERED = TICKS  # a time stamp may be so much before the last: pictures come in decoding order
 _SHORTEST = 0.1  # seconds; a clock that goes no further in a whole segment stands still
 _ADAPTED = re.compile(rb"[\x20-\x3f\x60-\x7f\xa0-\xbf\xe0-\xff]")  # 2.4.3.3: third header byte
 _STARTS = re.compile(rb"[\x40-\x7f]")  # payload_unit_start_indicator, no transport_error_indicator
@@ -19,11 +19,11 @@ _TIMED = frozenset((0xBD, *range(0xC0, 0xF0)))  # stream_ids of sound and pictur
 
 
 class _Clock:
-    """Time stamps of one PID."""
+    """The time stamps of one PID."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0  # of this segment
-        self.runs = False  # it has been seen in this segment
+        self.seconds = 0.0  # in this segment
+        self.runs = False  # it was seen in this segment
         self._pid = -1
         self._last: int | None = None
         self._step = 0  # ticks, the last good one
@@ -46,7 +46,7 @@ class _Clock:
         if 0 < step <= LONGEST_STEP:
             self._step = step
         elif step or self._border:
-            step = self._step  # a clock that jumped: as far as it went before
+            step = self._step  # the clock jumped: it is taken to go on at its pace
         self._last, self._border = ticks, False
         self.seconds += step / TICKS
 
@@ -54,13 +54,13 @@ class _Clock:
 class Playtime:
     """Seconds of media in the segments of a stream. Raises on no input.
 
-    They are told by the PCRs, or by the time stamps of one PID where there are none, or they
-    stand still. A clock that starts anew, also in the middle, goes on at the same pace.
+    The PCRs tell them. If there are none, or they stand still, the time stamps of one PID do. A
+    clock that starts anew, also in mid-segment, is taken to go on at the same pace.
     """
 
     def __init__(self) -> None:
         self._pcr, self._dts = _Clock(), _Clock()
-        self._trusted: _Clock | None = None  # what told the time of the last segment
+        self._trusted: _Clock | None = None  # the one that told the time of the last segment
         self._aligner = Aligner()
         self._goes_on = False
 
@@ -76,7 +76,7 @@ class Playtime:
         self._goes_on = True
 
     def feed(self, data: bytes) -> float | None:
-        """Seconds that it lasts, as far as its last time stamp; None: that is not known yet."""
+        """Seconds from the last time stamp before to the last in it; None: not known yet."""
         before = self._pcr.seconds, self._dts.seconds
         self._note(self._aligner.feed(data))
         clock = self._trusted or (self._pcr if self._pcr.runs else self._dts)
@@ -85,7 +85,7 @@ class Playtime:
         return clock.seconds - (before[0] if clock is self._pcr else before[1])
 
     def end(self) -> float | None:
-        """Seconds that the whole segment lasts; None where nothing in it tells."""
+        """Seconds that the whole segment lasts; None: nothing in it tells."""
         self._note(self._aligner.flush())
         clocks = (self._pcr, self._dts)
         self._trusted = next((c for c in clocks if c.seconds >= _SHORTEST), None)
@@ -108,7 +108,7 @@ def _pcrs(packets: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _stamps(packets: bytes) -> Iterator[tuple[int, int]]:
-    """PID and ticks of each DTS, or PTS where these are the same (2.4.3.7)."""
+    """PID and ticks of each DTS, or of the PTS if these are the same (2.4.3.7)."""
     for match in _STARTS.finditer(packets[1::PACKET_SIZE]):
         start = match.start() * PACKET_SIZE
         control = packets[start + 3]

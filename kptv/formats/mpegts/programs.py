@@ -12,7 +12,7 @@ from kptv.formats.mpegts.packets import payload_of, pid_of
 from kptv.formats.mpegts.psi import PMT_TABLE, Pat, Pmt, SectionReader, parse_pat, parse_pmt
 
 _LAST_RESERVED = 0x1F  # PIDs up to here are for tables (2.4.3.3; ETSI EN 300 468)
-_UNITS_OF_OTHERS = 12  # half a second of pictures; then one's own would have come too
+_UNITS_OF_OTHERS = 12  # half a second of pictures, in which every programme should come
 _MOST_OF_A_PID = 256  # programmes whose PMTs have one PID; a PAT has room for 253
 _PATIENCE = 3  # repeats of a PAT for which the PMT of an earlier programme is waited for
 
@@ -34,7 +34,7 @@ class Program:
 
     @property
     def lead_pid(self) -> int | None:
-        """The first video, else the first audio: where a viewer may start is its to say."""
+        """The PID of the first video, else of the first sound: viewers start at its keyframes."""
         return lead_of(self.pmt, self.natures)
 
 
@@ -48,9 +48,10 @@ def lead_of(pmt: Pmt, natures: Mapping[int, Nature]) -> int | None:
 
 
 class ProgramFinder:
-    """Table packets in, the programme out: the one wanted, else the first with video.
+    """Table packets in, the programme to play out: the one wanted, else the first with video.
 
-    That one while it lasts; but where others' packets come and its do not, one of the others.
+    The choice stays while its programme lasts. If packets of other programmes come, and none of
+    the chosen one, it is one of those.
     """
 
     __slots__ = (
@@ -73,21 +74,21 @@ class ProgramFinder:
         self._tables: dict[int, _Table] = {PAT_PID: _Table()}
         self._pat: tuple[Pat, bytes] | None = None
         self._pats = 0  # repeats of the PAT while a PMT is waited for
-        self._waits = False
-        # By PID and programme number; beside each its section, and whether it has a picture.
+        self._waits = False  # for a PMT
+        # By PID and programme number, each with its section, and whether it has a picture.
         self._pmts: dict[int, dict[int, tuple[Pmt, bytes, bool]]] = {}
         self._leads: dict[int, int] = {}  # programme numbers by the PID of their video, or sound
         self._heard: Counter[int] = Counter()  # units of each programme while none is played
-        self._silent: frozenset[int] = frozenset()  # programmes that do not come
+        self._silent: frozenset[int] = frozenset()  # programmes without packets
 
     @property
     def pids(self) -> dict[int, _Table]:
-        """The PIDs on which tables are: of the PAT and of every PMT."""
+        """The PIDs of the PAT and of every PMT."""
         return self._tables
 
     @property
     def has_choice(self) -> bool:
-        """There are several programmes."""
+        """Whether there are several programmes."""
         return self._pat is not None and len(self._pat[0].programs) > 1
 
     def feed(self, pid: int, payload: bytes, *, unit_start: bool) -> Program | None:
@@ -100,7 +101,7 @@ class ProgramFinder:
         return self._program
 
     def hear(self, pid: int) -> Program | None:
-        """A unit starts on a PID although nothing came yet of the programme that is chosen."""
+        """A unit starts on a PID, while nothing came yet of the programme that is chosen."""
         number = self._leads.get(pid)
         if number is not None and self._pat is not None:
             self._heard[number] += 1
@@ -154,14 +155,14 @@ class ProgramFinder:
         best: tuple[int, Pmt, bytes, int] | None = None
         self._waits = False
         for number, pid in pat.programs:
-            entry = self._pmts[pid].get(number)
-            if entry is None:
+            known = self._pmts[pid].get(number)
+            if known is None:
                 may_be_best = number == asked or (asked is None and (best is None or not best[0]))
                 if may_be_best and number in numbers and self._pats < _PATIENCE:
                     self._waits = True
                     return
             elif number in numbers:
-                pmt, section, has_video = entry
+                pmt, section, has_video = known
                 rank = 2 if number == asked else int(has_video)
                 if best is None or rank > best[0]:
                     best = rank, pmt, section, pid
@@ -176,7 +177,7 @@ class ProgramFinder:
 
 
 class _Table:
-    """A table's PID; a packet that says what the last one said is not read again."""
+    """A table's PID; a packet that repeats the last one is not read again."""
 
     __slots__ = ("_last", "_reader", "_sections")
 
@@ -190,7 +191,7 @@ class _Table:
         if unit_start and payload == self._last:
             return self._sections
         self._sections = self._reader.feed(payload, unit_start=unit_start)
-        # Only a packet that holds its sections whole may be skipped next time.
+        # If a repeat is not to be read, the packet must hold its sections whole.
         self._last = payload if unit_start and self._sections else b""
         return self._sections
 

@@ -16,9 +16,9 @@ _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def crc32(data: bytes) -> int:
-    """The CRC of annex A. Over a section with its CRC it is 0.
+    """The CRC of annex A, which is 0 over a section that has its CRC.
 
-    zlib's is the same polynomial with every bit mirrored and the result inverted.
+    zlib's has the same polynomial, with every bit mirrored and the result inverted.
     """
     mirrored = zlib.crc32(data.translate(_MIRRORED)) ^ 0xFFFFFFFF
     return int.from_bytes(mirrored.to_bytes(4, "little").translate(_MIRRORED), "big")
@@ -26,7 +26,7 @@ def crc32(data: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Pat:
-    """Which programmes there are, and on which PID each one's PMT is."""
+    """The programmes there are, and the PID of each one's PMT."""
 
     transport_stream: int
     version: int
@@ -43,14 +43,15 @@ class Pat:
 
 @dataclass(frozen=True, slots=True)
 class ElementaryStream:
-    """One elementary stream of a programme, as its PMT tells."""
+    """One elementary stream of a programme, as its PMT has it."""
 
     pid: int
     stream_type: int
     descriptors: bytes = b""
 
     @property
-    def entry(self) -> bytes:
+    def encoded(self) -> bytes:
+        """Its part of the PMT (2.4.4.8)."""
         return (
             bytes((self.stream_type,))
             + (0xE000 | self.pid).to_bytes(2, "big")
@@ -75,7 +76,7 @@ class Pmt:
             (0xE000 | self.pcr_pid).to_bytes(2, "big")
             + (0xF000 | len(self.descriptors)).to_bytes(2, "big")
             + self.descriptors
-            + b"".join(stream.entry for stream in self.streams)
+            + b"".join(stream.encoded for stream in self.streams)
         )
         return _section(PMT_TABLE, self.program_number, self.version, body)
 
@@ -181,7 +182,7 @@ class SectionReader:
             sections.append(data[:size])
             data = data[size:]
         self._partial = data if data[:1] != b"\xff" else b""
-        if len(self._partial) > MAX_SECTION * 4:  # private sections have 4,096 bytes at most
+        if len(self._partial) > MAX_SECTION * 4:  # a private section has 4,096 bytes at most
             self._partial, self._started = b"", False
         return sections
 
@@ -193,7 +194,7 @@ def _section(table: int, extension: int, version: int, body: bytes) -> bytes:
 
 
 def _applies(section: bytes, table: int) -> bool:
-    """A sound section of this table whose current_next_indicator says now."""
+    """Whether it is an undamaged section of this table that applies now, not next."""
     return (
         len(section) >= 12 and section[0] == table and bool(section[5] & 1) and not crc32(section)
     )

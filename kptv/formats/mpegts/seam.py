@@ -8,9 +8,9 @@ from kptv.formats.mpegts.aligner import Aligner
 from kptv.ports import Piece, Seam
 
 BORDER = Seam(goes_on=True)  # the next segment begins
-BROKEN_OFF = Seam(goes_on=True, whole=False)  # it does, but the one before lacks its end
+BROKEN_OFF = Seam(goes_on=True, whole=False)  # the same, but the one before lacks its end
 SPLICE = Seam(goes_on=False)  # a discontinuity (RFC 8216, 4.3.2.3), or segments were lost
-TORN = Seam(goes_on=False, whole=False)
+TORN = Seam(goes_on=False, whole=False)  # the same, and the segment before lacks its end
 
 
 class Parts:
@@ -50,7 +50,7 @@ class Parts:
 
 
 def _worse(one: Seam | None, other: Seam) -> Seam:
-    """What lies between two parts, of which the one between gave no packet."""
+    """One seam for the two around a part that gave no packet."""
     if one is None:
         return other
     return Seam(goes_on=one.goes_on and other.goes_on, whole=one.whole and other.whole)

@@ -10,7 +10,7 @@ _AAC_RATES = (
     *(96_000, 88_200, 64_000, 48_000, 44_100, 32_000),
     *(24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350),
 )
-_MPEG_RATES = (44_100, 48_000, 32_000)  # of MPEG-1; halved for MPEG-2
+_MPEG_RATES = (44_100, 48_000, 32_000)  # MPEG-1; half of them in MPEG-2
 _MPEG_KBITS = {  # ISO/IEC 11172-3, 2.4.2.3, and 13818-3, 2.4.2.3; by (MPEG-1, layer)
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -42,15 +42,15 @@ _AC3_KBITS = (
     640,
 )
 
-# A frame: its bytes, its samples, samples a second. None: no frame starts there.
+# A frame: its bytes, its samples, samples per second. None: no frame starts there.
 _Frame = tuple[int, int, int] | None
 
 
 def sound_duration(data: bytes, codec: str) -> int | None:
-    """Ticks that the frames last which start in ``data``, the payload of a PES packet.
+    """How many ticks the frames last that start in ``data``, the payload of a PES packet.
 
-    The last one counts whole, though it may end in the next packet. None where they cannot be
-    counted: another codec, or no frame in it.
+    The last frame counts whole, though it may end in the next packet. None if frames cannot be
+    counted: the codec is another one, or there is no frame.
     """
     read = _READERS.get(codec)
     if read is None:
@@ -59,7 +59,7 @@ def sound_duration(data: bytes, codec: str) -> int | None:
     while at + 7 <= len(data):
         frame = read(data, at)
         if frame is None:
-            at += 1  # the end of a frame that started before
+            at += 1  # a frame that started before ends here
             continue
         size, samples, rate = frame
         ticks += samples * TICKS / rate

@@ -65,7 +65,7 @@ def mpeg2_size(header: bytes) -> Size | None:
 
 
 def begin_h264(bits: Bits) -> tuple[int, int, bool]:
-    """Read an SPS as far as its scaling lists: its number, chroma_format_idc, separate planes."""
+    """Read an SPS up to its scaling lists: its number, chroma_format_idc, separate planes."""
     profile = bits.read(8)
     bits.read(16)
     number = bits.golomb()
