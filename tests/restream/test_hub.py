@@ -599,6 +599,19 @@ def test_a_silent_stream_is_left_for_the_next_as_soon_as_that_speaks(
     assert rig.metrics.open("News").errors == {Reason.STALLED: 1}
 
 
+def test_a_film_that_is_opened_beside_is_closed_and_the_stream_plays_on(rig: Rig) -> None:
+    film = FakeFilm()
+    rig.upstreams.opening = lambda stream: film if stream == TWO else None
+    rig.upstreams.feed(ONE, b"a")
+    viewer = rig.viewer(NEWS)
+    assert viewer.next() == b"a"
+    until(lambda: film.closed == 1)
+    rig.upstreams.feed(ONE, b"c")
+    assert viewer.next() == b"c"
+    assert rig.metrics.open("News").errors == {Reason.NOT_MEDIA: 1}
+    until(lambda: rig.hubs.slots.held(SOURCES[1]) == 0)
+
+
 def test_a_silent_stream_that_speaks_again_stays(silent: tuple[Rig, Viewer]) -> None:
     rig, viewer = silent
     rig.upstreams.feed(ONE, b"c")
