@@ -29,7 +29,7 @@ def test_the_four_names_are_as_documented() -> None:
     metrics = Metrics()
     news = metrics.open("News")
     news.opened(1)
-    news.clients += 2
+    news.viewers += 2
     news.bytes_sent += 188
     news.errors[Reason.STALLED] += 1
     news.ended(1, Reason.STALLED)

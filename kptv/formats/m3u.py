@@ -299,7 +299,7 @@ def _apply_options(
         assert option is not None  # or the line would not be kept
         word, rest = option[1].upper(), line[option.end() :]
         if word == "#EXTGRP":
-            rest = rest.lstrip("= ").strip('" ')
+            rest = rest.lstrip("= ").strip('"').strip()
             attributes["group-title"] = attributes.get("group-title") or rest
             group = f"{group};{rest}"
         else:

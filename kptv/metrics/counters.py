@@ -61,7 +61,7 @@ class ChannelCounters:
     name: str
     totals: Totals = field(default_factory=Totals, repr=False)
     upstreams: int = 0  # open now
-    clients: int = 0  # viewers now
+    viewers: int = 0  # now
     bytes_sent: int = 0  # to viewers
     dropped: int = 0  # viewers let go because they fell behind again and again
     bytes_received: int = 0  # from providers

@@ -173,7 +173,7 @@ FAMILIES: tuple[Family, ...] = (
         "Open connections to providers.",
         _of_channel(lambda c: c.upstreams),
     ),
-    Family(_GAUGE, "clients_connected", "Viewers connected.", _of_channel(lambda c: c.clients)),
+    Family(_GAUGE, "clients_connected", "Viewers connected.", _of_channel(lambda c: c.viewers)),
     Family(
         _GAUGE,
         "channel_bit_rate",

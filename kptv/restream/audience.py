@@ -86,7 +86,7 @@ class Audience:
 
     def _count(self, more: int) -> None:
         self.viewers += more
-        self._counters.clients += more
+        self._counters.viewers += more
 
     def _serve(self, waiting: list[_Waiter]) -> None:
         for waiter in waiting:

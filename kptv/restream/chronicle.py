@@ -49,7 +49,7 @@ class _Lapse:
 
 
 class Chronicle:
-    """One hub's. Remembers how a trouble began until media is back."""
+    """One hub's. Remembers how a lapse began until media is back."""
 
     def __init__(
         self, channel: Channel, counters: ChannelCounters, on_event: Callable[[Event], object]
@@ -58,11 +58,11 @@ class Chronicle:
         self._on_event = on_event
         self.counters = counters
         self._slug, self._name = channel.slug, channel.name
-        self._trouble: _Lapse | None = None
+        self._lapse: _Lapse | None = None
         self._shown = False  # viewers have seen something
 
     def __repr__(self) -> str:
-        return f"<Chronicle of {self._slug!r} trouble={self._trouble}>"
+        return f"<Chronicle of {self._slug!r} lapse={self._lapse}>"
 
     def note(self, kind: EventKind, **fields: Any) -> None:
         """Tell an event that people want to know of."""
@@ -73,9 +73,9 @@ class Chronicle:
     def started(self, stream: Stream, now: float) -> None:
         """The first media of ``stream`` has come."""
         silence = self._silence(now)
-        trouble, self._trouble = self._trouble, None
-        if trouble:
-            self._recovered(trouble, stream, silence)
+        lapse, self._lapse = self._lapse, None
+        if lapse:
+            self._recovered(lapse, stream, silence)
         else:
             log.info("%s: %s plays", self._slug, stream.source.tag)
             self.note(EventKind.STARTED, source=stream.source.number)
@@ -131,31 +131,31 @@ class Chronicle:
         self.note(kind, source=lapse.stream.source.number, silence=self._silence(now))
 
     def _begin(self, lapse: _Lapse) -> None:
-        self._trouble = self._trouble or lapse  # how it began is told
+        self._lapse = self._lapse or lapse  # how it began is told
 
     def _silence(self, now: float) -> float | None:
         """Seconds that viewers have been without media; None if they have had none yet.
 
         The log, the journal, the page and the metrics all tell this value.
         """
-        if self._trouble is None or not self._shown:
+        if self._lapse is None or not self._shown:
             return None
-        return round(now - self._trouble.silent_since, 2)
+        return round(now - self._lapse.silent_since, 2)
 
-    def _recovered(self, trouble: _Lapse, stream: Stream, silence: float | None) -> None:
-        same = trouble.stream == stream
-        had, has = trouble.stream.source.tag, stream.source.tag
+    def _recovered(self, lapse: _Lapse, stream: Stream, silence: float | None) -> None:
+        same = lapse.stream == stream
+        had, has = lapse.stream.source.tag, stream.source.tag
         log.info(
             "%s: %s after %s%s",
             self._slug,
             f"{has} again" if same else f"{had} → {has}",
-            _AFTER[trouble.reason],
+            _AFTER[lapse.reason],
             "" if silence is None else f": {_in_words(silence)} without picture",
         )
         if silence is not None:
-            self.counters.recovered(trouble.reason, silence, same=same)
+            self.counters.recovered(lapse.reason, silence, same=same)
         self.note(
-            EventKind.STARTED, source=stream.source.number, reason=trouble.reason, silence=silence
+            EventKind.STARTED, source=stream.source.number, reason=lapse.reason, silence=silence
         )
 
 

@@ -39,7 +39,7 @@ class Film:
         self._is_open = True
         self._outcome: str = STOPPED
         self._waiting = Waiting()  # for data of the provider
-        counters.clients += lease.is_viewer
+        counters.viewers += lease.is_viewer
         slot.on_lost(self._slot_lost)
 
     def __repr__(self) -> str:
@@ -65,7 +65,7 @@ class Film:
             self._slot.close(SETTLE)
             self._counters.upstreams -= 1
             self._counters.ended(self._slot.source.number, self._outcome)
-            self._counters.clients -= self.lease.is_viewer
+            self._counters.viewers -= self.lease.is_viewer
             self._on_close(self)
 
     def _next(self, pieces: Iterator[bytes]) -> bytes | None:

@@ -47,7 +47,7 @@ class Hubs:
         self.journal = shared.journal
         self.films = Films(config, shared.metrics, self.slots, self._new_failover, open_film)
         self._slate_clip = config.slate.read_bytes() if config.slate else b""
-        self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each by itself
+        self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each under a key of its own
         self._closed = False
         self._housekeeping = Housekeeping(self.all, self.films, shared)
 

@@ -136,13 +136,13 @@ class DocumentClient(Protocol):
     ) -> requests.Response: ...
 
 
-Opened = tuple[Edition, Iterator[bytes]] | None
+OpenedDocument = tuple[Edition, Iterator[bytes]] | None
 
 
 @contextmanager
 def open_document(
     client: DocumentClient, document: Document[ContentT], known: Edition
-) -> Iterator[Opened]:
+) -> Iterator[OpenedDocument]:
     """The document's edition and its bytes as they come; None if it is the ``known`` one still.
 
     Raises ImportFailed, also while the bytes are iterated.
@@ -164,7 +164,7 @@ def path_of(url: str) -> Path | None:
 
 
 @contextmanager
-def _open_file(path: Path, known: Edition) -> Iterator[Opened]:
+def _open_file(path: Path, known: Edition) -> Iterator[OpenedDocument]:
     with _file_errors():
         stat = path.stat()
         if not S_ISREG(stat.st_mode):  # to open a pipe would stop all streams
@@ -179,7 +179,7 @@ def _open_file(path: Path, known: Edition) -> Iterator[Opened]:
 @contextmanager
 def _open_url(
     client: DocumentClient, document: Document[ContentT], known: Edition
-) -> Iterator[Opened]:
+) -> Iterator[OpenedDocument]:
     # Takes no slot of the source: providers count streams, and this is a request to their panel.
     response = _ask(client, document, known)
     if response.status_code == 304 and resolve(response.url, "x") != resolve(known.base, "x"):

@@ -38,15 +38,15 @@ class _Fair(io.RawIOBase):
         super().close()
 
 
-class _Answer(LenientAnswer):
+class _FairAnswer(LenientAnswer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fp = io.BufferedReader(_Fair(self.fp.detach()))
 
 
 class FairConnection(ByRoad, urllib3.connection.HTTPConnection):
-    response_class = _Answer
+    response_class = _FairAnswer
 
 
 class FairTLSConnection(ByRoad, urllib3.connection.HTTPSConnection):
-    response_class = _Answer
+    response_class = _FairAnswer

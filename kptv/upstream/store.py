@@ -16,7 +16,7 @@ from time import time
 from typing import IO
 
 from kptv.formats.gzipped import PIECE
-from kptv.upstream.documents import ContentT, Document, Edition, Opened
+from kptv.upstream.documents import ContentT, Document, Edition, OpenedDocument
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Store:
         return f"<Store {self._folder.name!r}>"
 
     @contextmanager
-    def load(self, document: Document[ContentT]) -> Iterator[Opened]:
+    def load(self, document: Document[ContentT]) -> Iterator[OpenedDocument]:
         """The edition and the bytes (gzip) of what is kept; None if nothing is."""
         body, about = self._paths(document)
         try:

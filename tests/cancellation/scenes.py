@@ -199,7 +199,7 @@ class House:
                 "full": len(hubs.slots.full()),
                 "waiting": sum(hubs.slots.waiting(s.number) for s in self.config.sources),
                 "upstreams": counters.upstreams,
-                "viewers": counters.clients + hubs.viewers,
+                "viewers": counters.viewers + hubs.viewers,
                 "bytes": hubs.budget.used,
             }
 

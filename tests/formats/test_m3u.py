@@ -482,8 +482,15 @@ LIST_LINES = st.lists(
 )
 
 
+@pytest.mark.parametrize("said", ['" News"', "News ", '" News "', '"\x85News"', '="News\u3000"'])
+def test_a_group_line_gives_its_group_without_the_quotes_and_blanks_around(said: str) -> None:
+    (entry,) = parse(f"#EXTM3U\n#EXTINF:-1,One\n#EXTGRP:{said}\nhttp://a.example/1")
+    assert (entry.groups, entry.attributes["group-title"]) == (("News",), "News")
+
+
 @given(LIST_LINES)
 @example(['#EXTGRP:"News "', "http://a.example/1"])
+@example(lines=['#EXTGRP:"\x851', "A://"])
 def test_no_text_raises_and_what_is_rendered_parses_back_to_the_same(lines: list[str]) -> None:
     for entry in parse("\n".join(lines)):
         line = extinf(entry.name, entry.quoted)

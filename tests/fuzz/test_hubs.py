@@ -175,7 +175,7 @@ class AnythingHappens(RuleBasedStateMachine):
         assert not world.hubs.budget._buffers
         for name in CHANNELS:
             counters = world.metrics.open(name.upper())
-            assert (counters.clients, counters.upstreams) == (0, 0)
+            assert (counters.viewers, counters.upstreams) == (0, 0)
             world.metrics.close(counters, world.now())
 
 

@@ -21,11 +21,11 @@ def test_viewers_are_counted_and_a_recorder_is_none(audience: Audience) -> None:
     body, window, recorder = (Lease(kind) for kind in LeaseKind)
     for lease in (body, window, recorder):
         audience.join(lease)
-    assert (audience.viewers, counters.clients, len(audience.leases)) == (2, 2, 3)
+    assert (audience.viewers, counters.viewers, len(audience.leases)) == (2, 2, 3)
     assert not audience.leave(body, 1.0)
     assert not audience.leave(body, 2.0), "twice"
     assert not audience.leave(window, 3.0)
-    assert (audience.viewers, counters.clients) == (0, 0)
+    assert (audience.viewers, counters.viewers) == (0, 0)
     assert audience.leave(recorder, 4.0), "the last one"
     assert audience.idle_since == 4.0
 

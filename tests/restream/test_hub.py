@@ -683,7 +683,7 @@ def test_a_viewer_lost_while_its_hub_takes_over_what_was_opened_beside_costs_the
     rig.upstreams.feed(TWO, b"c")
     assert viewer.next() == b"c"
     until(lambda: rig.upstreams.open_now == 1)
-    assert rig.metrics.open("News").clients == 1
+    assert rig.metrics.open("News").viewers == 1
 
 
 def test_a_hub_whose_last_viewer_is_lost_while_it_takes_over_lingers_on_one_slot(
@@ -702,7 +702,7 @@ def test_a_hub_whose_last_viewer_is_lost_while_it_takes_over_lingers_on_one_slot
     assert last.next() is None
     until(lambda: rig.upstreams.open_now <= 1)
     until(lambda: sum(map(rig.hubs.slots.held, SOURCES)) == rig.upstreams.open_now)
-    assert rig.metrics.open("News").clients == 0
+    assert rig.metrics.open("News").viewers == 0
 
 
 def test_a_fault_in_looking_after_one_hub_leaves_the_others_their_housekeeping(
@@ -952,7 +952,7 @@ def test_a_file_that_is_found_while_its_hub_is_closed_is_closed(rig: Rig) -> Non
         viewer.get(timeout=LIMIT)
     until(lambda: not any(map(rig.hubs.slots.held, SOURCES)))
     assert file.closed == 1
-    assert rig.metrics.open("News").clients == 0
+    assert rig.metrics.open("News").viewers == 0
 
 
 def test_a_film_without_a_frame_is_a_failure(rig: Rig) -> None:

@@ -74,7 +74,7 @@ def nothing_is_left(rig: Rig) -> None:
     until(lambda: not len(rig.hubs) and not any(map(rig.hubs.slots.held, SOURCES)))
     assert rig.hubs.viewers == 0
     assert rig.hubs.budget.used == 0
-    assert rig.metrics.open("News").clients == 0
+    assert rig.metrics.open("News").viewers == 0
 
 
 def test_a_window_holds_its_hub_as_long_as_requests_renew_it(rig: Rig) -> None:
@@ -129,7 +129,7 @@ def test_a_recorder_reads_a_channel_into_a_file_and_is_no_viewer(rig: Rig) -> No
     recorder = Recorder(rig.hubs)
     until(lambda: marks(recorder.file.getvalue()) == [b"a", b"b", b"c"])
     assert rig.hubs.viewers == 0
-    assert rig.metrics.open("News").clients == 0
+    assert rig.metrics.open("News").viewers == 0
     assert hub_of(rig).leases
     recorder.stop()
     nothing_is_left(rig)
