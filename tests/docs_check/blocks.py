@@ -35,6 +35,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
     "service-start": {"journalctl -u kptv -f": "journalctl -u kptv --no-pager"},
     "reload": {},
     "service-upgrade": {},
+    "channel": {},
     "api": {},
     "nginx": {},
     "password": {"openssl passwd -apr1": "openssl passwd -apr1 password"},

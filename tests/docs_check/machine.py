@@ -107,7 +107,7 @@ class Machine:
 
     def _as_user(self, commands: str, folder: str) -> list[str]:
         identity = (f"--reuid={USER}", f"--regid={USER}", "--init-groups")
-        shell = ("bash", "-euxo", "pipefail", "-c", f"cd {folder}\n{commands}")
+        shell = ("bash", "-eux", "-c", f"cd {folder}\n{commands}")
         return self._entered("env", f"HOME={HOME}", f"USER={USER}", "setpriv", *identity, *shell)
 
     def root_runs(self, commands: str) -> str:

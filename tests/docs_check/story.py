@@ -245,14 +245,22 @@ def test_a_wrong_setting_is_told_and_all_goes_on(machine: Machine) -> None:
     with Viewer(PORT, f"/stream/{CHANNEL}").start() as viewer:
         viewer.wait_for_bytes(188 * 500, 20)
         edit(file, STALL_TIMEOUT="soon")
-        type_in(machine, "reload")
+        with pytest.raises(AssertionError, match="Job for kptv"):
+            type_in(machine, "reload")
         eventually(lambda: "STALL_TIMEOUT" in log_of(machine), 20, "the log does not name it")
+        machine.root_runs("systemctl kill --signal=HUP --kill-whom=main kptv")  # without systemd's
+        eventually(lambda: "Cannot reload" in log_of(machine), 20, "the log does not say it")
         viewer.wait_for_bytes(len(viewer.body) + 188 * 1000, 20)
     edit(file, STALL_TIMEOUT="5s")
     type_in(machine, "reload")
     eventually_ready(machine)
     plays()
     assert main_process(machine) == before
+
+
+def test_a_channel_is_tried_without_a_player(machine: Machine) -> None:
+    type_in(machine, "channel")
+    assert (machine.root / f"{HOME[1:]}/test.ts").stat().st_size == 1_000_000
 
 
 def test_the_api_is_asked_as_its_page_says(machine: Machine) -> None:
