@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kptv.ports import FilmBody, Piece, Upstream
-from kptv.upstream.opened import Opened, Pieces
+from kptv.upstream.opened import OpenedUpstream, Pieces
 
 
 def data_of(pieces: Iterable[Piece]) -> bytes:
@@ -21,11 +21,11 @@ def film_of(upstream: Upstream) -> FilmBody:
     return film
 
 
-def upstream_of(*pieces: Piece, film: FilmBody | None = None) -> Opened:
+def upstream_of(*pieces: Piece, film: FilmBody | None = None) -> OpenedUpstream:
     """An upstream that gives these, and ends."""
 
     def give() -> Pieces:
         yield from pieces
         return film
 
-    return Opened(give())
+    return OpenedUpstream(give())

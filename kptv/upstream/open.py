@@ -29,7 +29,7 @@ from kptv.upstream.hls.requester import Answer, entry_of, leads_nowhere
 from kptv.upstream.hls.way import Outdated
 from kptv.upstream.http_film import HttpFilm, is_packed
 from kptv.upstream.look import Asked, Body, look, whole
-from kptv.upstream.opened import Opened, Pieces
+from kptv.upstream.opened import OpenedUpstream, Pieces
 from kptv.upstream.progressive import read_body
 from kptv.upstream.remuxer import Remuxer
 
@@ -60,9 +60,9 @@ class Opener:
             **dict.fromkeys(DEMUXERS, self._other_media),
         }
 
-    def open_stream(self, stream: Stream) -> Opened:
+    def open_stream(self, stream: Stream) -> OpenedUpstream:
         """The upstream of a stream; its first piece comes with MIN_DATA_SIZE bytes of media."""
-        return Opened(self._pieces(stream))
+        return OpenedUpstream(self._pieces(stream))
 
     def open_film(self, stream: Stream, byte_range: str | None) -> FilmBody:
         """The open answer to a request of a film, or of one ``Range`` of it (RFC 9110, 14.2).

@@ -10,7 +10,7 @@ from kptv.ports import FilmBody, Piece
 Pieces = Generator[Piece, None, FilmBody | None]
 
 
-class Opened:
+class OpenedUpstream:
     """The upstream (see ``ports.Upstream``) that a generator plays; connects at the first piece."""
 
     def __init__(self, pieces: Pieces) -> None:
@@ -22,7 +22,7 @@ class Opened:
         film, self.film = self.film, None
         return film
 
-    def __iter__(self) -> Opened:
+    def __iter__(self) -> OpenedUpstream:
         return self
 
     def __next__(self) -> Piece:

@@ -14,7 +14,7 @@ from kptv.ports import FilmBody, Piece
 from kptv.restream import housekeeping as module
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
-from kptv.upstream.opened import Opened
+from kptv.upstream.opened import OpenedUpstream
 from kptv.vitals.heartbeat import Heartbeat
 from tests.restream.radio import Radio
 from tests.shared import shared
@@ -72,7 +72,7 @@ def test_no_figure_of_now_outlives_its_hub(monkeypatch: pytest.MonkeyPatch) -> N
     def no_film(stream: Stream, byte_range: str | None) -> FilmBody:
         raise AssertionError
 
-    hubs = Hubs(parts, lambda stream: Opened(pieces()), no_film)
+    hubs = Hubs(parts, lambda stream: OpenedUpstream(pieces()), no_film)
     playing = hubs.start(NEWS, Lease())
     (counters,) = parts.metrics.channels()
     until(lambda: counters.source == 1 and counters.buffer_bytes > 0)

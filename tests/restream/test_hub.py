@@ -25,7 +25,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
 from kptv.restream.slots import SETTLE, Slots
-from kptv.upstream.opened import Opened, Pieces
+from kptv.upstream.opened import OpenedUpstream, Pieces
 from tests.restream.radio import Radio, marks
 from tests.shared import shared
 
@@ -51,8 +51,8 @@ class FakeUpstreams:
         for item in items:
             self._feed_of(stream).put(item)
 
-    def open_stream(self, stream: Stream) -> Opened:
-        return Opened(self._pieces(stream))
+    def open_stream(self, stream: Stream) -> OpenedUpstream:
+        return OpenedUpstream(self._pieces(stream))
 
     def _pieces(self, stream: Stream) -> Pieces:
         self.opened.append(stream.url)
@@ -800,7 +800,7 @@ def test_tables_and_null_packets_do_not_send_away_what_is_opened_beside(quick: R
         yield from body
         return None
 
-    quick.hubs._open_stream = lambda stream: Opened(nulls(stream))
+    quick.hubs._open_stream = lambda stream: OpenedUpstream(nulls(stream))
     quick.upstreams.feed(ONE, b"a")
     viewer = quick.viewer(NEWS)
     assert viewer.next() == b"a"
@@ -1009,7 +1009,7 @@ def test_an_upstream_that_begins_and_never_goes_on_is_left_by_housekeeping(
         Event().wait()
         return None
 
-    monkeypatch.setattr(rig.hubs, "_open_stream", lambda stream: Opened(stuck(stream)))
+    monkeypatch.setattr(rig.hubs, "_open_stream", lambda stream: OpenedUpstream(stuck(stream)))
     rig.upstreams.feed(TWO, b"b")
     assert rig.viewer(NEWS).next() == b"b"
     assert hub_of(rig).source_number == 2
@@ -1034,7 +1034,7 @@ def test_what_breaks_off_after_it_has_played_for_long_is_waited_for_as_at_the_st
         Event().wait()
         return None
 
-    monkeypatch.setattr(rig.hubs, "_open_stream", lambda stream: Opened(breaking(stream)))
+    monkeypatch.setattr(rig.hubs, "_open_stream", lambda stream: OpenedUpstream(breaking(stream)))
     viewer = rig.viewer(NEWS)
     while viewer.next() == b"a":
         pass

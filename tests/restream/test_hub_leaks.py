@@ -21,7 +21,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
 from kptv.restream.slots import SETTLE, Slot
-from kptv.upstream.opened import Opened, Pieces
+from kptv.upstream.opened import OpenedUpstream, Pieces
 from tests.restream.radio import Radio
 from tests.shared import shared
 
@@ -32,8 +32,8 @@ VIEWERS, ROUNDS = 200, 20
 LIMIT = 20.0  # seconds; what hangs, fails
 
 
-def open_stream(stream: Stream) -> Opened:
-    return Opened(pieces(stream))
+def open_stream(stream: Stream) -> OpenedUpstream:
+    return OpenedUpstream(pieces(stream))
 
 
 def pieces(stream: Stream) -> Pieces:

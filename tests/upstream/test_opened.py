@@ -9,7 +9,7 @@ import pytest
 
 from kptv.errors import Reason, UpstreamError
 from kptv.ports import Piece, Upstream
-from kptv.upstream.opened import Opened, Pieces
+from kptv.upstream.opened import OpenedUpstream, Pieces
 from tests.upstreams import film_of, upstream_of
 
 PIECE = Piece(b"G" * 188)
@@ -68,7 +68,7 @@ def test_a_film_is_closed_also_if_the_connection_cannot_be_closed() -> None:
             raise OSError
 
     film = Film()
-    upstream = Opened(Stuck())  # type: ignore[arg-type]
+    upstream = OpenedUpstream(Stuck())  # type: ignore[arg-type]
     assert next(upstream, None) is None
     with pytest.raises(OSError):  # noqa: PT011
         upstream.close()
@@ -80,7 +80,7 @@ def test_what_ends_it_is_raised_and_leaves_no_film() -> None:
         yield PIECE
         raise UpstreamError(Reason.RESET)
 
-    upstream = Opened(failing())
+    upstream = OpenedUpstream(failing())
     assert next(upstream) == PIECE
     with pytest.raises(UpstreamError) as caught:
         next(upstream)
@@ -101,7 +101,7 @@ def test_nothing_is_connected_before_the_first_piece_and_close_ends_what_is(begu
         finally:
             events.append("closed")
 
-    upstream = Opened(connecting())
+    upstream = OpenedUpstream(connecting())
     if begun:
         next(upstream)
     upstream.close()
@@ -120,7 +120,7 @@ def test_who_is_killed_while_a_piece_is_waited_for_leaves_nothing_open() -> None
             events.append("closed")
         return None
 
-    upstream = Opened(waiting())
+    upstream = OpenedUpstream(waiting())
     greenlet = gevent.spawn(next, upstream)
     gevent.sleep(0)
     greenlet.kill()

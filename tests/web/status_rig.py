@@ -29,7 +29,7 @@ from kptv.ports import FilmBody, Piece
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client, Lease
 from kptv.restream.playing import Playing
-from kptv.upstream.opened import Opened, Pieces
+from kptv.upstream.opened import OpenedUpstream, Pieces
 from kptv.vitals.process import Vitals
 from kptv.web.clients import Clients
 from kptv.web.page.actions import actions_blueprint, session_blueprint
@@ -176,8 +176,8 @@ class StatusRig:
         self.imports += 1
         return Imported(self.found)
 
-    def _open(self, stream: Stream) -> Opened:
-        return Opened(self._pieces(stream))
+    def _open(self, stream: Stream) -> OpenedUpstream:
+        return OpenedUpstream(self._pieces(stream))
 
     def _pieces(self, stream: Stream) -> Pieces:
         radio = Radio()
