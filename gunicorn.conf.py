@@ -5,21 +5,22 @@ import resource
 import signal
 import sys
 import time
+from functools import partial
 
 from gunicorn import sock, systemd, util
 from gunicorn.glogging import Logger
 from gunicorn.workers import SUPPORTED_WORKERS
 
-from kptv.config import load_config
+from kptv.config import ACCEPTED
 from kptv.errors import ConfigError
 from kptv.logs.formatters import JsonLines
 from kptv.web.door import EXTRA_CONNECTIONS, SPARE_PLACES
 from kptv.web.listening import listen
 
 try:
-    _config = load_config()
+    _config = ACCEPTED.get()
 except ConfigError as error:
-    sys.exit(f"{error}\nSet them in the environment or in .env (see .env.example).")
+    sys.exit(f"Cannot start. {error}\nSet them in the environment or in .env (see .env.example).")
 
 # Thousands of viewers need thousands of descriptors; shells often allow 1,024.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -45,17 +46,18 @@ errorlog = "-"
 loglevel = "debug" if _config.debug else "info"
 
 
-class JsonLogger(Logger):
+class MasterLogger(Logger):
     """Writes the master's lines as the worker's: LOG_FORMAT=json means every line."""
 
     def setup(self, cfg):
+        """As gunicorn's; also called by each reload."""
         super().setup(cfg)
-        for handler in self.error_log.handlers:
-            handler.setFormatter(JsonLines(str))
+        if ACCEPTED.get().log_format == "json":
+            for handler in self.error_log.handlers:
+                handler.setFormatter(JsonLines(str))
 
 
-if _config.log_format == "json":
-    logger_class = JsonLogger
+logger_class = MasterLogger
 
 
 def on_starting(server):
@@ -72,6 +74,17 @@ def on_starting(server):
         sys.exit("Cannot start with --preload: gevent has to patch first. Leave it out.")
     if not server.LISTENERS and not systemd.listen_fds(unset_environment=False):
         _listen(server)
+    server.handle_hup = partial(_reload, server, server.handle_hup)
+
+
+def _reload(server, reload):
+    """On SIGHUP: only with settings that can be used; otherwise nothing happens to anybody."""
+    try:
+        ACCEPTED.renew()
+    except ConfigError as error:
+        server.log.error("Cannot reload; all goes on with the settings from before. %s", error)
+    else:
+        reload()
 
 
 def _listen(server):

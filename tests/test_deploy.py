@@ -105,7 +105,7 @@ def unit(tmp_path: Path) -> Path:
     """The unit with the gunicorn of this environment: systemd looks whether there is one."""
     shipped, here = "/opt/kptv-proxy/.venv/bin/", f"{Path(sys.executable).parent}/"
     text = UNIT.read_text()
-    assert text.count(shipped) == 1
+    assert text.count(shipped) == 2
     file = tmp_path / UNIT.name
     file.write_text(text.replace(shipped, here))
     return file

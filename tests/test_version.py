@@ -56,7 +56,7 @@ def test_the_page_on_upgrades_has_a_section_for_each_release_and_for_the_next() 
     assert told == expected
 
 
-@pytest.mark.parametrize("module", ["kptv.demo", "kptv.demo.run"])
+@pytest.mark.parametrize("module", ["kptv.config", "kptv.demo", "kptv.demo.run"])
 def test_a_command_tells_the_version(module: str) -> None:
     command = (sys.executable, "-m", module, "--version")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=20)

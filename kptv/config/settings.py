@@ -198,7 +198,7 @@ def _parse(texts: Mapping[str, str | None]) -> tuple[dict[str, Any], list[str]]:
         else:
             warnings += row.warnings(text)
     if complaints:
-        raise ConfigError("Cannot start with these settings:\n" + "\n".join(complaints))
+        raise ConfigError("These settings cannot be used:\n" + "\n".join(complaints))
     return values, warnings
 
 

@@ -86,7 +86,9 @@ class Proxy:
     def __init__(self, folder: Path, sources: str, **settings: str) -> None:
         """``sources`` as in SOURCES. ``settings`` are variables; None of the developer's count."""
         self.folder = folder
+        self.root = ROOT  # what is run
         self.log_file = folder / "proxy.log"
+        self.sources = sources
         self._port = ReservedPort()
         self.port = self._port.number
         self.settings = {
@@ -115,7 +117,7 @@ class Proxy:
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=self.root,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -163,7 +165,7 @@ class Proxy:
         self.kill()
         self._port.release()
         if self.settings.get("OBFUSCATE_URLS") != "false":
-            sources = self.settings["SOURCES"]
+            sources = self.sources
             secrets = set(re.findall(r"(?:username|password)=([^&|,]{6,})", sources))
             assert not [secret for secret in secrets if secret in self.log], "a secret was logged"
 
