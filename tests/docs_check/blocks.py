@@ -34,6 +34,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
     "service": _CLONE,
     "service-start": {"journalctl -u kptv -f": "journalctl -u kptv --no-pager"},
     "reload": {},
+    "settings-check": {},
     "service-upgrade": {},
     "channel": {},
     "api": {},

@@ -184,6 +184,7 @@ def test_a_newcomer_plays_own_accounts(machine: Machine, providers: Providers) -
     running = start(machine, "run", CLONE)
     plays()
     running.ctrl_c()
+    assert "cannot be used" not in type_in(machine, "settings-check", CLONE)
 
 
 def test_a_newcomer_upgrades(machine: Machine) -> None:
