@@ -11,7 +11,7 @@ from gunicorn import sock, systemd, util
 from gunicorn.glogging import Logger
 from gunicorn.workers import SUPPORTED_WORKERS
 
-from kptv.config import ACCEPTED
+from kptv.config import ACCEPTED, ENV_FILE
 from kptv.errors import ConfigError
 from kptv.logs.formatters import JsonLines
 from kptv.web.door import EXTRA_CONNECTIONS, SPARE_PLACES
@@ -20,7 +20,9 @@ from kptv.web.listening import listen
 try:
     _config = ACCEPTED.get()
 except ConfigError as error:
-    sys.exit(f"Cannot start. {error}\nSet them in the environment or in .env (see .env.example).")
+    sys.exit(
+        f"Cannot start. {error}\nSet them in the environment or in {ENV_FILE} (see .env.example)."
+    )
 
 # Thousands of viewers need thousands of descriptors; shells often allow 1,024.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -11,7 +11,6 @@ from flask import Blueprint, Flask
 from kptv.channels.current import CurrentCatalog
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.rhythm import Rhythms
-from kptv.command import TITLE
 from kptv.config import Config
 from kptv.logs import Log, set_up_logging
 from kptv.metrics.counters import Metrics
@@ -21,6 +20,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
 from kptv.restream.shared import Shared, policy_of
 from kptv.restream.slots import LocalSlots
+from kptv.start import greet
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer
@@ -85,9 +85,7 @@ def create_app(config: Config) -> Flask:
     ``app.extensions["when_stopping"]`` ends what has no end by itself: streams and events.
     """
     log_of_process = set_up_logging(config)
-    log.info("%s", TITLE)
-    for warning in config.warnings:
-        log.warning("%s", warning)
+    greet(config, log_of_process)
     parts = build_parts(config, log_of_process)
     app = build_web(parts)
     parts.importer.start()

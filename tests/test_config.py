@@ -150,6 +150,9 @@ REFUSED = [
             "http://tv example",
             'http://tv.example/"',
             "http://tv.example/\udcff",
+            "http://tv.example:8080/playlist.m3u8",
+            "http://tv.example/Playlist.M3U/",
+            "http://tv.example/sport/playlist.m3u8",
         ),
     ),
     ("ENABLE_RESTREAMING", ("2", "maybe", "truee")),
@@ -380,6 +383,77 @@ def test_a_source_without_a_limit_gets_one_connection_and_a_warning() -> None:
     assert config.sources[1].max_connections == 1
     (warning,) = config.warnings
     assert "source 2 names no limit" in warning
+    assert "canary" not in warning
+
+
+@pytest.mark.parametrize(
+    "limit", ["", "two", "2x", "1.5", "-1", "9999999", "3 connections", "unlimited"]
+)
+def test_a_limit_that_is_no_number_is_shown_as_it_was_read(limit: str) -> None:
+    message = complaint(SOURCES=f"http://canary.example/l.m3u?password=canary|{limit}")
+    assert f"read 'http://…|{limit}' as source 1; accepted: URL|MaxConnections" in message
+    assert "MaxConnections is a whole number" in message
+    assert "canary" not in message
+
+
+@pytest.mark.parametrize("limit", ["canary", "12canary", "x|canary", "one canary", "cn"])
+def test_what_may_be_a_part_of_a_password_is_not_shown(limit: str) -> None:
+    message = complaint(SOURCES=f"http://canary.example/l.m3u?password=canary|{limit}")
+    assert "|…' as source 1; accepted: " in message
+    assert "canary" not in message
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "canary.example/get.php?username=canary",
+        "canary.example:8080/l.m3u",
+        "canary.example:8080",
+        "localhost:8080/canary.m3u",
+        "192.168.1.5:9981/canary",
+        "192.168.1.5/canary?x=1",
+        "canary:canary@provider.example/l.m3u",
+        "www.canary.example?list=1",
+    ],
+)
+def test_an_address_without_http_is_no_path(address: str) -> None:
+    message = complaint(SOURCES=f"http://good.example/l.m3u|1,http://b.example/l|1, {address}|2")
+    assert "read '…|2' as source 3; accepted: URL|MaxConnections" in message
+    assert "an address begins with http:// or https://" in message
+    assert "canary" not in message
+
+
+def test_a_path_that_looks_like_an_address_is_one_if_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "iptv.d").mkdir()
+    (tmp_path / "iptv.d/list.m3u").touch()
+    assert sources("iptv.d/list.m3u|1,./tv.d/later.m3u|1,later.m3u|1") == [
+        ("iptv.d/list.m3u", 1),
+        ("./tv.d/later.m3u", 1),
+        ("later.m3u", 1),
+    ]
+
+
+def test_sources_without_a_comma_between_them_are_told() -> None:
+    message = complaint(SOURCES="http://a.example/canary|1 http://b.example/canary|1")
+    assert "between two sources stands a comma" in message
+    assert "canary" not in message
+    (warning,) = load(SOURCES="http://a.example/l?o=tshttp://b.example/canary|1").warnings
+    assert warning.startswith("SOURCES: source 1 has :// twice")
+    assert "canary" not in warning
+
+
+def test_an_address_in_a_query_is_no_second_source() -> None:
+    url = "http://a.example/get?url=http://b.example/l.m3u&also=https://c.example"
+    assert load(SOURCES=f"{url}|1").warnings == ()
+
+
+def test_a_url_that_stands_twice_is_told() -> None:
+    url = "http://a.example/l?password=canary"
+    (warning,) = load(SOURCES=f"{url}|1,http://b.example/l|1,{url}|2").warnings
+    assert warning.startswith("SOURCES: source 3 has the URL of source 1: ")
     assert "canary" not in warning
 
 

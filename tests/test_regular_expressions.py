@@ -35,8 +35,10 @@ LIST = "http://panel.example/get.php?username=alice.smith&password=s3cretword&to
 
 # By file, the names of expressions or the functions that hold them.
 OWN = {  # settings, and text of this proxy's own making
+    "config/env_file.py": "_NAME",
     "config/parsers.py": "_DURATION _SIZE _seconds parse attribute admin_token base_url",
-    "config/sources.py": "_SOURCE_END _SOURCE_LIMIT _SCHEME parse_sources _is_list_url",
+    "config/sources.py": "_SOURCE_END _SOURCE_LIMIT _SCHEME _WITHIN _HOST _HARMLESS_LIMIT"
+    " _is_list_url _about_limit _about_url",
     "formats/hls/variants.py": "parse_selection",
 }
 FOREIGN = {
@@ -74,7 +76,7 @@ FOREIGN = {
     "formats/text.py": "_UNICODE _BREAK _TOLD",
     "formats/visible.py": "_CONTROLS _UNSEEN _JOINERS",
     "logs/filters.py": "_FIGURE",
-    "logs/redaction.py": "_PATTERNS __init__ learn",
+    "logs/redaction.py": "_PATTERNS spare learn",
     "upstream/hls/body.py": "size_of _offset",
     "upstream/hls/segments.py": "_method",
     "upstream/documents.py": "_CHARSET",
@@ -100,7 +102,7 @@ BUILT: dict[str, Callable[[], Iterable[re.Pattern[str]]]] = {
         found._in_words,
     ),
     "formats/m3u_extinf.py _pattern_of": lambda: (_usual_pattern(),),
-    "logs/redaction.py __init__": lambda: (_redactor()._own_url,),
+    "logs/redaction.py spare": lambda: (_redactor()._own,),
     "logs/redaction.py learn": lambda: (_redactor()._secrets,),
 }
 _METHODS = ("match", "fullmatch", "search", "finditer")

@@ -220,7 +220,9 @@ def base_url(text: str) -> str:
         valid = False
     # A login or a query: the operator has taken a provider's URL by mistake.
     valid = valid and not re.search(r"[\s\"<>@?#]", text) and text.isprintable()
+    # That is a list's address, which begins with BASE_URL.
+    valid = valid and not re.search(r"\.m3u8?/*$", text, re.IGNORECASE)
     if not valid:
-        accepted = "http:// or https://, a host, and maybe a port and a path"
+        accepted = "http:// or https://, a host, and maybe a port and a path, without a list's name"
         raise Rejected(accepted, read=repr(re.sub(r"//[^/]*@|[?#].*", "…", text)))
     return text.rstrip("/")

@@ -13,11 +13,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from dotenv import dotenv_values
-
 from kptv.channels.model import Source
 from kptv.channels.reach import Private
 from kptv.config import parsers
+from kptv.config.env_file import EnvFile, read_env_file
 from kptv.config.parsers import DAY, MB, Network, Rejected, boolean, duration, header, size, whole
 from kptv.config.sources import parse_sources, warnings_of
 from kptv.errors import ConfigError
@@ -171,18 +170,21 @@ def load_config(
     Raises ConfigError with one message that names every variable that cannot be used, what was
     read and what is accepted.
     """
-    texts = _read_env_file(env_file) if env_file else {}
-    texts.update(os.environ if environ is None else environ)
-    values, warnings = _parse(texts)
+    file = read_env_file(env_file, VARIABLES) if env_file else EnvFile({})
+    texts = {**file.texts, **(os.environ if environ is None else environ)}
+    values, complaints, warnings = _parse(texts)
+    if complaints:
+        lines = [f"  {line}" for line in (*complaints, *file.warnings)]
+        raise ConfigError("\n".join(["These settings cannot be used:", *lines]))
     demo = bool(texts.get(DEMO_MARK))
-    config = Config(**values, warnings=tuple(warnings), demo=demo)
+    config = Config(**values, warnings=(*file.warnings, *warnings), demo=demo)
     if "base_url" not in values:
         config = replace(config, base_url=f"http://localhost:{config.port}")
     return config
 
 
-def _parse(texts: Mapping[str, str | None]) -> tuple[dict[str, Any], list[str]]:
-    """By field what was set, each of its field's type as the rows say; and warnings."""
+def _parse(texts: Mapping[str, str | None]) -> tuple[dict[str, Any], list[str], list[str]]:
+    """By field what was set, each of its field's type as the rows say; complaints; warnings."""
     values: dict[str, Any] = {}
     complaints: list[str] = []
     warnings: list[str] = []
@@ -194,18 +196,7 @@ def _parse(texts: Mapping[str, str | None]) -> tuple[dict[str, Any], list[str]]:
             values[name] = row.parse(text)
         except Rejected as rejected:
             read = repr(text) if rejected.read is None else rejected.read
-            complaints.append(f"  {row.variable}: read {read}; accepted: {rejected.accepted}")
+            complaints.append(f"{row.variable}: read {read}; accepted: {rejected.accepted}")
         else:
             warnings += row.warnings(text)
-    if complaints:
-        raise ConfigError("These settings cannot be used:\n" + "\n".join(complaints))
-    return values, warnings
-
-
-def _read_env_file(path: Path) -> dict[str, str | None]:
-    """Its variables, none if there is no such file; a byte order mark is no part of them."""
-    try:
-        return dict(dotenv_values(path, encoding="utf-8-sig"))
-    except (OSError, UnicodeError) as error:
-        what = "not UTF-8" if isinstance(error, UnicodeError) else error.strerror
-        raise ConfigError(f"Cannot read the settings in {path}: {what}.") from None
+    return values, complaints, warnings

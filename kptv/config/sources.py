@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from urllib.parse import urlsplit
 
@@ -12,6 +13,17 @@ from kptv.config.parsers import Rejected
 _SOURCE_END = re.compile(r"(\|\s*\d{1,6}\s*),|,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _SOURCE_LIMIT = re.compile(r"\|\s*(\d{1,6})\s*$")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}://")
+# A scheme anywhere, but not that of an address in a query: ?url=http://…
+_WITHIN = re.compile(r"(?<!=http)(?<!=https)(?<!=file)://")
+_HOST = re.compile(
+    r"(?:[^/@\s]*@)?(?:[\w-]{1,63}\.){1,8}[\w-]{1,63}(?::\d{1,5}$|(?::\d{1,5})?[/?])|localhost[:/]"
+)
+# What may be meant as a limit. Anything else may be part of a password.
+_HARMLESS_LIMIT = re.compile(
+    r"\s*(?:[-+]?\d{1,7}(?:[.,]\d{1,3})?\s*(?:x|connections?|streams?)?"
+    r"|one|two|three|four|five|six|seven|eight|nine|ten|many|none|no|all|max|unlimited|infinite)?\s*",
+    re.IGNORECASE,
+)
 _LIST_SCHEMES = ("http", "https", "file", "")  # "": a plain path
 
 
@@ -25,20 +37,37 @@ def parse_sources(text: str) -> tuple[Source, ...]:
     sources = []
     for number, item in enumerate(_items(text), start=1):
         url, limit = _url_and_limit(item)
-        if not _is_list_url(url) or (limit is None and re.search(r"\|[^|/]*$", url)):
-            raise Rejected(accepted, read=f"{_shape_of(item)} as source {number}")
+        why_not = "" if limit is not None else _about_limit(url)
+        why_not = why_not or _about_url(url)
+        if why_not or not _is_list_url(url):
+            read = f"{_shape_of(item)} as source {number}"
+            raise Rejected(f"{accepted}{why_not and '; '}{why_not}", read)
         sources.append(Source(number, url, 1 if limit is None else limit))
     return tuple(sources)
 
 
 def warnings_of(text: str) -> list[str]:
-    """A line for each source that names no limit."""
-    return [
-        f"SOURCES: source {number} names no limit: 1 connection assumed."
-        " Append |N for N connections, |0 for no limit"
-        for number, item in enumerate(_items(text), start=1)
-        if _url_and_limit(item)[1] is None
-    ]
+    """What is strange about sources that can be used. Nothing of their URLs is repeated."""
+    items = [_url_and_limit(item) for item in _items(text)]
+    urls = [url for url, _ in items]
+    warnings = []
+    for number, (url, limit) in enumerate(items, start=1):
+        if limit is None:
+            warnings.append(
+                f"SOURCES: source {number} names no limit: 1 connection assumed."
+                " Append |N for N connections, |0 for no limit"
+            )
+        if (first := urls.index(url) + 1) != number:
+            warnings.append(
+                f"SOURCES: source {number} has the URL of source {first}: each counts its own"
+                " connections. Name it once, with all its connections as |N"
+            )
+        if len(_WITHIN.findall(url)) > 1:
+            warnings.append(
+                f"SOURCES: source {number} has :// twice."
+                " If it is two sources, put a comma between them"
+            )
+    return warnings
 
 
 def _items(text: str) -> list[str]:
@@ -64,10 +93,24 @@ def _is_list_url(url: str) -> bool:
     return parts.scheme in _LIST_SCHEMES and bool(parts.path) and "\0" not in url
 
 
+def _about_limit(url: str) -> str:
+    """Why what stands behind the last ``|`` is no limit; empty if nothing stands there."""
+    return "MaxConnections is a whole number" if re.search(r"\|[^|/]*$", url) else ""
+
+
+def _about_url(url: str) -> str:
+    """Why a URL is taken for a mistake; empty if it is not."""
+    if "://" not in url and _HOST.match(url) and not os.path.exists(url):
+        return "an address begins with http:// or https://, and there is no such file"
+    if re.search(r"\s", url) and len(_WITHIN.findall(url)) > 1:
+        return "between two sources stands a comma"
+    return ""
+
+
 def _shape_of(item: str) -> str:
-    """A source's text without anything that could be a secret: ``'ftp://…|…'``."""
+    """A source's text without anything that could be a secret: ``'ftp://…|two'``."""
     item = item.strip()
     scheme = _SCHEME.match(item)
-    limit = _SOURCE_LIMIT.search(item)
-    tail = limit[0].strip() if limit else "|…" if "|" in item else ""
-    return repr(f"{scheme[0] if scheme else ''}…{tail}") if item else "nothing"
+    _, bar, limit = item.rpartition("|")
+    shown = limit.strip() if _HARMLESS_LIMIT.fullmatch(limit) else "…"
+    return repr(f"{scheme[0] if scheme else ''}…{bar}{bar and shown}") if item else "nothing"

@@ -7,8 +7,8 @@ import contextlib
 import os
 import sys
 import tempfile
-
-from dotenv import dotenv_values
+from collections.abc import Mapping
+from pathlib import Path
 
 from kptv.command import take_no_arguments
 from kptv.config import DEMO_MARK, ENV_FILE, load_config
@@ -32,19 +32,16 @@ _HINT = """
   Then break the provider you are watching. The picture moves on to the other one:
 
 {breaks}
-  Ctrl-C stops everything. For your own providers: cp .env.example .env, and set SOURCES in it.
+  Ctrl-C stops everything. For your own providers: install -m 600 .env.example .env, and
+  set SOURCES and BASE_URL in it.
 """
 
 
 def main() -> int:
     """The exit status of gunicorn."""
     take_no_arguments("kptv.demo.run", "Run the proxy; without SOURCES, on two demo providers.")
-    try:
-        settings = {**dotenv_values(ENV_FILE), **os.environ}
-    except (OSError, UnicodeError):
-        settings = {"SOURCES": "?"}  # gunicorn.conf.py says what is wrong with the file
     os.chdir(ENV_FILE.parent)  # beside wsgi.py and gunicorn.conf.py
-    if (settings.get("SOURCES") or "").strip():
+    if not wants_demo(os.environ, ENV_FILE):
         os.execv(GUNICORN[0], GUNICORN)  # this process becomes gunicorn
     # A folder of its own: the demo's lists must not be found later beside the user's own.
     with tempfile.TemporaryDirectory() as data_dir:
@@ -53,6 +50,16 @@ def main() -> int:
         except ConfigError as error:
             print(error, file=sys.stderr)
             return 1
+
+
+def wants_demo(environ: Mapping[str, str], env_file: Path) -> bool:
+    """Whether nobody has begun to set up accounts, or SOURCES is set to nothing on purpose.
+
+    A `.env` without SOURCES is unfinished: the proxy says then what is missing.
+    """
+    if "SOURCES" in environ:
+        return not environ["SOURCES"].strip()
+    return not env_file.exists()
 
 
 async def _run_demo(data_dir: str) -> int:

@@ -59,10 +59,17 @@ class Redactor:
     def __init__(self, sources: Iterable[Source], own_url: str) -> None:
         of_lists = (secrets_of_list(source.url) for source in sources)
         self._of_lists = reduce(or_, of_lists, NOTHING)
-        # Not the beginning of another host: tv.example is not tv.example.org.
-        self._own_url = re.compile(rf"({re.escape(own_url)}(?![\w.:@-]))")
         self._remembered = lru_cache(_REMEMBERED_TEXTS)(self.redact)
+        self._own_urls: list[str] = []
+        self.spare(own_url)
         self.learn(NOTHING)
+
+    def spare(self, own_url: str) -> None:
+        """Show what begins with this URL, too: it is the proxy's own. Empty: nothing more."""
+        self._own_urls += [re.escape(own_url)] if own_url else []
+        # Not the beginning of another host: tv.example is not tv.example.org.
+        self._own = re.compile(rf"((?:{'|'.join(self._own_urls) or '(?!)'})(?![\w.:@-]))")
+        self._remembered.cache_clear()
 
     def learn(self, secrets: Secrets) -> None:
         """Hide ``secrets`` too, in place of those that were learned before.
@@ -80,7 +87,7 @@ class Redactor:
         """``text`` without URLs (except this proxy's own) and without the sources' secrets."""
         if len(text) > _LONGEST:
             text = text[:_LONGEST] + _HIDDEN
-        parts = self._own_url.split(text)
+        parts = self._own.split(text)
         parts[::2] = map(self._redact_part, parts[::2])
         return "".join(parts)
 

@@ -86,7 +86,8 @@ class LastGood(Generic[ContentT]):
             log.exception("%s: what DATA_DIR keeps cannot be used", document.label)
             return False
         # Conditional requests only if the edition is that of this very content.
-        self._take(content, edition if content.digest == edition.digest else Edition())
+        known = edition if content.digest == edition.digest else Edition()
+        self._take(content, known, "from disk")
         return True
 
     def refresh(self, worker: AbstractContextManager[object]) -> ImportFailed | None:
@@ -99,6 +100,8 @@ class LastGood(Generic[ContentT]):
         duration = monotonic() - begun
         if failed is None:
             self._succeeded(duration)
+            if before is self.content and self.progress.successes == 1:  # only DATA_DIR had it
+                log.info("%s: %s (fetched, as on disk)", self.document.label, self.summary)
         else:
             self._failed(str(failed), duration)
         if before is not None and before is not self.content:
@@ -133,16 +136,16 @@ class LastGood(Generic[ContentT]):
                 edition = replace(edition, digest=content.digest)
                 if had is None or content.digest != known.digest:
                     copy.commit(edition)
-                    self._take(content, edition)
+                    self._take(content, edition, "fetched")
                 self._edition = edition
             finally:
                 copy.close()
 
-    def _take(self, content: ContentT, edition: Edition) -> None:
-        """Hold ``content`` as the newest good one."""
+    def _take(self, content: ContentT, edition: Edition, origin: str) -> None:
+        """Hold ``content`` as the newest good one; ``origin``: where it came from, in words."""
         self.content, self._edition = content, edition
         kind, label = self.document.kind, self.document.label
-        log.info("%s: %s", label, self.summary)
+        log.info("%s: %s (%s)", label, self.summary, origin)
         if content.is_full:
             log.warning(
                 "%s: the %s has more than %d %s: those behind are left out",

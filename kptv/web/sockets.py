@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, NamedTuple
 
 from gevent.monkey import get_original
@@ -54,19 +54,27 @@ def plain(peer: Any) -> Any:
 
 
 def public_address(host: str) -> str:
-    """A public address by which the world may reach what listens on ``host``; empty: there is none.
+    """A public address that leads to what listens on ``host``; empty if there is none."""
+    return next((str(a) for a in _addresses(host) if a.is_global), "")
+
+
+def own_address(host: str) -> str:
+    """An address that leads others of the network to what listens on ``host``; or empty."""
+    return next((str(a) for a in _addresses(host) if not a.is_loopback and not a.is_link_local), "")
+
+
+def _addresses(host: str) -> Iterator[IPv4Address | IPv6Address]:
+    """Those of this machine that lead to ``host``, IPv4 first.
 
     Nothing is sent: connecting a datagram socket only chooses a route, and so the address.
     """
     if not ip_address(host).is_unspecified:
-        return host if ip_address(host).is_global else ""
+        yield ip_address(host)
+        return
     for family, anywhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         with suppress(OSError), _Socket(family, socket.SOCK_DGRAM) as asking:
             asking.connect((anywhere, 9))
-            address = ip_address(asking.getsockname()[0])
-            if address.is_global:
-                return str(address)
-    return ""
+            yield ip_address(asking.getsockname()[0])
 
 
 def most_clients() -> int:

@@ -21,6 +21,7 @@ import pytest
 from kptv.demo import run as demo_run_module
 from kptv.demo.playout import CLOCK, Playout
 from kptv.demo.providers import CHANNELS, CLIP_SECONDS, clip
+from kptv.demo.run import wants_demo
 from tests.functional.harness import ROOT, ReservedPort, Viewer, eventually
 from tests.numbered_ts import check_ts
 
@@ -297,6 +298,25 @@ def test_make_run_ends_with_what_gunicorn_says_of_bad_settings(tmp_path: Path) -
         eventually(lambda: "STREAM_TIMEOUT" in run.output)
     finally:
         run.close()
+
+
+@pytest.mark.parametrize(
+    ("environ", "has_file", "demo"),
+    [
+        ({}, False, True),
+        ({}, True, False),
+        ({"SOURCES": " "}, False, True),
+        ({"SOURCES": ""}, True, True),
+        ({"SOURCES": "http://a.example/l.m3u|1"}, False, False),
+    ],
+)
+def test_the_demo_is_for_those_who_have_set_up_nothing_yet(
+    environ: dict[str, str], has_file: bool, demo: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / ".env"
+    if has_file:
+        file.write_text("PORT=8090\n")
+    assert wants_demo(environ, file) == demo
 
 
 def test_make_run_says_at_once_that_its_port_is_taken(tmp_path: Path) -> None:
