@@ -29,7 +29,7 @@ _EXTINF_HEAD = re.compile(r"#EXTINF\s*+[:：]?+\s*+[-+]?+[\d.]*+", re.I)
 _NO_EQUALS = (
     r'(?:[A-Za-z]\w*+-[\w-]*+(?="[^\s",])|(?:tvg|group|channel)-[\w-]++(?:\s*+:\s*+|\s++)(?="))'
 )
-_KEY = re.compile(rf"""[\s,;]*+["'\s]*+(?:([^\s="',]++)\s*+=\s*+|({_NO_EQUALS}))""")
+_KEY = re.compile(rf"""[\s,;]*+["'\s;]*+(?:([^\s="',]++)\s*+=\s*+|({_NO_EQUALS}))""")
 # A quote closes only before a comma, the end or the next key; stray quotes may stand between.
 _CLOSING = {
     quote: re.compile(

@@ -490,7 +490,8 @@ def test_a_group_line_gives_its_group_without_the_quotes_and_blanks_around(said:
 
 @given(LIST_LINES)
 @example(['#EXTGRP:"News "', "http://a.example/1"])
-@example(lines=['#EXTGRP:"\x851', "A://"])
+@example(['#EXTGRP:"\x851', "A://"])
+@example(['#EXTINF:-1 tvg-id="" ";="2",One', "http://a.example/1"])
 def test_no_text_raises_and_what_is_rendered_parses_back_to_the_same(lines: list[str]) -> None:
     for entry in parse("\n".join(lines)):
         line = extinf(entry.name, entry.quoted)
