@@ -68,7 +68,7 @@ def test_the_start_tells_where_everything_is_and_what_each_source_has(
 
 
 def test_the_start_warns_of_what_will_probably_not_work(proxy: Installed, one: Provider) -> None:
-    url, other = one.list_url, 80
+    url, other = one.list_url, proxy.port % 60_000 + 1
     proxy.write_settings(
         SOURCES=f"{url}|1,{url}|1,{url}&x=ahttp://b.example/l?password=canary-canary|1",
         BASE_URL=f"http://localhost:{other}",
@@ -79,7 +79,7 @@ def test_the_start_warns_of_what_will_probably_not_work(proxy: Installed, one: P
     log = log_of_start(proxy)
     for told in (
         "STALL_TIMOUT is no setting; STALL_TIMEOUT is one",
-        f"BASE_URL=http://localhost:{other}: only players on this machine itself can play",
+        f"BASE_URL=http://localhost:{other} reaches only players on this machine itself",
         f"BASE_URL leads to port {other}, but PORT={proxy.port}",
         "SOURCES: source 2 has the URL of source 1",
         "SOURCES: source 3 has :// twice",

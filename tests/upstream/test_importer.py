@@ -283,7 +283,7 @@ def test_an_import_by_hand_says_what_it_found_also_if_nothing_changed(
         assert done.wait(LIMIT)
         return done.found, [line for line in caplog.messages if line.startswith("source-1")]
 
-    assert found() == (("source-1: 2 entries",), ["source-1: 2 entries"])
+    assert found() == (("source-1: 2 entries",), ["source-1: 2 entries (fetched)"])
     assert found() == (("source-1: 2 entries, as before",), ["source-1: 2 entries, as before"])
     server.answer = BAD["404"]
     failed = "source-1: import failed: http_error (HTTP 404); tried again in {}; its 2 entries stay"
@@ -302,7 +302,9 @@ def test_a_round_by_itself_says_nothing_of_what_did_not_change(
     with gevent.Timeout(LIMIT):
         while rig.rounds < 4:
             gevent.sleep(0.01)
-    assert [line for line in caplog.messages if "entries" in line] == ["source-1: 2 entries"]
+    assert [line for line in caplog.messages if "entries" in line] == [
+        "source-1: 2 entries (fetched)"
+    ]
 
 
 def test_a_refused_connection_is_a_failed_import(
