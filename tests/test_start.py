@@ -63,7 +63,9 @@ def test_settings_as_one_would_wish_them_are_no_cause_for_a_warning() -> None:
 )
 def test_a_base_url_that_only_this_machine_reaches_is_told_with_a_better_one(base_url: str) -> None:
     (warning,) = told(BASE_URL=base_url)
-    assert warning.startswith(f"BASE_URL={base_url or 'http://localhost:8080'} reaches only players on")
+    assert warning.startswith(
+        f"BASE_URL={base_url or 'http://localhost:8080'} reaches only players on"
+    )
     assert warning.endswith(f"set it to {GOOD}")
 
 
