@@ -1,63 +1,92 @@
 """All figures in one table: `python -m benchmarks`, or name the modules to run.
 
-A benchmark is a module here with ``run()``, which gives rows: what, measured, target.
+A benchmark is a module here with ``run() -> list[Figure]`` (see figures.py). One whose ``run``
+takes ``quick`` has a shorter form too, and is part of ``--quick``: two minutes in all.
+The exit status is 1 if a benchmark fails or a figure misses its target.
 """
 
 from __future__ import annotations
 
+import argparse
+import inspect
+import pkgutil
 import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
+from pathlib import Path
 
-MODULES = (
-    "fan_out",
-    "latency",
-    "failover",
-    "pictures",
-    "hls",
-    "import_catalog",
-    "transport_stream",
-    "hostile",
-)
-HEAD = ("what", "measured", "target")
-Row = tuple[str, str, str]
+import benchmarks
+from benchmarks import records
+from benchmarks.figures import Figure, table
+from benchmarks.records import Record
 
 
-def main(names: list[str]) -> int:
+def registry() -> dict[str, Callable[..., list[Figure]]]:
+    """The benchmarks by name: each module here that has ``run``."""
+    names = [info.name for info in pkgutil.iter_modules(benchmarks.__path__)]
+    modules = {name: import_module(f"benchmarks.{name}") for name in names if name[0] != "_"}
+    return {name: module.run for name, module in modules.items() if hasattr(module, "run")}
+
+
+def has_quick_form(run: Callable[..., object]) -> bool:
+    """Whether it can be run shorter."""
+    return "quick" in inspect.signature(run).parameters
+
+
+def main(arguments: list[str]) -> int:
     """Run them one after the other, so that none disturbs another; gives the exit status."""
-    rows: list[Row] = []
-    failed = False
-    for name in names or MODULES:
-        begun = time.monotonic()
-        try:
-            rows += _rows_of(name)
-        except Exception:  # noqa: BLE001  a failure must not lose the figures of the others
-            traceback.print_exc()
-            rows.append((name, "failed, see above", ""))
-            failed = True
-        print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
-    print(table(rows))
-    return 1 if failed else 0
+    known = registry()
+    parser = _parser(list(known))
+    options = parser.parse_args(arguments)
+    if unknown := set(options.names) - set(known):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    names = options.names or [
+        n for n, run in known.items() if has_quick_form(run) or not options.quick
+    ]
+    done: dict[str, Record] = {}
+    for name in names:
+        done[name] = _measured(known[name], options.quick)
+        print(f"{name}: {done[name].seconds:.0f} s", file=sys.stderr)
+        records.save(options.json, {name: done[name]})
+    print(table(figure.row for record in done.values() for figure in record.figures))
+    return _concluded(done)
 
 
-def _rows_of(name: str) -> list[Row]:
-    if find_spec(f"benchmarks.{name}") is None:
-        return [(name, "no such benchmark", "")]
-    return list(import_module(f"benchmarks.{name}").run())
+def _parser(known: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
+    parser.add_argument("--quick", action="store_true", help="two minutes in all; less exact")
+    parser.add_argument("--json", type=Path, default=records.FILE, metavar="FILE")
+    return parser
 
 
-def table(rows: list[Row]) -> str:
-    """The rows in columns."""
-    widths = [max(len(row[column]) for row in (HEAD, *rows)) for column in range(3)]
-    rule = tuple("-" * width for width in widths)
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (HEAD, rule, *rows)
+def _measured(run: Callable[..., list[Figure]], quick: bool) -> Record:
+    begun, figures, failure = time.monotonic(), [], ""
+    try:
+        figures = run(quick) if has_quick_form(run) else run()
+    except Exception as error:  # noqa: BLE001  a failure must not lose the figures of the others
+        traceback.print_exc()
+        failure = f"{type(error).__name__}: {error}"
+    return Record(
+        date=records.now(),
+        commit=records.this_commit(),
+        machine=records.this_machine(),
+        quick=quick and has_quick_form(run),
+        seconds=round(time.monotonic() - begun, 1),
+        figures=tuple(figures),
+        failure=failure,
     )
-    return "\n".join(lines)
+
+
+def _concluded(done: dict[str, Record]) -> int:
+    """Say what was missed; gives the exit status."""
+    lines = list(records.missed(done))
+    if lines:
+        print("\nNot as it should be:", *lines, sep="\n  ")
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

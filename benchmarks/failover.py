@@ -9,7 +9,8 @@ import statistics
 import time
 from collections.abc import Iterable
 
-from benchmarks.rig import Row, running_proxy, two_cores
+from benchmarks.figures import Figure, at_most
+from benchmarks.rig import running_proxy, two_cores
 from tests.functional.harness import Proxy
 from tests.provider import Bad, How, Provider, Stream
 
@@ -36,7 +37,7 @@ MID_STREAM: dict[str, tuple[Bad, float]] = {
 BESIDE, BESIDE_SOON = "stall, by default", 3.0
 
 
-def run() -> list[Row]:
+def run() -> list[Figure]:
     """Cold starts whose first candidate fails, then failures in mid-stream."""
     with (
         two_cores() as cores,
@@ -58,20 +59,20 @@ def run() -> list[Row]:
         with running_proxy(
             one, two, core=cores.server, STALL_TIMEOUT=f"{STALL_TIMEOUT}s", STREAM_LINGER="0"
         ) as proxy:
-            rows = [*_cold(proxy), *_in_mid_stream(proxy, breaking)]
+            figures = [*_cold(proxy), *_in_mid_stream(proxy, breaking)]
         with running_proxy(one, two, core=cores.server, STREAM_LINGER="0") as proxy:
-            return [*rows, _opened_beside(proxy, breaking)]
+            return [*figures, _opened_beside(proxy, breaking)]
 
 
 def _channels(name: str) -> list[str]:
     return [f"{name} {number}" for number in range(TRIALS)]
 
 
-def _cold(proxy: Proxy) -> Iterable[Row]:
+def _cold(proxy: Proxy) -> Iterable[Figure]:
     for name in FIRST:
         waits = [_first_byte(proxy, channel) for channel in _channels(name)]
         what = f"first candidate {name}: request to first byte of the second"
-        yield _row(what, waits, SOON)
+        yield _figure(what, waits, SOON)
 
 
 def _first_byte(proxy: Proxy, channel: str) -> float:
@@ -82,16 +83,16 @@ def _first_byte(proxy: Proxy, channel: str) -> float:
         return viewer.first_byte_at - viewer.asked_at
 
 
-def _in_mid_stream(proxy: Proxy, breaking: dict[str, Stream]) -> Iterable[Row]:
+def _in_mid_stream(proxy: Proxy, breaking: dict[str, Stream]) -> Iterable[Figure]:
     for name, (how, target) in MID_STREAM.items():
         silences = [
             _silence(proxy, channel, breaking[channel], how)
             for channel in _channels(f"then {name}")
         ]
-        yield _row(f"{name} in mid-stream: silence at the viewer", silences, target)
+        yield _figure(f"{name} in mid-stream: silence at the viewer", silences, target)
 
 
-def _opened_beside(proxy: Proxy, breaking: dict[str, Stream]) -> Row:
+def _opened_beside(proxy: Proxy, breaking: dict[str, Stream]) -> Figure:
     """Time without media: null packets come after a second of it."""
     waits = []
     for channel in _channels(f"then {BESIDE}"):
@@ -102,7 +103,7 @@ def _opened_beside(proxy: Proxy, breaking: dict[str, Stream]) -> Row:
             breaking[channel].break_now(Bad.SILENCE)
             viewer.wait_for_source("two")
             waits.append(time.monotonic() - broken)
-    return _row(f"{BESIDE}, with a free slot beside: no media at the viewer", waits, BESIDE_SOON)
+    return _figure(f"{BESIDE}, with a free slot beside: no media at the viewer", waits, BESIDE_SOON)
 
 
 def _silence(proxy: Proxy, channel: str, stream: Stream, how: Bad) -> float:
@@ -118,7 +119,8 @@ def _silence(proxy: Proxy, channel: str, stream: Stream, how: Bad) -> float:
         return viewer.longest_silence(since=broken - TAIL)
 
 
-def _row(what: str, seconds: list[float], target: float) -> Row:
+def _figure(what: str, seconds: list[float], target: float) -> Figure:
     median, worst = statistics.median(seconds) * 1e3, max(seconds) * 1e3
-    measured = f"{median:.0f} ms (worst of {len(seconds)}: {worst:.0f})"
-    return (what, measured, f"under {target * 1e3:.0f} ms")
+    return Figure(
+        what, median, "ms", at_most(target * 1e3), f"worst of {len(seconds)}: {worst:.0f}"
+    )

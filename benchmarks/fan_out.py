@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.figures import Figure, at_least, at_most
 from benchmarks.rig import (
     Cores,
     Crowd,
-    Row,
     compiled,
     cpu_seconds,
     pin,
@@ -53,7 +53,7 @@ class Cost:
         return self.cpu / self.bytes * 1e9
 
 
-def run() -> list[Row]:
+def run() -> list[Figure]:
     """CPU per byte beside the yardstick, memory per viewer, and whether all kept up."""
     ours, theirs = Cost(), Cost()
     with (
@@ -75,7 +75,7 @@ def run() -> list[Row]:
                     ours.memory = max(ours.memory, resident(proxy.worker_pid) - base)
                 with Crowd(viewers, port, "/", VIEWERS) as crowd:
                     _measure(theirs, pid, crowd)
-    return _rows(ours, theirs)
+    return _figures(ours, theirs)
 
 
 @contextlib.contextmanager
@@ -105,19 +105,18 @@ def _measure(cost: Cost, pid: int, crowd: Crowd) -> None:
     cost.ended += report.ended
 
 
-def _rows(ours: Cost, theirs: Cost) -> list[Row]:
+def _figures(ours: Cost, theirs: Cost) -> list[Figure]:
     load = f"{VIEWERS:,} viewers of {BITRATE / 1e6:g} Mbit/s"
-    kept_up = ours.behind < BEHIND and not ours.ended
-    core = ours.cpu / ours.seconds
-    trail = f"{'none' if kept_up else 'SOME'}; slowest {ours.behind:.2f} s, {ours.ended} lost"
     return [
-        (
-            f"{load}: CPU a byte, proxy ÷ C fan-out",
-            f"{ours.per_gigabyte / theirs.per_gigabyte:.2f}"
-            f" ({ours.per_gigabyte:.2f} ÷ {theirs.per_gigabyte:.2f} s/GB)",
-            "at most 1.75",
+        Figure(
+            f"{load}: bytes a CPU-second, proxy ÷ C fan-out",
+            theirs.per_gigabyte / ours.per_gigabyte,
+            "",
+            at_least(0.82),
+            f"{ours.per_gigabyte:.2f} and {theirs.per_gigabyte:.2f} s/GB",
         ),
-        (f"{load}: one core used", f"{core:.0%}", "under 100%"),
-        (f"{load}: behind", trail, "none"),
-        (f"{load}: memory a viewer", f"{ours.memory / VIEWERS / 1024:.1f} KB", "at most 25 KB"),
+        Figure(f"{load}: one core used", ours.cpu / ours.seconds * 100, "%", at_most(100)),
+        Figure(f"{load}: slowest viewer's media behind", ours.behind, "s", at_most(BEHIND)),
+        Figure(f"{load}: viewers lost", ours.ended, "", at_most(0)),
+        Figure(f"{load}: memory a viewer", ours.memory / VIEWERS / 1024, "KB", at_most(25)),
     ]

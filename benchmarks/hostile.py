@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from benchmarks.rig import Row, running_proxy, two_cores
+from benchmarks.figures import Figure, at_most
+from benchmarks.rig import running_proxy, two_cores
 from tests.functional.harness import Proxy, Viewer
 from tests.functional.test_hostile_providers import Odd, variants
 from tests.provider import Provider
@@ -25,8 +26,8 @@ ATTACK = 5.0  # seconds, of clients
 SETTLED = 3.0  # seconds in which a list is imported
 
 
-def run() -> list[Row]:
-    """A row per attack; the first is without one, to compare."""
+def run() -> list[Figure]:
+    """Two figures per attack; the first is without one, to compare."""
     with (
         two_cores() as cores,
         Provider("one", bitrate=BITRATE) as one,
@@ -43,7 +44,9 @@ def run() -> list[Row]:
         ):
             viewer.wait_for_source("one")
             stage = Stage(proxy, viewer, attacker, origin)
-            return [row for name, attack in ATTACKS.items() for row in stage.rows(name, attack)]
+            return [
+                figure for name, attack in ATTACKS.items() for figure in stage.figures(name, attack)
+            ]
 
 
 @dataclass
@@ -56,7 +59,7 @@ class Stage:
     origin: Odd
     _waits: list[float] = field(default_factory=list)
 
-    def rows(self, name: str, attack: Callable[[Stage], object]) -> Iterable[Row]:
+    def figures(self, name: str, attack: Callable[[Stage], object]) -> Iterable[Figure]:
         """What was noticed of it."""
         self._waits.clear()
         seen, over = len(self.viewer.arrivals), threading.Event()
@@ -71,8 +74,8 @@ class Stage:
             asking.join(60)
         times = [begun, *(at for at, _ in self.viewer.arrivals[seen:] if at <= ended), ended]
         silence = max(later - at for at, later in pairwise(times))
-        yield f"{name}: a viewer's longest silence", *_told(silence, SILENCE)
-        yield f"{name}: /healthz, the longest wait", *_told(max(self._waits), HEALTH)
+        yield _figure(f"{name}: a viewer's longest silence", silence, SILENCE)
+        yield _figure(f"{name}: /healthz, the longest wait", max(self._waits), HEALTH)
 
     def _ask(self, over: threading.Event) -> None:
         while not self._waits or not over.wait(0.05):
@@ -90,8 +93,8 @@ class Stage:
         time.sleep(SETTLED)
 
 
-def _told(seconds: float, target: float) -> tuple[str, str]:
-    return f"{seconds * 1000:.0f} ms", f"< {target * 1000:.0f} ms"
+def _figure(what: str, seconds: float, target: float) -> Figure:
+    return Figure(what, seconds * 1000, "ms", at_most(target * 1000))
 
 
 @contextlib.contextmanager

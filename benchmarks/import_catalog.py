@@ -1,6 +1,6 @@
 """Import of long lists: CPU, memory, how long all else stands still; the time of a served list.
 
-``python -m benchmarks.import_catalog`` prints the rows. Each measurement is a process of its own
+Each measurement is a process of its own
 that imports from a provider in another one over loopback HTTP, as the proxy does, while a greenlet
 that wants to run every millisecond tells how long it could not.
 """
@@ -23,7 +23,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-Row = tuple[str, str, str]
+from benchmarks.figures import Figure, Target, at_most
 
 SIZES = {  # entries: seconds of CPU, MB, ms of standstill
     200_000: (4, 300, 100),
@@ -32,12 +32,12 @@ SIZES = {  # entries: seconds of CPU, MB, ms of standstill
 REQUESTS = 100  # of the served list, for the percentile
 
 
-def run() -> list[Row]:
+def run() -> list[Figure]:
     """The figures, and what they should be."""
-    return [row for entries in SIZES for row in _measured(entries)]
+    return [figure for entries in SIZES for figure in _measured(entries)]
 
 
-def _measured(entries: int) -> Iterator[Row]:
+def _measured(entries: int) -> Iterator[Figure]:
     cpu, memory, standstill = SIZES[entries]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -45,17 +45,17 @@ def _measured(entries: int) -> Iterator[Row]:
         with _provider(folder) as port, _importing(folder, port) as process:
             first = _report(process)
             what = f"{entries:,} entries ({size / 1e6:.0f} MB)"
-            yield f"{what}: CPU, fetched to served", f"{first['cpu']:.1f} s", f"< {cpu} s"
-            yield f"{what}: peak memory", f"{first['memory']:.0f} MB", f"< {memory} MB"
-            yield f"{what}: standstill", f"{first['standstill']:.0f} ms", f"< {standstill} ms"
-            yield from _list_rows(f"{entries:,} channels", int(first["port"]))
+            yield Figure(f"{what}: CPU, fetched to served", first["cpu"], "s", at_most(cpu))
+            yield Figure(f"{what}: peak memory", first["memory"], "MB", at_most(memory))
+            yield Figure(f"{what}: standstill", first["standstill"], "ms", at_most(standstill))
+            yield from _list_figures(f"{entries:,} channels", int(first["port"]))
             for number in (1, 2):
                 _write_list(folder, number, entries // 2, " HD")
             again = _report(process)
             what = f"{entries:,} entries, all new"
-            yield f"{what}: CPU", f"{again['cpu']:.1f} s", f"< {cpu} s"
-            yield f"{what}: peak memory", f"{again['memory']:.0f} MB", f"< {memory} MB"
-            yield f"{what}: standstill", f"{again['standstill']:.0f} ms", f"< {standstill} ms"
+            yield Figure(f"{what}: CPU", again["cpu"], "s", at_most(cpu))
+            yield Figure(f"{what}: peak memory", again["memory"], "MB", at_most(memory))
+            yield Figure(f"{what}: standstill", again["standstill"], "ms", at_most(standstill))
 
 
 def _write_list(folder: Path, number: int, entries: int, suffix: str) -> int:
@@ -113,7 +113,7 @@ def _report(process: subprocess.Popen[str]) -> dict[str, float]:
     return report
 
 
-def _list_rows(what: str, port: int) -> Iterator[Row]:
+def _list_figures(what: str, port: int) -> Iterator[Figure]:
     def timed(path: str, headers: dict[str, str], all_of_it: bool) -> tuple[float, str]:
         begun = time.perf_counter()
         connection = HTTPConnection("127.0.0.1", port, timeout=60)
@@ -125,16 +125,16 @@ def _list_rows(what: str, port: int) -> Iterator[Row]:
         return taken * 1000, answer.headers["ETag"]
 
     gzip, etag = {"Accept-Encoding": "gzip"}, timed("/playlist.m3u8", {}, False)[1]
-    cases: list[tuple[str, dict[str, str], bool, int, str]] = [
-        ("gzipped, whole", gzip, True, REQUESTS, "< 20 ms"),
-        ("plain, first byte", {}, False, REQUESTS, "< 20 ms"),
-        ("plain, whole", {}, True, 5, ""),
-        ("not modified", {"If-None-Match": etag}, True, REQUESTS, "< 5 ms"),
+    cases: list[tuple[str, dict[str, str], bool, int, Target | None]] = [
+        ("gzipped, whole", gzip, True, REQUESTS, at_most(20)),
+        ("plain, first byte", {}, False, REQUESTS, at_most(20)),
+        ("plain, whole", {}, True, 5, None),
+        ("not modified", {"If-None-Match": etag}, True, REQUESTS, at_most(5)),
     ]
     for case, headers, all_of_it, times, target in cases:
         taken = sorted(timed("/playlist.m3u8", headers, all_of_it)[0] for _ in range(times))
         p99 = taken[min(int(times * 0.99), times - 1)]
-        yield f"list of {what}, {case}: p99", f"{p99:.1f} ms", target
+        yield Figure(f"list of {what}, {case}: p99", p99, "ms", target)
 
 
 def _import_when_told(folder: Path, provider_port: int) -> None:
@@ -193,11 +193,7 @@ def _import_when_told(folder: Path, provider_port: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        from gevent.monkey import patch_all
+    from gevent.monkey import patch_all
 
-        patch_all()
-        _import_when_told(Path(sys.argv[1]), int(sys.argv[2]))
-    else:
-        for row in run():
-            print(*row, sep=" | ")
+    patch_all()
+    _import_when_told(Path(sys.argv[1]), int(sys.argv[2]))

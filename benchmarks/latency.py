@@ -10,7 +10,8 @@ import random
 import socket
 import time
 
-from benchmarks.rig import Crowd, Row, compiled, percentile, running_proxy, two_cores
+from benchmarks.figures import Figure, at_most
+from benchmarks.rig import Crowd, compiled, percentile, running_proxy, two_cores
 from tests.numbered_ts import PACKET
 from tests.provider import Provider
 
@@ -24,7 +25,7 @@ RADIO_BITRATE = 64_000
 RADIO_SECONDS = 12.0
 
 
-def run() -> list[Row]:
+def run() -> list[Figure]:
     """From upstream byte to viewer byte, joins, radio."""
     with two_cores() as cores, Provider("one", bitrate=BITRATE) as provider:
         provider.add_channel("News")
@@ -35,7 +36,7 @@ def run() -> list[Row]:
             return [*_many_viewers(proxy.port), *_radio(proxy.port)]
 
 
-def _many_viewers(port: int) -> list[Row]:
+def _many_viewers(port: int) -> list[Figure]:
     with (
         compiled("viewers") as (program,),
         Crowd(program, port, "/stream/news", VIEWERS, marks=True) as crowd,
@@ -48,12 +49,14 @@ def _many_viewers(port: int) -> list[Row]:
     load = f"{VIEWERS} viewers of {BITRATE / 1e6:g} Mbit/s"
     through = f"{load}: upstream byte to viewer byte"
     return [
-        (f"{through}, median", f"{report.median:.0f} ms", "under 60 ms"),
-        (f"{through}, p99", f"{report.p99:.0f} ms (longest {report.longest:.0f})", "under 120 ms"),
-        (
+        Figure(f"{through}, median", report.median, "ms", at_most(60)),
+        Figure(f"{through}, p99", report.p99, "ms", at_most(120), f"longest {report.longest:.0f}"),
+        Figure(
             f"one more viewer of these: first byte, p99 of {JOINS}",
-            f"{percentile(joins, 0.99) * 1e3:.0f} ms (median {percentile(joins, 0.5) * 1e3:.0f})",
-            "under 50 ms",
+            percentile(joins, 0.99) * 1e3,
+            "ms",
+            at_most(50),
+            f"median {percentile(joins, 0.5) * 1e3:.0f}",
         ),
     ]
 
@@ -69,7 +72,7 @@ def _join(port: int) -> float:
         return time.monotonic() - begun
 
 
-def _radio(port: int) -> list[Row]:
+def _radio(port: int) -> list[Figure]:
     """The first viewer of a channel with hardly any bytes."""
     begun = time.monotonic()
     arrivals = []
@@ -82,11 +85,13 @@ def _radio(port: int) -> list[Row]:
     gaps = [after - before for before, after in itertools.pairwise(arrivals)]
     name = f"radio of {RADIO_BITRATE / 1e3:g} kbit/s"
     return [
-        (f"{name}: request to first byte", f"{arrivals[0] - begun:.2f} s", "within 2 s"),
-        (
+        Figure(f"{name}: request to first byte", arrivals[0] - begun, "s", at_most(2)),
+        Figure(
             f"{name}: longest silence",
-            f"{max(gaps) * 1e3:.0f} ms (median {percentile(gaps, 0.5) * 1e3:.0f})",
-            "flows",
+            max(gaps) * 1e3,
+            "ms",
+            at_most(500),
+            f"median {percentile(gaps, 0.5) * 1e3:.0f}",
         ),
     ]
 

@@ -16,7 +16,6 @@ from types import TracebackType
 from tests.functional.harness import Proxy
 from tests.provider import Provider
 
-Row = tuple[str, str, str]
 _HERE = Path(__file__).parent
 _TICKS = os.sysconf("SC_CLK_TCK")  # per second, in /proc/PID/stat
 _DEADLINE = 60.0  # seconds for a crowd to gather, or to answer
