@@ -51,6 +51,22 @@ class NoDescriptor(OSError):
     """No connection can be accepted: too many files are open. gevent tries again in a moment."""
 
 
+def accepting_while(alive: Callable[[], bool]) -> Callable[[Any], Any]:
+    """As ``accept``, for a worker that has to end as soon as it is not ``alive``.
+
+    gunicorn notices that up to a second later. A client that comes meanwhile would be refused, and
+    waits in the listener's queue instead, for the worker that follows.
+    """
+
+    def accept_if_alive(server: Any) -> Any:
+        if alive():
+            return accept(server)
+        server.stop_accepting()
+        return None
+
+    return accept_if_alive
+
+
 def accept(server: Any) -> Any:
     """The next connection and its address, as gevent's server asks for it; None: there is none."""
     try:
@@ -104,7 +120,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         limit = min(self.worker_connections - SPARE_PLACES, most_clients())
         # That many get their descriptors before the door looks at any of them.
         StreamServer.max_accept = ACCEPTED_AT_ONCE
-        StreamServer.do_read = accept
+        StreamServer.do_read = accepting_while(lambda: self._alive)
         Hub.NOT_ERROR = (*Hub.NOT_ERROR, NoDescriptor)  # a sentence, no traceback
         self.door = Door(limit, min(KEPT_FOR_OPERATORS, limit // 4))
         self.when_stopping: list[Callable[[], object]] = [self.door.close]

@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,26 @@ def test_a_reload_with_bad_settings_names_each_and_changes_nothing_for_viewers(
     proxy.write_settings(STATUS_PAGE="false")
     assert reloaded(proxy) < 10
     assert proxy.get("/api/status").status == 404
+
+
+def test_nobody_who_comes_during_a_reload_is_refused(proxy: Installed) -> None:
+    answers: list[bytes] = []
+    over = threading.Event()
+
+    def ask_on() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError, HTTPException):
+                answers.append(proxy.get("/healthz").body)
+
+    asking = threading.Thread(target=ask_on)
+    asking.start()
+    try:
+        reloaded(proxy)
+    finally:
+        over.set()
+        asking.join(20)
+    assert len(answers) > 2
+    assert not [answer for answer in answers if b"Too many" in answer]
 
 
 def test_a_worker_that_dies_comes_back_with_the_settings_that_were_accepted(

@@ -58,3 +58,36 @@ def test_too_many_open_files_are_a_sentence_and_a_pause(
         "too many open files: no client is let in; docs/troubleshooting.md says more"
     ]
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_worker_that_has_to_end_leaves_newcomers_to_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alive = [True]
+    monkeypatch.setattr(StreamServer, "do_read", worker.accepting_while(lambda: alive[0]))
+    greeted: list[str] = []
+    with gevent.Timeout(10), socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.setblocking(False)
+        servers = []
+        for name in ("old", "new"):
+            server = StreamServer(listener.dup(), lambda *_, name=name: greeted.append(name))
+            servers.append(server)
+        old, new = servers
+        old.start()
+        first = socket.create_connection(listener.getsockname())
+        while not greeted:
+            gevent.sleep(0.001)
+        alive[0] = False
+        second = socket.create_connection(listener.getsockname())
+        while old._watcher is not None:  # it looks once more, and no more after that
+            gevent.sleep(0.001)
+        assert greeted == ["old"]
+        alive[0] = True  # this is the next worker's now
+        new.start()
+        while len(greeted) < 2:
+            gevent.sleep(0.001)
+        for each in (first, second, old, new):
+            each.close()
+    assert greeted == ["old", "new"]
