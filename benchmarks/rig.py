@@ -109,13 +109,25 @@ class Report:
     median: float  # milliseconds from sending to reading, as the two below
     p99: float
     longest: float
+    latest: float  # of all viewers since the start: milliseconds to the first packet, at most
 
 
 class Crowd:
     """Many viewers of one path, in a process of their own."""
 
-    def __init__(self, program: Path, port: int, path: str, count: int, marks: bool = False):
+    def __init__(
+        self,
+        program: Path,
+        port: int,
+        path: str,
+        count: int,
+        *,
+        marks: bool = False,
+        within: float = 0.0,
+    ):
+        """``within``: seconds in which all come, whatever the answers; 0: 16 at a time."""
         command = [str(program), str(port), path, str(count), *(["marks"] if marks else [])]
+        command += ["within", f"{within:g}"] if within else []
         self.count = count
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -147,5 +159,5 @@ class Crowd:
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         words = self._process.stdout.readline().split()
-        assert len(words) == 9, "the viewers are gone"
+        assert len(words) == 10, "the viewers are gone"
         return Report(*(int(word) for word in words[:6]), *(float(word) for word in words[6:]))

@@ -1,16 +1,19 @@
 /* Viewers that cost little: the load of the benchmarks.
  *
- *     viewers PORT PATH COUNT [marks]
+ *     viewers PORT PATH COUNT [marks] [within SECONDS]
  *
- * Connects COUNT viewers and reads what they get. For each line on stdin it prints one report
+ * Connects COUNT viewers, 16 at a time or all of them `within` some seconds whatever the answers,
+ * and reads what they get. For each line on stdin it prints one report
  * about the time since the line before, and counts anew; it ends when stdin ends. A report is
  *
- *     playing ended bytes least most packets median p99 longest
+ *     playing ended bytes least most packets median p99 longest latest
  *
  * the viewers that have got media so far, and those whose connection has ended; the bytes of all,
  * of the viewer that got least, and of the one that got most; and, with `marks`, the number of marked
- * packets (tests/numbered_ts.py) and their times from sending to reading, in milliseconds. Without
- * `marks` the kernel discards the bytes, and nothing is copied. Viewers look only once per millisecond:
+ * packets (tests/numbered_ts.py) and their times from sending to reading, in milliseconds; and,
+ * of all viewers since the start, the longest time to the first marked packet, from the
+ * viewer's request or the packet's sending, whichever was later, in milliseconds. Without
+ * `marks` the kernel discards all other bytes, and nothing is copied. Viewers look only once per millisecond:
  * to wake a reader on the same machine costs the sending server, and real viewers are on others.
  */
 #define _GNU_SOURCE
@@ -38,6 +41,7 @@ enum {
     MARK = 4,       /* where the mark is in a packet without adaptation field */
     MARK_TIME = 60, /* where its time is: seconds, a big-endian double */
     MARK_END = 68,
+    HEAD_SIZE = 1 << 16, /* the first mark is in so many bytes of body */
     BINS = 100000, /* of 0.05 ms */
 };
 static const double BIN = 0.05;
@@ -47,6 +51,8 @@ struct viewer {
     int matched; /* bytes of the blank line after the headers */
     int playing;
     int ended;
+    int marked; /* its first marked packet has come */
+    double asked;
     size_t position; /* in the body */
     size_t bytes;    /* since the last report */
 };
@@ -55,7 +61,7 @@ static struct viewer *viewers;
 static int wanted, opened, playing, ended, poller, port, with_marks;
 static const char *path;
 static unsigned long long bins[BINS], packets;
-static double longest;
+static double longest, latest, within, begun;
 static char buffer[READ_SIZE];
 
 static void die(const char *what) {
@@ -77,8 +83,16 @@ static void open_one(void) {
     viewer->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (viewer->fd < 0 || connect(viewer->fd, (struct sockaddr *)&address, sizeof address))
         die("connect");
+    viewer->asked = now();
     dprintf(viewer->fd, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", path, port);
     epoll_ctl(poller, EPOLL_CTL_ADD, viewer->fd, &event);
+}
+
+/* Whether one more viewer may be opened now. */
+static int is_due(void) {
+    if (within)
+        return opened < wanted * (now() - begun) / within;
+    return opened - playing - ended < AT_ONCE;
 }
 
 static void end(struct viewer *viewer) {
@@ -99,6 +113,11 @@ static void look_at_marks(struct viewer *viewer, size_t size) {
         bits = be64toh(bits);
         memcpy(&sent, &bits, sizeof sent);
         double taken = (at - sent) * 1e3;
+        if (!viewer->marked) {
+            double since = sent > viewer->asked ? sent : viewer->asked;
+            viewer->marked = 1;
+            latest = (at - since) * 1e3 > latest ? (at - since) * 1e3 : latest;
+        }
         int bin = taken / BIN;
         bins[bin < 0 ? 0 : bin < BINS ? bin : BINS - 1]++;
         packets++;
@@ -131,10 +150,11 @@ static void read_headers(struct viewer *viewer) {
 }
 
 static void read_body(struct viewer *viewer) {
-    int flags = MSG_DONTWAIT | (with_marks ? 0 : MSG_TRUNC);
-    ssize_t got = recv(viewer->fd, buffer, READ_SIZE, flags);
+    int looks = with_marks || (!viewer->marked && viewer->position < HEAD_SIZE);
+    int flags = MSG_DONTWAIT | (looks ? 0 : MSG_TRUNC);
+    ssize_t got = recv(viewer->fd, buffer, looks && !with_marks ? HEAD_SIZE : READ_SIZE, flags);
     if (got > 0) {
-        if (with_marks)
+        if (looks)
             look_at_marks(viewer, got);
         take(viewer, got);
     } else if (got == 0 || errno != EAGAIN) {
@@ -159,8 +179,8 @@ static void report(void) {
         most = bytes > most ? bytes : most;
         viewers[i].bytes = 0;
     }
-    printf("%d %d %zu %zu %zu %llu %.2f %.2f %.2f\n", playing, ended, total, least, most, packets,
-           percentile(0.5), percentile(0.99), longest);
+    printf("%d %d %zu %zu %zu %llu %.2f %.2f %.2f %.2f\n", playing, ended, total, least, most,
+           packets, percentile(0.5), percentile(0.99), longest, latest);
     fflush(stdout);
     memset(bins, 0, sizeof bins);
     packets = 0;
@@ -185,7 +205,11 @@ int main(int count, char **arguments) {
     port = atoi(arguments[1]);
     path = arguments[2];
     wanted = atoi(arguments[3]);
-    with_marks = count > 4;
+    for (int i = 4; i < count; i++) {
+        with_marks |= !strcmp(arguments[i], "marks");
+        if (!strcmp(arguments[i], "within") && i + 1 < count)
+            within = atof(arguments[++i]);
+    }
     viewers = calloc(wanted, sizeof *viewers);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     getrlimit(RLIMIT_NOFILE, &files);
@@ -193,10 +217,11 @@ int main(int count, char **arguments) {
     setrlimit(RLIMIT_NOFILE, &files);
     poller = epoll_create1(0);
     epoll_ctl(poller, EPOLL_CTL_ADD, 0, &asked);
+    begun = now();
     for (;;) {
-        while (opened < wanted && opened - playing - ended < AT_ONCE)
+        while (opened < wanted && is_due())
             open_one();
-        int found = epoll_wait(poller, events, EVENTS, -1);
+        int found = epoll_wait(poller, events, EVENTS, within && opened < wanted ? 1 : -1);
         for (int i = 0; i < found; i++) {
             struct viewer *viewer = events[i].data.ptr;
             if (viewer == NULL) {
