@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import pkgutil
 import signal
 import sys
@@ -22,6 +23,8 @@ import benchmarks
 from benchmarks import records
 from benchmarks.figures import Figure, table
 from benchmarks.records import Record
+
+BUSY = 0.5  # load average
 
 
 def registry() -> dict[str, Callable[..., list[Figure]]]:
@@ -46,6 +49,11 @@ def main(arguments: list[str]) -> int:
     names = options.names or [
         n for n, run in known.items() if has_quick_form(run) or not options.quick
     ]
+    if (load := os.getloadavg()[0]) > BUSY:
+        print(
+            f"The machine is busy (load {load:.1f}): no figure is what it could be.",
+            file=sys.stderr,
+        )
     done: dict[str, Record] = {}
     for name in names:
         done[name] = _measured(known[name], options.quick)

@@ -1,9 +1,10 @@
 /* The yardstick: the least that a fan-out of one channel can cost.
  *
- *     fanout UPSTREAM_PORT PATH        prints its own port, serves until it is killed
+ *     fanout UPSTREAM_PORT PATH MS     prints its own port, serves until it is killed
  *
- * Reads one upstream, publishes every 45 ms what has gathered (at 256 KiB: at once), as the
- * proxy's hub does, and sends each chunk to every viewer. It looks at no request and at no packet.
+ * Reads one upstream, publishes every MS milliseconds what has gathered (at 256 KiB: at once), as
+ * the proxy's hub does, and sends each chunk to every viewer. It looks at no request and at no
+ * packet. The time that it spends sending is part of the MS, so that a chunk is MS of media.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,10 +23,9 @@
 #include <unistd.h>
 
 enum {
-    TICK_US = 45000,       /* about kptv.restream.hub.LARGE_TICK */
-    BURST_TICK_US = 1000,  /* BURST_TICK */
+    BURST_TICK_US = 1000,   /* kptv.restream.gathering.BURST_TICK */
     CHUNK_SIZE = 256 << 10, /* PUBLISH_AT */
-    CHUNKS = 32,           /* kept for viewers that are behind */
+    CHUNKS = 32,            /* kept for viewers that are behind */
     UNSENT_LIMIT = 128 << 10, /* as in kptv.web.players */
     EVENTS = 512,
 };
@@ -47,7 +47,7 @@ struct viewer {
 static struct chunk ring[CHUNKS];
 static size_t end; /* number of the next chunk */
 static struct viewer all = {.before = &all, .after = &all};
-static int poller;
+static int poller, tick_us;
 
 static void die(const char *what) {
     perror(what);
@@ -182,15 +182,16 @@ static int publish(int upstream) {
         if (viewer->playing && !viewer->blocked)
             send_to(viewer);
     }
-    return ring[(end - 1) % CHUNKS].size == CHUNK_SIZE ? BURST_TICK_US : TICK_US;
+    return ring[(end - 1) % CHUNKS].size == CHUNK_SIZE ? BURST_TICK_US : tick_us;
 }
 
 int main(int count, char **arguments) {
     static struct viewer listening;
     struct epoll_event events[EVENTS];
     struct rlimit files;
-    if (count != 3)
+    if (count != 4)
         return 2;
+    tick_us = atof(arguments[3]) * 1000;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
@@ -205,8 +206,9 @@ int main(int count, char **arguments) {
     for (;;) {
         long long left = due - now_us();
         if (left <= 0) {
-            left = publish(upstream);
-            due = now_us() + left;
+            due += publish(upstream);
+            if ((left = due - now_us()) < 0)
+                left = 0, due = now_us(); /* it is late: it makes up for nothing */
         }
         int found = epoll_wait(poller, events, EVENTS, (left + 999) / 1000);
         for (int i = 0; i < found; i++) {

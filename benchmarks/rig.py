@@ -1,4 +1,4 @@
-"""Tools of the benchmarks: two cores, compiled programs, the clock of a process, a crowd."""
+"""Tools of the benchmarks: two cores, compiled programs, the clock of a process, a crowd, C."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.functional.harness import Proxy
-from tests.provider import Provider
+from tests.provider import Provider, Stream
 
 _HERE = Path(__file__).parent
 _TICKS = os.sysconf("SC_CLK_TCK")  # per second, in /proc/PID/stat
+GATHER = 0.045  # seconds; about kptv.restream.gathering.LARGE_TICK and what its sends take
+SPARE_FILES = 500  # descriptors that a server has open beside those of its viewers
 _DEADLINE = 60.0  # seconds for a crowd to gather, or to answer
 
 
@@ -78,6 +80,21 @@ def running_proxy(
             proxy.close()
 
 
+@contextlib.contextmanager
+def yardstick(
+    program: Path, stream: Stream, core: int, gather: float = GATHER
+) -> Iterator[tuple[int, int]]:
+    """The C fan-out of this stream, which gathers for so many seconds: process id and port."""
+    command = [str(program), str(stream.provider.port), stream.path, f"{gather * 1e3:.1f}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            pin(process.pid, core)
+            assert process.stdout is not None
+            yield process.pid, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU that a process has used so far, in user and kernel mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -96,6 +113,13 @@ def percentile(values: Sequence[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
 
 
+def span(values: Sequence[float], digits: int = 0) -> str:
+    """From the least to the greatest, for a figure's note; empty if there is only one."""
+    if len(values) < 2:
+        return ""
+    return f"{min(values):.{digits}f} to {max(values):.{digits}f}; "
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a crowd has seen since the report before; see viewers.c."""
@@ -103,6 +127,7 @@ class Report:
     playing: int
     ended: int
     bytes: int
+    reads: int  # that these bytes came with
     least: int
     most: int
     packets: int
@@ -128,6 +153,10 @@ class Crowd:
         """``within``: seconds in which all come, whatever the answers; 0: 16 at a time."""
         command = [str(program), str(port), path, str(count), *(["marks"] if marks else [])]
         command += ["within", f"{within:g}"] if within else []
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        assert count + SPARE_FILES <= files, (
+            f"{count} viewers need a hard limit of files over {files}"
+        )
         self.count = count
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -159,5 +188,5 @@ class Crowd:
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         words = self._process.stdout.readline().split()
-        assert len(words) == 10, "the viewers are gone"
-        return Report(*(int(word) for word in words[:6]), *(float(word) for word in words[6:]))
+        assert len(words) == 11, "the viewers are gone"
+        return Report(*(int(word) for word in words[:7]), *(float(word) for word in words[7:]))

@@ -6,15 +6,16 @@
  * and reads what they get. For each line on stdin it prints one report
  * about the time since the line before, and counts anew; it ends when stdin ends. A report is
  *
- *     playing ended bytes least most packets median p99 longest latest
+ *     playing ended bytes reads least most packets median p99 longest latest
  *
- * the viewers that have got media so far, and those whose connection has ended; the bytes of all,
- * of the viewer that got least, and of the one that got most; and, with `marks`, the number of marked
- * packets (tests/numbered_ts.py) and their times from sending to reading, in milliseconds; and,
- * of all viewers since the start, the longest time to the first marked packet, from the
- * viewer's request or the packet's sending, whichever was later, in milliseconds. Without
- * `marks` the kernel discards all other bytes, and nothing is copied. Viewers look only once per millisecond:
- * to wake a reader on the same machine costs the sending server, and real viewers are on others.
+ * the viewers that have got media so far, and those whose connection has ended; the bytes of all and
+ * the reads that they came with, the bytes of the viewer that got least, and of the one that got most;
+ * and, with `marks`, the number of marked packets (tests/numbered_ts.py) and their times from sending
+ * to reading, in milliseconds; and, of all viewers since the start, the longest time to the first
+ * marked packet, from the viewer's request or the packet's sending, whichever was later, in
+ * milliseconds. Without `marks` the kernel discards all other bytes, and nothing is copied.
+ * Viewers look only once per millisecond: to wake a reader on the same machine costs the sending
+ * server, and real viewers are on others.
  */
 #define _GNU_SOURCE
 #include <endian.h>
@@ -38,6 +39,7 @@ enum {
     NAP_US = 1000,
     READ_SIZE = 1 << 20,
     PACKET = 188,
+    SYNC = 0x47,
     MARK = 4,       /* where the mark is in a packet without adaptation field */
     MARK_TIME = 60, /* where its time is: seconds, a big-endian double */
     MARK_END = 68,
@@ -54,13 +56,15 @@ struct viewer {
     int marked; /* its first marked packet has come */
     double asked;
     size_t position; /* in the body */
+    int aligned;     /* a packet's start is known: the C fan-out begins anywhere */
+    size_t first;    /* position of a packet's start */
     size_t bytes;    /* since the last report */
 };
 
 static struct viewer *viewers;
 static int wanted, opened, playing, ended, poller, port, with_marks;
 static const char *path;
-static unsigned long long bins[BINS], packets;
+static unsigned long long bins[BINS], packets, reads;
 static double longest, latest, within, begun;
 static char buffer[READ_SIZE];
 
@@ -101,9 +105,23 @@ static void end(struct viewer *viewer) {
     ended++;
 }
 
+/* Find a packet by its sync byte and mark. */
+static void align(struct viewer *viewer, size_t size) {
+    for (size_t at = 0; at + MARK_END <= size && !viewer->aligned; at++)
+        if (buffer[at] == SYNC && !memcmp(buffer + at + MARK, "KPTV", 4)) {
+            viewer->aligned = 1;
+            viewer->first = viewer->position + at;
+        }
+}
+
 static void look_at_marks(struct viewer *viewer, size_t size) {
     double at = now();
-    size_t start = (PACKET - viewer->position % PACKET) % PACKET;
+    if (!viewer->aligned)
+        align(viewer, size);
+    if (!viewer->aligned)
+        return;
+    size_t past = (viewer->position + PACKET - viewer->first % PACKET) % PACKET;
+    size_t start = (PACKET - past) % PACKET;
     for (; start + MARK_END <= size; start += PACKET) {
         uint64_t bits;
         double sent;
@@ -133,6 +151,7 @@ static void take(struct viewer *viewer, size_t size) {
     }
     viewer->position += size;
     viewer->bytes += size;
+    reads++;
 }
 
 /* The headers, byte by byte to the blank line; the body is left in the socket. */
@@ -179,11 +198,11 @@ static void report(void) {
         most = bytes > most ? bytes : most;
         viewers[i].bytes = 0;
     }
-    printf("%d %d %zu %zu %zu %llu %.2f %.2f %.2f %.2f\n", playing, ended, total, least, most,
-           packets, percentile(0.5), percentile(0.99), longest, latest);
+    printf("%d %d %zu %llu %zu %zu %llu %.2f %.2f %.2f %.2f\n", playing, ended, total, reads, least,
+           most, packets, percentile(0.5), percentile(0.99), longest, latest);
     fflush(stdout);
     memset(bins, 0, sizeof bins);
-    packets = 0;
+    packets = reads = 0;
     longest = 0;
 }
 
@@ -233,7 +252,7 @@ int main(int count, char **arguments) {
                 read_body(viewer);
             }
         }
-        if (!with_marks && found < EVENTS)
+        if (found < EVENTS)
             usleep(NAP_US);
     }
 }
