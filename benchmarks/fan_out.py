@@ -138,12 +138,13 @@ def _figures(load: str, count: int, rounds: Sequence[Round]) -> list[Figure]:
     gathered = [median(turn.gathered for turn in turns) * 1e3 for turns in (ours, theirs)]
     return [
         Figure(
-            f"{load}: bytes a CPU-second, proxy ÷ C fan-out",
+            f"{load}: bytes per CPU-second, of a fan-out in C",
             median(ratios),
             "",
             at_least(0.82),
             f"{span(ratios, 2)}{costs[0]:.2f} and {costs[1]:.2f} s/GB,"
             f" chunks of {gathered[0]:.0f} and {gathered[1]:.0f} ms",
+            headline=True,
         ),
         Figure(
             f"{load}: one core used",

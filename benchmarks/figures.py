@@ -54,6 +54,7 @@ class Figure:
     unit: str  # "" for a ratio
     target: Target | None = None
     note: str = ""  # for people, in brackets: a median, a range, the parts of a ratio
+    headline: bool = False  # is in README's table too
 
     @property
     def is_missed(self) -> bool:
@@ -61,10 +62,14 @@ class Figure:
         return self.target is not None and not self.target.is_met(self.value)
 
     @property
+    def number(self) -> str:
+        """The number with its unit."""
+        return _with_unit(self.value, self.unit)
+
+    @property
     def measured(self) -> str:
         """The number with its unit and the note."""
-        told = _with_unit(self.value, self.unit)
-        return f"{told} ({self.note})" if self.note else told
+        return f"{self.number} ({self.note})" if self.note else self.number
 
     @property
     def aimed_at(self) -> str:

@@ -78,12 +78,14 @@ def _beyond_c(turns: list[tuple[Report, Report]]) -> Figure:
     """The median of the rounds."""
     beyond = [ours.p99 - theirs.p99 for ours, theirs in turns]
     ours, theirs = (statistics.median(turn[who].p99 for turn in turns) for who in (0, 1))
+    load = f"{BESIDE_C} viewers of {BITRATE / 1e6:g} Mbit/s"
     return Figure(
-        f"{BESIDE_C} viewers of {BITRATE / 1e6:g} Mbit/s: p99 beyond the C fan-out's",
+        f"{load}: 99th percentile of the delay, beyond that of a fan-out in C",
         statistics.median(beyond),
         "ms",
         at_most(BEYOND_C),
         f"{span(beyond)}{ours:.0f} and {theirs:.0f} ms",
+        headline=True,
     )
 
 

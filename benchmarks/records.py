@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks.figures import Figure, Side, Target
 
@@ -99,11 +100,9 @@ def _record(fields: dict[str, object]) -> Record:
     return Record(machine=Machine(**machine), figures=made, **fields)  # type: ignore[arg-type]
 
 
-def _figure(
-    what: str, value: float, unit: str, target: Mapping[str, object] | None, note: str, **_: object
-) -> Figure:
+def _figure(target: Mapping[str, object] | None, verdict: str, **fields: Any) -> Figure:
     aimed = target and Target(Side(str(target["side"])), float(str(target["bound"])))
-    return Figure(what, value, unit, aimed or None, note)
+    return Figure(target=aimed or None, **fields)
 
 
 def missed(records: Mapping[str, Record]) -> Iterable[str]:

@@ -66,7 +66,10 @@ def _cold(program: Path, proxy: Proxy) -> list[Figure]:
             base = resident(proxy.worker_pid)
         time.sleep(SETTLE)  # the channel ends with its only viewer
         storm = _measured(_storm(program, proxy, WITHIN), earlier, proxy.worker_pid, base)
-    return [*_figures(f"{VIEWERS} come to a cold channel", storm), _left("cold", proxy, base)]
+    return [
+        *_figures(f"{VIEWERS} come to a cold channel", storm, headline=True),
+        _left("cold", proxy, base),
+    ]
 
 
 def _running(program: Path, proxy: Proxy) -> list[Figure]:
@@ -114,19 +117,19 @@ def _peak(pid: int) -> Iterator[list[int]]:
         looking.join()
 
 
-def _figures(name: str, storm: Storm) -> list[Figure]:
+def _figures(name: str, storm: Storm, headline: bool = False) -> list[Figure]:
     lost = storm.crowd.ended + storm.earlier.ended
     return [
         _memory(f"{name}: memory a viewer, peak", storm.peak, 60),
-        _memory(f"{name}: memory a viewer, {AFTER:g} s after", storm.after, 25),
+        _memory(f"{name}: memory a viewer, {AFTER:g} s after", storm.after, 25, headline),
         Figure(f"{name}: first keyframe of the last", storm.crowd.latest, "ms", at_most(1000)),
         Figure(f"{name}: p99 of {EARLIER} others", storm.earlier.p99, "ms", at_most(150)),
         Figure(f"{name}: lost", lost, "viewers", at_most(0)),
     ]
 
 
-def _memory(name: str, size: int, target: float) -> Figure:
-    return Figure(name, size / VIEWERS / 1024, "KB", at_most(target))
+def _memory(name: str, size: int, target: float, headline: bool = False) -> Figure:
+    return Figure(name, size / VIEWERS / 1024, "KB", at_most(target), headline=headline)
 
 
 def _left(where: str, proxy: Proxy, base: int) -> Figure:

@@ -12,6 +12,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import records
 from benchmarks.figures import Figure, at_least, at_most, table
+from benchmarks.readme import PAGE, SECTION, with_table
 from benchmarks.records import Machine, Record
 
 FAST = Figure("first byte", 43.21, "ms", at_most(50), "median 12")
@@ -119,3 +120,17 @@ def test_the_machine_and_the_commit_are_known() -> None:
     assert machine.cpu
     assert machine.cores >= 1
     assert isinstance(records.this_commit(), str)
+
+
+def test_the_readmes_table_is_of_what_was_kept() -> None:
+    told = replace(RECORD, figures=(replace(FAST, headline=True), TOLD))
+    page = "# It\n\n## How fast\n\nOld.\n\n## More\n\nText.\n"
+    new = with_table(page, {"one": told, "two": RECORD})
+    assert "CPU, 2 cores, Linux 6.1, Python 3.11" in new
+    assert new.endswith("| first byte | 43.2 ms | at most 50 ms |\n\n## More\n\nText.\n")
+    assert "Old" not in new
+    assert with_table(new, {"one": told}) == new
+
+
+def test_the_readme_has_a_place_for_it() -> None:
+    assert SECTION.search(PAGE.read_text())
