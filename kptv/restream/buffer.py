@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from kptv.splice.joining import Chunk, StartPoint, choose_start
+from kptv.splice.joining import Chunk, StartPoint, WayIn, choose_start
 
 
 class Budget:
@@ -38,6 +38,8 @@ class ChunkBuffer:
         self._limit = limit
         self._budget = budget
         self._chunks: deque[Chunk] = deque()
+        self._starts: deque[tuple[int, StartPoint]] = deque()  # with their chunks' numbers
+        self._way: WayIn | None = None  # of those who joined last
         self._closed = False
         self.size = 0  # bytes
         self.first = 0  # sequence number of the oldest chunk
@@ -52,6 +54,7 @@ class ChunkBuffer:
         if self._closed:
             return
         self._chunks.append(chunk)
+        self._starts.extend((self.end, start) for start in chunk.starts)
         self.end += 1
         self.size += len(chunk.data)
         self._budget.used += len(chunk.data)
@@ -69,16 +72,20 @@ class ChunkBuffer:
         That is the newest start point with ``join_buffer`` seconds of media behind it, else the
         oldest one; None if there is none (yet).
         """
-        if not self._chunks:
+        starts = [start for _, start in self._starts]
+        if not starts:
             return None
-        numbers = {
-            id(start): self.first + offset
-            for offset, chunk in enumerate(self._chunks)
-            for start in chunk.starts
-        }
-        starts = (start for chunk in self._chunks for start in chunk.starts)
         start = choose_start(starts, self._chunks[-1].clock, join_buffer)
-        return None if start is None else (numbers[id(start)], start)
+        return next(place for place in self._starts if place[1] is start)
+
+    def way_in(self, join_buffer: float) -> WayIn | None:
+        """The way in from there, which all share who join at the same start point."""
+        place = self.join(join_buffer)
+        if place is None:
+            return None
+        if self._way is None or self._way.start is not place[1]:
+            self._way = WayIn(*place)
+        return self._way
 
     def drop_oldest(self) -> bool:
         """Drop a chunk; False if that would be the newest one."""
@@ -86,6 +93,10 @@ class ChunkBuffer:
             return False
         size = len(self._chunks.popleft().data)
         self.first += 1
+        while self._starts and self._starts[0][0] < self.first:
+            self._starts.popleft()
+        if self._way and self._way.number < self.first:
+            self._way = None  # it refers to chunks
         self.size -= size
         self._budget.used -= size
         return True
@@ -94,6 +105,8 @@ class ChunkBuffer:
         """Give all memory back; may come twice."""
         self._closed = True
         self._chunks.clear()
+        self._starts.clear()
+        self._way = None
         self.first = self.end
         self._budget.used -= self.size
         self.size = 0

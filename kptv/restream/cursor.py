@@ -8,7 +8,7 @@ from time import monotonic
 from kptv.metrics.counters import ChannelCounters
 from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.lease import Lease
-from kptv.splice.joining import ViewerPatch
+from kptv.splice.joining import Media, WayIn
 
 MOST_SKIPS, SKIPS_WITHIN = 3, 30.0  # so many in so many seconds: this reader cannot keep up
 
@@ -21,9 +21,9 @@ class Cursor:
         "_counters",
         "_join_buffer",
         "_lease",
-        "_patch",
         "_rest",
         "_skipped_at",
+        "_way",
     )
 
     def __init__(
@@ -37,54 +37,76 @@ class Cursor:
         self._lease = lease
         self._counters = counters
         self._join_buffer = join_buffer
-        self._patch: ViewerPatch | None = None  # while its reader is on the way in
-        self._rest = b""  # unsent tail of the current chunk
+        self._way: WayIn | None = None  # while its reader is on it
+        self._rest: tuple[Media, ...] = ()  # of what stands for the current chunk
         self._skipped_at: deque[float] = deque(maxlen=MOST_SKIPS - 1)
 
     def __repr__(self) -> str:
         return f"<Cursor of {self._lease!r} in {self._buffer!r}>"
 
-    def take(self) -> bytes:
+    def take(self) -> Media:
         """The next bytes for the reader; none if they are still to come."""
-        if self._rest:
-            rest, self._rest = self._rest, b""
-            return rest
-        lease, buffer, data = self._lease, self._buffer, b""
-        place = lease.place
-        if place is None or place < buffer.first:
-            if place is not None:
-                self._skip()
-            data = self._enter()
-            place = lease.place
-        while not data and place is not None and place < buffer.end:
-            data = buffer.get(place).data
-            place = lease.place = place + 1
-            if self._patch is not None:
-                data = self._through(self._patch, data)
-        if data:
-            lease.received += len(data)
-            self._counters.bytes_sent += len(data)
-        return data
-
-    def put_back(self, rest: bytes) -> None:
-        """Have ``rest`` taken again: there was no room for it."""
-        self._rest = rest
-
-    def _enter(self) -> bytes:
-        """The beginning of the stream for this reader: tables, then a keyframe."""
-        found = self._buffer.join(self._join_buffer)
-        if found is None or self._lease.dropped:
+        lease, buffer, place = self._lease, self._buffer, self._lease.place
+        if self._rest or self._way or place is None or place < buffer.first:
+            return self._take_piece()
+        if place >= buffer.end:
             return b""
-        number, start = found
-        self._lease.place = number + 1
-        patch = self._patch = ViewerPatch(start, resumed=self._lease.skips > 0)
-        return patch.start() + self._through(patch, self._buffer.get(number).data[start.offset :])
-
-    def _through(self, patch: ViewerPatch, data: bytes) -> bytes:
-        data = patch.feed(data)
-        if patch.done:
-            self._patch = None
+        data = buffer.get(place).data
+        lease.place = place + 1
+        lease.received += len(data)
+        self._counters.bytes_sent += len(data)
         return data
+
+    def put_back(self, rest: Media) -> None:
+        """Have ``rest`` taken again: there was no room for it."""
+        self._rest = (rest, *self._rest)
+
+    def _take_piece(self) -> Media:
+        """As ``take``, on the way in and where a piece was put back."""
+        if not self._rest:
+            self._rest = self._next()
+            size = sum(map(len, self._rest))
+            self._lease.received += size
+            self._counters.bytes_sent += size
+        if not self._rest:
+            return b""
+        piece, *rest = self._rest
+        self._rest = tuple(rest)
+        return piece
+
+    def _next(self) -> tuple[Media, ...]:
+        """The pieces of the next chunk that has any for this reader."""
+        lease, buffer = self._lease, self._buffer
+        if lease.place is None or lease.place < buffer.first:
+            if lease.place is not None:
+                self._skip()
+            self._enter()
+        pieces: tuple[Media, ...] = ()
+        while not pieces and lease.place is not None and lease.place < buffer.end:
+            pieces = self._pieces_of(lease.place)
+            lease.place += 1
+        return pieces
+
+    def _enter(self) -> None:
+        """Begin the stream for this reader: tables come first, then a keyframe."""
+        if self._lease.dropped:
+            return
+        if not self._lease.skips:
+            self._way = self._buffer.way_in(self._join_buffer)
+        elif place := self._buffer.join(self._join_buffer):
+            self._way = WayIn(*place, resumed=True)
+        else:
+            self._way = None
+        self._lease.place = self._way.number if self._way else None
+
+    def _pieces_of(self, number: int) -> tuple[Media, ...]:
+        data = self._buffer.get(number).data
+        if self._way is None:
+            return (data,)
+        pieces = self._way.through(number, data)
+        if self._way.over(number + 1):
+            self._way = None
+        return pieces
 
     def _skip(self) -> None:
         """It fell behind the buffer: on from a newer start, unless that happens all the time."""

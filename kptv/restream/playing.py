@@ -10,6 +10,7 @@ from kptv.restream.audience import Serve, run_itself
 from kptv.restream.cursor import Cursor
 from kptv.restream.hub import Hub
 from kptv.restream.lease import Lease
+from kptv.splice.joining import Media
 
 BURST = 512 * 1024  # bytes after which others get a turn, if their reader never waits
 
@@ -35,10 +36,10 @@ class Playing:
         """No more media will come, or the lease was dropped."""
         return self.hub.ended or self.lease.dropped
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Media]:
         return self.read()
 
-    def read(self, serve: Serve = run_itself) -> Iterator[bytes]:
+    def read(self, serve: Serve = run_itself) -> Iterator[Media]:
         """All media from the cursor on, waited for, until this is over.
 
         ``serve`` may take from the cursor while this waits (see Audience.wait).

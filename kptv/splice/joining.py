@@ -8,7 +8,10 @@ from dataclasses import dataclass, field, replace
 from kptv.formats.mpegts import PACKET_SIZE
 from kptv.formats.mpegts.packets import bare_packet, pid_of
 
+Media = bytes | memoryview  # whole packets; a view refers to a chunk's data
+
 _PATIENCE = 4 * 1024 * 1024  # bytes in which the first sound must come; then all is handed on
+_LONG = 16 * 1024  # bytes; shorter runs are joined, as a reader sends each piece by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +99,97 @@ class ViewerPatch:
             out.append(tables[at : at + PACKET_SIZE])
         return b"".join(out)
 
-    def feed(self, data: bytes) -> bytes:
-        """The stream from the start point on, without packets that this viewer cannot decode."""
-        out: list[bytes] = []
-        at = 0
+    def feed(self, data: bytes, offset: int = 0) -> list[Media]:
+        """The stream from ``offset`` on, without packets that this viewer cannot decode.
+
+        Nothing of ``data`` is copied: runs of its packets are views.
+        """
+        runs: list[Media] = []
+        at = begun = offset  # begun: where a run of packets that the viewer gets begins
         while self._awaited and at < len(data):
             pid = pid_of(data, at)
-            if pid not in self._gated or self._opens(out, pid, data[at + 1], data[at + 3]):
-                out.append(data[at : at + PACKET_SIZE])
+            if pid in self._gated:
+                opens = self._opens(pid, data[at + 1], data[at + 3])
+                if not opens or self._resumed:
+                    runs.append(_run(data, begun, at))
+                    begun = at if opens else at + PACKET_SIZE
+                if opens and self._resumed:
+                    runs.append(self._mark(pid, data[at + 3]))
             at += PACKET_SIZE
-        self._left -= at
+        self._left -= at - offset
         if self._left <= 0:
             self._awaited.clear()
-        return b"".join([*out, data[at:]]) if at else data
+        runs.append(_run(data, begun, len(data)))
+        return [run for run in runs if run]
 
-    def _opens(self, out: list[bytes], pid: int, start: int, control: int) -> bool:
-        """Whether the viewer gets this PID from this packet on; if so, marks the break."""
+    def _opens(self, pid: int, start: int, control: int) -> bool:
+        """Whether the viewer gets this PID from this packet on."""
         clock_only = not control & 0x10 and pid not in self._start.essential
         if not start & 0x40 and not clock_only:
             return False
-        if self._resumed:
-            pcr = self._start.pcr if pid == self._start.pcr_pid else None
-            counter = control - 1 if control & 0x10 else control
-            out.append(bare_packet(pid, counter, discontinuity=True, pcr=pcr))
         self._gated.discard(pid)
         self._awaited.discard(pid)
         return True
+
+    def _mark(self, pid: int, control: int) -> bytes:
+        """A packet that marks the break before the first one of a PID."""
+        pcr = self._start.pcr if pid == self._start.pcr_pid else None
+        counter = control - 1 if control & 0x10 else control
+        return bare_packet(pid, counter, discontinuity=True, pcr=pcr)
+
+
+class WayIn:
+    """What whoever joins at a start point gets for the chunks from there on, until it is ``over``.
+
+    It is made once, however many join there: media by reference, and the few packets that differ.
+    A viewer who has seen another part of the stream (``resumed``) needs one of its own.
+    """
+
+    __slots__ = ("_patch", "_steps", "number", "start")
+
+    def __init__(self, number: int, start: StartPoint, *, resumed: bool = False) -> None:
+        """``start`` is in the chunk of this sequence number."""
+        self.number = number
+        self.start = start
+        self._patch = ViewerPatch(start, resumed=resumed)
+        self._steps: list[tuple[Media, ...]] = []
+
+    def __repr__(self) -> str:
+        return f"<WayIn at {self.start!r} in chunk {self.number} steps={len(self._steps)}>"
+
+    def over(self, number: int) -> bool:
+        """Whether whoever has got the chunks before this one gets this one as all viewers do."""
+        return self._patch.done and number >= self.number + len(self._steps)
+
+    def through(self, number: int, data: bytes) -> tuple[Media, ...]:
+        """The pieces that stand for a chunk, whose data is ``data``; none may be left out."""
+        step = number - self.number
+        if step == len(self._steps):
+            self._steps.append(_packed(self._made(step, data)))
+        return self._steps[step]
+
+    def _made(self, step: int, data: bytes) -> list[Media]:
+        if step:
+            return self._patch.feed(data)
+        return [self._patch.start(), *self._patch.feed(data, self.start.offset)]
+
+
+def _run(data: bytes, start: int, end: int) -> Media:
+    return data if end - start == len(data) else memoryview(data)[start:end]
+
+
+def _packed(runs: Iterable[Media]) -> tuple[Media, ...]:
+    """The same bytes, with short runs beside each other in one piece."""
+    pieces: list[Media] = []
+    short: list[Media] = []
+    for run in runs:
+        if len(run) < _LONG:
+            short.append(run)
+            continue
+        if short:
+            pieces.append(b"".join(short))
+            short = []
+        pieces.append(run)
+    if short:
+        pieces.append(b"".join(short))
+    return tuple(pieces)

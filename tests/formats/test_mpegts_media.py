@@ -96,7 +96,7 @@ def test_viewers_who_join_anywhere_in_ten_failovers_see_pictures_at_once() -> No
     chunk = merge(hub.chunks)
     for start in chunk.starts[::6]:
         patch = ViewerPatch(start)
-        data = patch.start() + patch.feed(chunk.data[start.offset :])
+        data = b"".join([patch.start(), *patch.feed(chunk.data, start.offset)])
         assert not check(data).errors
         assert complaints(data) == ""
 

@@ -238,7 +238,7 @@ def test_a_decoder_starts_at_every_keyframe(codec: str, video: str, audio: str) 
     assert len(chunk.starts) == 4
     for number, start in enumerate(chunk.starts):
         patch = ViewerPatch(start)
-        data = patch.start() + patch.feed(chunk.data[start.offset :])
+        data = b"".join([patch.start(), *patch.feed(chunk.data, start.offset)])
         assert complaints(data) == ""
         assert decoding_complaints(data) == ""
         assert frames(data) == 100 - 25 * number

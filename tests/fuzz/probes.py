@@ -214,7 +214,7 @@ def transport_stream(data: bytes, sizes: Sequence[int]) -> Chunk:
         assert _pid(out, start.offset) in start.essential
         for resumed in (False, True):
             patch = ViewerPatch(start, resumed=resumed)
-            _check_packets(patch.start() + patch.feed(out[start.offset :]))
+            _check_packets(b"".join([patch.start(), *patch.feed(out, start.offset)]))
         assert _pid(patch.start(), 0) == 0
     _check_measures(data, sizes)
     return spliced

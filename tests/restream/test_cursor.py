@@ -13,6 +13,7 @@ from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.cursor import MOST_SKIPS, SKIPS_WITHIN, Cursor
 from kptv.restream.lease import Lease
 from kptv.restream.output import Output
+from kptv.splice.joining import Chunk, StartPoint
 from tests.restream.radio import Radio, marks
 
 STREAM = Stream(Source(1, "http://one/", 1), "http://one/1.ts")
@@ -78,6 +79,97 @@ def test_what_is_put_back_comes_next_and_is_counted_once() -> None:
     assert rig.cursor.take() == data[188:]
     assert rig.lease.received == len(data)
     assert marks(rig.cursor.take()) == [b"b"]
+
+
+class Film:
+    """A buffer with chunks of one packet ID each, and cursors in it."""
+
+    def __init__(self) -> None:
+        self.buffer = ChunkBuffer(1 << 24, Budget(1 << 24))
+        self.counters = ChannelCounters("News")
+
+    def add(self, *packets: bytes, starts_at: int | None = None) -> Chunk:
+        start = StartPoint(
+            offset=starts_at or 0,
+            clock=0.0,
+            tables=packet(0, starts=True),
+            essential=frozenset((0x100, 0x101)),
+            others=frozenset(),
+            pcr_pid=0x100,
+            pcr=None,
+        )
+        chunk = Chunk(b"".join(packets), () if starts_at is None else (start,))
+        self.buffer.append(chunk)
+        return chunk
+
+    def cursor(self) -> Cursor:
+        return Cursor(self.buffer, Lease(), self.counters, 2.0)
+
+
+def packet(pid: int, *, starts: bool = False) -> bytes:
+    return bytes((0x47, (0x40 if starts else 0) | pid >> 8, pid & 0xFF, 0x10)).ljust(188, b"\xff")
+
+
+def test_all_who_join_at_one_start_share_what_they_get_and_it_refers_to_the_chunk() -> None:
+    film = Film()
+    torn, video = packet(0x101), packet(0x100) * 200
+    chunk = film.add(packet(0x100, starts=True), torn, video, starts_at=0)
+    one, two = film.cursor(), film.cursor()
+    heads, bodies = zip(*[(each.take(), each.take()) for each in (one, two)], strict=True)
+    assert heads[0] is heads[1]
+    assert heads[0] == packet(0, starts=True) + packet(0x100, starts=True)
+    assert bodies[0] is bodies[1]
+    assert isinstance(bodies[0], memoryview)
+    assert bodies[0].obj is chunk.data
+    assert bodies[0] == video
+    assert one.take() == two.take() == b""
+
+
+def test_who_is_on_the_way_in_gets_the_next_chunk_through_it_and_then_whole_chunks() -> None:
+    film = Film()
+    film.add(packet(0x100, starts=True), packet(0x100) * 200, starts_at=0)
+    cursor = film.cursor()
+    assert len(b"".join(iter(cursor.take, b""))) == 202 * 188
+    film.add(packet(0x101) * 100, packet(0x101, starts=True), packet(0x100) * 200)
+    assert b"".join(iter(cursor.take, b"")) == packet(0x101, starts=True) + packet(0x100) * 200
+    after = film.add(packet(0x101) * 100)
+    assert cursor.take() is after.data
+
+
+def test_a_chunk_of_which_a_reader_gets_nothing_is_passed_over() -> None:
+    film = Film()
+    film.add(packet(0x100, starts=True), starts_at=0)
+    film.add(packet(0x101))
+    film.add(packet(0x101, starts=True))
+    cursor = film.cursor()
+    assert cursor.take() == packet(0, starts=True) + packet(0x100, starts=True)
+    assert cursor.take() == packet(0x101, starts=True)
+    assert cursor.take() == b""
+
+
+def test_a_piece_that_is_put_back_comes_before_those_behind_it() -> None:
+    film = Film()
+    film.add(packet(0x100, starts=True), packet(0x101), packet(0x100) * 200, starts_at=0)
+    cursor = film.cursor()
+    head = cursor.take()
+    cursor.put_back(memoryview(head)[188:])
+    assert cursor.take() == head[188:]
+    assert cursor.take() == packet(0x100) * 200
+
+
+def test_a_buffer_lets_go_of_the_way_in_with_the_chunk_it_refers_to() -> None:
+    film = Film()
+    film.add(packet(0x100, starts=True), packet(0x100) * 200, starts_at=0)
+    way = film.buffer.way_in(2.0)
+    assert way is not None
+    film.add(packet(0x100, starts=True), starts_at=0)
+    assert film.buffer.way_in(2.0) is way, "the oldest, as no start has enough media behind it"
+    assert film.buffer.drop_oldest()
+    newest = film.buffer.way_in(2.0)
+    assert newest is not None
+    assert newest.number == 1
+    film.buffer.close()
+    assert film.buffer.way_in(2.0) is None
 
 
 def test_one_that_falls_behind_goes_on_at_a_newer_start_with_the_break_marked() -> None:

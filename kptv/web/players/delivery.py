@@ -10,13 +10,14 @@ from typing import Any
 from kptv.polling import polled
 from kptv.restream.lease import Client, Lease
 from kptv.restream.playing import Playing
+from kptv.splice.joining import Media
 from kptv.web.sockets import hang_up_of
 
 UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)
 
-Send = Callable[[bytes], bytes]
+Send = Callable[[Media], Media]
 
 
 class Delivery:
@@ -43,7 +44,7 @@ class Delivery:
 
     def __iter__(self) -> Iterator[bytes]:
         for data in self._playing.read(self._push):
-            yield data
+            yield data if isinstance(data, bytes) else bytes(data)  # gunicorn takes no view
             self._begun = True
 
     def close(self) -> None:
@@ -80,7 +81,7 @@ def tune(connection: Any) -> None:
 def sender_of(connection: Any) -> Send:
     """Sends to a socket without waiting, and gives back the bytes that it has no room for."""
 
-    def send(data: bytes) -> bytes:
+    def send(data: Media) -> Media:
         try:
             sent: int = connection.send(data, timeout=0.0)
         except OSError:  # no room; or gone, and then the server's own write will meet that
