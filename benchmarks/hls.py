@@ -22,6 +22,7 @@ BITRATE = 8_000_000
 SEGMENT = 4.0  # seconds
 PACKETS = int(BITRATE * SEGMENT / 8 / 188)  # of a segment
 STARTS = 10
+IDLE = 0.5  # seconds before each: the channel before has ended
 OWN = 50  # ms that the proxy may add; an idle origin's own times are hardly any
 SETTLE = 6.0  # seconds after the start: what leaves at once is behind it
 WINDOW = 24.0  # seconds of CPU measured
@@ -41,6 +42,7 @@ def _starts(core: int) -> Figure:
         origin.produce()
         with closing(_proxy(core, *[f"{origin.url}&n={n}" for n in range(STARTS)])) as proxy:
             for number in range(STARTS):
+                time.sleep(IDLE)
                 before = len(origin.asked)
                 with proxy.viewer(f"Channel {number}", keep=False) as viewer:
                     viewer.wait_for_bytes(1)
