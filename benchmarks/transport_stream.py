@@ -15,13 +15,19 @@ READ = 50_000  # bytes: what gathers in 50 ms
 SECONDS = 10
 BYTES_A_SECOND = 1_000_000
 ROUNDS = 5
+KEY_EVERY = 50  # pictures: two seconds
 
 _KEY = bytes.fromhex("00000109f00000016742001e00000168ce0000000165b80000000000")
 _OTHER = bytes.fromhex("00000109f000000141c0000000000000")
 
 
-def channel(time_base: int, pid: int) -> bytes:
-    """Ten seconds of a channel: 25 pictures and 47 sound packets per second."""
+def channel(
+    time_base: int, pid: int, seconds: int = SECONDS, rate: int = BYTES_A_SECOND
+) -> bytes:
+    """So many seconds of a channel of ``rate`` bytes a second: 25 pictures, 50 sound PES packets.
+
+    Every KEY_EVERY pictures come the tables and a keyframe.
+    """
     pat = Pat(1, 0, ((1, 0x1000),)).section
     pmt = Pmt(1, 0, pid, (ElementaryStream(pid, 0x1B), ElementaryStream(pid + 1, 0x0F))).section
     counters = dict.fromkeys((0, 0x1000, pid, pid + 1), -1)
@@ -37,17 +43,17 @@ def channel(time_base: int, pid: int) -> bytes:
             out.append(bytes((0x47, to >> 8 | start, to & 0xFF, control)) + adaptation + part)
             start, adaptation = 0, b""
 
-    for n in range(SECONDS * 25):
+    for n in range(seconds * 25):
         dts = time_base + n * 3600
-        if n % 3 == 0:
+        if n % 3 == 0 or n % KEY_EVERY == 0:
             for to, section in ((0, pat), (0x1000, pmt)):
                 counters[to] = counters[to] + 1 & 15
                 out.append(packets_of(section, to, counters[to]))
         pcr = ((dts - 20_000) % (1 << 33) << 15 | 0x7E00).to_bytes(6, "big")
-        unit = (_KEY if n % 50 == 0 else _OTHER) + b"\xee" * (BYTES_A_SECOND // 25 - 1800)
+        unit = (_KEY if n % KEY_EVERY == 0 else _OTHER) + b"\xee" * (rate // 25 - 1800)
         size = 176 + -(-(len(unit) + 19 - 176) // 184) * 184 - 19
         head = bytes((0, 0, 1, 0xE0, 0, 0, 0x80, 0xC0, 10)) + _stamp(3, dts + 3600) + _stamp(1, dts)
-        send(pid, head + unit.ljust(size, b"\xee"), bytes((7, 0x50 if n % 50 == 0 else 0x10)) + pcr)
+        send(pid, head + unit.ljust(size, b"\xee"), bytes((7, 0x50 if n % KEY_EVERY == 0 else 0x10)) + pcr)
         for half in range(2):
             sound = 184 * 2 - 14
             length = (sound + 8).to_bytes(2, "big")
