@@ -21,9 +21,7 @@ _KEY = bytes.fromhex("00000109f00000016742001e00000168ce0000000165b80000000000")
 _OTHER = bytes.fromhex("00000109f000000141c0000000000000")
 
 
-def channel(
-    time_base: int, pid: int, seconds: int = SECONDS, rate: int = BYTES_A_SECOND
-) -> bytes:
+def channel(time_base: int, pid: int, seconds: int = SECONDS, rate: int = BYTES_A_SECOND) -> bytes:
     """So many seconds of a channel of ``rate`` bytes a second: 25 pictures, 50 sound PES packets.
 
     Every KEY_EVERY pictures come the tables and a keyframe.
@@ -53,7 +51,11 @@ def channel(
         unit = (_KEY if n % KEY_EVERY == 0 else _OTHER) + b"\xee" * (rate // 25 - 1800)
         size = 176 + -(-(len(unit) + 19 - 176) // 184) * 184 - 19
         head = bytes((0, 0, 1, 0xE0, 0, 0, 0x80, 0xC0, 10)) + _stamp(3, dts + 3600) + _stamp(1, dts)
-        send(pid, head + unit.ljust(size, b"\xee"), bytes((7, 0x50 if n % KEY_EVERY == 0 else 0x10)) + pcr)
+        send(
+            pid,
+            head + unit.ljust(size, b"\xee"),
+            bytes((7, 0x50 if n % KEY_EVERY == 0 else 0x10)) + pcr,
+        )
         for half in range(2):
             sound = 184 * 2 - 14
             length = (sound + 8).to_bytes(2, "big")

@@ -96,6 +96,14 @@ def read_some(response: requests.Response, most: int, *, unpack: bool = True) ->
         return response.raw.read1(most, decode_content=unpack) or b""
 
 
+def is_framed(response: requests.Response) -> bool:
+    """False if all that comes until the server hangs up is the body, as it is."""
+    answer = getattr(response.raw, "_original_response", None)
+    if not isinstance(answer, LenientAnswer) or answer.chunked or answer.length is not None:
+        return True
+    return "content-encoding" in response.headers
+
+
 def hang_up(response: requests.Response) -> None:
     """Close the connection of an answer; may come twice."""
     response.close()

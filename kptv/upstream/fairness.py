@@ -6,8 +6,11 @@ A peer may send `100 Continue`, trailers or chunks of one byte without end: see 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
+import gevent.socket
+import requests
 import urllib3.connection
 
 from kptv.pace import Turns
@@ -21,6 +24,11 @@ class _Fair(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase) -> None:
         self._raw = raw
         self._turns = Turns()
+
+    @property
+    def connection(self) -> Any:
+        """The socket; None: it is not known."""
+        return getattr(self._raw, "_sock", None)
 
     def readable(self) -> bool:
         return True
@@ -50,3 +58,18 @@ class FairConnection(ByRoad, urllib3.connection.HTTPConnection):
 
 class FairTLSConnection(ByRoad, urllib3.connection.HTTPSConnection):
     response_class = _FairAnswer
+
+
+def receiver_of(response: requests.Response) -> Callable[[int], bytes] | None:
+    """Receives from an answer's socket past all layers, and never waits.
+
+    It raises BlockingIOError if nothing is there. None: the connection is encrypted. Before it is
+    called, what the layers hold has to be read from them.
+    """
+    file = getattr(getattr(response.raw, "_original_response", None), "fp", None)
+    raw = getattr(file, "raw", None)
+    connection: Any = raw.connection if isinstance(raw, _Fair) else None
+    if type(connection) is not gevent.socket.socket:  # a subclass's bytes may be encrypted
+        return None
+    receive: Callable[[int], bytes] = connection._sock.recv
+    return receive

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable, Iterator
 
-import gevent
 import requests
 
 from kptv.errors import Reason, UpstreamError
-from kptv.polling import polled
-from kptv.upstream.answers import read_some
+from kptv.upstream.reading import BodyReader, Bound
 
 END_OF_BODY = "end of body"
 READ_SIZE = 256 * 1024  # bytes that are read at once, and so published at once, at most
@@ -29,19 +26,30 @@ def read_body(
     begin within ``start_timeout`` seconds, STALLED after ``stall_timeout`` seconds of silence (more
     if ``patience`` says so when the silence begins).
     """
-    late = UpstreamError(Reason.TIMEOUT, f"no body within {start_timeout:g} s")
-    wait = (start_timeout, late)
-    readable = polled(response.raw.fileno(), select.POLLIN)
+    reader = BodyReader(response, READ_SIZE)
+
+    def start() -> Bound:
+        late = UpstreamError(Reason.TIMEOUT, f"no body within {start_timeout:g} s")
+        return start_timeout, late
+
+    def stall() -> Bound:
+        return _stalled_after(stall_timeout)
+
+    def patient_stall() -> Bound:
+        return _stalled_after(max(stall_timeout, patience()))
+
+    bound = start
     while True:
-        parts = [_read(response, *wait)]
-        wait = _stalled_after(stall_timeout)
+        parts = [reader.read(bound)]
         size = len(parts[0])
         ended = None if size else UpstreamError(Reason.ENDED, END_OF_BODY)
         # Each read gives one chunk of a chunked body, or one record of TLS. Take all that are
         # there, or a fast upstream is throttled to one per tick.
-        while ended is None and size < READ_SIZE and len(parts) < _MOST_PIECES and readable():
+        while (
+            ended is None and size < READ_SIZE and len(parts) < _MOST_PIECES and reader.has_more()
+        ):
             try:
-                parts.append(_read(response, *wait))
+                parts.append(reader.read(stall))
             except UpstreamError as error:
                 ended = error  # raised behind the bytes that came before it
                 break
@@ -52,13 +60,8 @@ def read_body(
             yield parts[0] if len(parts) == 1 else b"".join(parts)
         if ended is not None:
             raise ended
-        wait = _stalled_after(max(stall_timeout, patience()))  # the rhythm knows these bytes by now
+        bound = patient_stall  # the rhythm knows these bytes by now
 
 
-def _stalled_after(seconds: float) -> tuple[float, UpstreamError]:
+def _stalled_after(seconds: float) -> Bound:
     return seconds, UpstreamError(Reason.STALLED, f"silent for {seconds:.3g} s")
-
-
-def _read(response: requests.Response, seconds: float, otherwise: UpstreamError) -> bytes:
-    with gevent.Timeout(seconds, otherwise):
-        return read_some(response, READ_SIZE)
