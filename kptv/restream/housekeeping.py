@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, thread_time
 
 import gevent
 from gevent.greenlet import Greenlet
@@ -14,6 +14,7 @@ from kptv.restream.hub import Hub
 from kptv.restream.lease import Lease, LeaseKind
 from kptv.restream.shared import Shared
 from kptv.vitals.heartbeat import Heartbeat
+from kptv.vitals.load import Load
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Housekeeping:
         self._metrics = shared.metrics
         self._linger = shared.config.stream_linger  # seconds
         self._heartbeat = Heartbeat(monotonic())
+        self.load = Load(monotonic(), thread_time())  # of this thread, which runs the event loop
         self._greenlet: Greenlet = gevent.spawn(self._run)
 
     def __repr__(self) -> str:
@@ -50,6 +52,7 @@ class Housekeeping:
             gevent.sleep(TICK)
             now = monotonic()
             self._heartbeat.beat(now)
+            self.load.sample(now, thread_time())
             for hub in self._hubs():
                 try:
                     self._look_after(hub, now)

@@ -75,6 +75,11 @@ class _Switch(Exception):
 class Keeper(Protocol):
     """The keeper of all hubs, to whom each hub tells its fate."""
 
+    @property
+    def busy(self) -> bool:
+        """The event loop has much to do, so that larger chunks are worth their latency."""
+        ...
+
     def film_found(self, hub: Hub, body: FilmBody, slot: Slot) -> FoundFilm:
         """The hub's channel is a film: ``body`` is the answer, whose connection holds ``slot``."""
         ...
@@ -302,7 +307,7 @@ class Hub:
                 if self._splice(piece, now):
                     self._started(feed.stream)
                 bounds.check(now)
-                gevent.sleep(tick(len(piece.data), len(self.leases)))
+                gevent.sleep(tick(len(piece.data), len(self.leases), busy=self._keeper.busy))
             over = True
         finally:
             self.gauges.count_errors()

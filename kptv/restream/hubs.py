@@ -62,6 +62,11 @@ class Hubs:
         """Whether the housekeeping still runs, and is not stuck."""
         return self._housekeeping.alive
 
+    @property
+    def busy(self) -> bool:
+        """Whether the event loop has much to do, as hubs want to know."""
+        return self._housekeeping.load.busy
+
     def all(self) -> list[Hub]:
         """The hubs, in the order in which they began."""
         return list(self._hubs.values())
