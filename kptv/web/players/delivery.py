@@ -24,19 +24,20 @@ class Delivery:
     """A body: iterate for the chunks, ``close`` when the viewer has left (may come twice).
 
     A socket has room for a chunk most of the time. The way over the greenlet and the server costs
-    more than all the rest then, so chunks are sent from the event loop, and the server gets only
-    what the socket has no room for.
+    more than all the rest then, so the server gets only the first piece, which goes out behind the
+    headers. All others are sent from the event loop, or, if the socket has no room, from here.
     """
 
-    __slots__ = ("_begun", "_playing", "_send")
+    __slots__ = ("_begun", "_connection", "_playing", "_send")
 
-    def __init__(self, playing: Playing, send: Send | None = None) -> None:
-        """``send`` hands over, without waiting, what there is room for, and gives back the rest.
+    def __init__(self, playing: Playing, connection: Any = None) -> None:
+        """``connection``: the viewer's socket, to which all can be sent as it is.
 
         None: the server sends everything.
         """
         self._playing = playing
-        self._send = send
+        self._connection = connection
+        self._send = None if connection is None else sender_of(connection)
         self._begun = False  # the server has sent the headers and the first data itself
 
     def __repr__(self) -> str:
@@ -44,8 +45,11 @@ class Delivery:
 
     def __iter__(self) -> Iterator[bytes]:
         for data in self._playing.read(self._push):
-            yield data if isinstance(data, bytes) else bytes(data)  # gunicorn takes no view
-            self._begun = True
+            if self._connection is not None and self._begun:
+                self._connection.sendall(data)
+            else:
+                yield bytes(data)  # the server takes nothing else
+                self._begun = True
 
     def close(self) -> None:
         """Hold the channel no more."""
@@ -84,7 +88,7 @@ def sender_of(connection: Any) -> Send:
     def send(data: Media) -> Media:
         try:
             sent: int = connection.send(data, timeout=0.0)
-        except OSError:  # no room; or gone, and then the server's own write will meet that
+        except OSError:  # no room; or gone, and then the greenlet's own send will meet that
             return data
         return data[sent:]
 

@@ -21,7 +21,7 @@ from kptv.restream.playing import Playing
 from kptv.web.clients import Clients
 from kptv.web.endless import endless, unframed
 from kptv.web.lines import line
-from kptv.web.players.delivery import Delivery, lease_of, sender_of, tune
+from kptv.web.players.delivery import Delivery, lease_of, tune
 from kptv.web.players.links import Ambiguous, meant, without_playlist
 from kptv.web.sockets import VIEWERS_LEAVE, are_scarce
 
@@ -128,10 +128,10 @@ def _head(film_headers: Mapping[str, str] | None) -> Response:
 
 
 def _live(playing: Playing, connection: Any) -> Response:
-    # The server sends later versions itself: it cuts them into HTTP's chunks.
+    # What is cut into HTTP's chunks is sent by the server itself.
     direct = connection is not None and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
     response = Response(headers=STREAM_HEADERS, direct_passthrough=True)
-    response.response = Delivery(playing, sender_of(connection) if direct else None)
+    response.response = Delivery(playing, connection if direct else None)
     return response
 
 
