@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from time import monotonic
-from typing import Any
 
-import gevent
 from gevent.hub import get_hub
 
 from kptv.metrics.counters import ChannelCounters
+from kptv.restream.buffer import ChunkBuffer
+from kptv.restream.cursor import Cursor
+from kptv.restream.front_row import FrontRow, Waiter, Wire
 from kptv.restream.lease import Lease
-
-log = logging.getLogger(__name__)
-
-Serve = Callable[[], bool]
-
-
-def run_itself() -> bool:
-    """Serves nothing: the greenlet that waits does everything itself."""
-    return False
-
-
-class _Waiter:
-    """One greenlet that waits."""
-
-    __slots__ = ("greenlet", "lease", "serve")
-
-    def __init__(self, lease: Lease, serve: Serve) -> None:
-        self.lease = lease
-        self.serve = serve
-        self.greenlet: Any = gevent.getcurrent()  # None: it waits no more
 
 
 class Audience:
     """Wakes all who wait with one callback of the event loop; no event and no timer for each."""
 
-    def __init__(self, name: str, counters: ChannelCounters) -> None:
+    def __init__(self, name: str, counters: ChannelCounters, buffer: ChunkBuffer) -> None:
         """``name`` is the channel's, for the log."""
         self.leases: set[Lease] = set()
         self.viewers = 0  # leases of somebody who watches
         self.idle_since = monotonic()  # if there is no lease
         self._name = name
         self._counters = counters
-        self._waiting: list[_Waiter] = []
+        self._waiting: list[Waiter] = []
+        self._row = FrontRow(name, buffer, counters)
+        self._called = False  # the event loop will serve all
+        self._over = False  # no more will come
 
     def __repr__(self) -> str:
         return f"<Audience of {self._name!r} leases={len(self.leases)}>"
@@ -63,13 +45,13 @@ class Audience:
         self.idle_since = now
         return not self.leases
 
-    def wait(self, lease: Lease, serve: Serve = run_itself) -> None:
+    def wait(self, lease: Lease, cursor: Cursor | None = None, wire: Wire | None = None) -> None:
         """Switch until the caller has to run itself.
 
-        Each ``wake`` calls ``serve`` from the event loop. If that returns False, this returns; else
-        it has taken all that there is, without waiting, and the caller sleeps on.
+        If it reads with ``cursor`` and sends to ``wire``, then as long as that has room, whatever
+        comes is sent from the event loop, and the caller sleeps on (see FrontRow).
         """
-        waiter = _Waiter(lease, serve)
+        waiter = Waiter(lease, cursor, wire)
         lease.waiting = True
         self._waiting.append(waiter)
         try:
@@ -77,30 +59,29 @@ class Audience:
         finally:
             lease.waiting = False
             waiter.greenlet = None  # also when killed: nothing wakes it any more
+            self._row.leave(waiter)
 
     def wake(self) -> None:
         """There is more, or something has ended: serve or wake all that wait."""
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            get_hub().loop.run_callback(self._serve, waiting)
+        if not self._called and (self._waiting or self._row):
+            self._called = True
+            get_hub().loop.run_callback(self._serve)
+
+    def end(self) -> None:
+        """No more will come: wake all, now and whenever ``wake`` is called."""
+        self._over = True
+        self.wake()
 
     def _count(self, more: int) -> None:
         self.viewers += more
         self._counters.viewers += more
 
-    def _serve(self, waiting: list[_Waiter]) -> None:
-        for waiter in waiting:
-            greenlet = waiter.greenlet
-            if greenlet is None:
-                continue  # killed while it waited
-            try:
-                served = waiter.serve()
-            except Exception:  # one viewer's: the others of this turn must have theirs
-                log.exception("%s: a viewer was lost", self._name)
-                waiter.lease.drop()
-                served = False
-            if served:
-                self._waiting.append(waiter)
-            else:
-                waiter.greenlet = None
+    def _serve(self) -> None:
+        self._called = False
+        waiting, self._waiting = [w for w in self._waiting if w.greenlet is not None], []
+        row = self._row
+        left_over = row.dismiss() + waiting if self._over else row.serve(waiting)
+        for waiter in left_over:
+            greenlet, waiter.greenlet = waiter.greenlet, None
+            if greenlet is not None:  # not killed since
                 greenlet.switch()

@@ -44,6 +44,11 @@ class Cursor:
     def __repr__(self) -> str:
         return f"<Cursor of {self._lease!r} in {self._buffer!r}>"
 
+    @property
+    def between_chunks(self) -> bool:
+        """Its reader has all of the last chunk, and gets all of the next as it is."""
+        return not self._rest and self._way is None
+
     def take(self) -> Media:
         """The next bytes for the reader; none if they are still to come."""
         lease, buffer, place = self._lease, self._buffer, self._lease.place

@@ -368,7 +368,7 @@ class Hub:
         self.state = State.ENDED
         self._lookout.dismiss()
         self.chronicle.closed(why)
-        self.audience.wake()
+        self.audience.end()
         self._release_if_over()
         self._keeper.ended(self)
 

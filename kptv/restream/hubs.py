@@ -164,8 +164,8 @@ class Hubs:
 
     def _new_hub(self, channel: Channel) -> Hub:
         counters = self._metrics.open(channel.name)
-        audience = Audience(channel.slug, counters)
         buffer = ChunkBuffer(self._config.buffer_size_per_stream, self.budget)
+        audience = Audience(channel.slug, counters, buffer)
         output = Output(buffer, self._slate_clip, monotonic(), audience.wake, self.rhythms.of)
         supply = Supply(self._new_failover(channel), self.slots, self._open_stream, counters)
         chronicle = Chronicle(channel, counters, self.journal.note)

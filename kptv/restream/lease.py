@@ -27,6 +27,16 @@ class LeaseKind(StrEnum):
     RECORDER = "recorder"
 
 
+class Progress:
+    """How far those have come that stand at one place of a buffer together."""
+
+    __slots__ = ("place", "received")
+
+    def __init__(self) -> None:
+        self.place = 0  # number of the next chunk for them
+        self.received = 0  # bytes, since the first of them
+
+
 class Lease:
     """A claim that a channel is played, until its holder closes the Playing or the film.
 
@@ -35,13 +45,14 @@ class Lease:
 
     __slots__ = (
         "_on_drop",
+        "_place",
+        "_received",
+        "_shared",
         "client",
         "departed",
         "dropped",
         "kind",
         "number",
-        "place",
-        "received",
         "since",
         "skips",
         "waiting",
@@ -68,12 +79,44 @@ class Lease:
         self.waiting = False  # the holder waits for the hub
         self._on_drop = on_drop
         # How far the holder has come, for people:
-        self.place: int | None = None  # number of the next chunk for it
-        self.received = 0  # bytes
+        self._place: int | None = None
+        self._received = 0
+        self._shared: Progress | None = None  # counts on for it, and for others
         self.skips = 0  # times that it fell behind the buffer and was moved on
 
     def __repr__(self) -> str:
         return f"<Lease {self.number} {self.kind} place={self.place} skips={self.skips}>"
+
+    @property
+    def place(self) -> int | None:
+        """Number of the next chunk for it; None: it has begun nowhere."""
+        return self._place if self._shared is None else self._shared.place
+
+    @place.setter
+    def place(self, place: int | None) -> None:
+        self._place = place
+
+    @property
+    def received(self) -> int:
+        """Bytes."""
+        return self._received if self._shared is None else self._received + self._shared.received
+
+    @received.setter
+    def received(self, received: int) -> None:
+        self._received = received
+
+    def share(self, progress: Progress) -> None:
+        """It stands where ``progress`` is, and goes on with it until ``settle``."""
+        self._received -= progress.received
+        self._shared = progress
+
+    def settle(self) -> bool:
+        """It goes on by itself from where it has come; False: it has done so already."""
+        if self._shared is None:
+            return False
+        self._place, self._received = self.place, self.received
+        self._shared = None
+        return True
 
     @property
     def is_viewer(self) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from time import monotonic
 
 from kptv.pace import give_turn
-from kptv.restream.audience import Serve, run_itself
 from kptv.restream.cursor import Cursor
+from kptv.restream.front_row import Wire
 from kptv.restream.hub import Hub
 from kptv.restream.lease import Lease
 from kptv.splice.joining import Media
@@ -39,10 +39,11 @@ class Playing:
     def __iter__(self) -> Iterator[Media]:
         return self.read()
 
-    def read(self, serve: Serve = run_itself) -> Iterator[Media]:
+    def read(self, wire: Wire | None = None) -> Iterator[Media]:
         """All media from the cursor on, waited for, until this is over.
 
-        ``serve`` may take from the cursor while this waits (see Audience.wait).
+        While this waits, what comes goes to ``wire`` as long as that has room. So whoever reads
+        has to send there too, and to have sent all before the next is asked for.
         """
         lease, cursor, sent = self.lease, self.cursor, 0
         while not lease.dropped:
@@ -56,11 +57,11 @@ class Playing:
                 return
             else:
                 sent = 0
-                self.wait(serve)
+                self.wait(wire)
 
-    def wait(self, serve: Serve = run_itself) -> None:
-        """Switch until there is more, or this is over; ``serve`` as for Audience.wait."""
-        self.hub.audience.wait(self.lease, serve)
+    def wait(self, wire: Wire | None = None) -> None:
+        """Switch until there is more, or this is over; ``wire`` as in ``read``."""
+        self.hub.audience.wait(self.lease, self.cursor, wire)
 
     def close(self) -> None:
         """Hold the channel no more."""

@@ -7,17 +7,22 @@ import pytest
 
 from kptv.metrics.counters import ChannelCounters
 from kptv.restream.audience import Audience
+from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.lease import Lease, LeaseKind
+
+
+def audience_of(counters: ChannelCounters) -> Audience:
+    return Audience("news", counters, ChunkBuffer(1 << 20, Budget(1 << 20)))
 
 
 @pytest.fixture
 def audience() -> Audience:
-    return Audience("news", ChannelCounters("News"))
+    return audience_of(ChannelCounters("News"))
 
 
-def test_viewers_are_counted_and_a_recorder_is_none(audience: Audience) -> None:
+def test_viewers_are_counted_and_a_recorder_is_none() -> None:
     counters = ChannelCounters("News")
-    audience = Audience("news", counters)
+    audience = audience_of(counters)
     body, window, recorder = (Lease(kind) for kind in LeaseKind)
     for lease in (body, window, recorder):
         audience.join(lease)
@@ -45,48 +50,22 @@ def test_all_who_wait_are_woken_in_the_order_of_their_coming(audience: Audience)
     assert woken == [0, 1, 2, 3, 4]
 
 
-def test_one_that_is_served_sleeps_on_until_it_cannot_be(audience: Audience) -> None:
-    lease, answers = Lease(), [True, True, False]
-    waiting = gevent.spawn(audience.wait, lease, lambda: answers.pop(0))
+def test_one_that_was_killed_while_it_waited_is_not_woken(audience: Audience) -> None:
+    lease, other = Lease(), Lease()
+    killed, waiting = gevent.spawn(audience.wait, lease), gevent.spawn(audience.wait, other)
     gevent.idle()
-    for left in (2, 1):
-        audience.wake()
-        gevent.idle()
-        assert len(answers) == left
-        assert lease.waiting
+    killed.kill()
     audience.wake()
     waiting.get(timeout=5.0)
     assert not lease.waiting
-    audience.wake()
-    gevent.idle()
-    assert answers == []
 
 
-def test_one_that_cannot_be_served_by_a_fault_of_ours_is_let_go_and_costs_the_others_nothing(
-    audience: Audience, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail() -> bool:
-        raise KeyError("a bug")
-
-    lost, other = Lease(), Lease()
-    waiting = [gevent.spawn(audience.wait, lost, fail), gevent.spawn(audience.wait, other)]
+def test_after_the_end_whoever_waits_is_woken(audience: Audience) -> None:
+    audience.end()
+    waiting = gevent.spawn(audience.wait, Lease())
     gevent.idle()
     audience.wake()
-    assert len(gevent.joinall(waiting, timeout=5.0)) == 2
-    assert (lost.dropped, other.dropped) == (True, False)
-    assert "news: a viewer was lost" in caplog.text
-
-
-def test_one_that_was_killed_while_it_waited_is_not_served(audience: Audience) -> None:
-    served: list[int] = []
-    lease = Lease()
-    waiting = gevent.spawn(audience.wait, lease, lambda: bool(served.append(1)))
-    gevent.idle()
-    waiting.kill()
-    audience.wake()
-    gevent.idle()
-    assert served == []
-    assert not lease.waiting
+    waiting.get(timeout=5.0)
 
 
 def test_a_lease_that_is_dropped_ends_what_its_holder_does_unless_that_waits(

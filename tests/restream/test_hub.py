@@ -17,8 +17,8 @@ from kptv.formats.mpegts.packets import NULL_PACKET
 from kptv.formats.mpegts.seam import BROKEN_OFF, TORN
 from kptv.metrics.counters import Metrics
 from kptv.ports import FilmBody, Piece, Seam, Upstream
-from kptv.restream.audience import Serve, run_itself
 from kptv.restream.film import Film
+from kptv.restream.front_row import Wire
 from kptv.restream.gathering import SMALL_TICK
 from kptv.restream.hub import Hub
 from kptv.restream.hubs import Hubs
@@ -124,20 +124,20 @@ class Rig:
         self,
         channel: Channel,
         departed: Callable[[], bool] = lambda: False,
-        serve: Serve = run_itself,
+        send: Callable[[bytes], int] | None = None,
     ) -> Viewer:
         with gevent.Timeout(LIMIT):
             playing = self.hubs.start(channel, Lease(departed=departed))
         assert isinstance(playing, Playing)
-        return Viewer(playing, serve)
+        return Viewer(playing, Wire(send, -1) if send else None)
 
 
 class Viewer:
-    """Reads what plays; ``serve`` takes it instead, while the reader waits."""
+    """Reads what plays; while it waits, ``wire`` gets that instead."""
 
-    def __init__(self, body: Playing, serve: Serve = run_itself) -> None:
+    def __init__(self, body: Playing, wire: Wire | None = None) -> None:
         self.body = body
-        self._chunks = body.read(serve)
+        self._chunks = body.read(wire)
         self.received: Queue[bytes | None] = Queue()
         self._greenlet = gevent.spawn(self._read)
 
@@ -667,13 +667,13 @@ def test_a_viewer_lost_while_its_hub_takes_over_what_was_opened_beside_costs_the
 ) -> None:
     rig, viewer = silent
 
-    def fail() -> bool:
+    def fail(data: bytes) -> int:
         if leaves:
             lost.body.close()
-            return False
+            return 0
         raise RuntimeError("a socket in no good state")
 
-    lost = rig.viewer(NEWS, serve=fail)
+    lost = rig.viewer(NEWS, send=fail)
     assert lost.next() == b"a"
     rig.upstreams.feed(TWO, b"b")
     assert viewer.next() == b"b"
@@ -691,11 +691,11 @@ def test_a_hub_whose_last_viewer_is_lost_while_it_takes_over_lingers_on_one_slot
 ) -> None:
     rig, viewer = silent
 
-    def leave() -> bool:
+    def leave(data: bytes) -> int:
         last.body.close()
-        return False
+        return 0
 
-    last = rig.viewer(NEWS, serve=leave)
+    last = rig.viewer(NEWS, send=leave)
     assert last.next() == b"a"
     viewer.leave()
     rig.upstreams.feed(TWO, b"b")

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
+from typing import Any
 
 import gevent
 import pytest
+from gevent import socket
 from gevent.queue import Queue
 
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
-from kptv.web.players.delivery import Delivery
+from kptv.web.players.delivery import Delivery, wire_of
 from tests.restream.radio import marks
-from tests.restream.test_hub import LIMIT, NEWS, ONE, Rig
-
-
-class Connection:
-    """A socket with room for as many bytes as a test says, send by send."""
-
-    def __init__(self, *room: int) -> None:
-        self.room = list(room)
-        self.taken: Queue[bytes] = Queue()  # by sends that do not wait
-        self.waited_for: Queue[bytes] = Queue()  # by sends that may wait
-
-    def send(self, data: bytes | memoryview, timeout: float) -> int:
-        assert timeout == 0.0
-        if not (size := self.room.pop(0)):
-            raise BlockingIOError
-        self.taken.put(bytes(data[:size]))
-        return min(size, len(data))
-
-    def sendall(self, data: bytes | memoryview) -> None:
-        self.waited_for.put(bytes(data))
+from tests.restream.test_hub import LIMIT, NEWS, ONE, Rig, until
 
 
 @pytest.fixture
@@ -42,17 +26,35 @@ def rig() -> Iterator[Rig]:
     rig.hubs.close()
 
 
+@pytest.fixture
+def ends() -> Iterator[tuple[Any, Any]]:
+    """The proxy's and the viewer's end of a connection."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
 def play(rig: Rig) -> Playing:
     playing = rig.hubs.start(NEWS, Lease())
     assert isinstance(playing, Playing)
     return playing
 
 
-def test_what_a_viewer_has_room_for_reaches_it_without_its_greenlet(rig: Rig) -> None:
+def read(connection: Any, *expected: bytes) -> None:
+    """Reads whole frames until these marks have come."""
+    data = b""
+    while len(found := marks(data)) < len(expected) or len(data) % 188:
+        data += connection.recv(65536)
+    assert found == list(expected)
+
+
+def test_the_server_writes_the_first_piece_and_nothing_else(
+    rig: Rig, ends: tuple[Any, Any]
+) -> None:
     rig.upstreams.feed(ONE, b"a")
-    connection = Connection(1 << 20, 1 << 20, 200, 0)
     written: Queue[bytes] = Queue()
-    body = Delivery(play(rig), connection)
+    playing = play(rig)
+    body = Delivery(playing, ends[0])
 
     def serve() -> None:
         for data in body:
@@ -60,16 +62,11 @@ def test_what_a_viewer_has_room_for_reaches_it_without_its_greenlet(rig: Rig) ->
 
     server = gevent.spawn(serve)
     assert marks(written.get()) == [b"a"]
-    for mark in (b"b", b"c"):
+    for mark in (b"b", b"c", b"d"):
         rig.upstreams.feed(ONE, mark)
-        assert marks(connection.taken.get()) == [mark]
-    rig.upstreams.feed(ONE, b"d")  # room for a part
-    begun = connection.taken.get()
-    assert marks(begun + connection.waited_for.get()) == [b"d"]
-    rig.upstreams.feed(ONE, b"e")  # room for nothing
-    assert marks(connection.waited_for.get()) == [b"e"]
-    assert written.empty(), "the server itself writes only the first piece"
-    assert connection.taken.empty()
+        read(ends[1], mark)
+    assert written.empty()
+    assert playing.lease.place == playing.hub.buffer.end
     server.kill()
     body.close()
     assert rig.hubs.viewers == 0
@@ -88,17 +85,47 @@ def test_without_a_socket_the_server_is_given_everything_as_bytes(rig: Rig) -> N
     body.close()
 
 
-def test_a_viewer_that_has_gone_ends_the_body_with_the_error_of_its_socket(rig: Rig) -> None:
-    class Gone(Connection):
-        def sendall(self, data: bytes | memoryview) -> None:
-            raise BrokenPipeError
-
+def test_a_viewer_that_has_gone_ends_the_body_with_the_error_of_its_socket(
+    rig: Rig, ends: tuple[Any, Any]
+) -> None:
     rig.upstreams.feed(ONE, b"a")
-    body = Delivery(play(rig), Gone(0))
+    body = Delivery(play(rig), ends[0])
     chunks = iter(body)
     next(chunks)
+    server = gevent.spawn(next, chunks)
+    until(lambda: any(lease.waiting for hub in rig.hubs.all() for lease in hub.leases))
+    ends[1].close()
     rig.upstreams.feed(ONE, b"b")
     with pytest.raises(BrokenPipeError):
-        next(chunks)
+        server.get()
     body.close()
     assert rig.hubs.viewers == 0
+
+
+def test_a_body_ends_with_its_hub(rig: Rig, ends: tuple[Any, Any]) -> None:
+    rig.upstreams.feed(ONE, b"a")
+    server = gevent.spawn(list, Delivery(playing := play(rig), ends[0]))
+    until(lambda: playing.lease.waiting)
+    rig.hubs.stop("news")
+    assert len(server.get()) == 1
+
+
+def test_only_a_socket_with_nothing_between_is_written_to_past_gevent(
+    ends: tuple[Any, Any],
+) -> None:
+    class Counting(socket.socket):
+        """Whatever it does, it is told what is sent."""
+
+    wire = wire_of(ends[0])
+    assert wire is not None
+    assert wire.descriptor == ends[0].fileno()
+    assert wire.send(b"abc") == 3
+    assert ends[1].recv(9) == b"abc"
+    context = ssl.create_default_context()
+    with socket.socket() as plain, Counting() as counting:
+        assert wire_of(counting) is None
+        encrypted = context.wrap_socket(
+            plain, server_hostname="localhost", do_handshake_on_connect=False
+        )
+        with encrypted:
+            assert wire_of(encrypted) is None

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+import gevent.socket
+
 from kptv.polling import polled
+from kptv.restream.front_row import Wire
 from kptv.restream.lease import Client, Lease
 from kptv.restream.playing import Playing
-from kptv.splice.joining import Media
 from kptv.web.sockets import hang_up_of
 
 UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _POLLRDHUP = getattr(select, "POLLRDHUP", 0x2000)
-
-Send = Callable[[Media], Media]
 
 
 class Delivery:
@@ -28,7 +28,7 @@ class Delivery:
     headers. All others are sent from the event loop, or, if the socket has no room, from here.
     """
 
-    __slots__ = ("_begun", "_connection", "_playing", "_send")
+    __slots__ = ("_connection", "_playing")
 
     def __init__(self, playing: Playing, connection: Any = None) -> None:
         """``connection``: the viewer's socket, to which all can be sent as it is.
@@ -37,35 +37,23 @@ class Delivery:
         """
         self._playing = playing
         self._connection = connection
-        self._send = None if connection is None else sender_of(connection)
-        self._begun = False  # the server has sent the headers and the first data itself
 
     def __repr__(self) -> str:
         return f"<Delivery of {self._playing!r}>"
 
     def __iter__(self) -> Iterator[bytes]:
-        for data in self._playing.read(self._push):
-            if self._connection is not None and self._begun:
-                self._connection.sendall(data)
-            else:
-                yield bytes(data)  # the server takes nothing else
-                self._begun = True
+        for data in self._playing.read():
+            yield bytes(data)  # the server takes nothing else
+            if self._connection is not None:  # whoever asks for more has sent that
+                break
+        else:
+            return
+        for data in self._playing.read(wire_of(self._connection)):
+            self._connection.sendall(data)
 
     def close(self) -> None:
         """Hold the channel no more."""
         self._playing.close()
-
-    def _push(self) -> bool:
-        """Serve the viewer while its greenlet waits; False: the greenlet has to run itself."""
-        playing, send = self._playing, self._send
-        if send is None or not self._begun or playing.lease.dropped or playing.hub.ended:
-            return False
-        take = playing.cursor.take
-        while data := take():
-            if rest := send(data):
-                playing.cursor.put_back(rest)
-                return False
-        return True
 
 
 def lease_of(connection: Any, client: Client) -> Lease:
@@ -82,14 +70,14 @@ def tune(connection: Any) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
 
 
-def sender_of(connection: Any) -> Send:
-    """Sends to a socket without waiting, and gives back the bytes that it has no room for."""
+def wire_of(connection: Any) -> Wire | None:
+    """The way to a viewer's socket past gevent; None: there is more to do than to write to it.
 
-    def send(data: Media) -> Media:
-        try:
-            sent: int = connection.send(data, timeout=0.0)
-        except OSError:  # no room; or gone, and then the greenlet's own send will meet that
-            return data
-        return data[sent:]
-
-    return send
+    Only a type that is known exactly counts: what goes past a socket with TLS is not encrypted.
+    """
+    if type(connection) is not gevent.socket.socket:
+        return None
+    raw = connection._sock
+    if type(raw) is not gevent.socket.socket._gevent_sock_class:
+        return None
+    return Wire(raw.send, raw.fileno())
