@@ -7,8 +7,9 @@ for GATHER at least. Each round starts both anew; told is the median of the roun
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -29,10 +30,9 @@ from benchmarks.rig import (
 from tests.provider import Provider
 
 LOADS = ((1000, 8_000_000), (2000, 2_000_000))  # viewers, bit/s
-ROUNDS = 3  # turns of each
-SETTLE = 3.0  # seconds after the last viewer has joined: what it got at once is behind it
-WINDOW = 6.0  # seconds measured
-QUICK_WINDOW = 4.0
+ROUNDS, TURNS = 3, 2  # of each in a round
+SETTLE = 2.0  # seconds after the last viewer has joined: what it got at once is behind it
+WINDOW = 4.0  # seconds measured
 BUFFERED = 4.0  # seconds; full before the first viewer is counted, so that it is in none's memory
 BEHIND = 0.3  # seconds of media by which a viewer may trail the one that got most
 
@@ -47,94 +47,110 @@ class Turn:
     gathered: float  # seconds of media that a viewer got at once, on average
     behind: float  # seconds of media by which the slowest viewer trailed the fastest
     ended: int  # viewers that lost their connection
-    memory: int = 0  # resident bytes, more than before the viewers
-
-    @property
-    def per_gigabyte(self) -> float:
-        """Seconds of CPU."""
-        return self.cpu / self.bytes * 1e9
+    memory: int  # resident bytes, more than before the viewers
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A turn of each."""
+    """The turns of each, before one start of both."""
 
-    ours: Turn
-    theirs: Turn
+    ours: tuple[Turn, ...]
+    theirs: tuple[Turn, ...]
 
     @property
     def ratio(self) -> float:
         """Bytes per CPU-second: the proxy's part of the C fan-out's."""
-        return self.theirs.per_gigabyte / self.ours.per_gigabyte
+        return per_gigabyte(self.theirs) / per_gigabyte(self.ours)
+
+
+def per_gigabyte(turns: Sequence[Turn]) -> float:
+    """Seconds of CPU."""
+    return sum(turn.cpu for turn in turns) / sum(turn.bytes for turn in turns) * 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One of the two, ready for viewers."""
+
+    pid: int
+    port: int
+    path: str
+    memory: int  # resident bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The programs and cores, and how long a turn is."""
+    """The programs and cores, and the load that they are put under."""
 
     cores: Cores
     fanout: Path
     viewers: Path
-    window: float
+    count: int
+    bitrate: int
+    turns: int  # of each in a round
 
-    def round(self, count: int, bitrate: int) -> Round:
-        """One turn of each with so many viewers."""
-        buffer = f"{int(BUFFERED * bitrate / 8)}"
-        with Provider("one", bitrate=bitrate) as provider:
+    def round(self) -> Round:
+        """The proxy and the C fan-out, by turns."""
+        with Provider("one", bitrate=self.bitrate) as provider:
             news = provider.add_channel("News")
-            with (
-                running_proxy(
-                    provider, core=self.cores.server, BUFFER_SIZE_PER_STREAM=buffer
-                ) as proxy,
-                Crowd(self.viewers, proxy.port, "/stream/news", 1),  # keeps the hub, its buffer
-            ):
-                time.sleep(BUFFERED * 1.5)
-                base = resident(proxy.worker_pid)
-                with Crowd(self.viewers, proxy.port, "/stream/news", count) as crowd:
-                    ours = self._turn(proxy.worker_pid, crowd, bitrate, base)
-            gather = max(GATHER, ours.gathered)
-            with (
-                yardstick(self.fanout, news, self.cores.server, gather) as (pid, port),
-                Crowd(self.viewers, port, "/", count) as crowd,
-            ):
-                return Round(ours, self._turn(pid, crowd, bitrate, 0))
+            with self._proxy(provider) as server:
+                ours = [self._turn(server)]
+                gather = max(GATHER, ours[0].gathered)
+                with yardstick(self.fanout, news, self.cores.server, gather) as (pid, port):
+                    c_server = Server(pid, port, "/", resident(pid))
+                    theirs = [self._turn(c_server)]
+                    for _ in range(1, self.turns):
+                        ours.append(self._turn(server))
+                        theirs.append(self._turn(c_server))
+        return Round(tuple(ours), tuple(theirs))
 
-    def _turn(self, pid: int, crowd: Crowd, bitrate: int, base: int) -> Turn:
-        time.sleep(SETTLE)
-        crowd.report()
-        begun, cpu = time.monotonic(), cpu_seconds(pid)
-        time.sleep(self.window)
-        report = crowd.report()
-        return Turn(
-            cpu=cpu_seconds(pid) - cpu,
-            seconds=time.monotonic() - begun,
-            bytes=report.bytes,
-            gathered=report.bytes / report.reads * 8 / bitrate,
-            behind=(report.most - report.least) * 8 / bitrate,
-            ended=report.ended,
-            memory=resident(pid) - base,
-        )
+    @contextlib.contextmanager
+    def _proxy(self, provider: Provider) -> Iterator[Server]:
+        """One that has a full buffer; a viewer keeps it."""
+        size, path = f"{int(BUFFERED * self.bitrate / 8)}", "/stream/news"
+        with (
+            running_proxy(provider, core=self.cores.server, BUFFER_SIZE_PER_STREAM=size) as proxy,
+            Crowd(self.viewers, proxy.port, path, 1),
+        ):
+            time.sleep(BUFFERED * 1.5)
+            yield Server(proxy.worker_pid, proxy.port, path, resident(proxy.worker_pid))
+
+    def _turn(self, server: Server) -> Turn:
+        with Crowd(self.viewers, server.port, server.path, self.count) as crowd:
+            time.sleep(SETTLE)
+            crowd.report()
+            begun, cpu = time.monotonic(), cpu_seconds(server.pid)
+            time.sleep(WINDOW)
+            report = crowd.report()
+            return Turn(
+                cpu=cpu_seconds(server.pid) - cpu,
+                seconds=time.monotonic() - begun,
+                bytes=report.bytes,
+                gathered=report.bytes / report.reads * 8 / self.bitrate,
+                behind=(report.most - report.least) * 8 / self.bitrate,
+                ended=report.ended,
+                memory=resident(server.pid) - server.memory,
+            )
 
 
 def run(quick: bool = False) -> list[Figure]:
     """CPU per byte beside the yardstick, memory per viewer, and whether all kept up."""
+    turns, rounds = (1, 1) if quick else (TURNS, ROUNDS)
     with two_cores() as cores, compiled("fanout", "viewers") as (fanout, viewers):
-        stage = Stage(cores, fanout, viewers, QUICK_WINDOW if quick else WINDOW)
+        stages = [Stage(cores, fanout, viewers, *load, turns) for load in LOADS]
         return [
             figure
-            for count, bitrate in LOADS
-            for figure in _figures(
-                f"{count:,} viewers of {bitrate / 1e6:g} Mbit/s",
-                count,
-                [stage.round(count, bitrate) for _ in range(1 if quick else ROUNDS)],
-            )
+            for stage in stages
+            for figure in _figures(stage, [stage.round() for _ in range(rounds)])
         ]
 
 
-def _figures(load: str, count: int, rounds: Sequence[Round]) -> list[Figure]:
-    ours, theirs = [one.ours for one in rounds], [one.theirs for one in rounds]
+def _figures(stage: Stage, rounds: Sequence[Round]) -> list[Figure]:
+    load = f"{stage.count:,} viewers of {stage.bitrate / 1e6:g} Mbit/s"
+    ours = [turn for one in rounds for turn in one.ours]
+    theirs = [turn for one in rounds for turn in one.theirs]
     ratios = [one.ratio for one in rounds]
-    costs = [median(turn.per_gigabyte for turn in turns) for turns in (ours, theirs)]
+    costs = [per_gigabyte(turns) for turns in (ours, theirs)]
     gathered = [median(turn.gathered for turn in turns) * 1e3 for turns in (ours, theirs)]
     return [
         Figure(
@@ -161,7 +177,7 @@ def _figures(load: str, count: int, rounds: Sequence[Round]) -> list[Figure]:
         Figure(f"{load}: viewers lost", sum(turn.ended for turn in ours), "", at_most(0)),
         Figure(
             f"{load}: memory a viewer",
-            median(turn.memory for turn in ours) / count / 1024,
+            median(turn.memory for turn in ours) / stage.count / 1024,
             "KB",
             at_most(25),
         ),
