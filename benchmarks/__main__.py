@@ -24,7 +24,7 @@ from benchmarks import records
 from benchmarks.figures import Figure, table
 from benchmarks.records import Record
 
-BUSY = 0.5  # load average
+BUSY = 1.0  # load average
 
 
 def registry() -> dict[str, Callable[..., list[Figure]]]:
