@@ -25,7 +25,7 @@ import pytest
 
 from kptv.channels.model import Source
 from kptv.channels.secrets import Finder, secrets_of_list
-from kptv.formats.m3u_extinf import _layout, _pattern_of
+from kptv.formats.m3u_extinf import _layout, _pattern_of, _plain_pattern_of
 from kptv.logs.redaction import Redactor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +43,6 @@ OWN = {  # settings, and text of this proxy's own making
 }
 FOREIGN = {
     "channels/accounts.py": "_PACKAGED _NUMBER _REGION _WORD_AND_NUMBER _TOKEN",
-    "channels/grouping.py": "_READABLE",
     "channels/ordering.py": "_DIGITS",
     "channels/reach.py": "_ADDRESS",
     "channels/secrets.py": "_LOGIN_FIELD _USER_FIELD _PASSWORD_FIELD _FIELD _FIELD_IN_TEXT"
@@ -67,7 +66,8 @@ FOREIGN = {
     " _NOBODY _COMMON_STEM _DOTTED_ADDRESS _EXTENSION title",
     "formats/m3u_attributes.py": "_PAIR",
     "formats/m3u_extinf.py": "_BARE _BETWEEN_QUOTES _QUOTED_KEY _EXTINF_HEAD _KEY _CLOSING _ANY_END"
-    " _SWALLOWED_KEY _BARE_VALUE _COMMA _JOINED_BY_COMMA _WORD_BETWEEN _NEVER _pattern_of",
+    " _SWALLOWED_KEY _BARE_VALUE _COMMA _JOINED_BY_COMMA _WORD_BETWEEN _NEVER _pattern_of"
+    " _plain_pattern_of",
     "formats/m3u_headers.py": "_TOKEN _NOT_HEADERS _NEXT_OPTION _TWICE _CONTROLS",
     "formats/m3u_program.py": "_PROGRAM",
     "formats/mpegts/aligner.py": "_STARTS",
@@ -101,7 +101,8 @@ BUILT: dict[str, Callable[[], Iterable[re.Pattern[str]]]] = {
         (found := Finder(secrets_of_list(LIST)))._anywhere,
         found._in_words,
     ),
-    "formats/m3u_extinf.py _pattern_of": lambda: (_usual_pattern(),),
+    "formats/m3u_extinf.py _pattern_of": lambda: (_learned(_pattern_of),),
+    "formats/m3u_extinf.py _plain_pattern_of": lambda: (_learned(_plain_pattern_of),),
     "logs/redaction.py spare": lambda: (_redactor()._own,),
     "logs/redaction.py learn": lambda: (_redactor()._secrets,),
 }
@@ -109,11 +110,11 @@ _METHODS = ("match", "fullmatch", "search", "finditer")
 _AS_FINDITER = {"sub", "subn", "findall", "split"}
 
 
-def _usual_pattern() -> re.Pattern[str]:
+def _learned(pattern_of: Callable[[str, Any], re.Pattern[str]]) -> re.Pattern[str]:
     between = '#EXTINF:-1 tvg-id=" group-title=" x='
     layout = _layout(between)
     assert layout is not None
-    return _pattern_of(between, layout)
+    return pattern_of(between, layout)
 
 
 def _redactor() -> Redactor:

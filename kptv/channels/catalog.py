@@ -28,7 +28,7 @@ Row = bytes | tuple[bytes, ...]
 class Block(NamedTuple):
     """BLOCK channels; the last one of a catalog may have fewer."""
 
-    rows: list[Row]
+    rows: Sequence[Row]
     slugs: bytes  # one per line
 
 
@@ -37,7 +37,7 @@ class Listing:
     """The entries of one source, packed in blocks, in the order of its list."""
 
     source: Source
-    blocks: list[list[bytes]] = field(repr=False)
+    blocks: list[Sequence[bytes]] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # x-tvg-url, …: secrets
 
     def __len__(self) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from kptv.channels.grouping import slug_of
 from kptv.channels.packing import group_names, groups_of
 
 MOST_GROUPS = 10_000  # of a catalog; the longest real lists have some hundred
 _REMEMBERED = 20_000  # packed groups
+_LEARNED_AT_ONCE = 50  # slugs of groups, 0.1 ms
 
 
 class SlugIndex:
@@ -23,13 +24,14 @@ class SlugIndex:
         self._mask = size - 1
         self._slots = array("I", bytes(4 * size))  # position + 1; 0: free
 
-    def add(self, slug: str, position: int) -> None:
-        """Add a channel; at most as many as were announced."""
+    def add(self, slugs: Iterable[str], start: int) -> None:
+        """Add channels at positions from ``start`` on; at most as many as were announced."""
         slots, mask = self._slots, self._mask
-        slot = hash(slug) & mask
-        while slots[slot]:
-            slot = (slot + 1) & mask
-        slots[slot] = position + 1
+        for place, slug in enumerate(slugs, start + 1):
+            slot = hash(slug) & mask
+            while slots[slot]:
+                slot = (slot + 1) & mask
+            slots[slot] = place
 
     def candidates(self, slug: str) -> Iterator[int]:
         """Positions that ``slug`` may have: one or two."""
@@ -47,24 +49,34 @@ class GroupIndex:
 
     def __init__(self) -> None:
         self.positions: dict[str, array[int]] = {}
-        self.learned = 0  # slugs that had to be computed
+        self._learned = 0  # slugs that had to be computed
         self._known: dict[bytes, list[array[int]]] = {}  # by packed groups, which many rows share
 
-    def add(self, records: Iterable[bytes], position: int) -> None:
-        for record in records:
-            packed = groups_of(record)
-            members = self._known.get(packed)
-            if members is None:
-                if len(self._known) >= _REMEMBERED:
-                    self._known.clear()
-                members = self._known[packed] = self._members(packed)
-            for group in members:
-                if not group or group[-1] != position:
-                    group.append(position)
+    def add(self, rows: Iterable[bytes | tuple[bytes, ...]], start: int) -> Generator[None]:
+        """Add the rows at positions from ``start`` on; yields often."""
+        known = self._known
+        for position, row in enumerate(rows, start):
+            for record in (row,) if isinstance(row, bytes) else row:
+                packed = groups_of(record)
+                members = known.get(packed)
+                if members is None:
+                    members = self._learn(packed)
+                    if self._learned >= _LEARNED_AT_ONCE:
+                        self._learned = 0
+                        yield
+                for group in members:
+                    if not group or group[-1] != position:
+                        group.append(position)
+
+    def _learn(self, packed: bytes) -> list[array[int]]:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        members = self._known[packed] = self._members(packed)
+        return members
 
     def _members(self, packed: bytes) -> list[array[int]]:
         slugs = dict.fromkeys(map(slug_of, group_names(packed)))
-        self.learned += len(slugs)
+        self._learned += len(slugs)
         left = MOST_GROUPS - len(self.positions)
         new = [slug for slug in slugs if slug not in self.positions][:left]
         self.positions.update((slug, array("I")) for slug in new)

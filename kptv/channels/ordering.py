@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
+
+from kptv.channels.catalog import BLOCK
 
 STRIDE = 64  # one key in so many is a sample
 BUCKET = 512  # keys per bucket on average: 0.5 ms to sort
@@ -18,7 +21,10 @@ _LENGTH_MARKS = [chr(ord("0") + length) for length in range(_MOST_DIGITS + 1)]
 
 
 def natural(text: str) -> str:
-    """A key to sort by: numbers within ``text`` (normalised) order as numbers."""
+    """A key to sort by: numbers within ``text`` (normalised) order as numbers.
+
+    Of several lines it makes as many keys.
+    """
     return _DIGITS.sub(_sortable, text)
 
 
@@ -29,23 +35,23 @@ def _sortable(digits: re.Match[str]) -> str:
 
 
 def sorted_in_steps(
-    keys: Sequence[str], rows: Iterable[int], *, descending: bool
-) -> Generator[None, None, list[int]]:
-    """``rows`` by ``keys[row]``, stable; yields often.
+    keys: Sequence[Sequence[str]], rows: Sequence[int], *, descending: bool
+) -> Generator[None, None, array[int]]:
+    """``rows`` by their keys, stable; yields often. ``keys`` are in blocks of BLOCK.
 
     Sorting 500,000 keys at once would take 0.5 s: they are put into buckets between samples.
     """
-    rows = list(rows)
-    samples = sorted(keys[row] for row in rows[::STRIDE])
+    samples = sorted([keys[row // BLOCK][row % BLOCK] for row in rows[::STRIDE]])
     bounds = samples[:: max(BUCKET // STRIDE, 1)]
-    buckets: list[list[int]] = [[] for _ in range(len(bounds) + 1)]
-    for done, row in enumerate(rows):
-        buckets[bisect_right(bounds, keys[row])].append(row)
-        if done % STEP == 0:
-            yield
-    result: list[int] = []
+    buckets = [array("I") for _ in range(len(bounds) + 1)]
+    for start in range(0, len(rows), STEP):
+        for row in rows[start : start + STEP]:
+            buckets[bisect_right(bounds, keys[row // BLOCK][row % BLOCK])].append(row)
+        yield
+    result = array("I")
     for bucket in reversed(buckets) if descending else buckets:
-        bucket.sort(key=keys.__getitem__, reverse=descending)
-        result += bucket
+        keyed = [keys[row // BLOCK][row % BLOCK] for row in bucket]
+        order = sorted(range(len(keyed)), key=keyed.__getitem__, reverse=descending)
+        result.extend([bucket[place] for place in order])
         yield
     return result

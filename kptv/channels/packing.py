@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kptv.channels.model import Source, Stream
 from kptv.formats.m3u import Entry
 from kptv.formats.m3u_attributes import INNER, quoted, unquoted
+from kptv.formats.m3u_extinf import PlainEntry
 
 # Control characters (ASCII's own separators): an Entry holds none of them. A record is source
 # number, URL, name, groups, headers and attributes, with FIELD between two of them.
@@ -26,12 +27,24 @@ _PROGRAM = ":program"  # kept among the headers: none of them can have this name
 
 def pack(number: int, entry: Entry) -> bytes:
     """The record of ``entry``, of the source with this number."""
+    return number_mark(number) + body_of(entry).encode("utf-8", "replace")
+
+
+def body_of(entry: Entry) -> str:
+    """The record of ``entry`` as text, without the source's number and the mark behind it."""
     name, url, text, groups, headers, program = entry
     if program:
         headers = {**headers, _PROGRAM: str(program)}
     asked = quoted(headers) if headers else ""
-    fields = (str(number), url, name, _ITEM.join(groups), asked, text)
-    return _FIELD.join(fields).encode("utf-8", "replace")
+    return _FIELD.join((url, name, _ITEM.join(groups), asked, text))
+
+
+def bodies_of_plain(entries: Iterable[PlainEntry]) -> list[str]:
+    """The same of plain entries."""
+    return [
+        f"{url}{_FIELD}{name}{_FIELD}{group}{_FIELD}{_FIELD}{text}"
+        for text, group, name, url in entries
+    ]
 
 
 def _split(record: bytes) -> list[str]:
@@ -99,6 +112,11 @@ def name_of(record: bytes) -> str:
     return record.split(FIELD, 3)[_NAME].decode()
 
 
+def names_of(records: Iterable[bytes]) -> str:
+    """The entries' names, one per line."""
+    return b"\n".join([record.split(FIELD, 3)[_NAME] for record in records]).decode()
+
+
 def groups_of(record: bytes) -> bytes:
     """The entry's groups, packed: equal if the groups are."""
     return record.split(FIELD, 4)[_GROUPS]
@@ -122,6 +140,15 @@ def attribute_of(record: bytes, mark: bytes) -> str:
             return record[start : record.index(b'"', start)].decode().replace(INNER, '"')
         at = start + 1
     return ""
+
+
+def repeats_name(record: bytes, mark: bytes) -> bool:
+    """Whether the value of an attribute (see ``attribute_of``) is the entry's name to the letter.
+
+    No name begins with a blank, so ``mark`` before it is not the end of another value.
+    """
+    name = record.split(FIELD, 3)[_NAME]
+    return record.find(mark + name + b'"', record.rindex(FIELD)) >= 0
 
 
 def attribute_mark(key: str) -> bytes:

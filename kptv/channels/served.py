@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from kptv.channels.catalog import Catalog, Row
 from kptv.channels.packing import fields_for_list
@@ -34,15 +35,31 @@ def render(
     catalog: Catalog, base_url: str, positions: Sequence[int] | None = None
 ) -> Iterator[bytes]:
     """The served list, or that of the channels at ``positions``, in small pieces."""
-    secrets = Finder(catalog.secrets)
-    prefix = f"{base_url}{STREAM_PATH}"
-    lines = ["#EXTM3U\n"]
-    for slug, row in catalog.rows(positions):
-        lines.append(f"{extinf(*served_as(row, secrets))}\n{prefix}{slug}\n")
-        if len(lines) >= PIECE:
-            yield "".join(lines).encode()
-            lines.clear()
-    yield "".join(lines).encode()
+    secrets, prefix = Finder(catalog.secrets), f"{base_url}{STREAM_PATH}"
+    yield b"#EXTM3U\n"
+    channels = catalog.rows(positions)
+    while some := list(islice(channels, PIECE)):
+        lines = [
+            f"{extinf(name, text)}\n{prefix}{slug}\n"
+            for (slug, _), (name, text) in zip(
+                some, all_served([row for _, row in some], secrets), strict=True
+            )
+        ]
+        yield "".join(lines).encode()
+
+
+def all_served(rows: Sequence[Row], secrets: Finder) -> list[Served]:
+    """What ``served_as`` gives of each of some rows; in half the time if they are as usual."""
+    fields = [fields_for_list(row) if isinstance(row, bytes) else None for row in rows]
+    texts = "\n".join([offer[2] for offer in fields if offer is not None])
+    if not _is_usual(texts) or secrets.may_tell(texts):
+        return [served_as(row, secrets) for row in rows]
+    return [
+        served_as(row, secrets)
+        if offer is None or _may_tell_of_its_link(*offer)
+        else (offer[1], offer[2])
+        for row, offer in zip(rows, fields, strict=True)
+    ]
 
 
 def served_as(row: Row, secrets: Finder) -> Served:
@@ -71,6 +88,10 @@ def _offer(record: bytes, secrets: Finder) -> Served:
     if _is_usual(text) and not secrets.may_tell(text) and url not in text:
         return name, text
     return name, _public(text, url, secrets)
+
+
+def _may_tell_of_its_link(url: str, _: str, text: str) -> bool:
+    return url in text or (("=" in url or "@" in url) and _may_repeat(text, url))
 
 
 def _may_repeat(text: str, url: str) -> bool:

@@ -15,9 +15,8 @@ from kptv.formats.visible import visible
 
 # How nearly every address starts: it is one if neither blanks nor quotes nor options follow. It is
 # the dearest question of an import, so it is asked in few steps, and once for each host.
-starts_as_usual = re.compile(
-    r"https?://[a-zA-Z0-9-]++\.(?<!//0\.)(?<!//127\.)(?!invalid\b)[a-zA-Z0-9.-]++[:/]"
-).match
+USUAL_START = r"https?://[a-zA-Z0-9-]++\.(?<!//0\.)(?<!//127\.)(?!invalid\b)[a-zA-Z0-9.-]++[:/]"
+starts_as_usual = re.compile(USUAL_START).match
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:(?://|(?!\d))")  # not host:port
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://")

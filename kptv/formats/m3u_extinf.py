@@ -7,12 +7,13 @@ tokens, as a person would: a quote that closes a value ends it, wherever others 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from kptv.formats.m3u_addresses import USUAL_START
 from kptv.formats.m3u_attributes import in_order, quoted
-from kptv.formats.m3u_bounds import LONGEST_KEY, MOST_ATTRIBUTES
+from kptv.formats.m3u_bounds import LONGEST_KEY, LONGEST_NAME, MOST_ATTRIBUTES
 from kptv.formats.m3u_headers import HEADER_KEYS
 
 _LONGEST_LAYOUT = 4096  # letters without the values; a longer line is odd
@@ -48,6 +49,8 @@ _WORD_BETWEEN = re.compile(r"\s*+[^\s,]++")
 
 # What an #EXTINF line says: name, attributes as text, group, and whether they ask for headers.
 Info = tuple[str, str, str, bool]
+# An entry that has nothing more to say: attributes as text, one group or none, name, address.
+PlainEntry = tuple[str, str, str, str]
 
 
 class ExtinfParser:
@@ -60,6 +63,9 @@ class ExtinfParser:
     def __init__(self) -> None:
         self._usual = _NEVER.fullmatch
         self._asks = False  # for headers, a line that is usual
+        # Finds plain entries, once a layout was learned: usual lines, each with a usual address.
+        self.find_plain: Callable[[str], list[PlainEntry]] | None = None
+        self.quotes = 0  # that each of them has
         self._layout: _Layout | None = None  # of the last line that was read at its quotes
         self._times = 0  # that this layout came in a row
 
@@ -94,6 +100,8 @@ class ExtinfParser:
         self._times += 1
         if self._times == _LEARNED_AFTER and layout.is_canonical and layout.pieces <= _MOST_PIECES:
             self._usual, self._asks = _pattern_of(between, layout).fullmatch, layout.asks
+            self.find_plain = None if layout.asks else _plain_pattern_of(between, layout).findall
+            self.quotes = layout.pieces - 1
 
 
 def _info_of(attributes: dict[str, str], name: str) -> Info:
@@ -133,14 +141,27 @@ def _layout(between: str) -> _Layout | None:
 
 def _pattern_of(between: str, layout: _Layout) -> re.Pattern[str]:
     """Matches the lines of ``layout`` whose values have no blanks to strip: text, group, name."""
+    start = _start_of(between, layout, '[^"]*+')
+    return re.compile(rf'{start},([^"]*+)')
+
+
+def _plain_pattern_of(between: str, layout: _Layout) -> re.Pattern[str]:
+    """Finds such a line and an address behind it: a PlainEntry, if neither has a further quote."""
+    start = _start_of(between, layout, f'[^";]{{0,{LONGEST_NAME}}}+')
+    name = rf"(?![ ,]).{{1,{LONGEST_NAME}}}+(?<![\s,])"
+    return re.compile(rf"^{start},({name})\n({USUAL_START}.*+(?<!\s))\n", re.M)
+
+
+def _start_of(between: str, layout: _Layout, group: str) -> str:
+    """The expression for all before the name: text, group; ``group`` is that of the group."""
     keys = between[layout.start :].split('"')
     values = [r'"(?! )[^"]*+(?<![ =])"'] * (len(keys) - 1) + [r'"(?! )[^"]*+(?<! )"']
     if layout.group:
         of_group = layout.group // 2
-        values[of_group] = f'"({values[of_group][1:-1]})"'
+        values[of_group] = f'"({values[of_group][1:-1]})"'.replace('[^"]*+', group)
     attributes = "".join(map("".join, zip(map(re.escape, keys), values, strict=True)))
-    head, group = re.escape(between[: layout.start]), "" if layout.group else "()"
-    return re.compile(rf'{head}({group}{attributes}),([^"]*+)')
+    head, no_group = re.escape(between[: layout.start]), "" if layout.group else "()"
+    return f"{head}({no_group}{attributes})"
 
 
 def scan_attributes(text: str, position: int = 0) -> tuple[dict[str, str], str]:

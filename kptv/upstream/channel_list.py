@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from kptv.channels.catalog import BLOCK, Listing
 from kptv.channels.hosts import HostCount
 from kptv.channels.model import Source
-from kptv.channels.packing import number_mark, pack
+from kptv.channels.packing import bodies_of_plain, body_of, number_mark
 from kptv.errors import ImportFailed
-from kptv.formats.m3u import Entry, ListParser
+from kptv.formats.m3u import ListParser
 from kptv.formats.text import Lines
 from kptv.pace import Pace
 from kptv.upstream.documents import Document, DocumentKind, Edition
@@ -21,6 +20,7 @@ MAX_BODY = 256 * 1024**2  # bytes after unpacking; five times the longest list k
 MAX_ENTRIES = 1_000_000  # of a list, 300 MB of memory; the longest known have half of it
 _PARSED_AT_ONCE = 16 * 1024  # bytes, about 60 entries, 0.5 ms
 _LINES_AT_ONCE = 64  # as many; lines may be short, or have been held back
+_ENTRY = "#EXTINF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,10 @@ class ListReading:
         self._source = source
         self._pace = Pace()
         self._lines, self._parser = Lines(edition.charset), ListParser(edition.base)
-        self._blocks: list[list[bytes]] = []
-        self._digest = hashlib.sha256()
+        self._held: list[str] = []  # an #EXTINF whose address comes with the next piece
+        self._records = _Records(source.number)
         self._hosts = HostCount()
         self._head = b""
-        self._left = MAX_ENTRIES
         self.is_full = False
 
     def feed(self, piece: bytes) -> None:
@@ -67,42 +66,91 @@ class ListReading:
             if self._head.startswith(b"<"):
                 raise ImportFailed("an HTML page, not a channel list")
         for start in range(0, len(piece), _PARSED_AT_ONCE):
-            self._parse(self._lines.feed(piece[start : start + _PARSED_AT_ONCE]))
+            found = [*self._held, *self._lines.feed(piece[start : start + _PARSED_AT_ONCE])]
+            while found and not found[-1]:
+                found.pop()
+            self._held = [found.pop()] if found and found[-1].startswith(_ENTRY) else []
+            self._parse(found)
 
-    def _parse(self, found: list[str]) -> None:
-        for start in range(0, len(found), _LINES_AT_ONCE):
-            entries = self._parser.feed(found[start : start + _LINES_AT_ONCE])
-            if len(entries) > self._left:
-                entries, self.is_full = entries[: self._left], True
-            self._left -= len(entries)
-            self._hosts.add(entry.url for entry in entries)
-            _append(self._blocks, self._source.number, entries, self._digest)
+    def _parse(self, found: Sequence[str]) -> None:
+        """Read lines, in portions that do not part an entry that is as usual."""
+        start, total = 0, len(found)
+        while start < total and not self.is_full:
+            end = start + _LINES_AT_ONCE
+            if end < total and found[end - 1].startswith(_ENTRY):
+                end -= 1
+            self._parse_at_once(found[start:end])
             self._pace()
-            if self.is_full:
-                return
+            start = end
+
+    def _parse_at_once(self, lines: Sequence[str]) -> None:
+        if plain := self._parser.plain(lines):
+            urls, bodies = [url for _, _, _, url in plain], bodies_of_plain(plain)
+        else:
+            entries = self._parser.feed(lines)
+            urls, bodies = [entry.url for entry in entries], list(map(body_of, entries))
+        left = MAX_ENTRIES - self._records.count
+        if len(bodies) > left:
+            urls, bodies, self.is_full = urls[:left], bodies[:left], True
+        self._hosts.add(urls)
+        self._records.add(bodies)
 
     def finish(self) -> ChannelList:
         """All that was in it. Raises ImportFailed."""
-        parser, blocks = self._parser, self._blocks
+        parser, records = self._parser, self._records
         if not self.is_full:
-            self._parse(self._lines.finish())
+            self._parse([*self._held, *self._lines.finish()])
             parser.finish()
-        if self.is_full:  # or one that ends just there would be the same
-            self._digest.update(b"more")
-        self._digest.update(repr(parser.headers).encode("utf-8", "replace"))
         if not self._head:
             raise ImportFailed("an empty answer")
-        if not blocks and not parser.is_list:
+        if not records.count and not parser.is_list:
             raise ImportFailed("not a channel list")
-        listing = Listing(replace(self._source, host=self._hosts.most), blocks, parser.headers)
+        host = self._hosts.most
+        listing = Listing(replace(self._source, host=host), records.blocks(), parser.headers)
         return ChannelList(
             listing,
-            self._digest.hexdigest(),
+            records.digest(parser.headers, is_full=self.is_full),
             len(listing),
             skipped=parser.skipped + self._lines.skipped,
             cut=parser.cut,
             is_full=self.is_full,
         )
+
+
+class _Records:
+    """Collects the records of a list in blocks, and a digest of them."""
+
+    def __init__(self, number: int) -> None:
+        self.count = 0
+        self._mark = number_mark(number)
+        self._full: list[Sequence[bytes]] = []  # blocks
+        self._open: list[bytes] = []  # the block that is being filled
+        # Without the number, which is another one if SOURCES is put into another order.
+        self._hash = hashlib.sha256()
+
+    def add(self, bodies: Sequence[str]) -> None:
+        """Add records: what ``body_of`` gives of each."""
+        if not bodies:
+            return
+        text = "\n".join(("", *bodies)).encode("utf-8", "replace")  # none has a line's end in it
+        self._hash.update(text)
+        if len(self._open) + len(bodies) > BLOCK:
+            self._full.append(tuple(self._open))
+            self._open = []
+        mark = self._mark
+        self._open += [mark + body for body in text.split(b"\n")[1:]]
+        self.count += len(bodies)
+
+    def blocks(self) -> list[Sequence[bytes]]:
+        """All records, in the order of the list."""
+        return [*self._full, tuple(self._open)] if self._open else self._full
+
+    def digest(self, headers: dict[str, str], *, is_full: bool) -> str:
+        """Of the records and of what else the list says."""
+        if is_full:  # or one that ends just there would be the same
+            self._hash.update(b"more")
+        self._hash.update(repr(headers).encode("utf-8", "replace"))
+        return self._hash.hexdigest()
 
 
 CHANNEL_LIST = DocumentKind(
@@ -113,21 +161,3 @@ CHANNEL_LIST = DocumentKind(
 def channel_list(source: Source) -> Document[ChannelList]:
     """The channel list of ``source``."""
     return Document(CHANNEL_LIST, source, source.url)
-
-
-def _append(
-    blocks: list[list[bytes]], number: int, entries: Iterable[Entry], digest: _Hash
-) -> None:
-    records = [pack(number, entry) for entry in entries]
-    if not records:
-        return
-    # Without the number, which is another one if SOURCES is put into another order.
-    mark = number_mark(number)
-    digest.update(b"".join([b"\n", b"\n".join(records)]).replace(b"\n" + mark, b"\n"))
-    if not blocks or len(blocks[-1]) + len(records) > BLOCK:
-        blocks.append([])
-    blocks[-1] += records
-
-
-class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...

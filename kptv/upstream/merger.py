@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 
 from kptv.channels.catalog import Catalog, Listing
-from kptv.channels.merging import MOST_OF_ONE, build_catalog
+from kptv.channels.merging import build_catalog
+from kptv.channels.rows import MOST_OF_ONE
 from kptv.metrics.source_figures import ImportState
 from kptv.pace import drive
 from kptv.upstream.channel_list import ChannelList

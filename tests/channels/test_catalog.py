@@ -268,8 +268,10 @@ def test_packing_loses_nothing(
 
 @given(st.lists(st.text(max_size=3), max_size=300), st.booleans())
 def test_sorting_in_steps_is_sorting(keys: list[str], descending: bool) -> None:
-    rows = run(sorted_in_steps(keys, range(len(keys)), descending=descending))
-    assert rows == sorted(range(len(keys)), key=keys.__getitem__, reverse=descending)
+    keys = keys * 4  # more than a block
+    blocks = [keys[start : start + BLOCK] for start in range(0, len(keys), BLOCK)]
+    rows = run(sorted_in_steps(blocks, range(len(keys)), descending=descending))
+    assert list(rows) == sorted(range(len(keys)), key=keys.__getitem__, reverse=descending)
 
 
 @given(st.integers(0, 10**30), st.integers(0, 10**30))

@@ -9,9 +9,10 @@ import pytest
 
 from kptv.channels import indexes
 from kptv.channels.catalog import Catalog, Listing
-from kptv.channels.merging import MOST_OF_ONE, build_catalog
+from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source
 from kptv.channels.packing import pack
+from kptv.channels.rows import MOST_OF_ONE
 from kptv.channels.secrets import secrets_of_link
 from kptv.formats.m3u import ListParser
 

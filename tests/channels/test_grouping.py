@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptv.channels.grouping import normalised, slug_of
+from kptv.channels.grouping import all_normalised, normalised, slug_of
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,15 @@ def test_slugs_are_equal_just_where_the_normalised_names_are(one: str, other: st
 def test_normalising_twice_changes_nothing_and_slugs_need_no_quoting(name: str) -> None:
     assert normalised(normalised(name)) == normalised(name)
     assert re.fullmatch(r"[a-z0-9~-]+", slug_of(name))
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n")), min_size=1, max_size=5))
+def test_names_one_per_line_are_normalised_as_each_by_itself(names: list[str]) -> None:
+    assert all_normalised("\n".join(names)) == list(map(normalised, names))
+
+
+def test_each_letter_beside_others_is_normalised_as_by_itself() -> None:
+    letters = [chr(code) for code in range(0x30000) if chr(code) != "\n"]
+    for start in range(0, len(letters), 1000):
+        some = letters[start : start + 1000]
+        assert all_normalised("\n".join(some)) == list(map(normalised, some))

@@ -11,8 +11,8 @@ from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source
 from kptv.channels.packing import pack
 from kptv.channels.secrets import Finder
-from kptv.channels.served import render, served_as
-from kptv.formats.m3u import ListParser, extinf
+from kptv.channels.served import all_served, render, served_as
+from kptv.formats.m3u import Entry, ListParser, extinf
 from kptv.formats.m3u_attributes import quoted, unquoted
 from kptv.pace import drive
 
@@ -171,3 +171,36 @@ def test_a_guide_learns_which_entries_stand_behind_the_id_that_players_see() -> 
         "b.two": ("b", [(1, "s3cret"), (2, "b.two")]),
     }
     assert [line.split('"')[1] for line in served(*lists)[1::2]] == [*seen]
+
+
+ODD_ATTRIBUTES = (
+    ' tvg-id="a.uk" tvg-logo="http://logo.example/a.png"',
+    ' tvg-id="Canal+" tvg-name="50%25 \u212aino"',
+    ' tvg-logo="http://logo.example/alice/s3cret/a.png"',
+    ' catchup="default" catchup-source="http://a/?utc=1"',
+    ' x="http://panel.example:8080/live/alice/s3cret/1.ts"',
+    ' tvg-rec="3" cookie="c"',
+    " ",
+)
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(
+                st.sampled_from(ODD_ATTRIBUTES),
+                st.sampled_from(["http://a/1?t=a.uk", "http://u:pa@h/1", STREAM_URL.format(1)]),
+            ),
+            min_size=1,
+            max_size=2,
+        ),
+        max_size=6,
+    )
+)
+def test_many_channels_at_once_are_served_as_each_by_itself(
+    rows: list[list[tuple[str, str]]],
+) -> None:
+    secrets = Finder(catalog_of(f"#EXTINF:-1,A\n{STREAM_URL.format(1)}").secrets)
+    records = [[pack(1, Entry("A", url, text, (), {})) for text, url in row] for row in rows]
+    packed = [row[0] if len(row) == 1 else tuple(row) for row in records]
+    assert all_served(packed, secrets) == [served_as(row, secrets) for row in packed]

@@ -529,3 +529,7 @@ def test_the_programme_that_an_entry_wants_is_known(line: str, number: int) -> N
         ["#EXTM3U", "#EXTINF:-1,A", line, "http://a/1", "#EXTINF:-1,B", "http://a/2"]
     )
     assert (first.program, second.program) == (number, 0)
+
+
+def test_letters_that_become_several_in_capitals_are_no_extinf() -> None:
+    assert [entry.name for entry in parse("#EXTIN\ufb01:-1,A\n#EXTINF:-1,B\nhttp://a/1")] == ["B"]

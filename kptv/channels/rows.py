@@ -1,0 +1,115 @@
+"""The entries of all sources put together by name: the rows that a catalog is made of.
+
+Names and records lie in blocks, since Python's garbage collector goes through a list at once: one
+of 500,000 records would stop all else for 40 ms, each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from typing import NamedTuple
+
+from kptv.channels.catalog import BLOCK, Row
+from kptv.channels.grouping import all_normalised
+from kptv.channels.packing import FIELD, names_of, offer_of, united
+
+# Streams of one channel that one source offers. A list that gives a thousandth of its entries one
+# name offers more than anybody tries, and each page would have to unpack them all.
+MOST_OF_ONE = 64
+_FEW = 8  # candidates that are compared one by one; a dict for each channel would take 40 MB
+_SHARDS = 256  # dicts that share the names while grouping: one dict would block 20 ms as it grows
+
+Records = bytes | list[bytes]  # of one name, in order of preference; bytes: the only one so far
+
+
+class RowBlock(NamedTuple):
+    """BLOCK rows; the last block may have fewer."""
+
+    names: Sequence[str]  # normalised
+    records: list[Records]
+
+
+class Rows:
+    """Rows by number, in the order in which their names came first."""
+
+    def __init__(self) -> None:
+        self.left_out = 0  # records: their source had enough of the same name
+        self._full: list[RowBlock] = []
+        self._names: list[str] = []  # of the block that is being filled, and its records
+        self._records: list[Records] = []
+        self._shards: list[dict[str, int]] = [{} for _ in range(_SHARDS)]  # numbers by name
+        self._offers: dict[int, dict[bytes, int]] = {}  # of rows with many records
+
+    def __len__(self) -> int:
+        return len(self._full) * BLOCK + len(self._names)
+
+    def __repr__(self) -> str:
+        return f"<Rows {len(self)}>"
+
+    def add(self, records: Sequence[bytes]) -> None:
+        """Add some entries, those of a source after those that are preferred to it."""
+        shards, count = self._shards, len(self)
+        for name, record in zip(all_normalised(names_of(records)), records, strict=True):
+            number = shards[hash(name) % _SHARDS].setdefault(name, count)
+            if number == count:
+                count += 1
+                self._append(name, record)
+            else:
+                self.left_out += not self._add_candidate(number, record)
+
+    def _append(self, name: str, record: bytes) -> None:
+        self._names.append(name)
+        self._records.append(record)
+        if len(self._names) == BLOCK:
+            # The collector does not keep an eye on a tuple that holds only texts.
+            self._full.append(RowBlock(tuple(self._names), self._records))
+            self._names, self._records = [], []
+
+    def finish(self) -> Generator[None, None, list[RowBlock]]:
+        """All rows, in blocks; yields often."""
+        if self._names:
+            self._full.append(RowBlock(tuple(self._names), self._records))
+        while self._shards:
+            self._shards.pop()
+            yield
+        return self._full
+
+    def _add_candidate(self, number: int, record: bytes) -> bool:
+        """Append ``record`` to a row, or unite it with that of the same source and URL.
+
+        False if it was left out: its source has enough records in this row.
+        """
+        block, place_in_it = divmod(number, BLOCK)
+        rows = self._full[block].records if block < len(self._full) else self._records
+        records = rows[place_in_it]
+        if isinstance(records, bytes):
+            if offer_of(records) == offer_of(record):
+                rows[place_in_it] = united(records, record)
+                return True
+            records = rows[place_in_it] = [records]
+        known = self._offers.get(number)
+        if known is None:
+            known = {offer_of(one): place for place, one in enumerate(records)}
+            if len(records) > _FEW:
+                self._offers[number] = known
+        offer = offer_of(record)
+        place = known.get(offer)
+        if place is not None:
+            records[place] = united(records[place], record)
+            return True
+        mark = offer[: offer.index(FIELD) + 1]
+        if len(records) >= MOST_OF_ONE and records[-MOST_OF_ONE].startswith(mark):
+            return False
+        known[offer] = len(records)
+        records.append(record)
+        return True
+
+
+def picked(blocks: Sequence[RowBlock], numbers: Iterable[int]) -> tuple[list[str], tuple[Row, ...]]:
+    """Names and records of the rows with these numbers."""
+    places = [(blocks[number // BLOCK], number % BLOCK) for number in numbers]
+    rows = [block.records[place] for block, place in places]
+    return (
+        [block.names[place] for block, place in places],
+        tuple([row if isinstance(row, bytes) else tuple(row) for row in rows]),
+    )
