@@ -13,9 +13,12 @@ PUBLISH_AT = 256 * 1024  # bytes that are published without gathering more
 BURST_TICK = 0.001  # after such a read: long enough for others to run, and still 256 MB/s
 
 
-def tick(size: int, leases: int, *, busy: bool = False) -> float:
-    """Seconds to gather before the next read, after one of ``size`` bytes."""
-    if size >= PUBLISH_AT:
+def tick(size: int, leases: int, *, busy: bool = False, starting: bool = False) -> float:
+    """Seconds to gather before the next read, after one of ``size`` bytes.
+
+    ``starting``: viewers wait for the rest of a keyframe.
+    """
+    if starting or size >= PUBLISH_AT:
         return BURST_TICK
     if leases < SMALL_AUDIENCE:
         return BUSY_SMALL_TICK if busy else SMALL_TICK

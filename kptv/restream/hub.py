@@ -307,7 +307,9 @@ class Hub:
                 if self._splice(piece, now):
                     self._started(feed.stream)
                 bounds.check(now)
-                gevent.sleep(tick(len(piece.data), len(self.leases), busy=self._keeper.busy))
+                busy, starting = self._keeper.busy, output.starting
+                leases = len(self.leases)
+                gevent.sleep(tick(len(piece.data), leases, busy=busy, starting=starting))
             over = True
         finally:
             self.gauges.count_errors()

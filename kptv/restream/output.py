@@ -69,6 +69,11 @@ class Output:
         return self._splicer.sending and not self._slate
 
     @property
+    def starting(self) -> bool:
+        """The upstream was let in, but the keyframe that it starts with is not whole yet."""
+        return self._splicer.starting and not self._slate
+
+    @property
     def on_slate(self) -> bool:
         """Viewers get the slate."""
         return self._slate is not None

@@ -229,6 +229,11 @@ class Lanes:
                 boundary = min(boundary, cue)
         return boundary
 
+    @property
+    def starting(self) -> bool:
+        """Whether the key unit is not whole yet, and is waited for."""
+        return self.lead.unit is self._key and self._is_awaited(self.lead)
+
     def _is_awaited(self, lane: Lane) -> bool:
         """Whether the lane's unit is not whole, but may become it in time."""
         if lane.unit is None or lane.unit.is_whole(self._trail.position):

@@ -77,6 +77,11 @@ class Sender:
         return self._lanes.program
 
     @property
+    def starting(self) -> bool:
+        """Whether the first unit is not whole yet, and is waited for."""
+        return self._lanes.starting
+
+    @property
     def boundary(self) -> int:
         """The place before which every PES packet is whole, or is not waited for."""
         return self._lanes.boundary

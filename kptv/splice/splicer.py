@@ -70,6 +70,11 @@ class Splicer:
         return self._sender is not None
 
     @property
+    def starting(self) -> bool:
+        """Whether all that viewers wait for is the rest of the unit that an upstream starts with."""
+        return self._sender is not None and self._sender.starting
+
+    @property
     def began(self) -> float:
         """Media time, as in chunks, at which the last upstream was let in."""
         return self._outgoing.timeline.began

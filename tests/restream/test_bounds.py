@@ -91,3 +91,7 @@ def test_chunks_are_larger_while_the_loop_is_busy_but_a_burst_is_not_gathered() 
         BUSY_LARGE_TICK,
     ]
     assert tick(PUBLISH_AT, 1000, busy=True) == BURST_TICK
+
+
+def test_nothing_is_gathered_while_viewers_wait_for_the_rest_of_a_keyframe() -> None:
+    assert tick(1000, 5000, busy=True, starting=True) == BURST_TICK

@@ -70,6 +70,19 @@ def test_the_first_media_is_told_once() -> None:
     assert rig.wakes > 0
 
 
+def test_an_upstream_is_starting_until_its_first_keyframe_is_whole() -> None:
+    rig, maker = Rig(), Maker(audio=None, size=2000)
+    tables, first, second = maker.tables(), maker.picture(), maker.picture()
+    states = []
+    rig.output.open(A, rig.now)
+    for packets in (tables, first[:-188], first[-188:], second, maker.pictures(3)):
+        rig.output.feed(Piece(packets), rig.now)
+        states.append(rig.output.starting)
+    assert states == [False, True, True, False, False]
+    rig.output.close(rig.now)
+    assert not rig.output.starting
+
+
 def test_after_a_second_of_silence_viewers_get_tables_and_null_packets() -> None:
     rig, radio = Rig(), Radio()
     rig.output.open(A, rig.now)
