@@ -71,7 +71,7 @@ class Splicer:
 
     @property
     def starting(self) -> bool:
-        """Whether all that viewers wait for is the rest of the unit that an upstream starts with."""
+        """Whether viewers wait only for the rest of the unit that the upstream starts with."""
         return self._sender is not None and self._sender.starting
 
     @property

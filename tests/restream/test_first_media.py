@@ -40,9 +40,7 @@ def test_a_keyframe_that_comes_in_parts_is_not_gathered(monkeypatch: pytest.Monk
         Event().wait()
         return None
 
-    hubs = Hubs(
-        shared(Config(sources=(SOURCE,))), lambda stream: OpenedUpstream(pieces()), no_film
-    )
+    hubs = Hubs(shared(Config(sources=(SOURCE,))), lambda stream: OpenedUpstream(pieces()), no_film)
     with gevent.Timeout(10):
         playing = hubs.start(NEWS, Lease())
         assert isinstance(playing, Playing)
