@@ -17,7 +17,7 @@ def every_metric() -> Exposition:
     news.ended(1, Reason.ENDED)
     news.recovered("ended", 1.0, same=False)
     news.recovered("ended", 1.0, same=True)
-    news.source = 1
+    news.source, news.standby = 1, 1
     source = Source(1, "http://one.example/list.m3u", 1)
     sources = (SourceState(ImportState(source, last_success=1.0)),)
     return Exposition(metrics, lambda: ReadState(sources=sources))

@@ -113,6 +113,11 @@ class Failover:
     def __repr__(self) -> str:
         return f"<Failover streams={len(self._streams)} cold={self._cold}>"
 
+    @property
+    def playing(self) -> Stream | None:
+        """The open stream."""
+        return self._run.stream if self._run else None
+
     def replace(self, streams: Sequence[Stream]) -> None:
         """Take the candidates of a new import; the open stream stays open."""
         self._streams = tuple(streams)
@@ -202,21 +207,40 @@ class Failover:
         """As ``failed``, for a ``spare`` that was opened at ``opened_at`` and gave no media."""
         return self._blame(_Run(stream, opened_at), error, now, busy)
 
+    def standby_failed(
+        self, stream: Stream, error: UpstreamError, opened_at: float, now: float, busy: bool
+    ) -> str:
+        """As ``spare_failed``, for one that was kept beside: it rests, and blocks no stream.
+
+        It may have played beside for a while; then its rest is the first one again.
+        """
+        if told := self._health.refused(stream, error, now, busy):
+            return told
+        attempts = self._attempts.setdefault(stream.key, _Attempts())
+        if now - opened_at >= TRUSTED_AFTER:
+            attempts.failures = 0
+        self._rest(_Run(stream, opened_at), attempts, error, now)
+        return ""
+
     def _blame(self, run: _Run, error: UpstreamError, now: float, busy: bool) -> str:
         if told := self._health.refused(run.stream, error, now, busy):
             return told
         attempts = self._attempts.setdefault(run.stream.key, _Attempts())
+        self._rest(run, attempts, error, now)
+        if run.trusted:
+            return ""
+        breaks = run.started_at is not None and error.reason in _BREAKS
+        may_block = not breaks or self._has_other(run.stream, now)
+        return "stream blocked" if self._health.fail(run.stream, now, may_block=may_block) else ""
+
+    def _rest(self, run: _Run, attempts: _Attempts, error: UpstreamError, now: float) -> None:
+        """Leave the stream alone for a while, from its opening on."""
         delay = self._policy.retry_delay * (1 << min(attempts.failures, 16))
         attempts.failures += 1
         attempts.error, attempts.failed_at = error.to_keep(), now
         if run.started_at is not None:
             delay, attempts.failures = min(self._policy.retry_delay, REOPEN_DELAY), 0
         attempts.not_before = run.opened_at + min(delay, LONGEST_RETRY_DELAY) * self._jitter()
-        if run.trusted:
-            return ""
-        breaks = run.started_at is not None and error.reason in _BREAKS
-        may_block = not breaks or self._has_other(run.stream, now)
-        return "stream blocked" if self._health.fail(run.stream, now, may_block=may_block) else ""
 
     def _has_other(self, stream: Stream, now: float) -> bool:
         """Whether a candidate is left if ``stream`` is blocked."""

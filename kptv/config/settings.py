@@ -98,6 +98,7 @@ class Config:
     stream_timeout: float = setting("STREAM_TIMEOUT", duration(0.1, 600), 10.0)
     stall_timeout: float = setting("STALL_TIMEOUT", duration(0.1, 600), 5.0)
     stream_linger: float = setting("STREAM_LINGER", duration(0, 3600), 10.0)
+    standby: bool = setting("STANDBY", boolean, False)
     join_buffer: float = setting("JOIN_BUFFER", duration(0, 60), 2.0)
     min_data_size: int = setting("MIN_DATA_SIZE", size(188, 16 * MB), 2048)
     variant_selection: Selection = setting("VARIANT_SELECTION", parsers.selection, LOWEST)

@@ -72,6 +72,7 @@ class ChannelCounters:
     bit_rate: float = 0.0  # of the upstream, bits per second
     buffer_bytes: int = 0
     source: int | None = None  # number of the one that plays
+    standby: int | None = None  # number of the one that stands by
     hubs: int = 0  # that count here now
     idle_since: float = 0.0
 
@@ -132,7 +133,8 @@ class Metrics:
         counters.hubs -= 1
         counters.idle_since = now
         if not counters.hubs:
-            counters.bit_rate, counters.buffer_bytes, counters.source = 0.0, 0, None
+            counters.bit_rate, counters.buffer_bytes = 0.0, 0
+            counters.source = counters.standby = None
 
     def forget(self, now: float) -> None:
         """Drop the series of channels that ended RETENTION seconds ago."""

@@ -156,6 +156,11 @@ def _playing(channel: ChannelCounters) -> Iterator[tuple[str, float]]:
         yield _name(channel.source), 1
 
 
+def _standing_by(channel: ChannelCounters) -> Iterator[tuple[str, float]]:
+    if channel.standby is not None:
+        yield _name(channel.standby), 1
+
+
 def _outcomes(scrape: Scrape) -> Iterator[Sample]:
     for (number, reason), count in scrape.metrics.totals.outcomes.items():
         yield (_name(number), reason), count
@@ -203,6 +208,12 @@ FAMILIES: tuple[Family, ...] = (
         "channel_source",
         "1 for the source that plays or is being opened.",
         _of_channel_by("source", _playing),
+    ),
+    Family(
+        _GAUGE,
+        "channel_standby",
+        "1 for the source that stands by, to go on with if the other fails.",
+        _of_channel_by("source", _standing_by),
     ),
     Family(
         _COUNTER,

@@ -33,7 +33,8 @@ class SourceState:
     """A source as it is now."""
 
     imports: ImportState
-    in_use: int = 0  # slots
+    in_use: int = 0  # slots, without those of standbys
+    standing_by: int = 0  # slots of standbys, which give way
     waiting: int = 0  # for a slot
     stale_names: int = 0  # lookups that had no answer, since the start
     blocked: int = 0  # streams
@@ -74,7 +75,16 @@ SOURCE_FIGURES = (
         kind=Kind.WHOLE,
         read=lambda s: s.in_use,
         metric="source_slots_in_use",
-        help="Connections in use.",
+        help="Connections in use, without those that stand by.",
+        is_live=True,
+    ),
+    Figure(
+        name="standing_by",
+        kind=Kind.WHOLE,
+        read=lambda s: s.standing_by,
+        about="connections kept open in case another one fails (STANDBY); they give way",
+        metric="source_slots_standby",
+        help="Connections kept open in case another one fails; they give way.",
         is_live=True,
     ),
     Figure(

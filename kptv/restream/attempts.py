@@ -49,9 +49,14 @@ def next_attempt(failover: Failover, slots: Slots) -> Attempt:
             return attempt
 
 
-def spare_attempt(failover: Failover, slots: Slots, now: float) -> Attempt | None:
-    """A stream to open beside the one that plays, if there is one whose source has a slot."""
-    refused: frozenset[int] = frozenset()
+def spare_attempt(
+    failover: Failover, slots: Slots, now: float, but_of: frozenset[int] = frozenset()
+) -> Attempt | None:
+    """A stream to open beside the one that plays, if there is one whose source has a slot.
+
+    ``but_of``: numbers of sources that it must not be of.
+    """
+    refused = but_of
     while stream := failover.spare(now, slots.full() | refused):
         if slot := slots.try_acquire(stream.source):
             return Attempt(stream, slot, failover.timeout(now))

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
 from kptv.splice.joining import Chunk, StartPoint, WayIn, choose_start
+
+
+class Bounded(Protocol):
+    """What counts in the budget: a buffer, or what a standby keeps."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds."""
+        ...
+
+    def drop_oldest(self) -> bool:
+        """Give some back, and tell the budget; False: none now."""
+        ...
 
 
 class Budget:
@@ -13,13 +27,13 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
-        self._buffers: set[ChunkBuffer] = set()
+        self._buffers: set[Bounded] = set()
 
-    def open(self, buffer: ChunkBuffer) -> None:
+    def open(self, buffer: Bounded) -> None:
         """``buffer`` counts from now on."""
         self._buffers.add(buffer)
 
-    def close(self, buffer: ChunkBuffer) -> None:
+    def close(self, buffer: Bounded) -> None:
         """``buffer`` no longer counts."""
         self._buffers.discard(buffer)
 

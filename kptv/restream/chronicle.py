@@ -85,6 +85,11 @@ class Chronicle:
         """A stream failed that did not play; ``verdict`` is failover's note on it."""
         self._failed(error, stream, verdict, None)
 
+    def stands_by(self, stream: Stream) -> None:
+        """The stream is open beside, and viewers can go on with it at any moment."""
+        log.info("%s: %s stands by", self._slug, stream.source.tag)
+        self.note(EventKind.STANDS_BY, source=stream.source.number)
+
     def lost(
         self, error: UpstreamError, stream: Stream, verdict: str, now: float, silent_since: float
     ) -> None:

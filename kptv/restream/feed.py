@@ -9,10 +9,12 @@ import gevent
 
 from kptv.channels.model import Stream
 from kptv.errors import Reason, UpstreamError
+from kptv.formats.mpegts.parameters import ParameterSets
 from kptv.metrics.counters import ChannelCounters
-from kptv.ports import FilmBody, OpenStream, Piece
+from kptv.ports import FilmBody, OpenStream, Piece, Upstream
 from kptv.restream.attempts import Attempt
 from kptv.restream.slots import SETTLE, Slot
+from kptv.restream.standby import ReadAhead, Room
 
 # If an upstream ended so, the provider hung up; otherwise this proxy did.
 _THEY_HUNG_UP = frozenset((Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.HTTP_ERROR))
@@ -29,7 +31,8 @@ class Feed:
         self.opened_at = monotonic()
         self.timeout = attempt.timeout  # seconds, for the first media
         self._counters = counters
-        self._upstream = open_stream(attempt.stream)
+        self._upstream: Upstream = open_stream(attempt.stream)
+        self._ahead: ReadAhead | None = None
         self._first: Piece | None = None
         self._is_open = True
         self._has_slot = True  # which it gives back
@@ -49,7 +52,7 @@ class Feed:
 
     def start(self) -> None:
         """Wait for the first piece, or for a film; may come twice. Raises UpstreamError."""
-        if self._first is not None or self.film is not None:
+        if self._first is not None or self._ahead is not None or self.film is not None:
             return
         late = UpstreamError(Reason.TIMEOUT, f"no media within {self.timeout:.1f} s")
         with gevent.Timeout(self.timeout, late):
@@ -60,10 +63,26 @@ class Feed:
     def __iter__(self) -> Iterator[Piece]:
         """All pieces. Ends after a recording, and at once if it is a film; raises UpstreamError."""
         self.start()
-        piece = self._first
+        piece = self._next() if self._ahead else self._first
         while piece is not None:
             yield piece
             piece = self._next()
+
+    @property
+    def sets(self) -> ParameterSets | None:
+        """The parameter sets that came before its pieces, if any did."""
+        return self._ahead.sets if self._ahead else None
+
+    def read_ahead(self, room: Room) -> ReadAhead:
+        """Have what comes from now on kept, until somebody iterates; it has started.
+
+        Whoever calls this runs ``read`` of what is returned, and opens that before the iteration.
+        """
+        assert self._first is not None
+        program = self.stream.program
+        ahead = self._ahead = ReadAhead(self._upstream, self._first, room, program)
+        self._upstream, self._first = ahead, None
+        return ahead
 
     def close(self, outcome: str) -> None:
         """Hang up, then give the slot back; may come twice.

@@ -20,13 +20,13 @@ class Gauges:
     def __repr__(self) -> str:
         return f"<Gauges {self.meter!r}>"
 
-    def read(self, now: float, source_number: int | None) -> None:
-        """Called twice a second; ``source_number``: of the source that plays."""
+    def read(self, now: float, source_number: int | None, standby: int | None = None) -> None:
+        """Called twice a second, with the numbers of the sources that play and stand by."""
         counters, buffer = self._counters, self._output.buffer
         self.meter.sample(now, counters.bytes_received, buffer.end)
         counters.bit_rate = self.meter.bit_rate()
         counters.buffer_bytes = buffer.size
-        counters.source = source_number
+        counters.source, counters.standby = source_number, standby
         self.count_errors()
 
     def behind(self, lease: Lease, now: float) -> float:

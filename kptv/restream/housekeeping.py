@@ -57,7 +57,8 @@ class Housekeeping:
                 try:
                     self._look_after(hub, now)
                     if not hub.ended:  # or its last figures would stand as those of now
-                        hub.gauges.read(now, hub.source_number)
+                        standby = hub.standby.stream.source.number if hub.standby else None
+                        hub.gauges.read(now, hub.source_number, standby)
                 except Exception:  # of one hub: the others need this greenlet
                     log.exception("%s: housekeeping failed", hub.channel.slug)
             try:

@@ -48,7 +48,7 @@ from kptv.restream.journal import EventKind
 from kptv.restream.lease import Lease
 from kptv.restream.output import Output
 from kptv.restream.portions import Portions
-from kptv.restream.scout import Lookout
+from kptv.restream.scout import Lookout, Standby
 from kptv.restream.slots import Slot, SlotLost
 from kptv.restream.supply import Supply
 
@@ -121,7 +121,7 @@ class Hub:
         self._failover = supply.failover
         self._keeper = keeper
         self._greenlet = Interruptible(self._run)
-        self._lookout = Lookout(supply, output, self._greenlet.leave, chronicle.failed)
+        self._lookout = Lookout(supply, output, self._greenlet.leave, chronicle)
         self._portions = Portions()
         self._feed: Feed | None = None  # the one that plays
         self._bounds: Bounds | None = None  # of that one
@@ -144,6 +144,11 @@ class Hub:
     def source_number(self) -> int | None:
         """The number of the source that plays, or is being opened."""
         return self._feed.stream.source.number if self._feed else None
+
+    @property
+    def standby(self) -> Standby | None:
+        """What was opened beside, if anything was."""
+        return self._lookout.standby
 
     @property
     def ended(self) -> bool:
@@ -171,6 +176,7 @@ class Hub:
 
     def linger(self) -> None:
         """Play on for nobody, until somebody joins or another needs the connection."""
+        self._lookout.dismiss()
         if self._feed:
             self._feed.slot.mark_idle()
 
@@ -204,6 +210,7 @@ class Hub:
         """Take the candidates of a new import for the next failover."""
         self.channel = channel
         self._failover.replace(channel.streams)
+        self._lookout.keep_to(channel.streams)
 
     def candidates(self, now: float) -> tuple[Candidate, ...]:
         """The standing of its streams, for people."""
@@ -295,7 +302,7 @@ class Hub:
         """
         output, now, over = self.output, monotonic(), False
         bounds.seek(now)
-        output.open(feed.stream, now)
+        output.open(feed.stream, now, feed.sets)
         self.gauges.begin()
         try:
             for piece in feed:

@@ -25,6 +25,7 @@ from kptv.restream.output import Output
 from kptv.restream.playing import Playing
 from kptv.restream.shared import Shared
 from kptv.restream.slots import Slot
+from kptv.restream.standby import Room
 from kptv.restream.supply import Supply
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class Hubs:
         self.journal = shared.journal
         self.films = Films(config, shared.metrics, self.slots, self._new_failover, open_film)
         self._slate_clip = config.slate.read_bytes() if config.slate else b""
+        limit = config.buffer_size_per_stream
+        self._room = Room(shared.budget, limit) if config.standby else None
         self._hubs: dict[object, Hub] = {}  # by slug; in direct mode each under a key of its own
         self._closed = False
         self._housekeeping = Housekeeping(self.all, self.films, shared)
@@ -167,7 +170,8 @@ class Hubs:
         buffer = ChunkBuffer(self._config.buffer_size_per_stream, self.budget)
         audience = Audience(channel.slug, counters, buffer)
         output = Output(buffer, self._slate_clip, monotonic(), audience.wake, self.rhythms.of)
-        supply = Supply(self._new_failover(channel), self.slots, self._open_stream, counters)
+        failover = self._new_failover(channel)
+        supply = Supply(failover, self.slots, self._open_stream, counters, self._room)
         chronicle = Chronicle(channel, counters, self.journal.note)
         return Hub(channel, audience, output, supply, chronicle, self)
 

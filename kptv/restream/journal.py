@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     OPENED = "opened"  # a channel begins to play
     STARTED = "started"  # a source gives media
     FAILED = "failed"  # a source failed
+    STANDS_BY = "stands_by"  # a source was opened beside, to go on with when the other fails
     SWITCHED = "switched"  # somebody asked for another source
     SLOT_LOST = "slot_lost"  # a source's connection was needed elsewhere
     STOPPED = "stopped"  # somebody ended the channel

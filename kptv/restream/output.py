@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from kptv.channels.model import Stream
 from kptv.channels.rhythm import Pulse, Rhythm
+from kptv.formats.mpegts.parameters import ParameterSets
 from kptv.ports import Piece, Seam
 from kptv.restream.buffer import ChunkBuffer
 from kptv.splice.joining import Chunk
@@ -87,11 +88,11 @@ class Output:
         """The longest silence that is usual for this stream, in seconds."""
         return max(self._rhythm.expected(now), self._pulse.doubtful)
 
-    def open(self, stream: Stream, now: float) -> None:
-        """``stream`` feeds the programme from now on."""
+    def open(self, stream: Stream, now: float, sets: ParameterSets | None = None) -> None:
+        """``stream`` feeds the programme from now on; ``sets`` came of it before, if any did."""
         self._end_slate(now)
         same = stream == self._stream
-        self._splicer.open(now, same_stream=same, program=stream.program)
+        self._splicer.open(now, same_stream=same, program=stream.program, sets=sets)
         self._rhythm = self._rhythm_of(stream, now)
         self._pulse = self._pulse.resumed(self._rhythm, now) if same else Pulse(self._rhythm, now)
         self._stream = stream

@@ -1,48 +1,81 @@
 """Open before close: the next stream is opened beside a silent one, and the first to speak plays.
 
 So a stall costs a suspicion and an opening, not STALL_TIMEOUT and an opening. Viewers see nothing
-of the next stream before it is taken over.
+of the next stream before it is taken over. With STANDBY it is opened while all is well, and read
+ahead: what is left then goes on at once, from a keyframe that has come already.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from time import monotonic
 
 import gevent
+from gevent.event import Event
 from gevent.greenlet import Greenlet
 from gevent.hub import get_hub
 
 from kptv.channels.model import Stream
 from kptv.errors import Reason, UpstreamError
 from kptv.metrics.counters import SLOT_LOST, STOPPED
+from kptv.restream.attempts import Attempt
+from kptv.restream.chronicle import Chronicle
 from kptv.restream.feed import Feed
 from kptv.restream.output import Output
+from kptv.restream.standby import FIRST_PAUSE, LONGEST_PAUSE, SETTLED, STOOD, ReadAhead, Room
 from kptv.restream.supply import Supply
 
 log = logging.getLogger(__name__)
 
 SUSPECT_AFTER = 2.0  # seconds of silence, after which the next candidate is opened beside
+# The same if the next one stands by: to leave costs nothing. Rhythms know no pause that is shorter
+# (channels.rhythm.PAUSE).
+SUSPECT_SOONER = 1.0
 LATE = 1.0  # seconds beyond the longest known pause: until then it is one more of them
 
 
 class Scout:
-    """A feed that is being opened. ``on_done`` is told when it has media or has failed."""
+    """A feed that is being opened. ``on_done`` is told when it has media, and when it has failed.
 
-    def __init__(self, feed: Feed, on_done: Callable[[Scout], None]) -> None:
+    With ``room`` it is read ahead from then on, and ``beat`` is called with each piece.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        on_done: Callable[[Scout], None],
+        room: Room | None = None,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
         self.feed = feed
         self.error: UpstreamError | None = None
-        self.found = False  # it has media
+        self.found_at: float | None = None  # when it had media, if it has
+        self.ahead: ReadAhead | None = None
+        self.told = False  # people were told that it stands by
         self._on_done = on_done
+        self._room = room
+        self._beat = beat
+        self._opened = Event()
         self._greenlet: Greenlet = gevent.spawn(self._run)
 
     def __repr__(self) -> str:
         return f"<Scout {self.feed!r} {self.error or ''}>"
 
+    @property
+    def found(self) -> bool:
+        """It has media."""
+        return self.found_at is not None
+
+    @property
+    def ready(self) -> bool:
+        """It has a keyframe to go on from at once."""
+        return self.ahead is not None and self.ahead.ready
+
     def wait(self) -> None:
         """Wait until it has media or has failed; the feed's own timeout bounds this."""
-        self._greenlet.join()
+        self._opened.wait()
 
     def dismiss(self, outcome: str = STOPPED) -> None:
         """Hang up: it is not needed. Does not wait; may come twice."""
@@ -50,27 +83,49 @@ class Scout:
 
     def _run(self) -> None:
         try:
-            self.feed.start()
-            if self.feed.film is None:
-                self.found = True
-            else:
-                self.error = UpstreamError(Reason.NOT_MEDIA, "a file")
+            self._look()
         except UpstreamError as error:
             self.error = error
         except Exception:
             log.exception("%s failed in this proxy", self.feed.stream.source.tag)
             self.error = UpstreamError(Reason.INTERNAL)
+        finally:
+            self._opened.set()
+        if self.error is not None:
+            self._on_done(self)
+
+    def _look(self) -> None:
+        self.feed.start()
+        if self.feed.film is not None:
+            raise UpstreamError(Reason.NOT_MEDIA, "a file")
+        self.found_at = monotonic()
+        if self._room is not None:
+            self.ahead = self.feed.read_ahead(self._room)
+        self._opened.set()
         self._on_done(self)
+        if self.ahead is not None:
+            self.ahead.read(self._beat)
 
     def _close(self, outcome: str) -> None:
         self._greenlet.kill()
+        self._opened.set()  # it may have been killed before it ran
         self.feed.close(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """The stream that stands by, for people."""
+
+    stream: Stream
+    since: float | None  # when it had media, monotonic; None: it is being opened
+    ready: bool  # it has a keyframe: viewers can go on with it at once
 
 
 class Lookout:
     """One hub's: opens the next stream beside a silent one, and leaves that for it.
 
-    It sends out one scout at a time, if a slot is free, and keeps what that finds.
+    It sends out one scout at a time, if a slot is free, and keeps what that finds. If the supply
+    has room for a standby, a scout is out all the time.
     """
 
     def __init__(
@@ -78,57 +133,67 @@ class Lookout:
         supply: Supply,
         output: Output,
         leave: Callable[[UpstreamError], None],
-        on_failed: Callable[[UpstreamError, Stream, str], None],
+        chronicle: Chronicle,
     ) -> None:
-        """``leave`` ends the stream that plays: there is a feed with media to ``take``.
+        """``leave`` makes the hub leave the stream that plays.
 
-        ``on_failed`` gets a scout's error, its stream, and failover's note on it.
+        ``chronicle`` is told of scouts that failed, and of streams that stand by.
         """
         self._supply = supply
         self._output = output
         self._leave = leave
-        self._on_failed = on_failed
+        self._chronicle = chronicle
         self._scout: Scout | None = None
         self._over = 0  # counts how often the reason for a look has ended
+        self._failures = 0  # of standbys in a row
+        self._not_before = 0.0  # when the next standby may be opened
 
     def __repr__(self) -> str:
         return f"<Lookout {self._scout!r}>"
 
+    @property
+    def standby(self) -> Standby | None:
+        """What stands by, or is being opened beside."""
+        if (scout := self._scout) is None:
+            return None
+        return Standby(scout.feed.stream, scout.found_at, scout.ready)
+
     def watch(self, now: float) -> None:
         """To be called twice a second while a stream plays, from a greenlet that may wait.
 
-        A scout goes home when the stream speaks again. Bytes that a stream flushes at its end do
-        not count as speaking.
+        A scout goes home when the stream speaks again, unless it is to stand by. Bytes that a
+        stream flushes at its end do not count as speaking.
         """
         output = self._output
-        if now - output.media_at >= max(SUSPECT_AFTER, output.expected_pause(now) + LATE):
+        if self._is_silent(now):
             self.look()
             if self._scout is not None and self._scout.found:
                 self._take_over()
-        elif output.alive_at == output.media_at:
+        elif output.alive_at != output.media_at:
+            return
+        elif self._supply.room is None:
             self.dismiss()
+        else:
+            self._stand_by(now)
 
     def look(self) -> None:
         """Open another stream than the one that plays, unless one is being opened already."""
-        if self._scout:
-            return
-        before = self._over
-        attempt = self._supply.beside()
-        if attempt is None:
-            return
-        if self._over != before:  # while the slot was asked for
-            attempt.slot.close()
-            return
-        scout = self._scout = Scout(self._supply.open(attempt), self._done)
-        attempt.slot.on_lost(lambda: self._lost(scout))
+        if not self._scout:
+            self._send_out(self._supply.beside)
 
     def take(self) -> Feed | None:
         """The stream that was opened early, once it has media; None without such a stream."""
         self._over += 1
+        self._not_before = max(self._not_before, monotonic() + SETTLED)
         if scout := self._scout:
             scout.wait()
         scout, self._scout = self._scout, None  # none any more, if it failed meanwhile
-        return scout.feed if scout else None
+        if scout is None:
+            return None
+        scout.feed.slot.mark_used()
+        if scout.ahead is not None:
+            scout.ahead.open(monotonic() - self._output.media_at)
+        return scout.feed
 
     def dismiss(self, *, but_of: int | None = None) -> None:
         """Hang up what was opened, unless it is of the source with the number ``but_of``."""
@@ -137,14 +202,63 @@ class Lookout:
             self._scout = None
             scout.dismiss()
 
+    def keep_to(self, streams: Collection[Stream]) -> None:
+        """Hang up what was opened, unless it is one of these."""
+        if self._scout and all(self._scout.feed.stream.key != stream.key for stream in streams):
+            self.dismiss()
+
+    def _send_out(self, attempt_of: Callable[[], Attempt | None]) -> None:
+        before = self._over
+        attempt = attempt_of()
+        if attempt is None:
+            return
+        if self._over != before:  # while the slot was asked for
+            attempt.slot.close()
+            return
+        feed = self._supply.open(attempt)
+        scout = self._scout = Scout(feed, self._done, self._supply.room, self._beat)
+        attempt.slot.on_lost(lambda: self._lost(scout))
+
+    def _stand_by(self, now: float) -> None:
+        """Have a stream of another source stand by; it gives way to whoever needs its slot."""
+        if self._scout is None and now >= self._not_before:
+            self._send_out(self._supply.standby)
+        scout, playing = self._scout, self._supply.failover.playing
+        if scout is None or playing is None:
+            return
+        if scout.feed.stream.source == playing.source:  # it was opened beside a silent one
+            self.dismiss()
+        else:
+            scout.feed.slot.mark_standby()
+
+    def _beat(self) -> None:
+        """A piece of a stream that stands by has come."""
+        scout = self._scout
+        if scout is None or not scout.ready:
+            return
+        if not scout.told:
+            scout.told = True
+            self._chronicle.stands_by(scout.feed.stream)
+        if self._is_silent(monotonic()):
+            self._take_over()
+
+    def _is_silent(self, now: float) -> bool:
+        output = self._output
+        return now - output.media_at >= max(self._suspect_after, output.expected_pause(now) + LATE)
+
+    @property
+    def _suspect_after(self) -> float:
+        return SUSPECT_SOONER if self._scout is not None and self._scout.ready else SUSPECT_AFTER
+
     def _lost(self, scout: Scout) -> None:
         if scout is self._scout:
             self._scout = None
+            self._not_before = monotonic() + FIRST_PAUSE
             scout.dismiss(SLOT_LOST)
 
     def _done(self, scout: Scout) -> None:
         if scout is not self._scout:
-            return  # dismissed
+            return  # dismissed, or taken
         if scout.error is None:
             get_hub().loop.run_callback(self._found, scout)
         else:
@@ -159,11 +273,21 @@ class Lookout:
         """Leave the silent stream, if it still is silent."""
         now = monotonic()
         silence = now - self._output.media_at
-        if silence >= max(SUSPECT_AFTER, self._output.expected_pause(now)):
+        if silence >= max(self._suspect_after, self._output.expected_pause(now)):
             self._leave(UpstreamError(Reason.STALLED, f"silent for {silence:.1f} s"))
 
     def _failed(self, error: UpstreamError, feed: Feed) -> None:
-        busy, failover = feed.slot.others > 0, self._supply.failover
-        outcome = failover.spare_failed(feed.stream, error, feed.opened_at, monotonic(), busy)
-        self._on_failed(error, feed.stream, outcome)
+        now, busy, failover = monotonic(), feed.slot.others > 0, self._supply.failover
+        if self._supply.room is None:
+            outcome = failover.spare_failed(feed.stream, error, feed.opened_at, now, busy)
+        else:
+            outcome = failover.standby_failed(feed.stream, error, feed.opened_at, now, busy)
+            self._pause(now, feed)
+        self._chronicle.failed(error, feed.stream, outcome)
         feed.close(error.reason)
+
+    def _pause(self, now: float, feed: Feed) -> None:
+        """Open no other one for a while: providers that refuse are not to be asked in turn."""
+        self._failures = 0 if now - feed.opened_at >= STOOD else self._failures + 1
+        pause = FIRST_PAUSE * 2.0 ** (self._failures - 1) if self._failures else 0.0
+        self._not_before = now + min(pause, LONGEST_PAUSE)

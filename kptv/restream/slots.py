@@ -72,8 +72,16 @@ class Slot:
         if self._is_open and not self.lost:
             self._slots.idle(self)
 
+    def mark_standby(self) -> None:
+        """Its connection is kept in case another one fails: as idle, and it is lost before those.
+
+        Nobody sees the difference if it is lost; who comes back to a channel that lingers does.
+        """
+        if self._is_open and not self.lost:
+            self._slots.stand_by(self)
+
     def mark_used(self) -> None:
-        """Somebody wants its connection again."""
+        """Somebody wants its connection, again or for the first time."""
         self._slots.used(self)
 
     def lose(self) -> None:
@@ -109,6 +117,10 @@ class Slots(Protocol):
         """Connections to ``source`` that are counted now, with those that we just hung up."""
         ...
 
+    def standing_by(self, source: Source) -> int:
+        """How many of those ``held`` are kept in case others fail, and give way to whoever asks."""
+        ...
+
     def waiting(self, number: int) -> int:
         """How many wait for a slot of the source with this number."""
         ...
@@ -136,8 +148,12 @@ class Slots(Protocol):
         """Take ``slot`` away as soon as somebody waits for one of its source."""
         ...
 
+    def stand_by(self, slot: Slot) -> None:
+        """As ``idle``; it is taken away before those that are."""
+        ...
+
     def used(self, slot: Slot) -> None:
-        """``slot`` is not idle any more."""
+        """``slot`` is neither idle nor stands by any more."""
         ...
 
     def give_back(self, slot: Slot, settle: float) -> None:
@@ -162,6 +178,7 @@ class LocalSlots:
         self._held = dict.fromkeys(self._sources, 0)
         self._waiting: deque[tuple[frozenset[int], AsyncResult]] = deque()
         self._idle: dict[Slot, None] = {}  # in the order in which they became idle
+        self._standbys: dict[Slot, None] = {}  # likewise
 
     def __repr__(self) -> str:
         return f"<LocalSlots held={self._held} waiting={len(self._waiting)}>"
@@ -171,6 +188,9 @@ class LocalSlots:
 
     def held(self, source: Source) -> int:
         return self._held[source.number]
+
+    def standing_by(self, source: Source) -> int:
+        return sum(slot.source.number == source.number for slot in self._standbys)
 
     def waiting(self, number: int) -> int:
         return sum(number in numbers for numbers, _ in self._waiting)
@@ -215,13 +235,14 @@ class LocalSlots:
         return self._held[slot.source.number] - 1
 
     def idle(self, slot: Slot) -> None:
-        if self.waiting(slot.source.number):
-            slot.lose()
-        else:
-            self._idle[slot] = None
+        self._give_way(slot, self._idle)
+
+    def stand_by(self, slot: Slot) -> None:
+        self._give_way(slot, self._standbys)
 
     def used(self, slot: Slot) -> None:
         self._idle.pop(slot, None)
+        self._standbys.pop(slot, None)
 
     def give_back(self, slot: Slot, settle: float) -> None:
         self.used(slot)
@@ -230,9 +251,15 @@ class LocalSlots:
         else:
             self._release(slot.source)
 
+    def _give_way(self, slot: Slot, kept: dict[Slot, None]) -> None:
+        if self.waiting(slot.source.number):
+            slot.lose()
+        else:
+            kept[slot] = None
+
     def _reclaim(self, numbers: Collection[int]) -> None:
-        """Take away the slot of these sources that has been idle longest, if any is."""
-        for slot in self._idle:
+        """Take away a slot of these sources: of standbys or else of idle ones, the first."""
+        for slot in (*self._standbys, *self._idle):
             if slot.source.number in numbers:
                 self.used(slot)
                 slot.lose()

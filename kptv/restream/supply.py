@@ -11,6 +11,7 @@ from kptv.ports import OpenStream
 from kptv.restream.attempts import Attempt, next_attempt, spare_attempt
 from kptv.restream.feed import Feed
 from kptv.restream.slots import Slots
+from kptv.restream.standby import Room
 
 
 class Supply:
@@ -22,8 +23,11 @@ class Supply:
         slots: Slots,
         open_stream: OpenStream[Stream],
         counters: ChannelCounters,
+        room: Room | None = None,
     ) -> None:
+        """``room``: for a standby; None: there is none."""
         self.failover = failover
+        self.room = room
         self._slots = slots
         self._open_stream = open_stream
         self._counters = counters
@@ -38,6 +42,12 @@ class Supply:
     def beside(self) -> Attempt | None:
         """Another one than that which plays, if one may be opened and a slot is free."""
         return spare_attempt(self.failover, self._slots, monotonic())
+
+    def standby(self) -> Attempt | None:
+        """As ``beside``, of another source than that which plays."""
+        playing = self.failover.playing
+        but_of = frozenset((playing.source.number,)) if playing else frozenset()
+        return spare_attempt(self.failover, self._slots, monotonic(), but_of)
 
     def open(self, attempt: Attempt) -> Feed:
         """The feed of an attempt, whose slot is the feed's from now on."""

@@ -5,5 +5,5 @@ it, with ``lanes`` (its PIDs), ``clocks`` (its clock references), ``starts`` (wh
 start) and ``trail`` (its last packets); ``outgoing`` is what viewers see, with ``tracks``,
 ``timeline`` (one clock) and ``reserve`` (how far media is ahead); ``restamp``, ``holding`` and
 ``idr`` change packets. What a hub does with it: ``joining`` (viewers), ``watch`` (troubles),
-``stats`` (figures) and ``slate``.
+``stats`` (figures), ``slate`` and ``stock`` (an upstream that stands by).
 """

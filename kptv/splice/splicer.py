@@ -24,6 +24,7 @@ from kptv.formats.mpegts.elementary import ElementaryKind, Nature
 from kptv.formats.mpegts.inspection import Inspection
 from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.packets import NULL_PACKET
+from kptv.formats.mpegts.parameters import ParameterSets
 from kptv.splice.joining import Chunk, StartPoint
 from kptv.splice.outgoing import OutgoingProgram
 from kptv.splice.seeker import Found, Memory, Seeker
@@ -97,10 +98,18 @@ class Splicer:
         bytes_dropped, _ = self._lost
         return self._watch.look(now, self._inspector, self._received + bytes_dropped)
 
-    def open(self, now: float, *, same_stream: bool, program: int = 0) -> None:
+    def open(
+        self,
+        now: float,
+        *,
+        same_stream: bool,
+        program: int = 0,
+        sets: ParameterSets | None = None,
+    ) -> None:
         """A new upstream begins. ``same_stream``: it is the last one, connected to once more.
 
-        ``program``: the number of its programme that is wanted; 0: any.
+        ``program``: the number of its programme that is wanted; 0: any. ``sets``: its parameter
+        sets, if some came before what is fed.
         """
         if self._seeker or self._sender:
             self._end(clean=False)
@@ -109,7 +118,8 @@ class Splicer:
         self._watch = self._watch.again(now) if same_stream else Watch(now)
         self._tally, self._received, self._lost = Tally(), 0, (0, 0)
         near = self._memory.last_dts
-        sets = self._inspector.sets if same_stream else None
+        if sets is None and same_stream:
+            sets = self._inspector.sets
         self._inspector = Inspector(near if near is not None else 0, program, sets)
         self._seeker = Seeker(now, splice=self.started, memory=memory)
 

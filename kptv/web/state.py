@@ -42,10 +42,11 @@ class StateReader:
         return tuple(self._source(imports, blocked) for imports in self.imports())
 
     def _source(self, imports: ImportState, blocked: Counter[int]) -> SourceState:
-        number = imports.source.number
+        number, standing_by = imports.source.number, self.slots.standing_by(imports.source)
         return SourceState(
             imports=imports,
-            in_use=self.slots.held(imports.source),
+            in_use=self.slots.held(imports.source) - standing_by,
+            standing_by=standing_by,
             waiting=self.slots.waiting(number),
             stale_names=self.stale_names(number),
             blocked=blocked[number],

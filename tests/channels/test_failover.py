@@ -404,3 +404,36 @@ def test_an_answer_that_asks_for_no_pause_gets_one_all_the_same() -> None:
     health = LocalHealth(POLICY)
     cool(health, 0.0, now=1000)
     assert health.ready_at(A) >= 1001
+
+
+# --- a standby ---
+
+
+def test_a_standby_that_fails_rests_longer_each_time_and_is_never_blocked() -> None:
+    play = Play(A, B)
+    play.play(3.0)
+    for rest in (5.0, 10.0, 20.0, 40.0, 60.0, 60.0):
+        assert play.failover.spare(play.now, NONE_FULL) == B
+        assert play.failover.standby_failed(B, ENDED, play.now, play.now, busy=False) == ""
+        play.now += rest - 0.1
+        assert play.failover.spare(play.now, NONE_FULL) is None
+        play.now += 0.2
+    assert play.health.failures(B) == 0
+
+
+def test_a_standby_that_stood_for_a_while_rests_as_for_the_first_time() -> None:
+    play = Play(A, B)
+    play.play(3.0)
+    for _ in range(3):
+        opened_at = play.now
+        play.now += 60.0
+        play.failover.standby_failed(B, ENDED, opened_at, play.now, busy=False)
+        assert play.failover.spare(play.now, NONE_FULL) == B
+
+
+def test_an_account_that_refuses_a_standby_is_left_alone() -> None:
+    play = Play(A, B)
+    play.play(3.0)
+    full = UpstreamError(Reason.RATE_LIMITED, status=458)
+    assert play.failover.standby_failed(B, full, play.now, play.now, busy=False)
+    assert play.failover.spare(play.now, NONE_FULL) is None

@@ -36,6 +36,7 @@ class FarSlots:
         self._counted: Counter[int] = Counter()  # ours, lost ones not
         self._slots: dict[Slot, None] = {}
         self._idle: dict[Slot, None] = {}
+        self._standbys: dict[Slot, None] = {}
         self._waiting: deque[_Place] = deque()
         self._known_full: set[int] = set()
 
@@ -54,6 +55,9 @@ class FarSlots:
 
     def held(self, source: Source) -> int:
         return self._counted[source.number]
+
+    def standing_by(self, source: Source) -> int:
+        return sum(slot.source.number == source.number for slot in self._standbys)
 
     def waiting(self, number: int) -> int:
         return sum(number in place.numbers for place in self._waiting)
@@ -97,8 +101,15 @@ class FarSlots:
         else:
             self._idle[slot] = None
 
+    def stand_by(self, slot: Slot) -> None:
+        if self.waiting(slot.source.number):
+            self._take_away(slot)
+        else:
+            self._standbys[slot] = None
+
     def used(self, slot: Slot) -> None:
         self._idle.pop(slot, None)
+        self._standbys.pop(slot, None)
 
     def give_back(self, slot: Slot, settle: float) -> None:
         self.used(slot)
@@ -139,7 +150,7 @@ class FarSlots:
         self._changed(slot.source.number)
 
     def _reclaim(self, numbers: Collection[int]) -> None:
-        for slot in self._idle:
+        for slot in (*self._standbys, *self._idle):
             if slot.source.number in numbers:
                 self._take_away(slot)
                 return

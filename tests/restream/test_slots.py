@@ -308,3 +308,36 @@ def test_asking_for_a_slot_may_be_killed_at_any_moment(slots: Slots) -> None:
             asking.value.close()
         assert slots.held(ONE) == 0
     assert slots.try_acquire(ONE)
+
+
+def test_a_standby_gives_way_before_a_slot_that_is_idle_longer(
+    made: Callable[[Sequence[Source]], Slots],
+) -> None:
+    slots = made([TWO])
+    lost: list[str] = []
+    idle, standby = taken(slots, TWO), taken(slots, TWO)
+    idle.on_lost(lambda: lost.append("idle"))
+    standby.on_lost(lambda: (lost.append("standby"), standby.close()))  # type: ignore[func-returns-value]
+    idle.mark_idle()
+    standby.mark_standby()
+    assert (slots.held(TWO), slots.standing_by(TWO)) == (2, 1)
+    assert slots.acquire([TWO], LIMIT) is not None
+    assert lost == ["standby"]
+    assert slots.standing_by(TWO) == 0
+
+
+def test_a_standby_that_is_used_stays(slots: Slots) -> None:
+    slot = taken(slots, ONE)
+    slot.mark_standby()
+    slot.mark_used()
+    assert slots.acquire([ONE], 0.05) is None
+    assert not slot.lost
+
+
+def test_a_standby_for_whose_slot_somebody_waits_is_lost_at_once(slots: Slots) -> None:
+    slot = taken(slots, ONE)
+    slot.on_lost(slot.close)
+    waiter = gevent.spawn(slots.acquire, [ONE], LIMIT)
+    until(lambda: slots.waiting(1) == 1)
+    slot.mark_standby()
+    assert waiter.get(timeout=LIMIT) is not None

@@ -37,7 +37,18 @@ def test_each_kind_of_event_has_words() -> None:
 
 
 # Words of ours on the page: a newcomer cannot know them.
-OURS = {"candidates", "skips", "behind", "lag", "slots", "blocked", "resting", "upstream", "card"}
+OURS = {
+    "candidates",
+    "skips",
+    "behind",
+    "standby",
+    "lag",
+    "slots",
+    "blocked",
+    "resting",
+    "upstream",
+    "card",
+}
 
 
 def test_our_words_explain_themselves() -> None:

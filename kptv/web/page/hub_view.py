@@ -29,6 +29,7 @@ def hub_view(hub: Hub, public: Public, patience: Patience, now: float) -> Json:
         "state": str(hub.state),
         "since": hub.begun_at,
         "source": hub.source_number,
+        "standby": _standby(hub, now),
         "media": media_of(hub.output),
         "bit_rate": round(hub.gauges.meter.bit_rate()),
         "rates": hub.gauges.meter.history(),
@@ -62,6 +63,7 @@ def signature_of(hub: Hub) -> tuple[object, ...]:
         hub.number,
         hub.state,
         hub.source_number,
+        hub.standby and (hub.standby.stream.key, hub.standby.ready),
         hub.audience.viewers,
         len(hub.chronicle.history),
     )
@@ -87,6 +89,18 @@ def media_of(output: Output) -> Json:
     if stats.size:
         facts |= {"width": stats.size[0], "height": stats.size[1]}
     return facts
+
+
+def _standby(hub: Hub, now: float) -> Json | None:
+    standby = hub.standby
+    if standby is None:
+        return None
+    return {
+        "id": stream_id(standby.stream.key),
+        "source": standby.stream.source.number,
+        "ready": standby.ready,
+        "since": unix(standby.since, now),
+    }
 
 
 def _candidate(candidate: Candidate, public: Public, patience: Patience, now: float) -> Json:

@@ -90,6 +90,12 @@ _SCHEMAS: Json = {
         detail=_TEXT,
         failed_at=_TIME_OR_NULL,
     ),
+    "Standby": _object(
+        id={"type": "string", "description": "of a candidate"},
+        source=_WHOLE,
+        ready={"type": "boolean", "description": "viewers can go on with it at once"},
+        since=_TIME_OR_NULL,
+    ),
     "Viewer": _object(
         viewer=_WHOLE,
         address=_TEXT,
@@ -108,6 +114,7 @@ _SCHEMAS: Json = {
         state={"enum": ["starting", "playing", "recovering", "ended"]},
         since=_TIME,
         source=_SOURCE_OR_NULL,
+        standby={"oneOf": [{"type": "null"}, _ref("Standby")]},
         media={"type": "object", "description": "what the transport stream says of itself"},
         bit_rate=_RATE,
         rates=_list(_RATE),

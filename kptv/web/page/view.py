@@ -111,7 +111,10 @@ class View:
         """A value that changes with everything but figures; cheap enough to ask every second."""
         return (
             tuple(signature_of(hub) for hub in self._hubs.all()),
-            tuple((source.in_use, source.imports) for source in self._state.sources()),
+            tuple(
+                (source.in_use, source.standing_by, source.imports)
+                for source in self._state.sources()
+            ),
             id(self._state.current_catalog()),
         )
 

@@ -158,14 +158,16 @@ function candidateRow(hub, context) {
     node,
     update(next) {
       candidate = next;
-      node.dataset.standing = next.standing;
+      const standby = hub().standby?.id === next.id ? hub().standby : null;
+      node.dataset.standing = standby ? "standby" : next.standing;
       mark.dataset.source = sourceColour(next.source);
       put(name, sourceName(next.source));
       const left = next.until ? next.until - context.now() : 0;
       const until = left > 0 ? ` for ${span(Math.ceil(left))}` : "";
       const patience = next.standing === "open" ? `, silent for ${span(next.patience)} at most` : "";
-      explain(text, EXPLAINED[next.standing]);
-      put(text, `${STANDINGS[next.standing] ?? next.standing}${until}${patience}`);
+      explain(text, standby ? "standby" : EXPLAINED[next.standing]);
+      put(text, standby
+        ? beside(standby) : `${STANDINGS[next.standing] ?? next.standing}${until}${patience}`);
       put(reason, next.reason
         ? `${why(next.reason, next.detail)}, ${clock(next.failed_at)}` : "");
       use.hidden = !mayAct() || next.standing === "open";
@@ -173,6 +175,10 @@ function candidateRow(hub, context) {
       use.setAttribute("aria-label", `Use ${sourceName(next.source)}`);
     },
   };
+}
+
+function beside(standby) {
+  return standby.ready ? `stands by since ${clock(standby.since)}` : "is opened to stand by";
 }
 
 function viewerTable(body) {

@@ -17,14 +17,15 @@ export function sourceRow(context) {
   let source = null;
 
   function showSlots() {
-    const { in_use: used, limit, waiting } = source;
+    const { in_use: used, standing_by: standbys, limit, waiting } = source;
+    const more = standbys ? `, ${standbys} standing by` : "";
     const queue = waiting ? `, ${waiting} waiting` : "";
-    const text = (limit ? `${used} of ${limit} in use` : `${used} in use, no limit`) + queue;
+    const text = (limit ? `${used} of ${limit} in use` : `${used} in use, no limit`) + more + queue;
     put(slots, text);
     bar.setAttribute("aria-label", text);
     node.dataset.full = String(Boolean(limit) && used >= limit);
-    const pips = limit && limit <= MOST_PIPS ? limit : limit ? 0 : Math.min(used, MOST_PIPS);
-    drawPips(bar, pips, used, limit);
+    const pips = limit && limit <= MOST_PIPS ? limit : limit ? 0 : Math.min(used + standbys, MOST_PIPS);
+    drawPips(bar, pips, used, standbys, limit);
   }
 
   return {
@@ -53,13 +54,13 @@ export function sourceRow(context) {
   };
 }
 
-function drawPips(bar, pips, used, limit) {
+function drawPips(bar, pips, used, standbys, limit) {
   bar.classList.toggle("meter", !pips);
   const wanted = pips || 1;
   while (bar.children.length > wanted) bar.lastChild.remove();
   while (bar.children.length < wanted) bar.append(el("span"));
   [...bar.children].forEach((pip, i) => {
-    pip.className = pips ? (i < used ? "used" : "") : "used";
+    pip.className = !pips || i < used ? "used" : i < used + standbys ? "standby" : "";
     pip.style.width = pips ? "" : `${limit ? Math.min(100, (100 * used) / limit) : 0}%`;
   });
 }

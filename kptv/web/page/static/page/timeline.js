@@ -100,6 +100,8 @@ export function told(event) {
     }
     case "failed":
       return `${source}: ${why(event.reason, event.detail)}`;
+    case "stands_by":
+      return `${source} stands by`;
     case "switched":
       return `switched away from ${source}`;
     case "slot_lost":
