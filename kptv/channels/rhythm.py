@@ -123,7 +123,7 @@ class Pulse:
         self._again_at: float | None = None  # when media came after a pause, if it may yet end
         self._silent_since: float | None = None  # when the connection before fell silent
         self._is_over = False
-        # How far media was ahead of time before something came: (when, seconds).
+        # How far media was ahead of time before something came: (when, seconds); these rise.
         self._leads: deque[tuple[float, float]] = deque()
 
     def __repr__(self) -> str:
@@ -177,6 +177,8 @@ class Pulse:
             leads[-1] = leads[-1][0], min(leads[-1][1], before)
         else:
             leads.append((now, before))
+        while len(leads) > 1 and leads[-2][1] >= before:  # it is never the least again
+            del leads[-2]
         while leads[0][0] <= now - RECENT:
             leads.popleft()
-        self._rhythm.came_ahead(after - min(lead for _, lead in leads), now)
+        self._rhythm.came_ahead(after - leads[0][1], now)

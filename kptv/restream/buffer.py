@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from operator import attrgetter
 from typing import Protocol
 
 from kptv.splice.joining import Chunk, StartPoint, WayIn, choose_start
+
+_MB = 1024 * 1024
+_SPARE = 4096  # bytes per MB of the limit, trimmed at once: each time all buffers are looked at
+_size_of = attrgetter("size")
 
 
 class Bounded(Protocol):
@@ -39,10 +44,28 @@ class Budget:
 
     def trim(self) -> None:
         """Drop the oldest chunks of the largest buffers until all fit."""
-        while self.used > self.limit:
-            largest = max(self._buffers, key=lambda buffer: buffer.size)
-            if not largest.drop_oldest():
-                return  # each is down to its newest chunk
+        if self.used > self.limit:
+            goal = self.limit - self.limit // _MB * _SPARE
+            while self.used > goal and self._lower(self.used - goal):
+                pass
+
+    def _lower(self, excess: int) -> bool:
+        """Lower the largest buffers to one level, so that ``excess`` bytes are gone.
+
+        False if nothing was dropped: each is down to its newest chunk.
+        """
+        ordered = sorted(self._buffers, key=_size_of, reverse=True)
+        above = 0  # bytes of the largest ones
+        for count, buffer in enumerate(ordered, 1):
+            above += buffer.size
+            level = (above - excess) / count
+            if count == len(ordered) or ordered[count].size <= level:
+                break
+        used = self.used
+        for buffer in ordered[:count]:
+            while buffer.size > level and buffer.drop_oldest():
+                pass
+        return self.used < used
 
 
 class ChunkBuffer:

@@ -22,6 +22,8 @@ STRAY = 5 * TICKS  # a unit this far from the last picture or sound is not of th
 LONGEST_CUE = 1000  # packets: a cue message that takes more of the stream is not waited for
 LATEST_UNIT = 7 * TICKS // 10  # nor is sound that takes longer than this to be whole
 _AV = (ElementaryKind.VIDEO, ElementaryKind.AUDIO)
+# Looking up a member of an enum costs as much as two calls.
+_AUDIO, _OTHER = ElementaryKind.AUDIO, ElementaryKind.OTHER
 _ROUTED = ~0x1FFF0F  # all of a header but PID and counter
 
 
@@ -40,10 +42,12 @@ class Lane:
     since: int | None = None  # the upstream's time when it started
     pcr: int | None = None  # the last PCR before it
     cues: CueReader = field(default_factory=CueReader)  # of a PID with cue messages
+    kind: ElementaryKind = field(init=False)
+    is_av: bool = field(init=False)  # picture or sound
 
-    @property
-    def kind(self) -> ElementaryKind:
-        return self.track.nature.kind
+    def __post_init__(self) -> None:
+        self.kind = self.track.nature.kind
+        self.is_av = self.kind in _AV
 
     def turn_on(self, counter: int) -> None:
         """Let packets through, from one with this counter on."""
@@ -119,7 +123,7 @@ class Lanes:
         clock = self._lanes.get(program.pmt.pcr_pid)
         self.pcr_pid = clock.track.pid if clock else NULL_PID
         lanes = self._lanes.values()
-        self.essential = frozenset(lane.track.pid for lane in lanes if lane.kind in _AV)
+        self.essential = frozenset(lane.track.pid for lane in lanes if lane.is_av)
         self.others = frozenset(lane.track.pid for lane in lanes) - self.essential
         self.headers.clear()
         self._outgoing.announce()
@@ -164,7 +168,7 @@ class Lanes:
         if not wanted:
             return None
         lane.unit, lane.place = unit, self._hold.made + draft.advance(index)
-        if lane.kind in _AV and unit.dts is not None:
+        if lane.is_av and unit.dts is not None:
             self.latest = unit.dts if self.latest is None else max(self.latest, unit.dts)
         lane.since, lane.pcr = self.latest, self._timeline.pcr
         return lane
@@ -220,12 +224,13 @@ class Lanes:
     @property
     def boundary(self) -> int:
         """The place before which every PES packet is whole, or is not waited for."""
-        boundary = self._hold.made
+        boundary = made = self._hold.made
         for lane in self._lanes.values():
-            if lane.open and self._is_awaited(lane):
-                boundary = min(boundary, lane.place)
-            cue = lane.cue_place(self._hold.made)
-            if cue is not None:
+            if not lane.open:
+                continue
+            if lane.place < boundary and self._is_awaited(lane):
+                boundary = lane.place
+            if lane.kind is _OTHER and (cue := lane.cue_place(made)) is not None:
                 boundary = min(boundary, cue)
         return boundary
 
@@ -236,7 +241,8 @@ class Lanes:
 
     def _is_awaited(self, lane: Lane) -> bool:
         """Whether the lane's unit is not whole, but may become it in time."""
-        if lane.unit is None or lane.unit.is_whole(self._trail.position):
+        unit = lane.unit
+        if unit is None or (unit.end is not None and unit.end <= self._trail.position):
             return False
         if self._hold.made - lane.place > LONGEST_UNIT:
             return False
@@ -246,13 +252,11 @@ class Lanes:
 
     def keep_trail(self) -> None:
         """Keep the packets since the last whole PES packet of sound, to count its frames."""
-        units = [
-            lane.whole or lane.unit
-            for lane in self._lanes.values()
-            if lane.open and lane.kind is ElementaryKind.AUDIO
-        ]
-        numbers = (unit.number for unit in units if unit)
-        self._trail.keep(min(numbers, default=self._trail.position))
+        number = self._trail.position
+        for lane in self._lanes.values():
+            if lane.open and lane.kind is _AUDIO and (unit := lane.whole or lane.unit):
+                number = min(number, unit.number)
+        self._trail.keep(number)
 
     # Their end
 
@@ -309,7 +313,7 @@ class Lanes:
             cuts[track.pid] = place
         if counter >= 0:
             track.counter = counter + lane.delta & 15
-        if lane.whole is not None and lane.kind is ElementaryKind.AUDIO:
+        if lane.whole is not None and lane.kind is _AUDIO:
             track.rest = sound_duration(self._trail.payload_of(lane.whole), track.nature.codec)
         lane.open = False
 

@@ -53,8 +53,7 @@ class Draft:
     def advance(self, index: int) -> int:
         """Map the packets before ``index``; the number of packets made so far."""
         if index > self._at:
-            headers = self._headers
-            words = [headers[word] for word in self._scan.words[self._at : index]]
+            words = list(map(self._headers.__getitem__, self._scan.words[self._at : index]))
             self.made += len(words) - words.count(DROP)
             self._words += words
             self._at = index

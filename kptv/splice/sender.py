@@ -25,7 +25,6 @@ from kptv.splice.trail import Trail
 
 JUMP_BACK, JUMP_AHEAD = TICKS, 3 * TICKS  # a step of the clock that needs a splice
 LONGEST_HEAD = 1000  # packets of all PIDs, in which a unit tells what it is
-_AV = (ElementaryKind.VIDEO, ElementaryKind.AUDIO)
 
 
 class Then(Enum):
@@ -34,6 +33,13 @@ class Then(Enum):
     MORE = "more"  # it is to be given the packets from there on
     LATER = "later"  # the same, once more packets came: they tell what the unit there is
     OVER = "over"  # it ends: the clock steps, the lead changes, or it is too far ahead of time
+
+
+# Looking up a member of an enum costs as much as two calls, and these are asked for at each mark.
+_UNIT, _CLOCK, _TABLE = MarkKind.UNIT, MarkKind.CLOCK, MarkKind.TABLE
+_SECTION, _BREAK = MarkKind.SECTION, MarkKind.BREAK
+_OPEN, _OTHER = RandomAccess.OPEN, ElementaryKind.OTHER
+_OVER = Then.OVER
 
 
 @dataclass(slots=True)
@@ -101,7 +107,7 @@ class Sender:
         self._shift_cues()
         self._trail.go_on(scan, start, stop.index)
         self._lanes.keep_trail()
-        if stop.torn and stop.then is not Then.OVER:
+        if stop.torn and stop.then is not _OVER:
             self._tear(stop.torn)
         self._break_link()
         if stop.program:
@@ -126,13 +132,14 @@ class Sender:
         for at, mark in enumerate(scan.marks):
             if mark.packet < start:
                 continue
-            if mark.kind is MarkKind.BREAK:
+            kind = mark.kind
+            if kind is _BREAK:
                 if stop := self._on_break(scan, draft, at, limit):
                     return stop
-            elif self._is_end(mark, limit):
-                return _Stop(mark.packet, Then.OVER)
-            elif not final and self._is_open(mark):
-                return _Stop(mark.packet, Then.LATER)
+            elif kind is _UNIT and mark.unit is not None:
+                if then := self._stops_at(mark.unit, limit, final=final):
+                    return _Stop(mark.packet, then)
+                self._on_unit(draft, mark.packet, mark.unit)
             elif mark.program is not None and mark.program is not self.program:
                 keeps = self._lanes.keeps_lead(mark.program)
                 then = Then.MORE if keeps else Then.OVER
@@ -142,44 +149,46 @@ class Sender:
         return None
 
     def _deal(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
-        if mark.kind is MarkKind.CLOCK:
+        if mark.kind is _CLOCK:
             self._clocks.shift(scan, draft, mark)
-        elif mark.kind is MarkKind.UNIT and mark.unit is not None:
-            self._on_unit(draft, mark.packet, mark.unit)
-        elif mark.kind is MarkKind.TABLE:
+        elif mark.kind is _TABLE:
             self._on_table(scan, draft, mark)
-        elif mark.kind is MarkKind.SECTION:
+        elif mark.kind is _SECTION:
             self._on_section(scan, draft, mark)
 
     # Where it stops
 
-    def _is_open(self, mark: Mark) -> bool:
-        """Whether a unit of the lead starts that may or may not be a keyframe: more will tell."""
-        unit = mark.unit
-        if unit is None or unit.head is None or mark.kind is not MarkKind.UNIT:
-            return False
-        return unit.pid == self._key.pid and self._inspector.packets - unit.number < LONGEST_HEAD
+    def _stops_at(self, unit: Unit, limit: int | None, *, final: bool) -> Then | None:
+        """What follows if the sender stops before a unit; None: it goes on."""
+        if self._is_end(unit, limit):
+            return Then.OVER
+        return Then.LATER if not final and self._is_open(unit) else None
 
-    def _is_end(self, mark: Mark, limit: int | None) -> bool:
-        """Whether the sender ends before the packet of this mark."""
-        unit = mark.unit
-        if unit is None or unit.dts is None or mark.kind is not MarkKind.UNIT:
+    def _is_open(self, unit: Unit) -> bool:
+        """Whether the unit is one of the lead that may or may not be a keyframe: more will tell."""
+        if unit.head is None or unit.pid != self._key.pid:
             return False
-        return self._jumps(unit, unit.dts) or self._exceeds(unit, unit.dts, limit)
+        return self._inspector.packets - unit.number < LONGEST_HEAD
+
+    def _is_end(self, unit: Unit, limit: int | None) -> bool:
+        """Whether the sender ends before the first packet of this unit."""
+        dts = unit.dts
+        if dts is None:
+            return False
+        return self._jumps(unit, dts) or (limit is not None and self._exceeds(unit, dts, limit))
 
     def _jumps(self, unit: Unit, dts: int) -> bool:
         """Whether a unit of picture or sound starts at another time than it should."""
         lane, latest = self._lanes.get(unit.pid), self._lanes.latest
-        if lane is None or lane.unit is None or lane.kind not in _AV:
+        last = lane.unit if lane is not None and lane.is_av else None
+        if last is None or last.dts is None or latest is None:
             return False
-        if lane.unit.dts is None or latest is None:
-            return False
-        back = JUMP_BACK if lane.unit.number >= self._trail.border else 1
-        return dts <= lane.unit.dts - back or dts > max(lane.unit.dts, latest) + JUMP_AHEAD
+        back = JUMP_BACK if last.number >= self._trail.border else 1
+        return dts <= last.dts - back or dts > max(last.dts, latest) + JUMP_AHEAD
 
-    def _exceeds(self, unit: Unit, dts: int, limit: int | None) -> bool:
+    def _exceeds(self, unit: Unit, dts: int, limit: int) -> bool:
         """Whether a unit of the lead behind the first starts beyond the limit."""
-        if limit is None or unit.pid != self._key.pid or unit is self._key:
+        if unit.pid != self._key.pid or unit is self._key:
             return False
         return dts + self._timeline.shift > limit
 
@@ -194,7 +203,8 @@ class Sender:
             is_lead = mark.pid == self._key.pid
             return _Stop(mark.packet, Then.OVER if is_lead else Then.MORE, torn=lane)
         after = scan.marks[at + 1] if at + 1 < len(scan.marks) else mark
-        if not self._is_end(after, limit):  # else no packet behind the break goes out
+        starts = after.unit if after.kind is _UNIT else None
+        if starts is None or not self._is_end(starts, limit):  # else none behind it goes out
             self._lanes.renumber(lane, draft, mark, number)
         return None
 
@@ -224,7 +234,7 @@ class Sender:
         if unit.pid != self._key.pid:
             return
         codec = lane.track.nature.codec
-        if unit is self._key and self._lanes.is_gated and unit.key is RandomAccess.OPEN:
+        if unit is self._key and self._lanes.is_gated and unit.key is _OPEN:
             self._open_start = lane.place if codec == "hevc" else None
         self._starts.note(lane, unit)
         if unit.sets:
@@ -253,7 +263,7 @@ class Sender:
 
     def _on_section(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
         lane, word = self._lanes.get(mark.pid), scan.words[mark.packet]
-        if lane is None or lane.kind is not ElementaryKind.OTHER:
+        if lane is None or lane.kind is not _OTHER:
             return
         starts = bool(word & UNIT_START)
         if not lane.open and starts:

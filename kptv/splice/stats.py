@@ -14,6 +14,7 @@ from kptv.formats.mpegts.sps import Size
 _WINDOW = 10 * TICKS  # a bit rate is that of so much media
 _JITTER_WINDOW = 10.0  # seconds
 _STEP = TICKS // 4  # between two samples
+_KEY = MarkKind.KEY  # looking up a member of an enum costs as much as two calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Tally:
     def note(self, scan: Inspection, clock: int | None, now: float) -> None:
         self._bytes += len(scan.block)
         for mark in scan.marks:
-            if mark.kind is MarkKind.KEY and mark.unit is not None and mark.unit.dts is not None:
+            if mark.kind is _KEY and mark.unit is not None and mark.unit.dts is not None:
                 if self._last_key is not None:
                     self.gop_seconds = max(0.0, (mark.unit.dts - self._last_key) / TICKS)
                 self._last_key = mark.unit.dts

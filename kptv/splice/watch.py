@@ -24,6 +24,9 @@ LOOP_ROUNDS = 3  # a loop: the same group has come so often, with the same time
 NEWS = TICKS  # media that is so much later than all before it is no loop
 _WINDOWS = 3  # windows that are compared of a stream that comes in segments
 _NOTHING = Nature(ElementaryKind.OTHER, "", 0)
+# Looking up a member of an enum costs as much as two calls.
+_UNIT, _KEY = MarkKind.UNIT, MarkKind.KEY
+_AUDIO, _OTHER = ElementaryKind.AUDIO, ElementaryKind.OTHER
 _STEP = 0.25  # seconds between two samples
 _LONGEST_PAUSE = 20.0  # seconds; a longer one is no rhythm
 _LONGEST_ADVANCE = 60 * TICKS  # of the clock between two looks; more is a jump
@@ -126,7 +129,8 @@ class Watch:
         self._asleep = 0.0  # seconds of pauses that came behind media
         self._looked_at = now
         self._advanced_at = now
-        self._grew: dict[str, tuple[int, float]] = {}  # (count, when it last grew)
+        self._counts = 0, 0, 0, 0  # of bytes, media packets, scrambled ones, units of the lead
+        self._grown_at = [now] * 4  # when each of them last grew
         self._past = _Past()
         self._group = _Group()
         self._loops = False
@@ -136,13 +140,14 @@ class Watch:
         lead = program.lead_pid if program else None
         if program is None or lead is None:
             return
-        is_radio = program.natures[lead].kind is ElementaryKind.AUDIO
+        natures = program.natures
+        is_radio = natures[lead].kind is _AUDIO
         for mark in scan.marks:
             unit = mark.unit
-            if unit is None or program.natures.get(mark.pid, _NOTHING).kind is ElementaryKind.OTHER:
+            if unit is None or natures.get(mark.pid, _NOTHING).kind is _OTHER:
                 continue
-            leads, ends = mark.pid == lead, mark.kind is MarkKind.KEY
-            if mark.kind is MarkKind.UNIT:
+            leads, ends = mark.pid == lead, mark.kind is _KEY
+            if mark.kind is _UNIT:
                 self._group.add(unit, leads=leads)
                 if leads and unit.dts is not None:
                     self._past.note_unit(unit.dts)
@@ -156,16 +161,12 @@ class Watch:
         Ask on every read, and about once a second while nothing comes.
         """
         self._follow(now, inspector.clock)
-        awake = now - self._slept(now, received, inspector.media)
-        bytes_at = self._last_growth("bytes", received, awake)
-        media_at = self._last_growth("media", inspector.media, awake)
-        scrambled_at = self._last_growth("scrambled", inspector.scrambled, awake)
-        clear_at = self._last_growth("units", inspector.lead_units, awake)
-        if (
-            awake - clear_at >= SCRAMBLED_AFTER
-            and inspector.scrambled
-            and awake - scrambled_at < RECENT
-        ):
+        media, scrambled = inspector.media, inspector.scrambled
+        awake = now - self._slept(now, received, media)
+        bytes_at, media_at, scrambled_at, clear_at = self._last_growths(
+            (received, media, scrambled, inspector.lead_units), awake
+        )
+        if awake - clear_at >= SCRAMBLED_AFTER and scrambled and awake - scrambled_at < RECENT:
             return Trouble.SCRAMBLED
         if awake - media_at >= NO_MEDIA_AFTER and awake - bytes_at < RECENT:
             return Trouble.NO_MEDIA
@@ -192,12 +193,14 @@ class Watch:
             self._heard = received, media, now
         return self._asleep
 
-    def _last_growth(self, name: str, count: int, now: float) -> float:
-        """When the count last grew."""
-        last, grown_at = self._grew.get(name, (0, self._began))
-        if count != last:
-            grown_at = now
-        self._grew[name] = count, grown_at
+    def _last_growths(self, counts: tuple[int, int, int, int], now: float) -> list[float]:
+        """When each of the counts last grew."""
+        before, grown_at = self._counts, self._grown_at
+        if counts != before:
+            self._counts = counts
+            for n in range(4):
+                if counts[n] != before[n]:
+                    grown_at[n] = now
         return grown_at
 
     def _follow(self, now: float, clock: int | None) -> None:

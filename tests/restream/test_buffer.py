@@ -78,3 +78,17 @@ def test_a_closed_buffer_gives_its_bytes_back_once() -> None:
     buffer.close()
     assert budget.used == 0
     assert buffer.first == buffer.end == 1
+
+
+def test_several_large_buffers_give_way_together_and_small_ones_not_at_all() -> None:
+    budget = Budget(100 * SIZE)
+    buffers = [ChunkBuffer(1 << 30, budget) for _ in range(4)]
+    for buffer, count in zip(buffers, (40, 38, 20, 2), strict=True):
+        for _ in range(count):
+            buffer.append(CHUNK)
+    for _ in range(20):
+        buffers[3].append(CHUNK)
+    assert budget.used <= 100 * SIZE
+    sizes = [buffer.size // SIZE for buffer in buffers]
+    assert sizes[2:] == [20, 22]
+    assert abs(sizes[0] - sizes[1]) <= 1

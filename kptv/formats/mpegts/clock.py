@@ -8,11 +8,12 @@ from __future__ import annotations
 
 TICKS = 90_000  # a second (ISO/IEC 13818-1, 2.4.2.2)
 WRAP = 1 << 33
+_HALF = WRAP // 2
 
 
 def unwrap(value: int, near: int) -> int:
     """The time that ``value`` (33 bits) stands for, in the 26.5 hours around ``near``."""
-    return near + (value - near + WRAP // 2) % WRAP - WRAP // 2
+    return near + (value - near + _HALF) % WRAP - _HALF
 
 
 class StreamClock:

@@ -36,6 +36,9 @@ _LARGEST_ADAPTATION = 183
 _ONLY_PCR = 7  # the size of an adaptation field with a PCR and nothing else
 _NO_PREDICTION = -1
 _RANDOM_ACCESS = 0x40  # a flag of an adaptation field
+# Looking up a member of an enum costs as much as two calls.
+_VIDEO = ElementaryKind.VIDEO
+_CLOCK, _TABLE, _SECTION = MarkKind.CLOCK, MarkKind.TABLE, MarkKind.SECTION
 
 
 @lru_cache(maxsize=512)
@@ -158,13 +161,13 @@ class Inspector:
             state.counter = word & 15  # without a payload a counter stands still
             self._marks.append(Mark(index, MarkKind.BREAK, pid, step=last - word & 15))
         if flags & 0x18:
-            self._marks.append(Mark(index, MarkKind.CLOCK, pid))
+            self._marks.append(Mark(index, _CLOCK, pid))
 
     def _predict(self, state: PidState, word: int) -> None:
         """The header of the next plain packet of the lead, while no verdict is open."""
         plain = word & ~(UNIT_START | _ADAPTATION | 15) | _PAYLOAD
         settled = state.unit and state.unit.head is None and not word & _SCRAMBLED
-        if settled and state.nature.kind is ElementaryKind.VIDEO:
+        if settled and state.nature.kind is _VIDEO:
             self._expected = plain | state.counter + 1 & 15
         else:
             self._expected = _NO_PREDICTION
@@ -232,17 +235,17 @@ class Inspector:
                     self._listens = False
             else:
                 state.unit = None
-                self._marks.append(Mark(index, MarkKind.SECTION, pid))
+                self._marks.append(Mark(index, _SECTION, pid))
         elif state.unit is not None:
             self._units.go_on(index, word & 15, state.unit, state.nature.codec, payload)
         elif state.nature.codec == CUES:
-            self._marks.append(Mark(index, MarkKind.SECTION, pid))
+            self._marks.append(Mark(index, _SECTION, pid))
 
     # Programme tables
 
     def _look_at_table(self, index: int, word: int, pid: int) -> None:
         if pid == PAT_PID or (self.program and pid == self.program.pmt_pid):
-            self._marks.append(Mark(index, MarkKind.TABLE, pid))
+            self._marks.append(Mark(index, _TABLE, pid))
         if not word & _PAYLOAD or word & _SCRAMBLED:
             return
         if self._restarts.is_at_table(pid, word & 15):

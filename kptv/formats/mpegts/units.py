@@ -19,6 +19,8 @@ from kptv.formats.mpegts.sps import Size
 
 START_CODE = b"\x00\x00\x01"
 AV = (ElementaryKind.VIDEO, ElementaryKind.AUDIO)
+# Looking up a member of an enum costs as much as two calls.
+_VIDEO, _UNIT = ElementaryKind.VIDEO, MarkKind.UNIT
 _PLAIN_UNITS = 2  # start codes before the slice data of most pictures: a delimiter, a slice
 _HEAD_PACKETS = 16  # packets of an access unit that are looked at for its slice type
 # stream_ids whose PES packets have no header fields behind the length (2.4.3.7).
@@ -89,8 +91,8 @@ class UnitReader:
         state.unit, state.dts = unit, dts
         if dts is not None:
             self._clock.take_dts(dts)
-        self._marks.append(Mark(index, MarkKind.UNIT, pid, unit))
-        is_video = state.nature.kind is ElementaryKind.VIDEO
+        self._marks.append(Mark(index, _UNIT, pid, unit))
+        is_video = state.nature.kind is _VIDEO
         if pid == self._lead:
             self.lead_units += 1
             if is_video:
