@@ -368,6 +368,41 @@ def test_sources_are_separated_by_commas_and_numbered() -> None:
     assert config.warnings == ()
 
 
+def test_sources_may_have_names() -> None:
+    config = load(
+        SOURCES="premium=http://a.example/l.m3u?x=1,2,http://b.example/l|0, Back-up2 = /srv/c.m3u|3"
+    )
+    assert [(s.number, s.tag, s.url, s.max_connections) for s in config.sources] == [
+        (1, "premium", "http://a.example/l.m3u?x=1,2", 1),
+        (2, "source-2", "http://b.example/l", 0),
+        (3, "Back-up2", "/srv/c.m3u", 3),
+    ]
+    one, two = load(SOURCES="one=http://a.example/l,two=http://b.example/l").sources
+    assert (one.tag, one.url, two.tag) == ("one", "http://a.example/l", "two")
+    (plain,) = load(SOURCES="http://a.example/l?next=1,two=http://b.example/l|2").sources
+    assert plain.url == "http://a.example/l?next=1,two=http://b.example/l", "no name begins it"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a=http://a.example/l|1,A=http://b.example/l|1", "the name A is there twice"),
+        ("2=http://a.example/l|1", "a name is no number"),
+        ("source-7=http://a.example/l|1", "a name is no number"),
+        ("my_tv=http://a.example/l|1", "a name has letters, digits and -"),
+        (f"{'a' * 33}=http://a.example/l|1", "a name has letters, digits and -"),
+        ("a=http://a.example/l|1,Fernsehen Süd=http://b.example/l|1", "a name has letters"),
+        ("=http://a.example/l|1", "a name has letters, digits and -"),
+        ("a=|2", "read '…|2' as source 1"),
+    ],
+)
+def test_names_of_sources_that_cannot_be_used_are_told(text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(SOURCES=text)
+    assert told in str(refused.value)
+    assert "example" not in str(refused.value)
+
+
 def test_a_url_may_hold_commas() -> None:
     url = "http://a.example/get.php?groups=uk,de,fr&x=1,2"
     assert sources(f"{url}|3,{url}") == [(url, 3), (url, 1)]

@@ -85,6 +85,19 @@ def test_a_source_without_a_good_import_has_no_time_of_it() -> None:
     assert "iptv_proxy_import_last_success_timestamp_seconds['source-2']" not in found
 
 
+def test_a_source_with_a_name_has_it_in_every_label() -> None:
+    metrics = Metrics()
+    news = metrics.open("News")
+    news.source = 1
+    news.opened(1)
+    news.ended(1, "stalled")
+    named = ImportState(Source(1, "http://one.example/list.m3u", 1, name="premium"))
+    found = scrape(metrics, ReadState(sources=(SourceState(named),)))
+    assert found["iptv_proxy_channel_source['News', 'premium']"] == 1
+    assert not [name for name in found if "source-1" in name]
+    assert len([name for name in found if "'premium'" in name]) > 3
+
+
 def test_a_bound_belongs_to_its_bucket() -> None:
     histogram = Histogram((1.0, 2.0))
     for value in (0.5, 1.0, 1.5, 9.0):

@@ -37,7 +37,8 @@ LIST = "http://panel.example/get.php?username=alice.smith&password=s3cretword&to
 OWN = {  # settings, and text of this proxy's own making
     "config/env_file.py": "_NAME",
     "config/parsers.py": "_DURATION _SIZE _seconds parse attribute admin_token base_url",
-    "config/sources.py": "_SOURCE_END _SOURCE_LIMIT _SCHEME _WITHIN _HOST _HARMLESS_LIMIT"
+    "config/sources.py": "_SOURCE_END _NAMED_SOURCE_END _NAME _NO_NAME _OF_A_NUMBER _SOURCE_LIMIT"
+    " _SCHEME _WITHIN _HOST _HARMLESS_LIMIT"
     " _is_list_url _about_limit _about_url",
     "formats/hls/variants.py": "parse_selection",
 }

@@ -19,11 +19,12 @@ class Source:
     max_connections: int  # 0: no limit
     host: str | None = field(default=None, repr=False, compare=False)
     """The host that most links of its list lead to, or ""; None before an import. A secret."""
+    name: str = ""  # as SOURCES calls it
 
     @property
     def tag(self) -> str:
-        """Its name in logs and metrics: stable, and without anything from the URL."""
-        return f"source-{self.number}"
+        """Its name in logs, metrics and on the page: stable, and without anything from the URL."""
+        return self.name or f"source-{self.number}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,7 @@
-"""SOURCES: provider accounts, each ``URL|MaxConnections``, separated by commas."""
+"""SOURCES: provider accounts, each ``URL|MaxConnections`` or ``name=URL|MaxConnections``.
+
+Commas separate them.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,13 @@ from kptv.config.parsers import Rejected
 
 # A comma separates two sources only before a scheme or after a limit: a URL may hold commas.
 _SOURCE_END = re.compile(r"(\|\s*\d{1,6}\s*),|,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+# In front of the first source stands a name: then names begin others as schemes do.
+_NAMED_SOURCE_END = re.compile(
+    r"(\|\s*\d{1,6}\s*),|,\s*(?=(?:[A-Za-z0-9-]{1,32}\s*=\s*)?[A-Za-z][A-Za-z0-9+.-]*://)"
+)
+_NAME = re.compile(r"\s*([A-Za-z0-9-]{1,32})\s*=\s*")
+_NO_NAME = re.compile(r"\s*[^/?|,:=]*=\s*[A-Za-z][A-Za-z0-9+.-]{0,15}://")
+_OF_A_NUMBER = re.compile(r"(?:source-)?\d+", re.IGNORECASE)
 _SOURCE_LIMIT = re.compile(r"\|\s*(\d{1,6})\s*$")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}://")
 # A scheme anywhere, but not that of an address in a query: ?url=http://…
@@ -29,26 +39,31 @@ _LIST_SCHEMES = ("http", "https", "file", "")  # "": a plain path
 
 def parse_sources(text: str) -> tuple[Source, ...]:
     """The sources, numbered from 1; one that names no limit gets one connection."""
-    accepted = "URL|MaxConnections, several separated by commas (http, https, file or a path)"
+    accepted = (
+        "URL|MaxConnections or name=URL|MaxConnections, several separated by commas"
+        " (http, https, file or a path)"
+    )
     if not text:
         raise Rejected(
             f"{accepted}; for example SOURCES=http://provider.example/list.m3u|2", "nothing"
         )
-    sources = []
+    sources: list[Source] = []
     for number, item in enumerate(_items(text), start=1):
-        url, limit = _url_and_limit(item)
+        name, address = _name_and_address(item)
+        url, limit = _url_and_limit(address)
         why_not = "" if limit is not None else _about_limit(url)
         why_not = why_not or _about_url(url)
+        why_not = why_not or _about_name(name, item, [source.name for source in sources])
         if why_not or not _is_list_url(url):
             read = f"{_shape_of(item)} as source {number}"
             raise Rejected(f"{accepted}{why_not and '; '}{why_not}", read)
-        sources.append(Source(number, url, 1 if limit is None else limit))
+        sources.append(Source(number, url, 1 if limit is None else limit, name=name))
     return tuple(sources)
 
 
 def warnings_of(text: str) -> list[str]:
     """What is strange about sources that can be used. Nothing of their URLs is repeated."""
-    items = [_url_and_limit(item) for item in _items(text)]
+    items = [_url_and_limit(_name_and_address(item)[1]) for item in _items(text)]
     urls = [url for url, _ in items]
     warnings = []
     for number, (url, limit) in enumerate(items, start=1):
@@ -72,10 +87,17 @@ def warnings_of(text: str) -> list[str]:
 
 def _items(text: str) -> list[str]:
     items, start = [], 0
-    for end in _SOURCE_END.finditer(text):
+    ends = _NAMED_SOURCE_END if _NAME.match(text) else _SOURCE_END
+    for end in ends.finditer(text):
         items.append(text[start : end.start()] + (end[1] or ""))
         start = end.end()
     return [*items, text[start:]]
+
+
+def _name_and_address(item: str) -> tuple[str, str]:
+    """The name of a source, empty if it has none, and what stands behind it."""
+    name = _NAME.match(item)
+    return (name[1], item[name.end() :]) if name else ("", item)
 
 
 def _url_and_limit(item: str) -> tuple[str, int | None]:
@@ -104,6 +126,17 @@ def _about_url(url: str) -> str:
         return "an address begins with http:// or https://, and there is no such file"
     if re.search(r"\s", url) and len(_WITHIN.findall(url)) > 1:
         return "between two sources stands a comma"
+    return ""
+
+
+def _about_name(name: str, item: str, others: list[str]) -> str:
+    """Why a source cannot have this name; empty if it can."""
+    if not name and _NO_NAME.match(item):
+        return "a name has letters, digits and -, 32 at most"
+    if _OF_A_NUMBER.fullmatch(name):
+        return "a name is no number: source-2 is the second one that has no name"
+    if name and name.casefold() in (other.casefold() for other in others):
+        return f"the name {name} is there twice"
     return ""
 
 

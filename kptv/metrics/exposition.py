@@ -37,6 +37,11 @@ class Scrape:
     metrics: Metrics
     state: ReadState
 
+    def source(self, number: int) -> str:
+        """The label of the source with this number."""
+        named = (source.imports.source for source in self.state.sources)
+        return next((each.tag for each in named if each.number == number), f"source-{number}")
+
 
 Sample = tuple[tuple[str, ...], float | Histogram]  # values of the labels, value
 _GAUGE, _COUNTER, _HISTOGRAM = GaugeMetricFamily, CounterMetricFamily, HistogramMetricFamily
@@ -135,15 +140,11 @@ def _of_source(value: Callable[[SourceState, Totals], object]) -> Values:
     return Values(
         ("source",),
         lambda scrape: [
-            ((_name(source.imports.source.number),), found)
+            ((source.imports.source.tag,), found)
             for source in scrape.state.sources
             if isinstance(found := value(source, scrape.metrics.totals), int | float)
         ],
     )
-
-
-def _name(number: int) -> str:
-    return f"source-{number}"
 
 
 def _family_of(figure: Figure) -> Family:
@@ -151,19 +152,21 @@ def _family_of(figure: Figure) -> Family:
     return Family(_COUNTER if figure.rises else _GAUGE, figure.metric, figure.help, values)
 
 
-def _playing(channel: ChannelCounters) -> Iterator[tuple[str, float]]:
-    if channel.source is not None:
-        yield _name(channel.source), 1
-
-
-def _standing_by(channel: ChannelCounters) -> Iterator[tuple[str, float]]:
-    if channel.standby is not None:
-        yield _name(channel.standby), 1
+def _of_channel_and_source(number: Callable[[ChannelCounters], int | None]) -> Values:
+    """1 for each channel and the source that plays a part in it, if there is one."""
+    return Values(
+        ("channel", "source"),
+        lambda scrape: [
+            ((channel.name, scrape.source(found)), 1)
+            for channel in scrape.metrics.channels()
+            if (found := number(channel)) is not None
+        ],
+    )
 
 
 def _outcomes(scrape: Scrape) -> Iterator[Sample]:
     for (number, reason), count in scrape.metrics.totals.outcomes.items():
-        yield (_name(number), reason), count
+        yield (scrape.source(number), reason), count
 
 
 def _build(scrape: Scrape) -> Iterator[Sample]:
@@ -207,13 +210,13 @@ FAMILIES: tuple[Family, ...] = (
         _GAUGE,
         "channel_source",
         "1 for the source that plays or is being opened.",
-        _of_channel_by("source", _playing),
+        _of_channel_and_source(lambda c: c.source),
     ),
     Family(
         _GAUGE,
         "channel_standby",
         "1 for the source that stands by, to go on with if the other fails.",
-        _of_channel_by("source", _standing_by),
+        _of_channel_and_source(lambda c: c.standby),
     ),
     Family(
         _COUNTER,

@@ -127,7 +127,7 @@ class Hub:
         self._bounds: Bounds | None = None  # of that one
 
     def __repr__(self) -> str:
-        source = f"source-{self.source_number}" if self.source_number else "none"
+        source = self._feed.stream.source.tag if self._feed else "none"
         return f"<Hub {self.channel.slug!r} {self.state} source={source} leases={len(self.leases)}>"
 
     @property

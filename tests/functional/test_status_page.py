@@ -86,6 +86,32 @@ def rig(browser: Browser, start_provider: StartProvider, start_proxy: StartProxy
     context.close()
 
 
+def test_a_source_with_a_name_is_called_by_it_everywhere(
+    browser: Browser, start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one, two = start_provider("one", limit=1), start_provider("two", limit=1)
+    for provider in (one, two):
+        provider.add_channel("News")
+    proxy = start_proxy(f"premium={one.list_url}|1", (two, 1))
+    page = browser.new_page()
+    try:
+        page.goto(proxy.url("/#now"))
+        with proxy.viewer("News") as viewer:
+            viewer.wait_for_source("one").wait_for_bytes(20_000)
+            card = page.locator(CARD)
+            expect(card.locator(".under")).to_contain_text("from premium", timeout=LIMIT)
+            expect(page.locator("#sources li").first).to_contain_text("premium", timeout=LIMIT)
+            one.kill()
+            viewer.wait_for_source("two")
+            expect(card.locator(".changes")).to_contain_text("source-2 plays", timeout=LIMIT)
+        assert 'source="premium"' in proxy.get("/metrics").text
+        assert "premium → source-2" in proxy.log
+        for told in (proxy.log, proxy.get("/metrics").text):
+            assert "source-1" not in told
+    finally:
+        page.close()
+
+
 def test_a_viewer_a_failover_and_a_freed_slot_are_shown_within_two_seconds(rig: Rig) -> None:
     page = rig.open()
     expect(page.locator("#idle")).to_be_visible()

@@ -425,6 +425,17 @@ def test_a_switch_keeps_the_viewer_and_takes_the_other_source(
     assert client.post("/api/channels/sport/switch", headers=BEARER).status_code == 404
 
 
+def test_a_source_is_switched_to_by_its_name(rig: StatusRig, client: FlaskClient) -> None:
+    read = rig.play("News")
+    assert read() == MARK
+    path = "/api/channels/news/switch"
+    assert client.post(path, headers=BEARER, json={"source": "Source-2"}).status_code == 202
+    assert read() == MARK
+    (hub,) = status(client)["hubs"]
+    assert hub["source"] == 2
+    assert client.post(path, headers=BEARER, json={"source": "premium"}).status_code == 400
+
+
 def test_a_channel_of_one_source_cannot_be_switched(rig: StatusRig, client: FlaskClient) -> None:
     rig.play("Old Film")
     assert client.post("/api/channels/old-film/switch", headers=BEARER).status_code == 409

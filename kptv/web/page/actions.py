@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from flask import Blueprint, Response, request
 
 from kptv.channels.health import Health
-from kptv.channels.model import Channel
+from kptv.channels.model import Channel, Source
 from kptv.restream.hubs import Hubs
 from kptv.web.page.admin import COOKIE, SESSION_SECONDS, WRONG_TOKEN, Admin
 from kptv.web.page.json_answers import Refused, answer, body, new_blueprint
@@ -91,11 +91,13 @@ def actions_blueprint(
     @blueprint.post("/channels/<identifier>/switch")
     def switch(identifier: str) -> Response:
         _check(admin)
-        number = body().get("source")
-        if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
-            raise Refused(400, "source is a number, or left out for the next one.")
+        wanted = body().get("source")
+        if not isinstance(wanted, int | str | None) or isinstance(wanted, bool):
+            raise Refused(400, "source is a number or a name, or left out for the next one.")
         channel = _playing(hubs, identifier)
-        numbers = [stream.source.number for stream in channel.streams]
+        sources = [stream.source for stream in channel.streams]
+        numbers = [source.number for source in sources]
+        number = _number_of(wanted, sources) if isinstance(wanted, str) else wanted
         if number is not None and number not in numbers:
             raise Refused(409, "That source does not have this channel.")
         if number is None and len(numbers) < 2:
@@ -127,6 +129,13 @@ def _check(admin: Admin) -> None:
         raise Refused(403, _OFF)
     if why := admin.refusal(request):
         raise Refused(401, why)
+
+
+def _number_of(tag: str, sources: Iterable[Source]) -> int:
+    for source in sources:
+        if source.tag.casefold() == tag.casefold():
+            return source.number
+    raise Refused(400, "No source of this channel has that name.")
 
 
 def _playing(hubs: Hubs, slug: str) -> Channel:

@@ -232,7 +232,12 @@ _PAGE: Json = {"type": "integer", "minimum": 0, "maximum": 999999}
 _TOKEN: Json = {"type": "object", "properties": {"token": _TEXT}, "required": ["token"]}
 _SWITCH: Json = {
     "type": "object",
-    "properties": {"source": {"type": ["integer", "null"], "description": "else the next one"}},
+    "properties": {
+        "source": {
+            "type": ["integer", "string", "null"],
+            "description": "its number or name, else the next one",
+        }
+    },
 }
 
 _PATHS: Json = {

@@ -67,8 +67,15 @@ export function why(reason, detail) {
   return detail && !SAME.has(detail) ? `${words} (${detail})` : words;
 }
 
+const names = new Map();
+
+/** Learn what sources are called. */
+export function learnSources(sources) {
+  for (const source of sources) names.set(source.number, source.name);
+}
+
 /** What a source is called. */
-export const sourceName = (number) => `source-${number}`;
+export const sourceName = (number) => names.get(number) ?? `source-${number}`;
 
 /** The mark of a source's colour, of eight in style.css. */
 export const sourceColour = (number) => String(((number - 1) % 8) + 1);

@@ -6,7 +6,7 @@ import { startChannels } from "./channels.js";
 import { showConnect } from "./connect.js";
 import { byId, el, explain, keyed, put, toast } from "./dom.js";
 import { follow } from "./feed.js";
-import { clock, count, rate, size, sourceName, span } from "./format.js";
+import { clock, count, learnSources, rate, size, sourceName, span } from "./format.js";
 import { startLog } from "./log.js";
 import { startPlayer } from "./player.js";
 import { playingCard } from "./playing.js";
@@ -41,6 +41,7 @@ const heard = {
     const renewed = state && (state.started !== next.started || state.channels !== next.channels);
     if (state?.started !== next.started) lines.renew();
     state = next;
+    learnSources(next.sources);
     ahead = next.time - Date.now() / 1000;
     events = next.events;
     put(byId("version"), `KPTV Proxy ${next.version} ·`);
