@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from time import monotonic
@@ -37,7 +38,10 @@ def started(pieces: Iterator[Piece], min_data_size: int) -> Iterator[Piece]:
             detail = f"{size} bytes of media; {error.detail}"
             raise UpstreamError(Reason.EMPTY, detail) from None
         size += len(head[-1].data)
-    yield from _joined(head)
+    joined = deque(_joined(head))
+    head.clear()  # this frame lasts as long as the stream
+    while joined:
+        yield joined.popleft()
     yield from pieces
 
 

@@ -6,6 +6,7 @@ A peer may send `100 Continue`, trailers or chunks of one byte without end: see 
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +70,7 @@ def receiver_of(response: requests.Response) -> Callable[[int], bytes] | None:
     file = getattr(getattr(response.raw, "_original_response", None), "fp", None)
     raw = getattr(file, "raw", None)
     connection: Any = raw.connection if isinstance(raw, _Fair) else None
-    if type(connection) is not gevent.socket.socket:  # a subclass's bytes may be encrypted
-        return None
-    receive: Callable[[int], bytes] = connection._sock.recv
-    return receive
+    if type(connection) not in (gevent.socket.socket, socket.socket):
+        return None  # a subclass's bytes may be encrypted
+    receive: Callable[[int, int], bytes] = getattr(connection, "_sock", connection).recv
+    return lambda size: receive(size, socket.MSG_DONTWAIT)

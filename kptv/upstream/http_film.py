@@ -62,7 +62,7 @@ class HttpFilm:
             yield from self._looked_at.to_end()
             return
         if self._looked_at is not None:
-            yield self._looked_at.head
+            yield self._looked_at.start()
         while data := read_some(self._response, _READ_SIZE, unpack=self._is_coded):
             yield data
 

@@ -37,11 +37,16 @@ class Body:
     head: bytes = field(repr=False)
     rest: Iterator[bytes] = field(repr=False)
     layer: Gunzip  # that ``rest`` comes through
+    more: list[bytes] = field(default_factory=list, repr=False)  # came with ``head``, until taken
     is_entry: bool = False  # the stream's own address gave a channel list that led here
 
     def __iter__(self) -> Iterator[bytes]:
-        yield self.head
+        yield self.start()
         yield from self.rest
+
+    def start(self) -> bytes:
+        """What came before ``rest``, once: most of it is not kept, as a stream lasts for days."""
+        return self.head + (self.more.pop() if self.more else b"")
 
     def to_end(self) -> Iterator[bytes]:
         """All of it. Raises UpstreamError if it breaks, but not when it ends."""
@@ -83,7 +88,8 @@ def look(asked: Asked, response: requests.Response, body: Iterator[bytes]) -> Bo
     layer = Gunzip()
     body = _unpacked(body, layer)
     head, found = _read_head(body)
-    return Body(asked, response, found, head, body, layer)
+    more = [head[ENOUGH:]] if len(head) > ENOUGH else []
+    return Body(asked, response, found, head[:ENOUGH], body, layer, more)
 
 
 def whole(body: Body) -> Body:
