@@ -34,10 +34,12 @@ class Output:
         now: float,
         wake: Callable[[], None],
         rhythm_of: Callable[[Stream, float], Rhythm] = lambda stream, now: Rhythm(0.0),
+        skip_beyond: float | None = None,
     ) -> None:
         """``slate_clip``: a transport stream to show while nothing works; empty: none.
 
-        ``rhythm_of`` gives the known pauses of a stream, which this adds to.
+        ``rhythm_of`` gives the known pauses of a stream, which this adds to. ``skip_beyond``: as
+        for the splicer.
         """
         self.buffer = buffer
         self.playable = False  # a viewer can start
@@ -47,7 +49,7 @@ class Output:
         self._pulse = Pulse(self._rhythm, now)
         self._clock = 0.0  # seconds of media made for viewers
         self._sent_at = now  # when anything last went to viewers
-        self._splicer = Splicer()
+        self._splicer = Splicer(skip_beyond)
         self._stream: Stream | None = None  # the last one that was spliced in
         self._is_open = False  # an upstream feeds it
         self._begun = False  # that upstream has given media

@@ -9,6 +9,7 @@ from kptv.formats.mpegts.inspection import Unit
 from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.psi import Tables, packets_of
 from kptv.splice.holding import Hold
+from kptv.splice.reserve import Reserve
 from kptv.splice.timeline import Timeline
 from kptv.splice.tracks import Track, assign, follow, tables_of
 
@@ -18,12 +19,13 @@ ROUNDING = TICKS // 1000  # a unit may follow so much too early
 class OutgoingProgram:
     """The one programme of a hub, as far as it was made."""
 
-    def __init__(self) -> None:
+    def __init__(self, skip_beyond: float | None) -> None:
+        """``skip_beyond``: see Reserve."""
         self.tracks: list[Track] = []
         self.tables: Tables | None = None
         self.version = 0  # of the tables: one more with each change; 0: there are none yet
         self.lead: Track | None = None  # its times are the programme's
-        self.timeline = Timeline()
+        self.timeline = Timeline(Reserve(skip_beyond))
         self.hold = Hold()
         self._pat_counter = self._pmt_counter = 15
 
@@ -45,9 +47,9 @@ class OutgoingProgram:
     def begin(self, unit: Unit, now: float, *, frames: int, sound: bool, same: bool) -> None:
         """Let time go on for an upstream that starts with ``unit``.
 
-        It goes on so many ``frames`` behind the last picture, or later. ``sound``: the unit is
-        sound, as on radio, and must not run into the sound that went out. ``same``: the upstream
-        is the one before, connected to once more.
+        It goes on so many ``frames`` behind the last picture, or later if time is skipped.
+        ``sound``: the unit is sound, as on radio, and must not run into the sound that went out.
+        ``same``: the upstream is the one before, connected to once more.
         """
         if unit.dts is None or unit.pts is None:
             return

@@ -42,9 +42,10 @@ class Splicer:
     clock that never runs back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, skip_beyond: float | None = None) -> None:
+        """``skip_beyond``: a way of dealing with lost time that benchmarks compare; see Reserve."""
         self._inspector = Inspector()
-        self._outgoing = OutgoingProgram()
+        self._outgoing = OutgoingProgram(skip_beyond)
         self._memory = Memory()
         self._seeker: Seeker | None = None
         self._sender: Sender | None = None

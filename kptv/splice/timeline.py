@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kptv.formats.mpegts.clock import TICKS, unwrap
 from kptv.splice.reserve import Reserve
 
-SAME_CLOCK = 2.0  # seconds by which a stream that goes on may be off from the time that passed
+SAME_CLOCK = 0.2  # seconds that a stream whose clock goes on may have lost: hardly a freeze
 STRAY = 10 * TICKS  # a PCR this far from the picture is not of this time base
 
 
@@ -15,27 +15,25 @@ STRAY = 10 * TICKS  # a PCR this far from the picture is not of this time base
 class Timeline:
     """What is added to an upstream's times. Ticks are unwrapped and of the outgoing clock."""
 
+    _reserve: Reserve
     shift: int = 0
     origin: int | None = None  # the first unit's DTS
     pcr: int | None = None  # the last one that went out
     new_base: bool = False  # the next PCR is the first of another time base
     _begins: int = 0  # DTS of the upstream's first unit
-    _reserve: Reserve = field(default_factory=Reserve)
 
     def start(self, dts: int, now: float, *, least: int, grid: int, same: bool) -> None:
         """Choose the shift for an upstream that starts with this DTS.
 
-        It is ``least``, with which media goes on at once; if time was lost, as much more as makes
-        up for it, in steps of ``grid``, so that pictures stay at their frame rate. A reconnect
+        It is ``least``, with which media goes on at once; if time is to be skipped, as much more
+        as that is, in steps of ``grid``, so that pictures stay at their frame rate. A reconnect
         (``same``) keeps its clock if that fits.
         """
         if self.origin is None:
             self.origin = dts
         else:
-            due = self.origin + round(self._reserve.due(now) * TICKS) - dts
-            latest = max(due, least) + SAME_CLOCK * TICKS
-            if not same or not least <= self.shift <= latest:
-                gap = max(0, due - least)
+            gap = round(self._reserve.to_skip(dts + least - self.origin, now) * TICKS)
+            if not same or not least <= self.shift <= least + gap + SAME_CLOCK * TICKS:
                 self.shift = least + gap - gap % grid
                 self.new_base = True
         self._begins = dts + self.shift

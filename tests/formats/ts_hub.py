@@ -25,8 +25,8 @@ def merge(chunks: Sequence[Chunk]) -> Chunk:
 class AlignedSplicer(Splicer):
     """A splicer behind an aligner, as behind every upstream: fed with bytes cut anywhere."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, skip_beyond: float | None = None) -> None:
+        super().__init__(skip_beyond)
         self._aligner = Aligner()
 
     def open(self, now: float, *, same_stream: bool, program: int = 0) -> None:
@@ -51,8 +51,8 @@ class AlignedSplicer(Splicer):
 class Hub:
     """Feeds a splicer as a hub does, at the pace of the media, and keeps what comes out."""
 
-    def __init__(self) -> None:
-        self.splicer = AlignedSplicer()
+    def __init__(self, skip_beyond: float | None = None) -> None:
+        self.splicer = AlignedSplicer(skip_beyond)
         self.now = 1000.0
         self.chunks: list[Chunk] = []
         self.begins: list[float] = []  # media times at which the clock was spliced

@@ -130,6 +130,12 @@ class Tape:
             for gap, (before, after) in zip(gaps, itertools.pairwise(ahead), strict=True)
         ]
 
+    def silences(self, count: int) -> list[float]:
+        """The longest times from one picture to the next, in seconds: so many."""
+        begun = sorted(number for pid in self.pids(*VIDEO) for number in self.report.begun[pid])
+        times = itertools.pairwise(_times_of(begun, self.arrivals))
+        return sorted(after - before for before, after in times)[-count:]
+
     def most_ahead(self) -> float:
         """Seconds by which media (PTS, PCR) ran ahead of the time that passed.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ pytestmark = pytest.mark.requires("ffmpeg", "ffprobe")
 # Ten failovers: each kind of ending on both providers.
 ENDINGS = [Bad.END, Bad.RESET, Bad.RESET, Bad.SILENCE, Bad.SILENCE]
 ENDINGS += [Bad.GARBAGE, Bad.GARBAGE, Bad.SHORT_BODY, Bad.SHORT_BODY, Bad.END]
+GAP = RATE / 5  # pictures; more would be seen as a freeze
 LINEUP: dict[str, tuple[Callable[[], Show], Callable[[], Show]]] = {
     "h264": (lambda: h264(25), lambda: h264(40, 0x200)),
     "h265": (lambda: h265(30), lambda: h265(20, 0x200)),
@@ -106,15 +106,13 @@ def test_every_picture_that_was_sent_is_decoded(stage: Stage, name: str) -> None
 
 
 @pytest.mark.parametrize("name", [name for name in LINEUP if name != "radio"])
-def test_a_failover_costs_less_than_the_shorter_group_of_pictures(stage: Stage, name: str) -> None:
-    """Beside the time that it took: what was on the way to viewers, and what is not decodable."""
+def test_the_clock_goes_on_where_pictures_ended(stage: Stage, name: str) -> None:
+    """However long a failover took: a jump would have players stand still for it."""
     tape = stage.tapes[name]
-    group = min(show.group for show in stage.shows[name])
-    lost = [round((media - passed) * RATE) for media, passed in tape.lost()]
-    note(f"{name}: pictures lost at each failover: {lost}")
-    assert 1 <= len(lost) <= len(ENDINGS)
-    assert max(lost) < group * RATE
-    assert statistics.median(lost) > -RATE / 2  # the clock goes on as time does
+    gaps = [round(media * RATE) for media, _ in tape.lost()]
+    note(f"{name}: gaps in the programme, in pictures: {gaps}")
+    assert len(gaps) <= len(ENDINGS)
+    assert max(gaps, default=0) < GAP
 
 
 @pytest.mark.parametrize("name", LINEUP)

@@ -240,8 +240,19 @@ def test_a_clock_that_wraps_goes_on() -> None:
     assert set(steps(report.dts[0x100])) == {FRAME}
 
 
-def test_the_gap_is_filled_to_the_time_that_passed() -> None:
-    hub = Hub().play(Maker().pictures(50), 2.0)
+def test_media_goes_on_where_it_ended_however_long_nothing_came() -> None:
+    """Players play on from their reserve, and then wait; a jump would be a freeze on top."""
+    hub = Hub()
+    for n, lost in enumerate((0.3, 2.2, 30.0, 1.0)):
+        hub.play(Maker(time=n * 1_000_000).pictures(50), 2.0)
+        hub.now += lost
+    report = check(hub.out)
+    assert not report.errors
+    assert set(steps(report.dts[0x100])) == {FRAME}
+
+
+def test_lost_time_is_skipped_if_that_is_wanted() -> None:
+    hub = Hub(skip_beyond=0.0).play(Maker().pictures(50), 2.0)
     hub.now += 7.0
     hub.play(Maker(time=0).pictures(50), 2.0)
     (gap,) = [step for step in steps(check(hub.out).dts[0x100]) if step != FRAME]
@@ -250,9 +261,9 @@ def test_the_gap_is_filled_to_the_time_that_passed() -> None:
     assert hub.begins[1] == pytest.approx(48 * 0.04 + gap / TICKS, abs=0.001)
 
 
-def test_every_gap_is_filled_to_the_time_that_passed() -> None:
+def test_all_lost_time_is_skipped_if_that_is_wanted() -> None:
     """Also behind another: tables that go out before the first picture are no sign of delay."""
-    hub = Hub()
+    hub = Hub(skip_beyond=0.0)
     for n in range(4):
         hub.play(Maker(time=n * 1_000_000, size=30_000).pictures(50), 2.0)
         hub.now += 7.0
@@ -262,7 +273,7 @@ def test_every_gap_is_filled_to_the_time_that_passed() -> None:
 
 def test_the_last_packet_of_a_silent_upstream_is_no_sign_of_delay() -> None:
     """It waits for the sync byte behind it, until the upstream is given up."""
-    hub = Hub()
+    hub = Hub(skip_beyond=0.0)
     for n in range(4):
         stream = Maker(time=n * 1_000_000).pictures(51)  # sound is last, whole with this packet
         hub.splicer.open(hub.now, same_stream=False)
@@ -278,9 +289,33 @@ def test_the_last_packet_of_a_silent_upstream_is_no_sign_of_delay() -> None:
     assert [round(gap / TICKS) for gap in gaps] == [5, 5, 5]
 
 
+def test_only_what_is_beyond_is_skipped_if_that_is_wanted() -> None:
+    """Two seconds in all, however many gaps they are in."""
+    hub = Hub(skip_beyond=2.0)
+    for n in range(5):
+        hub.play(Maker(time=n * 1_000_000).pictures(50), 2.0)
+        hub.now += 0.8
+    gaps = [step / TICKS for step in steps(check(hub.out).dts[0x100]) if step != FRAME]
+    assert gaps == pytest.approx([0.4, 0.8], abs=0.2)
+
+
+def test_what_an_upstream_sends_at_once_makes_up_for_lost_time() -> None:
+    hub = Hub(skip_beyond=2.0)
+    for n in range(5):
+        maker = Maker(time=n * 1_000_000)
+        hub.splicer.open(hub.now, same_stream=False)
+        hub.chunks.append(hub.splicer.feed(maker.pictures(21 if n else 1), hub.now))
+        for _ in range(50):
+            hub.now += 0.04
+            hub.chunks.append(hub.splicer.feed(maker.picture(), hub.now))
+        hub.chunks.append(hub.splicer.close(hub.now))
+        hub.now += 0.8
+    assert set(steps(check(hub.out).dts[0x100])) == {FRAME}
+
+
 def test_media_that_is_ahead_of_time_fills_no_gap() -> None:
     """What came in a burst is still being played while the upstream is changed."""
-    hub = Hub()
+    hub = Hub(skip_beyond=0.0)
     hub.splicer.open(hub.now, same_stream=False)
     hub.chunks.append(hub.splicer.feed(Maker().pictures(250), hub.now))  # ten seconds at once
     hub.now += 6.0
@@ -326,6 +361,26 @@ def test_ten_failovers_between_providers_that_send_their_last_seconds_at_once(
     assert not check(hub.out).errors
     assert max(ahead) < burst + MARGIN + 0.1
     assert min(ahead) > burst - 3.5, "nor does it run dry: each one's store is used"
+
+
+def test_lost_time_makes_no_room_for_bursts() -> None:
+    """Players that waited have nothing in reserve, and do not store more later."""
+    hub, low = Hub(), 0.0
+    for n in range(30):
+        maker = Maker(time=n * 1_000_000, gop=10)
+        burst = 50 if n >= 15 else 0
+        hub.splicer.open(hub.now, same_stream=False)
+        hub.chunks.append(hub.splicer.feed(maker.pictures(burst + 1), hub.now))
+        for _ in range(50):
+            hub.now += 0.04
+            hub.chunks.append(hub.splicer.feed(maker.picture(), hub.now))
+        hub.chunks.append(hub.splicer.close(hub.now))
+        if n < 15:
+            hub.now += 5.0
+            low = hub.chunks[-1].clock - (hub.now - 1000.0)
+    ahead = hub.chunks[-1].clock - (hub.now - 1000.0)
+    assert low < -60
+    assert ahead - low < 2 + MARGIN + 2
 
 
 def test_a_store_larger_than_that_of_the_first_upstream_is_let_in_whole() -> None:
@@ -379,6 +434,19 @@ def test_a_replay_at_the_pace_of_time_is_not_waited_for() -> None:
 
 
 def test_a_reconnect_that_lost_a_little_keeps_its_clock() -> None:
+    maker = Maker(gop=4)
+    hub = Hub().play(maker.pictures(60), 2.4)
+    maker.pictures(4)
+    hub.now += 0.16
+    hub.play(maker.pictures(60), 2.4, same=True)
+    report = check(hub.out)
+    assert not report.errors
+    assert sorted(set(steps(report.dts[0x100]))) == [FRAME, 6 * FRAME]
+    assert not report.marked
+
+
+def test_a_reconnect_that_lost_more_is_spliced() -> None:
+    """Its clock would make players wait for what they will never get."""
     maker = Maker(gop=25)
     hub = Hub().play(maker.pictures(60), 2.4)
     maker.pictures(40)
@@ -386,8 +454,8 @@ def test_a_reconnect_that_lost_a_little_keeps_its_clock() -> None:
     hub.play(maker.pictures(60), 2.4, same=True)
     report = check(hub.out)
     assert not report.errors
-    assert sorted(set(steps(report.dts[0x100]))) == [FRAME, 42 * FRAME]
-    assert not report.marked
+    assert set(steps(report.dts[0x100])) == {FRAME}
+    assert set(report.marked) == {0x100}
 
 
 def test_a_pcr_on_a_pid_of_its_own_goes_on() -> None:
