@@ -25,12 +25,7 @@ SETTINGS = {
     "IMPORT_REFRESH_INTERVAL": "5s",
     "SLATE": "off",
 }
-STANDBY_OF_SEEDS = 2  # in each so many-th seed something stands by
-GAUGES = (
-    "iptv_proxy_source_slots_in_use",
-    "iptv_proxy_source_slots_standby",
-    "iptv_proxy_source_slots_waiting",
-)
+GAUGES = ("iptv_proxy_source_slots_in_use", "iptv_proxy_source_slots_waiting")
 _MORE_MEMORY = 64 * 1024**2  # bytes above what it had at the beginning
 
 
@@ -60,8 +55,7 @@ def run(seed: int, seconds: float, folder: Path) -> Outcome:
     """The chaos of this seed for so long."""
     outcome = Outcome(seed, seconds)
     world = World()
-    standby = "off" if seed % STANDBY_OF_SEEDS else "on"
-    proxy = Proxy(folder, sources_setting(*world.sources()), **SETTINGS, STANDBY=standby)
+    proxy = Proxy(folder, sources_setting(*world.sources()), **SETTINGS)
     try:
         proxy.start(app="tests.chaos.wsgi:app")
         _watch(outcome, world, proxy)
