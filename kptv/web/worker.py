@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
@@ -26,6 +26,7 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 from kptv.pace import Turns, give_turn
+from kptv.vitals.ebb import Ebb, trimmer
 from kptv.web.door import KEPT_FOR_OPERATORS, SPARE_PLACES, Admission, Door
 from kptv.web.framing import UNFRAME
 from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of, most_clients, plain
@@ -123,6 +124,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         StreamServer.do_read = accepting_while(lambda: self._alive)
         Hub.NOT_ERROR = (*Hub.NOT_ERROR, NoDescriptor)  # a sentence, no traceback
         self.door = Door(limit, min(KEPT_FOR_OPERATORS, limit // 4))
+        self._ebb, self._trim = Ebb(), trimmer()
         self.when_stopping: list[Callable[[], object]] = [self.door.close]
         """Called once, in a greenlet, as soon as the worker has to end; they must not wait."""
 
@@ -143,6 +145,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def _stop(self) -> None:
         for end in self.when_stopping:
             end()
+
+    def notify(self) -> None:
+        """As gunicorn's, once a second; and when a crowd has left, its memory is given back."""
+        super().notify()
+        if self._trim is not None and self._ebb.over(len(self.door.places), monotonic()):
+            begun = perf_counter()
+            self._trim()
+            log.debug("gave memory back in %.1f ms", (perf_counter() - begun) * 1e3)
 
     def load_wsgi(self) -> None:
         """As gunicorn does it, but answers may go out without frames (see ``framing``)."""
