@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 
 from gevent.hub import get_hub
@@ -11,6 +12,7 @@ from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.cursor import Cursor
 from kptv.restream.front_row import FrontRow, Waiter, Wire
 from kptv.restream.lease import Lease
+from kptv.restream.turnstile import Turnstile
 
 
 class Audience:
@@ -27,6 +29,7 @@ class Audience:
         self._row = FrontRow(name, buffer, counters)
         self._called = False  # the event loop will serve all
         self._over = False  # no more will come
+        self.turns = Turnstile()  # of those who have much to send, as all who join
 
     def __repr__(self) -> str:
         return f"<Audience of {self._name!r} leases={len(self.leases)}>"
@@ -82,6 +85,10 @@ class Audience:
         row = self._row
         left_over = row.dismiss() + waiting if self._over else row.serve(waiting)
         for waiter in left_over:
-            greenlet, waiter.greenlet = waiter.greenlet, None
-            if greenlet is not None:  # not killed since
-                greenlet.switch()
+            self.turns.add(partial(_run, waiter))
+
+
+def _run(waiter: Waiter) -> None:
+    greenlet, waiter.greenlet = waiter.greenlet, None
+    if greenlet is not None:  # not killed since
+        greenlet.switch()

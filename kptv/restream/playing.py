@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from time import monotonic
 
-from kptv.pace import give_turn
 from kptv.restream.cursor import Cursor
 from kptv.restream.front_row import Wire
 from kptv.restream.hub import Hub
 from kptv.restream.lease import Lease
 from kptv.splice.joining import Media
 
-BURST = 512 * 1024  # bytes after which others get a turn, if their reader never waits
+BURST = 128 * 1024  # bytes after which all others get theirs, if their reader never waits
 
 
 class Playing:
@@ -52,7 +51,7 @@ class Playing:
                 sent += len(data)
                 if sent >= BURST:
                     sent = 0
-                    give_turn()
+                    self.hub.audience.turns.wait()
             elif self.over:
                 return
             else:
