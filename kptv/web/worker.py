@@ -29,6 +29,7 @@ from kptv.pace import Turns, give_turn
 from kptv.vitals.ebb import Ebb, trimmer
 from kptv.web.door import KEPT_FOR_OPERATORS, SPARE_PLACES, Admission, Door
 from kptv.web.framing import UNFRAME
+from kptv.web.handover import HAND_OVER, Rest
 from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of, most_clients, plain
 
 log = logging.getLogger(__name__)
@@ -161,7 +162,9 @@ class Worker(GeventWorker):  # type: ignore[misc]
         self.wsgi = self._answer
 
     def _answer(self, environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
-        environ[UNFRAME] = partial(_unframe, start_response.__self__.req)
+        request = start_response.__self__.req
+        environ[UNFRAME] = partial(_unframe, request)
+        environ[HAND_OVER] = partial(setattr, request, "rest")
         return self.application(environ, start_response)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
@@ -173,13 +176,31 @@ class Worker(GeventWorker):  # type: ignore[misc]
             if place is None:
                 _refuse(client)
             else:
-                self._serve_all(listener, client, addr, place)
+                rest = self._serve_all(listener, client, addr, place)
+                if rest is not None:
+                    self._send(rest)
         finally:
             if place is not None:
                 place.leave()
             util.close(client)
 
-    def _serve_all(self, listener: Any, client: Any, addr: Any, place: Admission) -> None:
+    def _send(self, rest: Rest) -> None:
+        """Send what a body has handed over: nothing of its request is left by now."""
+        try:
+            rest.send()
+        except OSError as error:
+            self._tell_gone(error)
+        except Exception:  # the top of a greenlet
+            log.exception("a viewer was lost")
+        finally:
+            rest.close()
+
+    def _tell_gone(self, error: OSError) -> None:  # that a client leaves is nothing special
+        tell = self.log.debug if error.errno in _GOODBYES else self.log.warning
+        tell("a viewer is gone: %s", error)
+
+    def _serve_all(self, listener: Any, client: Any, addr: Any, place: Admission) -> Rest | None:
+        """Answer its requests; gives what the last body has handed over."""
         request = None
         try:
             client.setblocking(1)
@@ -199,18 +220,19 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 parser.unreader.deadline = monotonic() + BODY_TIMEOUT
                 if not place.ask(vital=is_vital(request.path)):
                     _refuse(client)
-                    return
+                    return None
                 self._serve(listener, request, client, addr, unread)
                 place.wait()
                 # Otherwise a client that pipelines would be served as long as it likes.
                 give_turn()
         except (StopIteration, http.errors.NoMoreData, TooSlow) as end:
             self.log.debug("Closing connection. %s", end)
-        except OSError as error:  # that a client leaves is nothing special
-            tell = self.log.debug if error.errno in _GOODBYES else self.log.warning
-            tell("a viewer is gone: %s", error)
+        except OSError as error:
+            self._tell_gone(error)
         except Exception as error:  # noqa: BLE001  # the top of a greenlet: it answers and logs
             self.handle_error(request, client, addr, error)
+        rest: Rest | None = getattr(request, "rest", None)
+        return rest
 
     def _expect_header(self, reader: BoundedReader, *, is_first: bool) -> None:
         now = monotonic()

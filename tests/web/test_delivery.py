@@ -13,6 +13,7 @@ from gevent.queue import Queue
 
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
+from kptv.web.handover import Rest
 from kptv.web.players.delivery import Delivery, wire_of
 from tests.restream.radio import marks
 from tests.restream.test_hub import LIMIT, NEWS, ONE, Rig, until
@@ -70,6 +71,35 @@ def test_the_server_writes_the_first_piece_and_nothing_else(
     server.kill()
     body.close()
     assert rig.hubs.viewers == 0
+
+
+def test_the_rest_is_handed_over_and_holds_the_channel_when_the_body_is_closed(
+    rig: Rig, ends: tuple[Any, Any]
+) -> None:
+    rig.upstreams.feed(ONE, b"a")
+    handed: list[Rest] = []
+    playing = play(rig)
+    body = Delivery(playing, ends[0], handed.append)
+    (first,) = body
+    assert marks(first) == [b"a"]
+    body.close()
+    assert not playing.lease.dropped
+    (rest,) = handed
+    sending = gevent.spawn(rest.send)
+    rig.upstreams.feed(ONE, b"b")
+    read(ends[1], b"b")
+    rest.close()
+    assert playing.lease.dropped
+    sending.kill()
+
+
+def test_a_body_that_is_closed_before_it_has_begun_holds_the_channel_no_more(
+    rig: Rig, ends: tuple[Any, Any]
+) -> None:
+    rig.upstreams.feed(ONE, b"a")
+    playing = play(rig)
+    Delivery(playing, ends[0], lambda rest: None).close()
+    assert playing.lease.dropped
 
 
 def test_without_a_socket_the_server_is_given_everything_as_bytes(rig: Rig) -> None:

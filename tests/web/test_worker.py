@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import weakref
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -11,8 +14,13 @@ from gevent import socket
 from gevent.event import Event
 from gevent.hub import Hub
 from gevent.server import StreamServer
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 from kptv.web import worker
+from kptv.web.door import Door
+from kptv.web.framing import unframe
+from kptv.web.handover import HAND_OVER
 from kptv.web.worker import Worker
 
 
@@ -91,3 +99,100 @@ def test_a_worker_that_has_to_end_leaves_newcomers_to_the_next_one(
         for each in (first, second, old, new):
             each.close()
     assert greeted == ["old", "new"]
+
+
+class Body:
+    """A body that hands over what is behind its first piece."""
+
+    def __init__(self, environ: Any, rest: Rest) -> None:
+        self.environ = environ
+        self.rest = rest
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"first "
+        self.environ[HAND_OVER](self.rest)
+
+
+class Rest:
+    """Waits, and then sends its piece to the connection."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.sending, self.go, self.closed = Event(), Event(), Event()
+
+    def send(self) -> None:
+        self.sending.set()
+        self.go.wait(10)
+        self.connection.sendall(b"rest")
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    stage.greenlet.kill()
+    stage.ours.close()
+    stage.theirs.close()
+
+
+class Stage:
+    """A worker that serves one connection."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = socket.socketpair()
+        self.rest = Rest(self.ours)
+        self.kept: list[weakref.ref[Any]] = []
+        served = Worker.__new__(Worker)  # gunicorn's own would want a whole server
+        served.cfg = Config()
+        served.log = Logger(served.cfg)
+        served.nr, served.max_requests = 0, 1000
+        served._alive = True
+        served.door = Door(10, 1)
+        served.application = self._answer
+        served.wsgi = served._answer
+        address = ("127.0.0.1", 1)
+        self.door = served.door
+        listener = SimpleNamespace(getsockname=lambda: address)
+        self.greenlet = gevent.spawn(served.handle, listener, self.ours, address)
+        self.theirs.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+
+    def _answer(self, environ: Any, start_response: Any) -> Body:
+        unframe(environ)
+        start_response("200 OK", [("Content-Type", "video/mp2t")])
+        body = Body(environ, self.rest)
+        request = start_response.__self__.req
+        self.kept += [weakref.ref(body), weakref.ref(request), weakref.ref(request.unreader)]
+        return body
+
+
+def test_the_rest_of_a_body_goes_on_with_nothing_of_its_request(stage: Stage) -> None:
+    assert stage.rest.sending.wait(10)
+    assert [kept() for kept in stage.kept] == [None, None, None], "without a collection"
+    assert stage.door.busy == 1
+    stage.rest.go.set()
+    answer = b""
+    while data := stage.theirs.recv(65536):
+        answer += data
+    assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\nfirst rest")
+    assert stage.rest.closed.wait(10)
+    stage.greenlet.join(10)
+    assert not stage.door.places
+
+
+def test_the_rest_of_a_body_is_closed_if_the_client_has_left(stage: Stage) -> None:
+    assert stage.rest.sending.wait(10)
+    stage.theirs.close()
+    stage.rest.go.set()
+    assert stage.rest.closed.wait(10)
+    stage.greenlet.join(10)
+    assert stage.greenlet.successful()
+
+
+def test_the_rest_of_a_body_is_closed_if_the_worker_ends(stage: Stage) -> None:
+    assert stage.rest.sending.wait(10)
+    stage.greenlet.kill(timeout=10)
+    assert stage.rest.closed.is_set()

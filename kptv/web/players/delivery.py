@@ -13,6 +13,7 @@ from kptv.polling import polled
 from kptv.restream.front_row import Wire
 from kptv.restream.lease import Client, Lease
 from kptv.restream.playing import Playing
+from kptv.web.handover import HandOver
 from kptv.web.sockets import hang_up_of
 
 UNSENT_LIMIT = 128 * 1024  # bytes the kernel keeps of a slow viewer (4 MB otherwise)
@@ -28,15 +29,19 @@ class Delivery:
     headers. All others are sent from the event loop, or, if the socket has no room, from here.
     """
 
-    __slots__ = ("_connection", "_playing")
+    __slots__ = ("_connection", "_hand_over", "_handed_over", "_playing")
 
-    def __init__(self, playing: Playing, connection: Any = None) -> None:
+    def __init__(
+        self, playing: Playing, connection: Any = None, hand_over: HandOver | None = None
+    ) -> None:
         """``connection``: the viewer's socket, to which all can be sent as it is.
 
-        None: the server sends everything.
+        None: the server sends everything. ``hand_over``: see there.
         """
         self._playing = playing
         self._connection = connection
+        self._hand_over = hand_over
+        self._handed_over = False
 
     def __repr__(self) -> str:
         return f"<Delivery of {self._playing!r}>"
@@ -48,11 +53,33 @@ class Delivery:
                 break
         else:
             return
+        rest = _Rest(self._playing, self._connection)
+        if self._hand_over is None:
+            rest.send()
+        else:
+            self._handed_over = True
+            self._hand_over(rest)
+
+    def close(self) -> None:
+        """Hold the channel no more, unless the rest of it does."""
+        if not self._handed_over:
+            self._playing.close()
+
+
+class _Rest:
+    """All behind the first piece."""
+
+    __slots__ = ("_connection", "_playing")
+
+    def __init__(self, playing: Playing, connection: Any) -> None:
+        self._playing = playing
+        self._connection = connection
+
+    def send(self) -> None:
         for data in self._playing.read(wire_of(self._connection)):
             self._connection.sendall(data)
 
     def close(self) -> None:
-        """Hold the channel no more."""
         self._playing.close()
 
 

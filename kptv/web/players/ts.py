@@ -20,6 +20,7 @@ from kptv.restream.lease import Client
 from kptv.restream.playing import Playing
 from kptv.web.clients import Clients
 from kptv.web.endless import endless, unframed
+from kptv.web.handover import hand_over_of
 from kptv.web.lines import line
 from kptv.web.players.delivery import Delivery, lease_of, tune
 from kptv.web.players.links import Ambiguous, meant, without_playlist
@@ -131,7 +132,8 @@ def _live(playing: Playing, connection: Any) -> Response:
     # What is cut into HTTP's chunks is sent by the server itself.
     direct = connection is not None and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
     response = Response(headers=STREAM_HEADERS, direct_passthrough=True)
-    response.response = Delivery(playing, connection if direct else None)
+    hand_over = hand_over_of(request.environ)
+    response.response = Delivery(playing, connection if direct else None, hand_over)
     return response
 
 
