@@ -101,7 +101,7 @@ def _about_base_url(config: Config, around: Surroundings) -> Iterator[str]:
         if not behind_another:
             instead = suggested_url(config, around) or instead
         yield (
-            f"BASE_URL={config.base_url} reaches only players on this machine itself."
+            f"BASE_URL={config.base_url}: only players on this machine itself can play."
             f" For all others, set it to {instead}"
         )
     # Without a port, a name is that of another server in front; an address seldom is.

@@ -148,8 +148,19 @@ def test_the_proxys_own_links_stay_readable() -> None:
     assert redact(f"{BASE_URL}/stream/news, not {LIST_URL}") == f"{BASE_URL}/stream/news, not …"
 
 
+def test_our_own_address_may_end_a_sentence_or_stand_before_a_colon() -> None:
+    for told in (
+        f"{BASE_URL}: {LIST_URL}",
+        f"at {BASE_URL}. {LIST_URL}",
+        f"{BASE_URL}:\n{LIST_URL}",
+    ):
+        assert redact(told) == told.replace(LIST_URL, "…")
+    assert redact(f"BASE_URL={BASE_URL}:") == f"BASE_URL={BASE_URL}:"
+
+
 def test_an_address_that_only_begins_like_our_own_is_hidden() -> None:
-    for rest in (".example/u/p", "0/u/p", "-x/u/p", "tv/u/p", ":1/u/p", "@edge.example/u"):
+    endings = (".example/u/p", "0/u/p", "-x/u/p", "tv/u/p", ":1/u/p", "@edge.example/u")
+    for rest in (*endings, ":Jane:pass@edge.example/u", "..example/u/p", "./u/p", ":/u/p"):
         assert redact(f"{BASE_URL}{rest}") == "…"
 
 

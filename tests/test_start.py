@@ -64,7 +64,7 @@ def test_settings_as_one_would_wish_them_are_no_cause_for_a_warning() -> None:
 def test_a_base_url_that_only_this_machine_reaches_is_told_with_a_better_one(base_url: str) -> None:
     (warning,) = told(BASE_URL=base_url)
     assert warning.startswith(
-        f"BASE_URL={base_url or 'http://localhost:8080'} reaches only players on"
+        f"BASE_URL={base_url or 'http://localhost:8080'}: only players on this machine"
     )
     assert warning.endswith(f"set it to {GOOD}")
 
@@ -172,6 +172,7 @@ def test_the_log_shows_the_proxys_own_addresses_and_none_of_a_provider(
     form = RedactingFormatter(redactor.redact)
     text = "\n".join(form.format(record) for record in caplog.records)
     assert "http://localhost:8080/playlist.m3u8" in text
+    assert "BASE_URL=http://localhost:8080: only players on this machine" in text
     assert f"set it to {GOOD}" in text
     assert "source 1 names no limit" in text
     assert "canary" not in text

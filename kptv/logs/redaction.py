@@ -67,8 +67,9 @@ class Redactor:
     def spare(self, own_url: str) -> None:
         """Show what begins with this URL, too: it is the proxy's own. Empty: nothing more."""
         self._own_urls += [re.escape(own_url)] if own_url else []
-        # Not the beginning of another host: tv.example is not tv.example.org.
-        self._own = re.compile(rf"((?:{'|'.join(self._own_urls) or '(?!)'})(?![\w.:@-]))")
+        # Not the beginning of another host: tv.example is not tv.example.org, nor tv.example:81.
+        # But a sentence may go on behind a colon, or end.
+        self._own = re.compile(rf"((?:{'|'.join(self._own_urls) or '(?!)'})(?![\w@-]|[.:]\S))")
         self._remembered.cache_clear()
 
     def learn(self, secrets: Secrets) -> None:

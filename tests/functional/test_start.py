@@ -79,7 +79,7 @@ def test_the_start_warns_of_what_will_probably_not_work(proxy: Installed, one: P
     log = log_of_start(proxy)
     for told in (
         "STALL_TIMOUT is no setting; STALL_TIMEOUT is one",
-        f"BASE_URL=http://localhost:{other} reaches only players on this machine itself",
+        f"BASE_URL=http://localhost:{other}: only players on this machine itself can play",
         f"BASE_URL leads to port {other}, but PORT={proxy.port}",
         "SOURCES: source 2 has the URL of source 1",
         "SOURCES: source 3 has :// twice",
