@@ -184,7 +184,8 @@ class Lookout:
     def take(self) -> Feed | None:
         """The stream that was opened early, once it has media; None without such a stream."""
         self._over += 1
-        self._not_before = max(self._not_before, monotonic() + SETTLED)
+        if not self._output.playable:
+            self._not_before = monotonic() + SETTLED
         if scout := self._scout:
             scout.wait()
         scout, self._scout = self._scout, None  # none any more, if it failed meanwhile

@@ -18,7 +18,7 @@ from kptv.restream.portions import Portions
 from kptv.splice.stock import Stock
 
 TICK = 0.04  # seconds between two reads while nobody waits for them
-SETTLED = 2.0  # seconds of play before a standby is opened: who zaps past a channel needs none
+SETTLED = 2.0  # seconds before the first standby of a channel: who zaps past it needs none
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # seconds between two openings if the first one failed
 STOOD = 10.0  # seconds that a standby has to stand for it not to count as one that failed
 

@@ -145,8 +145,12 @@ class House:
         byte_range: str | None = None,
         limit: int = 0,
         slots: type[LocalSlots] | type[FarSlots] = LocalSlots,
+        standby: bool = False,
     ) -> None:
-        """``limit`` of each source; with none there is no wait until a slot is given back."""
+        """``limit`` of each source; with none there is no wait until a slot is given back.
+
+        With ``standby`` viewers stay until the second stream stands by, once more if it is taken.
+        """
         self.slots = slots
         self.origins = (Origin(), Origin())
         sources = tuple(Source(n, o.url, limit) for n, o in enumerate(self.origins, 1))
@@ -155,7 +159,12 @@ class House:
         )
         self.channel = Channel("news", "News", streams)
         self.config = Config(
-            sources=sources, min_data_size=188, stream_linger=0.0, retry_delay=0.01, slate=None
+            sources=sources,
+            min_data_size=188,
+            stream_linger=0.0,
+            retry_delay=0.01,
+            slate=None,
+            standby=standby,
         )
         self.byte_range = byte_range
         self.hubs: Hubs | None = None
@@ -183,8 +192,18 @@ class House:
             body = hubs.start(self.channel, lease, self.byte_range)
             with closing(body):
                 for number, _ in enumerate(body, 1):
-                    if number == pieces and isinstance(body, Playing):
+                    if self.config.standby and isinstance(body, Playing):
+                        if self.stands_by(body):
+                            return
+                    elif number == pieces and isinstance(body, Playing):
                         return
+
+    def stands_by(self, body: Playing) -> bool:
+        """Whether the second stream does; it is opened if not."""
+        standby = body.hub.standby
+        if standby is None:
+            body.hub._lookout.look()
+        return standby is not None and standby.ready
 
     def check(self) -> None:
         """All is given back, and no source had more than it allows."""
@@ -292,6 +311,24 @@ SCENES: dict[str, Callable[[], int]] = {
     ),
     "a hub of far slots, stopped": lambda: hub(
         House("live", "live", limit=1, slots=FarSlots), stop_scouting
+    ),
+    "a hub with a standby": lambda: hub(
+        House("live", "live", limit=1, standby=True), viewers_leave
+    ),
+    "a hub with a standby, stopped": lambda: hub(
+        House("live", "live", limit=1, standby=True), stop
+    ),
+    "a hub with a standby, switched": lambda: hub(
+        House("live", "live", limit=1, standby=True), switch
+    ),
+    "a hub with a standby, its slots lost": lambda: hub(
+        House("live", "live", limit=1, slots=FarSlots, standby=True), lose
+    ),
+    "a hub that fails over to a standby, stopped": lambda: hub(
+        House("short", "live", limit=1, standby=True), stop
+    ),
+    "a hub that fails over to a standby of HLS": lambda: hub(
+        House("short", "moved/master", standby=True), viewers_leave
     ),
     "a hub of HLS, stopped": lambda: hub(House("moved/master", "live"), stop),
     "a film that is left": lambda: hub(House("film", "film", limit=1), viewers_leave),

@@ -25,7 +25,12 @@ SETTINGS = {
     "IMPORT_REFRESH_INTERVAL": "5s",
     "SLATE": "off",
 }
-GAUGES = ("iptv_proxy_source_slots_in_use", "iptv_proxy_source_slots_waiting")
+STANDBY_OF_SEEDS = 2  # in each so many-th seed something stands by
+GAUGES = (
+    "iptv_proxy_source_slots_in_use",
+    "iptv_proxy_source_slots_standby",
+    "iptv_proxy_source_slots_waiting",
+)
 _MORE_MEMORY = 64 * 1024**2  # bytes above what it had at the beginning
 
 
@@ -55,7 +60,8 @@ def run(seed: int, seconds: float, folder: Path) -> Outcome:
     """The chaos of this seed for so long."""
     outcome = Outcome(seed, seconds)
     world = World()
-    proxy = Proxy(folder, sources_setting(*world.sources()), **SETTINGS)
+    standby = "off" if seed % STANDBY_OF_SEEDS else "on"
+    proxy = Proxy(folder, sources_setting(*world.sources()), **SETTINGS, STANDBY=standby)
     try:
         proxy.start(app="tests.chaos.wsgi:app")
         _watch(outcome, world, proxy)
