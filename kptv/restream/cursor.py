@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from time import monotonic
 
 from kptv.metrics.counters import ChannelCounters
@@ -39,7 +38,7 @@ class Cursor:
         self._join_buffer = join_buffer
         self._way: WayIn | None = None  # while its reader is on it
         self._rest: tuple[Media, ...] = ()  # of what stands for the current chunk
-        self._skipped_at: deque[float] = deque(maxlen=MOST_SKIPS - 1)
+        self._skipped_at: tuple[float, ...] = ()  # the last of them
 
     def __repr__(self) -> str:
         return f"<Cursor of {self._lease!r} in {self._buffer!r}>"
@@ -122,4 +121,4 @@ class Cursor:
         if len(self._skipped_at) == MOST_SKIPS - 1 and now - self._skipped_at[0] < SKIPS_WITHIN:
             self._counters.dropped += 1
             self._lease.drop()
-        self._skipped_at.append(now)
+        self._skipped_at = (*self._skipped_at, now)[1 - MOST_SKIPS :]

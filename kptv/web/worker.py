@@ -120,6 +120,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         limit = min(self.worker_connections - SPARE_PLACES, most_clients())
+        # gevent would remember, for each greenlet, where it was made; nothing here asks for that.
+        gevent.config.track_greenlet_tree = False
         # That many get their descriptors before the door looks at any of them.
         StreamServer.max_accept = ACCEPTED_AT_ONCE
         StreamServer.do_read = accepting_while(lambda: self._alive)
