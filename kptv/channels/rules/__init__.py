@@ -1,0 +1,1 @@
+"""The operator's rules: which entries are served, as which channels, under which names. Pure."""
