@@ -11,14 +11,17 @@ from pathlib import Path
 from time import monotonic
 
 import gevent
+from gevent import socket
 from gevent.greenlet import Greenlet
 from gevent.hub import get_hub
 
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
 from kptv.errors import Reason, Unavailable, UpstreamError
+from kptv.formats.mpegts import PACKET_SIZE
 from kptv.logs import set_up_logging
 from kptv.metrics.counters import Metrics
+from kptv.restream import front_row
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
@@ -32,6 +35,7 @@ from kptv.upstream.merger import Merger
 from kptv.upstream.open import Opener
 from kptv.upstream.remux import remux
 from kptv.upstream.store import Store
+from kptv.web.players.delivery import wire_of
 from tests.cancellation.origin import Origin
 from tests.cancellation.turns import LIMIT, at_each_turn
 from tests.restream.far_slots import FarSlots
@@ -146,10 +150,12 @@ class House:
         limit: int = 0,
         slots: type[LocalSlots] | type[FarSlots] = LocalSlots,
         standby: bool = False,
+        wired: bool = False,
     ) -> None:
         """``limit`` of each source; with none there is no wait until a slot is given back.
 
         With ``standby`` viewers stay until the second stream stands by, once more if it is taken.
+        ``wired``: viewers have sockets, and stand in the front row.
         """
         self.slots = slots
         self.origins = (Origin(), Origin())
@@ -167,6 +173,7 @@ class House:
             standby=standby,
         )
         self.byte_range = byte_range
+        self.wired = wired
         self.hubs: Hubs | None = None
         self.departed = False
 
@@ -191,6 +198,10 @@ class House:
             lease = Lease(departed=lambda: self.departed)
             body = hubs.start(self.channel, lease, self.byte_range)
             with closing(body):
+                if self.wired:
+                    assert isinstance(body, Playing)
+                    send(body, pieces)
+                    return
                 for number, _ in enumerate(body, 1):
                     if self.config.standby and isinstance(body, Playing):
                         if self.stands_by(body):
@@ -228,6 +239,26 @@ class House:
         for origin in self.origins:
             assert origin.most_open <= 1, origin.most_open
             origin.clear()
+
+
+def send(playing: Playing, pieces: int) -> None:
+    """Send to a viewer who takes ten times so many frames and hangs up."""
+    ours, theirs = socket.socketpair()
+
+    def take() -> None:
+        left = pieces * 10 * 3 * PACKET_SIZE
+        while left > 0 and (data := theirs.recv(left)):
+            left -= len(data)
+        theirs.close()
+
+    viewer = gevent.spawn(take)
+    try:
+        with suppress(OSError):
+            for data in playing.read(wire_of(ours)):
+                ours.sendall(data)
+    finally:
+        ours.close()
+        viewer.join()
 
 
 def hub(house: House, end: Callable[[House, Greenlet], object]) -> int:
@@ -296,6 +327,14 @@ SCENES: dict[str, Callable[[], int]] = {
     "an import": lambda: import_of_a_list("moved/list", kill),
     "an import, killed twice": lambda: import_of_a_list("list", kill_twice),
     "a hub that is left": lambda: hub(House("live", "live"), viewers_leave),
+    "a front row that is left": lambda: hub(House("live", "live", wired=True), viewers_leave),
+    "a front row, killed twice": lambda: hub(
+        House("live", "live", wired=True), lambda house, victim: kill_twice(victim)
+    ),
+    "a front row that is stopped": lambda: hub(House("live", "live", wired=True), stop),
+    "a front row that fails over, stopped": lambda: hub(
+        House("short", "live", limit=1, wired=True), stop
+    ),
     "a hub that is stopped": lambda: hub(House("live", "live"), stop),
     "a hub that is switched": lambda: hub(House("live", "live"), switch),
     "a hub that fails over, stopped": lambda: hub(House("short", "live", limit=1), stop),
@@ -348,5 +387,6 @@ SCENES: dict[str, Callable[[], int]] = {
 def main(name: str) -> None:
     """Play the scene; says how many turns it had."""
     gc.disable()
+    front_row.FILE_FROM = 1
     set_up_logging(Config(sources=(), log_format="text"))
     sys.stdout.write(f"{SCENES[name]()}\n")

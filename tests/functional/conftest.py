@@ -13,7 +13,23 @@ import pytest
 
 from tests.functional.harness import Proxy, sources_setting
 from tests.functional.nginx import Nginx
+from tests.functional.ways import WAYS
 from tests.provider import Provider
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module with ``BOTH_WAYS = True`` is run with each way of sending to the front row."""
+    if getattr(metafunc.module, "BOTH_WAYS", False):
+        metafunc.parametrize("way", WAYS.values(), ids=WAYS, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Which way that is, if not both as in life: files for many viewers, sends for few."""
+    with pytest.MonkeyPatch.context() as patch:
+        if (file_from := getattr(request, "param", None)) is not None:
+            patch.setattr(Proxy, "app", f"tests.functional.ways:app({file_from})")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +40,9 @@ def share_provider() -> Iterator[Callable[..., Provider]]:
 
 
 @pytest.fixture(scope="module")
-def share_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Proxy]]:
+def share_proxy(
+    tmp_path_factory: pytest.TempPathFactory, way: None
+) -> Iterator[Callable[..., Proxy]]:
     """Starts proxies as start_proxy does; each ends, in time, after the module."""
     with ExitStack() as stack:
 

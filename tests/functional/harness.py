@@ -17,6 +17,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -83,6 +84,8 @@ class Metrics:
 class Proxy:
     """The product as it is run: gunicorn with its gevent worker, in a process of its own."""
 
+    app = "wsgi:app"
+
     def __init__(self, folder: Path, sources: str, **settings: str) -> None:
         """``sources`` as in SOURCES. ``settings`` are variables; None of the developer's count."""
         self.folder = folder
@@ -102,11 +105,9 @@ class Proxy:
 
     # --- life ---
 
-    def start(
-        self, wait: bool = True, arguments: Sequence[str] = (), app: str = "wsgi:app"
-    ) -> Proxy:
+    def start(self, wait: bool = True, arguments: Sequence[str] = (), app: str = "") -> Proxy:
         """Start it; with ``wait``, return when it is ready to serve a list."""
-        command = (sys.executable, "-m", "gunicorn", "-k", "gevent", *arguments, app)
+        command = (sys.executable, "-m", "gunicorn", "-k", "gevent", *arguments, app or self.app)
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
@@ -252,6 +253,7 @@ class Viewer:
         receive_buffer: int = 0,
         keep: bool = True,
         timeout: float = 60.0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """``receive_buffer``: the socket's, in bytes, for slow viewers. ``keep``: the body."""
         lines = [f"GET {path} HTTP/{version}", f"Host: 127.0.0.1:{port}"]
@@ -261,6 +263,7 @@ class Viewer:
         self._receive_buffer = receive_buffer
         self._keep = keep
         self._timeout = timeout
+        self._tls = tls
         self._socket = socket.socket()
         self._reading = threading.Event()
         self._reading.set()
@@ -283,6 +286,8 @@ class Viewer:
         self._socket.settimeout(self._timeout)
         self.asked_at = time.monotonic()
         self._socket.connect(self._address)
+        if self._tls is not None:
+            self._socket = self._tls.wrap_socket(self._socket)
         self._socket.sendall(self._request)
         self._thread.start()
         return self

@@ -15,6 +15,8 @@ from tests.functional.harness import Proxy
 from tests.numbered_ts import PACKET, NumberedStream
 from tests.provider import Provider, Stream
 
+BOTH_WAYS = True
+
 # Attributes of the provider's stream.
 FORMS: dict[str, dict[str, object]] = {
     "identity": {},

@@ -29,6 +29,7 @@ from tests.provider import Bad, Provider, Stream
 
 pytestmark = pytest.mark.requires("ffmpeg", "ffprobe")
 
+BOTH_WAYS = True
 JOIN_BUFFER = 2.0  # seconds; the default
 NULL = bytes((0x47, 0x1F, 0xFF, 0x10)) + b"\xff" * 184
 SHOWS: dict[str, Callable[[], Show]] = {

@@ -13,6 +13,8 @@ from tests.functional.harness import Proxy, Viewer, eventually
 from tests.numbered_ts import PACKET, marks
 from tests.provider import Bad, Provider, Stream
 
+BOTH_WAYS = True
+
 StartProvider = Callable[..., Provider]
 StartProxy = Callable[..., Proxy]
 
