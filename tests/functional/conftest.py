@@ -20,11 +20,11 @@ from tests.provider import Provider
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A module with ``BOTH_WAYS = True`` is run with each way of sending to the front row."""
     if getattr(metafunc.module, "BOTH_WAYS", False):
-        metafunc.parametrize("way", WAYS.values(), ids=WAYS, indirect=True, scope="module")
+        metafunc.parametrize("sending", WAYS.values(), ids=WAYS, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def way(request: pytest.FixtureRequest) -> Iterator[None]:
+def sending(request: pytest.FixtureRequest) -> Iterator[None]:
     """Which way that is, if not both as in life: files for many viewers, sends for few."""
     with pytest.MonkeyPatch.context() as patch:
         if (file_from := getattr(request, "param", None)) is not None:
@@ -41,7 +41,7 @@ def share_provider() -> Iterator[Callable[..., Provider]]:
 
 @pytest.fixture(scope="module")
 def share_proxy(
-    tmp_path_factory: pytest.TempPathFactory, way: None
+    tmp_path_factory: pytest.TempPathFactory, sending: None
 ) -> Iterator[Callable[..., Proxy]]:
     """Starts proxies as start_proxy does; each ends, in time, after the module."""
     with ExitStack() as stack:
