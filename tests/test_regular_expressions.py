@@ -24,6 +24,8 @@ from typing import Any
 import pytest
 
 from kptv.channels.model import Source
+from kptv.channels.rules.cleaning import Cleaner
+from kptv.channels.rules.model import Names
 from kptv.channels.rules.patterns import Pattern
 from kptv.channels.secrets import Finder, secrets_of_list
 from kptv.formats.m3u_extinf import _layout, _pattern_of, _plain_pattern_of
@@ -47,6 +49,7 @@ FOREIGN = {
     "channels/accounts.py": "_PACKAGED _NUMBER _REGION _WORD_AND_NUMBER _TOKEN",
     "channels/ordering.py": "_DIGITS",
     "channels/reach.py": "_ADDRESS",
+    "channels/rules/cleaning.py": "_RAISED _RAISED_LETTER _TAG _LAST_WORD _SUSPECT _prefix_pattern",
     "channels/rules/patterns.py": "_SIGNS of",
     "channels/secrets.py": "_LOGIN_FIELD _USER_FIELD _PASSWORD_FIELD _FIELD _FIELD_IN_TEXT"
     " _ANY_LOGIN _SLASH _PORT _PUBLIC _any_of",
@@ -100,6 +103,7 @@ WORST: dict[str, tuple[str, ...]] = {  # each is repeated to 60 KB, behind what 
 }
 # What is built when it is needed.
 BUILT: dict[str, Callable[[], Iterable[re.Pattern[str]]]] = {
+    "channels/rules/cleaning.py _prefix_pattern": lambda: [Cleaner(Names())._prefix],
     # The operator's own; those of the regex package have a time limit instead.
     "channels/rules/patterns.py of": lambda: [
         found._plain for text in ("*a*b?*", "a*") if (found := Pattern.of(text))._plain
