@@ -47,6 +47,7 @@ def slug_of_normalised(name: str) -> str:
     if name.isascii() and name.replace(" ", "").isalnum() and len(name) <= _LONGEST_CLEAN:
         return name.replace(" ", "-")
     whole = name.encode("utf-8", "replace")
-    start = name[:_LONGEST_READABLE].encode("utf-8", "replace")
+    long = len(name) > _LONGEST_READABLE
+    start = name[:_LONGEST_READABLE].encode("utf-8", "replace") if long else whole
     readable = b"-".join(start.translate(_TO_BLANKS).split()).decode() or "channel"
     return f"{readable}~{sha256(whole).hexdigest()[:_DIGEST_LENGTH]}"

@@ -56,6 +56,7 @@ class GroupIndex:
         """Add the rows at positions from ``start`` on; yields often."""
         known = self._known
         for position, row in enumerate(rows, start):
+            is_one = isinstance(row, bytes)
             for record in (row,) if isinstance(row, bytes) else row:
                 packed = groups_of(record)
                 members = known.get(packed)
@@ -65,7 +66,7 @@ class GroupIndex:
                         self._learned = 0
                         yield
                 for group in members:
-                    if not group or group[-1] != position:
+                    if is_one or not group or group[-1] != position:
                         group.append(position)
 
     def _learn(self, packed: bytes) -> list[array[int]]:

@@ -156,6 +156,11 @@ def attribute_mark(key: str) -> bytes:
     return f' {key}="'.encode()
 
 
+def fields_of(record: bytes) -> list[bytes]:
+    """All fields of ``record``, still packed."""
+    return record.split(FIELD)
+
+
 def fields_for_list(record: bytes) -> tuple[str, str, str]:
     """URL, name and attributes as text: what a served list is made of."""
     _, url, name, _, _, text = _split(record)

@@ -51,24 +51,24 @@ class Rows:
         shards, count = self._shards, len(self)
         for name, record in zip(all_normalised(names_of(records)), records, strict=True):
             number = shards[hash(name) % _SHARDS].setdefault(name, count)
-            if number == count:
-                count += 1
-                self._append(name, record)
-            else:
+            if number < count:
                 self.left_out += not self._add_candidate(number, record)
+                continue
+            count += 1
+            self._names.append(name)
+            self._records.append(record)
+            if not count % BLOCK:
+                self._close_block()
 
-    def _append(self, name: str, record: bytes) -> None:
-        self._names.append(name)
-        self._records.append(record)
-        if len(self._names) == BLOCK:
-            # The collector does not keep an eye on a tuple that holds only texts.
-            self._full.append(RowBlock(tuple(self._names), self._records))
-            self._names, self._records = [], []
+    def _close_block(self) -> None:
+        # The collector does not keep an eye on a tuple that holds only texts.
+        self._full.append(RowBlock(tuple(self._names), self._records))
+        self._names, self._records = [], []
 
     def finish(self) -> Generator[None, None, list[RowBlock]]:
         """All rows, in blocks; yields often."""
         if self._names:
-            self._full.append(RowBlock(tuple(self._names), self._records))
+            self._close_block()
         while self._shards:
             self._shards.pop()
             yield
@@ -107,9 +107,12 @@ class Rows:
 
 def picked(blocks: Sequence[RowBlock], numbers: Iterable[int]) -> tuple[list[str], tuple[Row, ...]]:
     """Names and records of the rows with these numbers."""
-    places = [(blocks[number // BLOCK], number % BLOCK) for number in numbers]
-    rows = [block.records[place] for block, place in places]
-    return (
-        [block.names[place] for block, place in places],
-        tuple([row if isinstance(row, bytes) else tuple(row) for row in rows]),
-    )
+    picked_names: list[str] = []
+    picked_rows: list[Row] = []
+    for number in numbers:
+        names, records = blocks[number // BLOCK]
+        place = number % BLOCK
+        row = records[place]
+        picked_names.append(names[place])
+        picked_rows.append(row if isinstance(row, bytes) else tuple(row))
+    return picked_names, tuple(picked_rows)

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from kptv.channels.catalog import Catalog, Row
-from kptv.channels.packing import fields_for_list
+from kptv.channels.packing import fields_for_list, fields_of
 from kptv.channels.secrets import Finder, decoded, secrets_of_link
 from kptv.formats.m3u import extinf
-from kptv.formats.m3u_attributes import quoted, unquoted
+from kptv.formats.m3u_attributes import INNER, quoted, unquoted
 
 STREAM_PATH = "/stream/"  # of a link, below BASE_URL; the channel's slug follows
-PIECE = 64  # channels rendered at once: 0.2 ms
+PIECE = 64  # channels rendered at once: 0.1 ms
+_URL, _NAME, _TEXT = 1, 2, 5  # places of a record's fields; the first two are beside each other
+_SIGNS_BESIDE = (b"=", b"@", b'"')  # of a URL that may have something to hide, of an odd name
 
 _PICTURE = re.compile(r"logo|icon|image|poster")  # attributes that may hold a link
 _VALUE = re.compile(r"[?&;][^=&;?]*=([^&;?]+)")
@@ -39,27 +41,40 @@ def render(
     yield b"#EXTM3U\n"
     channels = catalog.rows(positions)
     while some := list(islice(channels, PIECE)):
-        lines = [
-            f"{extinf(name, text)}\n{prefix}{slug}\n"
-            for (slug, _), (name, text) in zip(
-                some, all_served([row for _, row in some], secrets), strict=True
-            )
+        yield listed(some, secrets, prefix)
+
+
+def listed(channels: Sequence[tuple[str, Row]], secrets: Finder, prefix: str) -> bytes:
+    """The lines of some channels: as ``served_as`` says of each, if as usual in half the time."""
+    fields = [fields_of(row) if isinstance(row, bytes) else () for _, row in channels]
+    told = b"\n".join([offer[_TEXT] for offer in fields if offer]).decode()
+    if INNER in told or not _is_usual(told) or secrets.may_tell(told):
+        return "".join([_entry(row, secrets, f"{prefix}{slug}") for slug, row in channels]).encode()
+    beside = b"".join([part for offer in fields for part in offer[_URL : _NAME + 1]])
+    are_plain = not any(sign in beside for sign in _SIGNS_BESIDE)
+    start = prefix.encode()
+    return b"".join(
+        [
+            b"#EXTINF:-1%b,%b\n%b%b\n" % (offer[_TEXT], offer[_NAME], start, slug.encode())
+            # By `find`: `in` tries first whether it is given a number, in five times the time.
+            if offer and offer[_TEXT].find(offer[_URL]) < 0 and (are_plain or _is_plain(offer))
+            else _entry(row, secrets, f"{prefix}{slug}").encode()
+            for (slug, row), offer in zip(channels, fields, strict=True)
         ]
-        yield "".join(lines).encode()
+    )
 
 
-def all_served(rows: Sequence[Row], secrets: Finder) -> list[Served]:
-    """What ``served_as`` gives of each of some rows; in half the time if they are as usual."""
-    fields = [fields_for_list(row) if isinstance(row, bytes) else None for row in rows]
-    texts = "\n".join([offer[2] for offer in fields if offer is not None])
-    if not _is_usual(texts) or secrets.may_tell(texts):
-        return [served_as(row, secrets) for row in rows]
-    return [
-        served_as(row, secrets)
-        if offer is None or _may_tell_of_its_link(*offer)
-        else (offer[1], offer[2])
-        for row, offer in zip(rows, fields, strict=True)
-    ]
+def _is_plain(offer: Sequence[bytes]) -> bool:
+    """Whether an offer with usual attributes, which do not tell its URL, is served as it is."""
+    url, name = offer[_URL], offer[_NAME]
+    has_fields = b"=" in url or b"@" in url
+    return b'"' not in name and not (
+        has_fields and _may_repeat(offer[_TEXT].decode(), url.decode())
+    )
+
+
+def _entry(row: Row, secrets: Finder, link: str) -> str:
+    return f"{extinf(*served_as(row, secrets))}\n{link}\n"
 
 
 def served_as(row: Row, secrets: Finder) -> Served:
@@ -90,10 +105,6 @@ def _offer(record: bytes, secrets: Finder) -> Served:
     return name, _public(text, url, secrets)
 
 
-def _may_tell_of_its_link(url: str, _: str, text: str) -> bool:
-    return url in text or (("=" in url or "@" in url) and _may_repeat(text, url))
-
-
 def _may_repeat(text: str, url: str) -> bool:
     """Whether something of the URL's fields, or of a login before its host, is in ``text``."""
     if "@" in url or "%" in url or "%" in text:
@@ -106,8 +117,8 @@ def _is_usual(text: str) -> bool:
     for sign in _SIGNS_OF_THEM:
         if sign in text:
             return False
-    logos = text.count('logo="http://') + text.count('logo="https://')
-    return logos == text.count("://")
+    links, logos = text.count("://"), text.count('logo="http://')
+    return links == logos or links == logos + text.count('logo="https://')
 
 
 def _public(text: str, url: str, secrets: Finder) -> str:

@@ -65,7 +65,6 @@ class ExtinfParser:
         self._asks = False  # for headers, a line that is usual
         # Finds plain entries, once a layout was learned: usual lines, each with a usual address.
         self.find_plain: Callable[[str], list[PlainEntry]] | None = None
-        self.quotes = 0  # that each of them has
         self._layout: _Layout | None = None  # of the last line that was read at its quotes
         self._times = 0  # that this layout came in a row
 
@@ -101,7 +100,6 @@ class ExtinfParser:
         if self._times == _LEARNED_AFTER and layout.is_canonical and layout.pieces <= _MOST_PIECES:
             self._usual, self._asks = _pattern_of(between, layout).fullmatch, layout.asks
             self.find_plain = None if layout.asks else _plain_pattern_of(between, layout).findall
-            self.quotes = layout.pieces - 1
 
 
 def _info_of(attributes: dict[str, str], name: str) -> Info:

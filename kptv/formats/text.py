@@ -49,18 +49,27 @@ class Lines:
 
     def feed(self, data: bytes) -> list[str]:
         """The lines that are complete with ``data``, or some pieces later."""
+        text = self.feed_text(data)
+        return text.split("\n") if text else []
+
+    def finish(self) -> list[str]:
+        """The last lines: those held back, and the one that has no end."""
+        return self.finish_text().split("\n")
+
+    def feed_text(self, data: bytes) -> str:
+        """As ``feed``, in one text. Each line ends with LF."""
         if self._head is not None:
             data = self._head + data
             if len(data) < _LONGEST_MARK:
                 self._head = data
-                return []
+                return ""
             self._begin(data)
         if self._unicode:
             data = self._unicode.decode(data).encode("utf-8", "replace")
         return self._complete(data)
 
-    def finish(self) -> list[str]:
-        """The last lines: those held back, and the one that has no end."""
+    def finish_text(self) -> str:
+        """As ``finish``, in one text."""
         rest = self._head or b""
         if self._head is not None:
             self._begin(rest)
@@ -75,11 +84,11 @@ class Lines:
                 self._unicode = codecs.getincrementaldecoder(encoding)("replace")
                 return
 
-    def _complete(self, data: bytes) -> list[str]:
+    def _complete(self, data: bytes) -> str:
         cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if not cut:
             self._keep(data)
-            return []
+            return ""
         block = bytes(self._tail) + data[:cut]
         if self._overlong:
             first = _BREAK.search(block)
@@ -105,12 +114,12 @@ class Lines:
         self.skipped += len(lines) - len(short)
         return b"\n".join(short)
 
-    def _decode(self, block: bytes) -> list[str]:
+    def _decode(self, block: bytes) -> str:
         if b"#EXTENC" in block and len(self._told) == 1 and (told := _TOLD.search(block)):
             self._told.append(codec_of(told[1].decode()))
         try:
             if self._bad <= self._good and not self._held:
-                return _split(block.decode())
+                return _with_line_feeds(block.decode())
         except UnicodeDecodeError:
             pass
         lines = _BREAK.split(block)
@@ -123,29 +132,29 @@ class Lines:
         self._held_size += len(block)
         self._words += words_of(b"\n".join(bad))
         if sum(map(len, self._words)) < SAMPLE and self._held_size < _HELD:
-            return []
+            return ""
         return self._release()
 
-    def _release(self) -> list[str]:
+    def _release(self) -> str:
         """The lines that were held back."""
         if not self._held:
-            return []
+            return ""
         self._legacy = guess_encoding(b"\n".join(self._words), self._told)
         lines, self._held, self._words = self._held, [], []
         return self._decode_lines(lines)
 
-    def _decode_lines(self, lines: list[bytes]) -> list[str]:
+    def _decode_lines(self, lines: list[bytes]) -> str:
         order = ("utf-8", self._legacy or "utf-8")
         if self._bad > self._good:
             order = (self._legacy, "utf-8")
-        return [_decode_line(line, order) for line in lines]
+        return "\n".join([_decode_line(line, order) for line in lines])
 
 
-def _split(text: str) -> list[str]:
+def _with_line_feeds(text: str) -> str:
     # Not splitlines: it also breaks at U+2028, U+0085 and others, which stand in names.
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text.split("\n")
+    return text
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -26,11 +26,18 @@ _JOINERS = re.compile(
 # Bytes of UTF-8 that say nothing of what is looked for above: the others are control characters,
 # and the first bytes of marks and joiners.
 _HARMLESS = bytes({*range(0x20, 0x100)} - {0x7F, 0xC2, 0xD8, 0xE2, 0xEF})
+_HARMLESS_IN_LINES = _HARMLESS + b"\n"
 
 
 def all_visible(texts: Iterable[str]) -> bool:
     """True if ``visible`` would only strip these; False: it may do more. In half its time."""
     return not "".join(texts).encode("utf-8", "surrogatepass").translate(None, _HARMLESS)
+
+
+def lines_are_visible(text: str) -> bool:
+    """True if ``visible`` would only strip the lines of ``text``; a CR is no line's end."""
+    told = text.encode("utf-8", "surrogatepass").translate(None, _HARMLESS_IN_LINES)
+    return not told or text.replace("\n", "").isprintable()
 
 
 def visible(text: str) -> str:

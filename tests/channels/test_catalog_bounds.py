@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterable
 
@@ -15,6 +16,9 @@ from kptv.channels.packing import pack
 from kptv.channels.rows import MOST_OF_ONE
 from kptv.channels.secrets import secrets_of_link
 from kptv.formats.m3u import ListParser
+from kptv.pace import drive
+from kptv.upstream.channel_list import ListReading
+from kptv.upstream.documents import Edition
 
 
 def listing(lines: Iterable[str], number: int = 1) -> Listing:
@@ -103,3 +107,17 @@ def test_of_a_link_so_many_parts_are_looked_at(link: str) -> None:
     for _ in range(20):
         secrets_of_link(link)
     assert time.thread_time() - begun < 1
+
+
+def test_the_garbage_collector_keeps_no_eye_on_entries() -> None:
+    lines = []
+    for n in range(2000):
+        lines += [f"#EXTINF:-1,Channel {n % 1500}", f"http://p.example/{n}"]
+    reading = ListReading(Source(1, "http://p.example/list", 1), Edition())
+    reading.feed("\n".join(lines).encode())
+    listing = reading.finish().listing
+    catalog = drive(build_catalog([listing]))
+    for _ in range(2):  # first the rows of several streams, then the blocks that hold them
+        gc.collect()
+    assert not any(map(gc.is_tracked, listing.blocks))
+    assert not any(gc.is_tracked(block.rows) for block in catalog._blocks)

@@ -11,7 +11,7 @@ from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source
 from kptv.channels.packing import pack
 from kptv.channels.secrets import Finder
-from kptv.channels.served import all_served, render, served_as
+from kptv.channels.served import listed, render, served_as
 from kptv.formats.m3u import Entry, ListParser, extinf
 from kptv.formats.m3u_attributes import quoted, unquoted
 from kptv.pace import drive
@@ -180,7 +180,8 @@ ODD_ATTRIBUTES = (
     ' catchup="default" catchup-source="http://a/?utc=1"',
     ' x="http://panel.example:8080/live/alice/s3cret/1.ts"',
     ' tvg-rec="3" cookie="c"',
-    " ",
+    ' tvg-name="an \x1finner\x1f quote"',
+    "",
 )
 
 
@@ -190,6 +191,7 @@ ODD_ATTRIBUTES = (
             st.tuples(
                 st.sampled_from(ODD_ATTRIBUTES),
                 st.sampled_from(["http://a/1?t=a.uk", "http://u:pa@h/1", STREAM_URL.format(1)]),
+                st.sampled_from(["A", 'A "1"']),
             ),
             min_size=1,
             max_size=2,
@@ -198,9 +200,11 @@ ODD_ATTRIBUTES = (
     )
 )
 def test_many_channels_at_once_are_served_as_each_by_itself(
-    rows: list[list[tuple[str, str]]],
+    rows: list[list[tuple[str, str, str]]],
 ) -> None:
     secrets = Finder(catalog_of(f"#EXTINF:-1,A\n{STREAM_URL.format(1)}").secrets)
-    records = [[pack(1, Entry("A", url, text, (), {})) for text, url in row] for row in rows]
+    records = [[pack(1, Entry(name, url, text, (), {})) for text, url, name in row] for row in rows]
     packed = [row[0] if len(row) == 1 else tuple(row) for row in records]
-    assert all_served(packed, secrets) == [served_as(row, secrets) for row in packed]
+    alone = [f"{extinf(*served_as(row, secrets))}\nhttp://tv/{n}\n" for n, row in enumerate(packed)]
+    channels = [(str(n), row) for n, row in enumerate(packed)]
+    assert listed(channels, secrets, "http://tv/").decode() == "".join(alone)

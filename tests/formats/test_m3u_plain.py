@@ -26,6 +26,10 @@ def lines_of(layout: Sequence[str], count: int, first: int = 0) -> list[str]:
     return [line.format(n) for n in range(first, first + count) for line in layout]
 
 
+def text_of(lines: Sequence[str]) -> str:
+    return "".join([f"{line}\n" for line in lines])
+
+
 def used_to(layout: Sequence[str]) -> ListParser:
     """A parser that has read many entries of this layout."""
     parser = ListParser()
@@ -36,13 +40,13 @@ def used_to(layout: Sequence[str]) -> ListParser:
 @pytest.mark.parametrize("layout", [PLAIN, WITHOUT_GROUP])
 def test_entries_of_a_layout_that_was_learned_are_plain(layout: Sequence[str]) -> None:
     lines = lines_of(layout, 20, first=500)
-    plain = used_to(layout).plain(lines)
+    plain = used_to(layout).plain(text_of(lines))
     assert bodies_of_plain(plain) == list(map(body_of, ListParser().feed(lines)))
     assert len(plain) == 20
 
 
 def test_entries_that_ask_for_headers_are_not() -> None:
-    assert used_to(ASKING).plain(lines_of(ASKING, 20)) == []
+    assert used_to(ASKING).plain(text_of(lines_of(ASKING, 20))) == []
 
 
 @pytest.mark.parametrize(
@@ -67,18 +71,18 @@ def test_entries_that_ask_for_headers_are_not() -> None:
 def test_what_is_not_plain_is_left_to_a_close_look(line: str) -> None:
     lines = lines_of(PLAIN, 20)
     lines[10 if line.startswith("#EXTINF") else 11] = line
-    assert used_to(PLAIN).plain(lines) == []
+    assert used_to(PLAIN).plain(text_of(lines)) == []
 
 
 def test_an_entry_that_waits_for_its_address_is_not_parted_from_it() -> None:
     parser = used_to(PLAIN)
     parser.feed(lines_of(PLAIN, 1)[:1])
-    assert parser.plain(lines_of(PLAIN, 20)) == []
+    assert parser.plain(text_of(lines_of(PLAIN, 20))) == []
 
 
 def test_further_addresses_behind_plain_entries_are_of_the_last() -> None:
     parser, again = used_to(PLAIN), "http://a.example/again.ts"
-    assert parser.plain(lines_of(PLAIN, 3))
+    assert parser.plain(text_of(lines_of(PLAIN, 3)))
     (entry,) = parser.feed([again])
     assert (entry.name, entry.url, entry.groups) == ("Name 2", again, ("G2",))
 
@@ -95,7 +99,7 @@ def test_whatever_is_odd_among_them_all_are_read_the_same(
     bodies = []
     for start in range(0, len(lines), 8):
         some = lines[start : start + 8]
-        plain = fast.plain(some)
+        plain = fast.plain(text_of(some))
         bodies += bodies_of_plain(plain) if plain else list(map(body_of, fast.feed(some)))
     assert bodies == list(map(body_of, slow.feed(lines)))
     assert (fast.skipped, fast.cut) == (slow.skipped, slow.cut)
