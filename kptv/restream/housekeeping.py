@@ -6,15 +6,12 @@ import logging
 from collections.abc import Callable
 from time import monotonic, thread_time
 
-import gevent
-from gevent.greenlet import Greenlet
-
 from kptv.restream.films import Films
 from kptv.restream.hub import Hub
 from kptv.restream.lease import Lease, LeaseKind
 from kptv.restream.shared import Shared
-from kptv.vitals.heartbeat import Heartbeat
 from kptv.vitals.load import Load
+from kptv.vitals.repeating import Repeating
 
 log = logging.getLogger(__name__)
 
@@ -31,41 +28,37 @@ class Housekeeping:
         self._slots = shared.slots
         self._metrics = shared.metrics
         self._linger = shared.config.stream_linger  # seconds
-        self._heartbeat = Heartbeat(monotonic())
         self.load = Load(monotonic(), thread_time())  # of this thread, which runs the event loop
-        self._greenlet: Greenlet = gevent.spawn(self._run)
+        self._rounds = Repeating(self._look, TICK)
 
     def __repr__(self) -> str:
-        return f"<Housekeeping {self._heartbeat!r}>"
+        return f"<Housekeeping alive={self.alive}>"
 
     @property
     def alive(self) -> bool:
         """Whether it still runs, and is not stuck."""
-        return not self._greenlet.ready() and self._heartbeat.alive(monotonic())
+        return self._rounds.alive
 
     def close(self) -> None:
         """Look no more; may come twice."""
-        self._greenlet.kill(block=False)
+        self._rounds.close()
 
-    def _run(self) -> None:
-        while True:
-            gevent.sleep(TICK)
-            now = monotonic()
-            self._heartbeat.beat(now)
-            self.load.sample(now, thread_time())
-            for hub in self._hubs():
-                try:
-                    self._look_after(hub, now)
-                    if not hub.ended:  # or its last figures would stand as those of now
-                        standby = hub.standby.stream.source.number if hub.standby else None
-                        hub.gauges.read(now, hub.source_number, standby)
-                except Exception:  # of one hub: the others need this greenlet
-                    log.exception("%s: housekeeping failed", hub.channel.slug)
+    def _look(self) -> None:
+        now = monotonic()
+        self.load.sample(now, thread_time())
+        for hub in self._hubs():
             try:
-                self._films.look_after()
-            except Exception:  # hubs need this greenlet
-                log.exception("housekeeping of films failed")
-            self._metrics.forget(now)
+                self._look_after(hub, now)
+                if not hub.ended:  # or its last figures would stand as those of now
+                    standby = hub.standby.stream.source.number if hub.standby else None
+                    hub.gauges.read(now, hub.source_number, standby)
+            except Exception:  # of one hub: the others need this round
+                log.exception("%s: housekeeping failed", hub.channel.slug)
+        try:
+            self._films.look_after()
+        except Exception:
+            log.exception("housekeeping of films failed")
+        self._metrics.forget(now)
 
     def _look_after(self, hub: Hub, now: float) -> None:
         if not hub.leases:

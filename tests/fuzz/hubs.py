@@ -273,7 +273,7 @@ class World:
             f"{hub!r} idle since {self.now() - hub.audience.idle_since:.1f} s"
             for hub in self.hubs.all()
         ]
-        keeper = self.hubs._housekeeping._greenlet
+        keeper = self.hubs._housekeeping._rounds._greenlet
         stack = "".join(traceback.format_stack(keeper.gr_frame)) if keeper.gr_frame else "ended"
         return f"<World {used} open={dict(self.upstreams.open)} {idle} housekeeper: {stack}>"
 

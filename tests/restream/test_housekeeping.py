@@ -15,6 +15,7 @@ from kptv.restream import housekeeping as module
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.upstream.opened import OpenedUpstream
+from kptv.vitals import repeating
 from kptv.vitals.heartbeat import Heartbeat
 from tests.restream.radio import Radio
 from tests.shared import shared
@@ -33,7 +34,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_a_housekeeper_that_is_stuck_is_no_health(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TICK", 0.01)
-    monkeypatch.setattr(module, "Heartbeat", lambda now: Heartbeat(now, longest=0.5))
+    monkeypatch.setattr(repeating, "Heartbeat", lambda now: Heartbeat(now, longest=0.5))
     never, goes_on = Event(), Event()
 
     def open_film(stream: Stream, byte_range: str | None) -> FilmBody:
