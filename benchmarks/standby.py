@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import socket
 import struct
 import tempfile
@@ -16,6 +17,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -23,6 +25,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from benchmarks.figures import Figure, at_most
+from benchmarks.outages import PICTURE, SECONDS
+from benchmarks.players import PLAYERS, Watched
 from kptv.demo.playout import Playout
 from kptv.demo.providers import ACCOUNTS, TICK, Account, clip
 from kptv.formats.mpegts.clock import TICKS
@@ -34,8 +38,8 @@ DEATHS = 10
 APART = 2.0  # seconds at least from one to the next
 MISSING = 0.1  # seconds of the programme without a picture; the target
 SILENT = 1.5  # seconds without a picture behind a silence, which must first be noticed
-FILE, CHANNEL = "card", "Demo Test Card"
-PICTURE = 0.04  # seconds
+FILE, CHANNEL, PATH = "card", "Demo Test Card", "/stream/demo-test-card"
+STILL = 0.5  # seconds that a player may stand still at once
 How = Literal["end", "reset", "stall"]
 WAYS: tuple[How, ...] = ("end", "reset", "stall")
 
@@ -125,7 +129,7 @@ class Watching:
 
     def __init__(self, proxy: Proxy) -> None:
         self.pictures: list[tuple[float, float]] = []
-        self._answer = urllib.request.urlopen(proxy.url("/stream/" + SLUG))
+        self._answer = urllib.request.urlopen(proxy.url(PATH))
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -156,52 +160,56 @@ class Watching:
         return Seen(silences, missing)
 
 
-SLUG = "demo-test-card"
-
-
 def run(quick: bool = False) -> list[Figure]:
-    """Ten deaths of each kind, with one viewer; without a standby, for comparison, once."""
-    figures = []
+    """Deaths of each kind: one viewer sees ten, and each real player as many as it watches."""
+    figures: list[Figure] = []
     for how in WAYS:
-        figures += _told(how, "a standby", _rounds(how, "on", DEATHS if not quick else 3))
+        with _stage() as (proxy, providers):
+            deaths, seen, players = _watched(proxy, providers, how, quick=quick)
+        figures += _told(how, deaths, seen, players)
     return figures
 
 
-def _rounds(how: How, standby: str, count: int) -> Seen:
-    with _stage(standby) as (proxy, providers):
-        viewer = Watching(proxy)
-        try:
-            deaths = list(_deaths(proxy, providers, how, count))
-            time.sleep(APART)
-            return viewer.seen(deaths)
-        finally:
-            viewer.close()
+def _watched(
+    proxy: Proxy, providers: Sequence[Broadcaster], how: How, *, quick: bool
+) -> tuple[int, Seen, dict[str, Watched]]:
+    """How many deaths there were, and what came of them."""
+    names = [] if quick else [name for name in ("vlc", "mpv") if shutil.which(name)]
+    viewer = Watching(proxy)
+    with contextlib.closing(viewer), ThreadPoolExecutor(len(names) or 1) as pool:
+        watching = {name: pool.submit(PLAYERS[name], proxy.url(PATH)) for name in names}
+        deaths: list[float] = []
+        while len(deaths) < (3 if quick else DEATHS) or not all(
+            player.done() for player in watching.values()
+        ):
+            deaths.append(_death(proxy, providers, how))
+        time.sleep(APART)
+        seen = viewer.seen(deaths)
+        return len(deaths), seen, {name: player.result() for name, player in watching.items()}
 
 
 @contextlib.contextmanager
-def _stage(standby: str) -> Iterator[tuple[Proxy, list[Broadcaster]]]:
+def _stage() -> Iterator[tuple[Proxy, list[Broadcaster]]]:
     with contextlib.ExitStack() as stack:
         providers = [stack.enter_context(Broadcaster(account)) for account in ACCOUNTS]
         sources = ",".join(provider.source for provider in providers)
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        proxy = Proxy(Path(folder), sources, STANDBY=standby, MAX_FAILURES_BEFORE_BLOCK="1000")
+        proxy = Proxy(Path(folder), sources, STANDBY="on", MAX_FAILURES_BEFORE_BLOCK="1000")
         stack.callback(proxy.close)
         proxy.start()
         yield proxy, providers
 
 
-def _deaths(
-    proxy: Proxy, providers: Sequence[Broadcaster], how: How, count: int
-) -> Iterator[float]:
-    """When each was."""
-    for _ in range(count):
-        time.sleep(APART)
-        eventually(lambda: _standing(proxy)[1] is not None)
-        playing, standby = _standing(proxy)
-        assert playing is not None
-        yield time.monotonic()
-        providers[playing - 1].die(how)
-        eventually(lambda standby=standby: _standing(proxy)[0] == standby)  # type: ignore[misc]
+def _death(proxy: Proxy, providers: Sequence[Broadcaster], how: How) -> float:
+    """When the source that plays has died; the other one plays by now."""
+    time.sleep(APART)
+    eventually(lambda: _standing(proxy)[1] is not None)
+    playing, standby = _standing(proxy)
+    assert playing is not None
+    died_at = time.monotonic()
+    providers[playing - 1].die(how)
+    eventually(lambda: _standing(proxy)[0] == standby)
+    return died_at
 
 
 def _standing(proxy: Proxy) -> tuple[int | None, int | None]:
@@ -211,18 +219,19 @@ def _standing(proxy: Proxy) -> tuple[int | None, int | None]:
     return hub["source"], standby["source"] if standby and standby["ready"] else None
 
 
-def _told(how: How, what: str, seen: Seen) -> Iterator[Figure]:
-    name = f"{what}, {len(seen.missing)} times {how}"
+def _told(how: How, deaths: int, seen: Seen, players: dict[str, Watched]) -> Iterator[Figure]:
+    name = f"a standby, {deaths} deaths by {how}"
     silence = SILENT if how == "stall" else MISSING
     yield _worst(f"{name}: no picture comes for", seen.silences, silence)
     yield _worst(f"{name}: missing in the programme", seen.missing, MISSING)
+    for player, watched in players.items():
+        note = f"all {watched.frozen:.1f}; {watched.pictures} pictures in {SECONDS:g} s"
+        what = f"{name}: {player} stands still at once for"
+        yield Figure(
+            what, watched.longest, "s", at_most(STILL), f"all {watched.frozen:.1f}; {note}"
+        )
 
 
 def _worst(what: str, values: Sequence[float], target: float) -> Figure:
     note = "worst of " + ", ".join(f"{value * 1e3:.0f}" for value in values)
     return Figure(what, max(values) * 1e3, "ms", at_most(target * 1e3), note)
-
-
-if __name__ == "__main__":
-    for figure in run():
-        print(figure.row)

@@ -21,6 +21,7 @@ PAUSE = 1.0  # seconds without media that count as a pause
 SURE = 0.4  # seconds after a pause and some media: if the connection is open yet, it goes on
 RECENT = 5.0  # seconds back, within which media that came ahead of time counts
 SHORT = 10.0  # seconds of media: a connection with less may be silent for longer next time
+CATCHING_UP = 0.5  # seconds in which a connection gives what was kept of it
 _STEP = 0.25  # seconds between two samples
 _REMEMBERED = 4096  # streams
 _FORGET_AFTER = 3600.0  # seconds without anything new; Health forgets failures as late
@@ -115,8 +116,10 @@ class Rhythms:
 class Pulse:
     """Signs of life of one connection."""
 
-    def __init__(self, rhythm: Rhythm, now: float) -> None:
+    def __init__(self, rhythm: Rhythm, now: float, *, kept: bool = False) -> None:
+        """``kept``: its first media had come before; that it is given at once tells nothing."""
         self.alive_at = now  # when it last gave media and then went on
+        self._leads_from = now + CATCHING_UP if kept else now
         self._rhythm = rhythm
         self._began_at: float | None = None  # first media
         self._media_at = now
@@ -157,7 +160,8 @@ class Pulse:
         if self._again_at is None:
             self.alive_at = now
         self._media_at = now
-        self._note_lead(now, before - now, clock - now)
+        if now >= self._leads_from:
+            self._note_lead(now, before - now, clock - now)
 
     def over(self) -> None:
         """Record that all that still comes is left over."""

@@ -91,12 +91,15 @@ class Output:
         return max(self._rhythm.expected(now), self._pulse.doubtful)
 
     def open(self, stream: Stream, now: float, sets: ParameterSets | None = None) -> None:
-        """``stream`` feeds the programme from now on; ``sets`` came of it before, if any did."""
+        """``stream`` feeds the programme from now on; ``sets``: those of what was kept of it."""
         self._end_slate(now)
         same = stream == self._stream
         self._splicer.open(now, same_stream=same, program=stream.program, sets=sets)
         self._rhythm = self._rhythm_of(stream, now)
-        self._pulse = self._pulse.resumed(self._rhythm, now) if same else Pulse(self._rhythm, now)
+        if same:
+            self._pulse = self._pulse.resumed(self._rhythm, now)
+        else:
+            self._pulse = Pulse(self._rhythm, now, kept=sets is not None)
         self._stream = stream
         self._is_open, self._begun = True, False
 

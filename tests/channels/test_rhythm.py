@@ -176,3 +176,12 @@ def test_no_more_than_some_thousand_streams_are_remembered() -> None:
     for number in range(5000):
         rhythms.of(Stream(A.source, f"http://p1/{number}.ts"), 0.0)
     assert repr(rhythms) == "<Rhythms of 4096 streams>"
+
+
+def test_what_was_kept_of_a_connection_and_comes_at_once_foretells_no_pause() -> None:
+    rhythm = Rhythm(STALL)
+    pulse = Pulse(rhythm, 0.0, kept=True)
+    pulse.beat(0.0, 0.0, 2.0)
+    for n in range(1, 100):
+        pulse.beat(n * 0.1, 2.0 + (n - 1) * 0.1, 2.0 + n * 0.1)
+        assert rhythm.expected(n * 0.1) < 0.2
