@@ -43,6 +43,8 @@ OWN = {  # settings, and text of this proxy's own making
     "config/sources.py": "_SOURCE_END _NAMED_SOURCE_END _NAME _NO_NAME _OF_A_NUMBER _SOURCE_LIMIT"
     " _SCHEME _WITHIN _HOST _HARMLESS_LIMIT"
     " _is_list_url _about_limit _about_url",
+    "channels/rules/places.py": "_HEADER _KEY",
+    "channels/rules/reading.py": "_AT _VARIABLE _PROFILE_NAME _HEADER_NAME _PROXY",
     "formats/hls/variants.py": "parse_selection",
 }
 FOREIGN = {
@@ -50,7 +52,7 @@ FOREIGN = {
     "channels/ordering.py": "_DIGITS",
     "channels/reach.py": "_ADDRESS",
     "channels/rules/cleaning.py": "_RAISED _RAISED_LETTER _TAG _LAST_WORD _SUSPECT _prefix_pattern",
-    "channels/rules/patterns.py": "_SIGNS of",
+    "channels/rules/patterns.py": "_SIGNS _GROUP of",
     "channels/secrets.py": "_LOGIN_FIELD _USER_FIELD _PASSWORD_FIELD _FIELD _FIELD_IN_TEXT"
     " _ANY_LOGIN _SLASH _PORT _PUBLIC _any_of",
     "channels/served.py": "_PICTURE _VALUE",

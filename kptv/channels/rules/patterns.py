@@ -10,6 +10,7 @@ from unicodedata import normalize
 import regex
 
 LONGEST = 512  # letters of a text that are looked at
+_GROUP = re.compile(r"\\([0-9]{1,2})")
 TIMEOUT = 0.005  # seconds for one text
 
 # Signs that NFKC would make into letters and digits: *Ⓨ does not mean all that ends in y.
@@ -69,6 +70,16 @@ class Pattern:
             return found.expand(template)
         except (IndexError, regex.error) as error:
             raise ValueError(str(error)) from None
+
+    def complaint_about(self, template: str) -> str:
+        """Why ``expanded`` could not use a template; empty if it can."""
+        groups = self._expression.groups if self._expression else 0
+        for number in _GROUP.findall(template):
+            if self._expression is None:
+                return rf"\{number} is what a regular expression found, and {self.text} is none"
+            if int(number) > groups:
+                return f"{self.text} has no group {number}"
+        return ""
 
     def _search(self, text: str) -> regex.Match[str] | None:
         assert self._expression is not None

@@ -1,0 +1,230 @@
+"""Reads a rules file, and tells all that is wrong with it at once, each with its line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from kptv.channels.rules.model import (
+    LIST,
+    ChannelRule,
+    Names,
+    Profile,
+    Rule,
+    Rules,
+    Show,
+    SourceRule,
+    Step,
+)
+from kptv.channels.rules.places import Places
+from kptv.channels.rules.tables import Complaint, Table
+
+LARGEST = 1024 * 1024  # bytes
+_TABLES = ("names", "alias", "rule", "group", "channel", "numbers", "source", "profile")
+_OF_SOURCES = tuple(SourceRule.__dataclass_fields__)[1:]
+_AT = re.compile(r"\s*\(at line (\d+), column \d+\)$")
+_PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_PROXY = re.compile(r"(?:https?|socks5h?)://[^\s/]+/?")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
+_HIGHEST_NUMBER = 999_999
+_FOR_PROFILES = ("unless", "when", "numbers")
+
+
+class RulesError(Exception):
+    """A rules file that cannot be used; ``complaints`` are in the order of their lines."""
+
+    def __init__(self, complaints: list[Complaint]) -> None:
+        self.complaints = sorted(complaints)
+        super().__init__("\n".join(map(str, self.complaints)))
+
+
+def read_rules(data: bytes, environ: Mapping[str, str] | None = None) -> Rules:
+    """The rules in ``data``; ``${NAME}`` in a source's settings is taken from ``environ``.
+
+    Raises RulesError.
+    """
+    text = _text_of(data)
+    try:
+        root = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        at = _AT.search(str(error))
+        line = int(at[1]) if at else 1 + text.rstrip().count("\n")
+        raise RulesError([Complaint(line, _AT.sub("", str(error)))]) from None
+    complaints: list[Complaint] = []
+    rules = _Reader(root, Places(text), complaints, environ or {}).rules()
+    if complaints:
+        raise RulesError(complaints)
+    return rules
+
+
+def _text_of(data: bytes) -> str:
+    if len(data) > LARGEST:
+        raise RulesError([Complaint(1, f"larger than {LARGEST // 1024} KB")])
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = 1 + data[: error.start].count(b"\n")
+        raise RulesError([Complaint(line, "not UTF-8")]) from None
+
+
+class _Reader:
+    def __init__(
+        self,
+        root: dict[str, Any],
+        places: Places,
+        complaints: list[Complaint],
+        environ: Mapping[str, str],
+    ) -> None:
+        self._root = Table(root, (), places, complaints)
+        self._environ = environ
+
+    def rules(self) -> Rules:
+        root = self._root
+        root.only(_TABLES)
+        return Rules(
+            names=self._names(root.table("names")),
+            aliases=self._aliases(root.table("alias")),
+            rules=tuple(map(_rule, root.tables("rule"))),
+            groups=_texts(root.table("group")),
+            channels=self._channels(root.table("channel")),
+            numbers=_numbers(root.table("numbers"), LIST),
+            sources={name: self._source(table) for name, table in root.table("source").named()},
+            profiles=tuple(_profile(name, table) for name, table in root.table("profile").named()),
+        )
+
+    def _names(self, table: Table) -> Names:
+        table.only(("clean", "prefixes", "apart", "split", "show"))
+        return Names(
+            clean=frozenset(map(Step, table.choices("clean", [*Step]))),
+            prefixes=tuple(table.texts("prefixes")),
+            apart=table.patterns("apart"),
+            split_by_country=table.choice("split", ["country"]) == "country",
+            show=Show(table.choice("show", [*Show]) or Show.CLEANED),
+        )
+
+    def _aliases(self, table: Table) -> dict[str, tuple[str, ...]]:
+        aliases: dict[str, tuple[str, ...]] = {}
+        owners: dict[str, str] = {}
+        for name in table.names:
+            aliases[name] = tuple(table.texts(name))
+            for alias in aliases[name]:
+                first = owners.setdefault(alias.casefold(), name)
+                if first != name:
+                    table.complain(name, f'"{alias}" is an alias of "{first}" already')
+        return aliases
+
+    def _channels(self, table: Table) -> dict[str, ChannelRule]:
+        channels: dict[str, ChannelRule] = {}
+        owners: dict[int, str] = {}
+        for name, about in table.named():
+            about.only(("number", "logo", "guide", "order"))
+            rule = ChannelRule(
+                line=about.line,
+                number=about.whole("number", 1, _HIGHEST_NUMBER),
+                logo=about.text("logo"),
+                guide=about.text_or_false("guide"),
+                order=tuple(about.texts("order", numbers=True)),
+            )
+            if rule.number is not None:
+                first = owners.setdefault(rule.number, name)
+                if first != name:
+                    about.complain("number", f'{rule.number} is the number of "{first}" already')
+            channels[name] = rule
+        return channels
+
+    def _source(self, table: Table) -> SourceRule:
+        table.only(_OF_SOURCES)
+        given = table.table("headers")
+        headers = {
+            name: value for name in given.names if (value := self._secret(given, name)) is not None
+        }
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not value.isprintable():
+                given.complain(name, "no header can be called so, or hold that")
+        proxy = self._secret(table, "proxy")
+        if proxy is not None and not _PROXY.fullmatch(proxy):
+            table.complain("proxy", "http://host:port or socks5://host:port is accepted")
+        return SourceRule(
+            line=table.line,
+            priority=table.whole("priority", -1_000_000, 1_000_000),
+            prefix=table.text("prefix") or "",
+            suffix=table.text("suffix") or "",
+            headers=headers,
+            user_agent=self._secret(table, "user_agent"),
+            proxy=proxy,
+            timeout=table.seconds("timeout", 0.1, 600.0),
+            tls_verify=table.flag("tls_verify", True),
+            guide=self._guide(table),
+        )
+
+    def _guide(self, table: Table) -> tuple[str, ...] | bool | None:
+        guide = table.texts_or_false("guide")
+        return guide if guide is None or isinstance(guide, bool) else tuple(guide)
+
+    def _secret(self, table: Table, key: str) -> str | None:
+        """A text, which may name variables of the environment and is never told again."""
+        text = table.text(key, is_secret=True)
+        if text is None:
+            return None
+
+        def value(found: re.Match[str]) -> str:
+            if found[1] not in self._environ:
+                table.complain(key, f"{found[1]} is not in the environment")
+            return self._environ.get(found[1], "")
+
+        return _VARIABLE.sub(value, text)
+
+
+def _rule(table: Table) -> Rule:
+    table.only(("when", "unless", "set", "drop", "keep", "rank"))
+    sets = table.table("set")
+    rule = Rule(
+        line=table.line,
+        when=table.table("when").conditions(),
+        unless=table.table("unless").conditions(),
+        sets=_texts(sets),
+        drop=table.flag("drop", False),
+        keep=table.flag("keep", False),
+        rank=table.whole("rank", 0, 1000),
+    )
+    if rule.drop and rule.keep:
+        table.complain("drop", "drops and keeps")
+    if not (rule.drop or rule.keep or rule.sets) and rule.rank is None:
+        table.complain_here("the rule does nothing: set, drop, keep or rank is missing")
+    _check_templates(rule, sets)
+    return rule
+
+
+def _check_templates(rule: Rule, sets: Table) -> None:
+    """What is set may name groups of expressions for the same field only."""
+    for field, template in rule.sets.items():
+        conditions = [condition for condition in rule.when if condition.field == field]
+        patterns = [pattern for condition in conditions for pattern in condition.patterns]
+        for why in sorted({pattern.complaint_about(template) for pattern in patterns}):
+            if why:
+                sets.complain(field, why)
+
+
+def _texts(table: Table) -> dict[str, str]:
+    texts = {name: table.text(name, empty=True) for name in table.names}
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def _numbers(table: Table, word: str | None) -> dict[str, Any]:
+    numbers = {name: table.whole(name, 1, _HIGHEST_NUMBER, word) for name in table.names}
+    return {name: number for name, number in numbers.items() if number is not None}
+
+
+def _profile(name: str, table: Table) -> Profile:
+    if not _PROFILE_NAME.fullmatch(name):
+        table.complain_here("the name of a profile has small letters, digits and -, 32 at most")
+    return Profile(
+        name=name,
+        line=table.line,
+        when=(*table.conditions(but=_FOR_PROFILES), *table.table("when").conditions()),
+        unless=table.table("unless").conditions(),
+        numbers=_numbers(table.table("numbers"), None),
+    )
