@@ -40,6 +40,7 @@ class Heard:
     ended: int
     bytes: int
     longest: float  # seconds
+    late: float  # seconds by which they themselves were held up, at most
 
 
 class Watchers:
@@ -55,8 +56,8 @@ class Watchers:
         assert stdout is not None
         stdin.write(f"{count}\n")
         stdin.flush()
-        playing, ended, size, longest = stdout.readline().split()
-        return Heard(int(playing), int(ended), int(size), float(longest))
+        playing, ended, size, longest, late = stdout.readline().split()
+        return Heard(int(playing), int(ended), int(size), float(longest), float(late))
 
     def gather(self, count: int) -> bool:
         """Wait until so many play; False: not all do."""
@@ -89,7 +90,13 @@ def _cost(cores: Cores, path: str, count: int, name: str, target: float) -> list
     total = f"{share:.0%} in all; {heard.ended} lost"
     return [
         Figure(f"{load}: CPU a channel", share / count * 100, "%", at_most(target), total),
-        Figure(f"{load}: longest silence", heard.longest, "s", at_most(STALL)),
+        Figure(
+            f"{load}: longest silence",
+            heard.longest,
+            "s",
+            at_most(STALL),
+            f"viewers looked every {heard.late * 1e3:.0f} ms at least",
+        ),
     ]
 
 

@@ -6,10 +6,11 @@
 added until there are so many (0: none), one each of the channels 0, 1, …; then a line is printed
 about the time since the line before:
 
-    playing ended bytes longest
+    playing ended bytes longest late
 
-the viewers that have got media so far, those whose connection has ended, the bytes of all, and the
-longest time in seconds that one of those that play waited. Media is thrown away unread.
+the viewers that have got media so far, those whose connection has ended, the bytes of all, the
+longest time in seconds that one of those that play waited, and the longest between two looks of
+this process: if that is long, the figures are not the proxy's. Media is thrown away unread.
 """
 
 from __future__ import annotations
@@ -45,12 +46,14 @@ class Watchers:
         self._buffer = bytearray(_READ)
         self._wanted = 0
         self._playing = self._ended = self._bytes = 0
-        self._longest = 0.0
+        self._longest = self._late = 0.0
 
     def run(self) -> None:
+        now = time.monotonic()
         while True:
             time.sleep(NAP)
-            now = time.monotonic()
+            before, now = now, time.monotonic()
+            self._late = max(self._late, now - before)
             for key, _ in self._poller.select(0):
                 if key.fileobj is not sys.stdin:
                     self._read(key.data, now)
@@ -92,8 +95,9 @@ class Watchers:
     def _report(self, now: float) -> None:
         waits = [now - watcher.heard_at for watcher in self._watching if watcher.heard_at]
         longest = max([self._longest, *waits])
-        print(self._playing, self._ended, self._bytes, f"{longest:.3f}", flush=True)
-        self._bytes, self._longest = 0, 0.0
+        figures = self._playing, self._ended, self._bytes, f"{longest:.3f}", f"{self._late:.3f}"
+        print(*figures, flush=True)
+        self._bytes, self._longest, self._late = 0, 0.0, 0.0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from typing import Protocol
 from kptv.splice.joining import Chunk, StartPoint, WayIn, choose_start
 
 _MB = 1024 * 1024
-_SPARE = 4096  # bytes per MB of the limit, trimmed at once: each time all buffers are looked at
+# Of each MB of the limit, in bytes: what lies between chunks on the heap, and in their heads; and
+# what is trimmed at once, as each time all buffers are looked at.
+_HEAP, _SPARE = 48 * 1024, 4 * 1024
 _size_of = attrgetter("size")
 
 
@@ -27,9 +29,10 @@ class Bounded(Protocol):
 
 
 class Budget:
-    """Bytes that all buffers may hold together; beyond that the largest gives way."""
+    """Memory that all buffers may hold together; beyond that the largest gives way."""
 
     def __init__(self, limit: int) -> None:
+        """``limit``: bytes, also of what the heap adds to media."""
         self.limit = limit
         self.used = 0
         self._buffers: set[Bounded] = set()
@@ -44,8 +47,9 @@ class Budget:
 
     def trim(self) -> None:
         """Drop the oldest chunks of the largest buffers until all fit."""
-        if self.used > self.limit:
-            goal = self.limit - self.limit // _MB * _SPARE
+        full = self.limit - self.limit // _MB * _HEAP
+        if self.used > full:
+            goal = full - self.limit // _MB * _SPARE
             while self.used > goal and self._lower(self.used - goal):
                 pass
 

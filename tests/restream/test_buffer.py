@@ -80,6 +80,14 @@ def test_a_closed_buffer_gives_its_bytes_back_once() -> None:
     assert buffer.first == buffer.end == 1
 
 
+def test_what_the_heap_adds_to_media_is_left_free_of_a_large_budget() -> None:
+    budget = Budget(1 << 20)
+    buffer = ChunkBuffer(1 << 30, budget)
+    for _ in range(1 << 20 >> 16):
+        buffer.append(Chunk(bytes(1 << 16)))
+    assert 0.9 * (1 << 20) < budget.used < 0.96 * (1 << 20)
+
+
 def test_several_large_buffers_give_way_together_and_small_ones_not_at_all() -> None:
     budget = Budget(100 * SIZE)
     buffers = [ChunkBuffer(1 << 30, budget) for _ in range(4)]
