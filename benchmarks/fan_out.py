@@ -32,8 +32,9 @@ from tests.provider import Provider
 LOADS = ((1000, 8_000_000), (2000, 2_000_000))  # viewers, bit/s
 ROUNDS, TURNS = 3, 2  # of each in a round
 SETTLE = 2.0  # seconds after the last viewer has joined: what it got at once is behind it
-WINDOW = 4.0  # seconds measured
+WINDOW = 3.5  # seconds measured
 BUFFERED = 4.0  # seconds; full before the first viewer is counted, so that it is in none's memory
+FILLED = 2.0  # seconds that this takes: the provider sends as much at once
 BEHIND = 0.3  # seconds of media by which a viewer may trail the one that got most
 
 
@@ -93,6 +94,7 @@ class Stage:
         """The proxy and the C fan-out, by turns."""
         with Provider("one", bitrate=self.bitrate) as provider:
             news = provider.add_channel("News")
+            news.burst = BUFFERED
             with self._proxy(provider) as server:
                 ours = [self._turn(server)]
                 gather = max(GATHER, ours[0].gathered)
@@ -112,7 +114,7 @@ class Stage:
             running_proxy(provider, core=self.cores.server, BUFFER_SIZE_PER_STREAM=size) as proxy,
             Crowd(self.viewers, proxy.port, path, 1),
         ):
-            time.sleep(BUFFERED * 1.5)
+            time.sleep(FILLED)
             yield Server(proxy.worker_pid, proxy.port, path, resident(proxy.worker_pid))
 
     def _turn(self, server: Server) -> Turn:

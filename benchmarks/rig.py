@@ -150,7 +150,7 @@ class Crowd:
         marks: bool = False,
         within: float = 0.0,
     ):
-        """``within``: seconds in which all come, whatever the answers; 0: 16 at a time."""
+        """``within``: seconds in which all come, whatever the answers; 0: 64 at a time."""
         command = [str(program), str(port), path, str(count), *(["marks"] if marks else [])]
         command += ["within", f"{within:g}"] if within else []
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

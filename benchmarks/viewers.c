@@ -2,7 +2,7 @@
  *
  *     viewers PORT PATH COUNT [marks] [within SECONDS]
  *
- * Connects COUNT viewers, 16 at a time or all of them `within` some seconds whatever the answers,
+ * Connects COUNT viewers, 64 at a time or all of them `within` some seconds whatever the answers,
  * and reads what they get. For each line on stdin it prints one report
  * about the time since the line before, and counts anew; it ends when stdin ends. A report is
  *
@@ -34,7 +34,7 @@
 #include <unistd.h>
 
 enum {
-    AT_ONCE = 16, /* viewers at a time that wait for their first media: no storm of requests */
+    AT_ONCE = 64, /* viewers at a time that wait for their first media: no storm of requests */
     EVENTS = 512,
     NAP_US = 1000,
     READ_SIZE = 1 << 20,
