@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator
 
 import gevent
@@ -82,4 +83,22 @@ def test_no_figure_of_now_outlives_its_hub(monkeypatch: pytest.MonkeyPatch) -> N
     gevent.sleep(0.05)  # some looks later
     assert (counters.source, counters.bit_rate, counters.buffer_bytes) == (None, 0.0, 0)
     ends.set()
+    hubs.close()
+
+
+def test_hubs_are_told_that_the_loop_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_nothing(stream: Stream, byte_range: str | None = None) -> FilmBody:
+        raise AssertionError
+
+    monkeypatch.setattr(module, "TICK", 0.001)
+    share, seconds = [0.1], itertools.count()
+    spent = itertools.accumulate(share[0] for _ in itertools.count())
+    monkeypatch.setattr(module, "monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr(module, "thread_time", lambda: next(spent))
+    hubs = Hubs(shared(Config(sources=(SOURCE,))), lambda stream: iter(()), open_nothing)
+    assert not hubs.busy
+    share[0] = 0.9
+    until(lambda: hubs.busy)
+    share[0] = 0.1
+    until(lambda: not hubs.busy)
     hubs.close()
