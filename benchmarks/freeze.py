@@ -49,8 +49,8 @@ def run() -> list[Figure]:
         }
         for player, way, burst, watched in (*_ideal(scenes), *_real(scenes)):
             seen.setdefault(((player, burst), way), []).append(watched)
-    cases = dict.fromkeys(case for case, _ in seen)
-    return [figure for case in cases for figure in _figures(case, seen)]
+    figures = [_figure(case, way, rounds) for (case, way), rounds in seen.items()]
+    return [*figures, *(figure for burst in BURSTS for figure in _together(burst, seen))]
 
 
 def _ideal(scenes: Scenes) -> Iterator[tuple[str, Way, float, Watched]]:
@@ -75,16 +75,34 @@ def _real(scenes: Scenes) -> Iterator[tuple[str, Way, float, Watched]]:
         yield player, *names[name], watched
 
 
-def _figures(case: Case, seen: Mapping[tuple[Case, Way], list[Watched]]) -> Iterator[Figure]:
-    """The way that is ours must freeze no longer than any other."""
-    frozen = {way: statistics.median(watched.frozen for watched in seen[case, way]) for way in WAYS}
+def _figure(case: Case, way: Way, rounds: list[Watched]) -> Figure:
     player, burst = case
-    bursts = f"bursts of {burst:g} s" if burst else "no bursts"
-    for way in WAYS:
-        what = f"{len(OUTAGES)} failovers, {bursts}: {player} stands still if the clock {way.name}"
-        least = min(seconds for other, seconds in frozen.items() if other is not way)
+    return Figure(_what(player, burst, way), _median(rounds), "s", note=_note(rounds))
+
+
+def _together(burst: float, seen: Mapping[tuple[Case, Way], list[Watched]]) -> Iterator[Figure]:
+    """All real players: the way that is ours must freeze them for the shortest time."""
+    frozen = {
+        way: sum(
+            _median(rounds)
+            for ((player, bursts), other), rounds in seen.items()
+            if player in PLAYERS and bursts == burst and other is way
+        )
+        for way in WAYS
+    }
+    least = min(seconds for way, seconds in frozen.items() if way is not OURS)
+    for way, seconds in frozen.items():
         target = at_most(least + NOISE) if way is OURS else None
-        yield Figure(what, frozen[way], "s", target, _note(seen[case, way]))
+        yield Figure(_what("all real players together", burst, way), seconds, "s", target)
+
+
+def _what(player: str, burst: float, way: Way) -> str:
+    bursts = f"bursts of {burst:g} s" if burst else "no bursts"
+    return f"{len(OUTAGES)} failovers, {bursts}: {player}, frozen if the clock {way.name}"
+
+
+def _median(rounds: list[Watched]) -> float:
+    return statistics.median(watched.frozen for watched in rounds)
 
 
 def _note(rounds: list[Watched]) -> str:
