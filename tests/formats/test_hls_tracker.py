@@ -454,14 +454,14 @@ def test_names_that_hold_the_token_of_a_session_repeat_nothing() -> None:
 
 def test_the_place_is_forgotten_where_the_answers_are_behind_it_and_go_on_from_there() -> None:
     tracker = started(0, 12)
-    assert tracker.has_place
+    assert tracker.has_position
     tracker.update(playlist(0, 3), 6.0, 6.1)  # as before, or a server that is behind
     tracker.update(playlist(0, 3), 9.0, 9.1)
-    assert tracker.has_place
+    assert tracker.has_position
     assert tracker.update(playlist(0, 4), 12.0, 12.1).stale
-    assert not tracker.has_place
+    assert not tracker.has_position
     tracker.update(playlist(7, 6), 15.0, 15.1)
-    assert tracker.has_place
+    assert tracker.has_position
 
 
 # --- When to ask, when to give up --------------------------------------------------------

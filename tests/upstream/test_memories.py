@@ -353,23 +353,25 @@ def live(first: int) -> MediaPlaylist:
     return parsed
 
 
-def reader_at(place: Position) -> Follower:
+def reader_at(position: Position) -> Follower:
     http: object = None
-    return Follower(http, Config(sources=(SOURCE,)), Stream(SOURCE, "http://x/"), Pipe(), place)  # type: ignore[arg-type]
+    return Follower(http, Config(sources=(SOURCE,)), Stream(SOURCE, "http://x/"), Pipe(), position)  # type: ignore[arg-type]
 
 
-def test_a_place_is_kept_over_openings_that_fail_but_not_where_all_that_comes_is_older() -> None:
+def test_a_position_is_kept_over_openings_that_fail_but_not_where_all_that_comes_is_older() -> None:
     tracker = LiveTracker(5.0)
     tracker.update(live(100), 0.0, 0.0)
     while tracker.next_due():
         pass
     tracker.pause()
-    place = Position(tracker, None)
-    refused = reader_at(place)
-    assert refused.place() is not None, "nothing came that could tell"
-    stale = reader_at(place)
+    position = Position(tracker, None)
+    refused = reader_at(position)
+    assert refused.position() is not None, "nothing came that could tell"
+    stale = reader_at(position)
     stale._update(live(98), 1.0)
-    assert stale.place() is None, "or what an encoder makes that began anew would never be played"
+    assert stale.position() is None, (
+        "or what an encoder makes that began anew would never be played"
+    )
 
 
 # --- Films and lists ----------------------------------------------------------------------

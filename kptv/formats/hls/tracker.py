@@ -122,7 +122,7 @@ class LiveTracker:
         return self._pending[0].media_sequence if self._pending else self._next
 
     @property
-    def has_place(self) -> bool:
+    def has_position(self) -> bool:
         """Whether the position is one in the numbers that the origin has now.
 
         Answers that are behind, but go on from there, come from an encoder that started again
@@ -197,7 +197,7 @@ class LiveTracker:
         """
         self._next = self.position
         self._pending.clear()
-        self._listed, self._answer = (), None  # they may be long, and a place is kept for long
+        self._listed, self._answer = (), None  # they may be long, and a position is kept for long
         self._returned = self._splice = True
         self._errors = 0
         self._behind = None

@@ -55,7 +55,7 @@ class Follower:
         config: Config,
         stream: Stream,
         pipe: Pipe,
-        place: Position | None = None,
+        position: Position | None = None,
         allowance: Allowance | None = None,
     ) -> None:
         """``allowance``: how long the stream may be silent, and its rhythm; both are updated."""
@@ -66,10 +66,10 @@ class Follower:
         self._segments = SegmentFetcher(http, pipe)
         self._way = Way(http, config, stream)
         self._media: Media | None = None
-        self._place = place
+        self._position = position
         self._allowance = allowance or Allowance(Rhythm(config.stall_timeout))
         self._rhythm = self._allowance.rhythm
-        self._tracker = place.tracker if place else LiveTracker(config.stall_timeout)
+        self._tracker = position.tracker if position else LiveTracker(config.stall_timeout)
         self._stale = False  # the last playlist was older than the media that was played
         self._tracker.rhythm = max(self._tracker.rhythm, self._rhythm.news)
         self._waits_until: float | None = None  # for the first new segments, however rare they are
@@ -93,19 +93,19 @@ class Follower:
         """Which segments of that playlist are due."""
         return self._tracker
 
-    def place(self) -> Position | None:
+    def position(self) -> Position | None:
         """How far it was followed; None: not at all, to the end of a film, or it cannot be told.
 
-        Also None if it went on from a place, and all segments since were too old for that place:
+        Also None if it went on from a position, and all segments since were too old for that:
         either they are numbered anew, or nothing new will come for long.
 
         Only one follower at a time may use the tracker in it.
         """
         tracker = self._tracker
         over = tracker.finished and tracker.is_vod
-        begun = self._segments.any_media or self._place
+        begun = self._segments.any_media or self._position
         outlived = self._stale and not self._segments.any_media
-        if not begun or over or outlived or not tracker.has_place:
+        if not begun or over or outlived or not tracker.has_position:
             return None
         if self._segments.partial == tracker.position:
             tracker.next_due()  # it was put back, but its beginning was played
@@ -166,10 +166,10 @@ class Follower:
 
     @property
     def _variant_before(self) -> Variant | None:
-        return self._place.variant if self._place else None
+        return self._position.variant if self._position else None
 
     def _fall_back(self, error: UpstreamError) -> None:
-        """Go on with the next variant, at the place of the one before."""
+        """Go on with the next variant, at the position of the one before."""
         if error.reason is Reason.UNSUPPORTED or not self._way.forks:
             raise error
         log.warning("%s: variant failed: %s", self._name, error)

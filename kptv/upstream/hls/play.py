@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 _TICK = 0.2  # seconds of media that leave at once; half of it costs a quarter more CPU
 _FIRST = 1.0  # seconds of media that leave at once, until it is known how many may
 _REMEMBERED = 4096  # streams
-_PLACES = 128  # streams, with up to 80 KB each
-_PLACE_KEPT = 1800.0  # seconds; after that a stream starts anew, at its live edge
+_POSITIONS = 128  # streams, with up to 80 KB each
+_POSITION_KEPT = 1800.0  # seconds; after that a stream starts anew, at its live edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class HlsUpstream:
         self._memory: TTLCache[tuple[int, str], Learned] = TTLCache(
             _REMEMBERED, config.cache_duration
         )
-        self._places: TTLCache[tuple[int, str], Position] = TTLCache(_PLACES, _PLACE_KEPT)
+        self._positions: TTLCache[tuple[int, str], Position] = TTLCache(_POSITIONS, _POSITION_KEPT)
 
     def knows(self, stream: Stream) -> bool:
         """True if something is remembered of the stream, so that ``recall`` can play it."""
@@ -131,8 +131,8 @@ class HlsUpstream:
         pipe = Pipe()
         rhythm = self._rhythms.of(stream, monotonic())
         with Requester(self._config, self._client, stream) as http, rhythm.allowing() as allowance:
-            place = self._places.pop(stream.key, None)
-            follower = Follower(http, self._config, stream, pipe, place, allowance)
+            position = self._positions.pop(stream.key, None)
+            follower = Follower(http, self._config, stream, pipe, position, allowance)
             remembered = (learned.url, learned.variables) if learned else (None, None)
             greenlet = gevent.spawn(follower.run, opening, *remembered)
             try:
@@ -149,8 +149,8 @@ class HlsUpstream:
                 greenlet.kill()
                 # Only if all that was fetched was played. Otherwise a viewer left early, and the
                 # next one starts at the live edge, where there is something to see at once.
-                if pipe.empty and (place := follower.place()):
-                    self._places[stream.key] = place
+                if pipe.empty and (position := follower.position()):
+                    self._positions[stream.key] = position
 
     def _remember(self, stream: Stream, learned: Learned) -> None:
         if self._config.cache_enabled:
