@@ -81,7 +81,7 @@ def _figure(case: Case, way: Way, rounds: list[Watched]) -> Figure:
 
 
 def _together(burst: float, seen: Mapping[tuple[Case, Way], list[Watched]]) -> Iterator[Figure]:
-    """All real players: the way that is ours must freeze them for the shortest time."""
+    """All players that were run: the way that is ours must freeze them for the shortest time."""
     frozen = {
         way: sum(
             _median(rounds)
@@ -93,7 +93,7 @@ def _together(burst: float, seen: Mapping[tuple[Case, Way], list[Watched]]) -> I
     least = min(seconds for way, seconds in frozen.items() if way is not OURS)
     for way, seconds in frozen.items():
         target = at_most(least + NOISE) if way is OURS else None
-        yield Figure(_what("all real players together", burst, way), seconds, "s", target)
+        yield Figure(_what("VLC, mpv and ffmpeg together", burst, way), seconds, "s", target)
 
 
 def _what(player: str, burst: float, way: Way) -> str:
