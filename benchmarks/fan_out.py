@@ -30,9 +30,9 @@ from benchmarks.rig import (
 from tests.provider import Provider
 
 LOADS = ((1000, 8_000_000), (2000, 2_000_000))  # viewers, bit/s
-ROUNDS, TURNS = 3, 2  # of each in a round
-SETTLE = 2.0  # seconds after the last viewer has joined: what it got at once is behind it
-WINDOW = 3.5  # seconds measured
+ROUNDS = 3
+SETTLE = 5.0  # seconds after the last has joined: all have the media from before, which takes 3
+WINDOW = 6.0  # seconds measured
 BUFFERED = 4.0  # seconds; full before the first viewer is counted, so that it is in none's memory
 FILLED = 2.0  # seconds that this takes: the provider sends as much at once
 BEHIND = 0.3  # seconds of media by which a viewer may trail the one that got most
@@ -50,23 +50,23 @@ class Turn:
     ended: int  # viewers that lost their connection
     memory: int  # resident bytes, more than before the viewers
 
+    @property
+    def per_gigabyte(self) -> float:
+        """Seconds of CPU."""
+        return self.cpu / self.bytes * 1e9
+
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The turns of each, before one start of both."""
+    """A turn of each."""
 
-    ours: tuple[Turn, ...]
-    theirs: tuple[Turn, ...]
+    ours: Turn
+    theirs: Turn
 
     @property
     def ratio(self) -> float:
         """Bytes per CPU-second: the proxy's part of the C fan-out's."""
-        return per_gigabyte(self.theirs) / per_gigabyte(self.ours)
-
-
-def per_gigabyte(turns: Sequence[Turn]) -> float:
-    """Seconds of CPU."""
-    return sum(turn.cpu for turn in turns) / sum(turn.bytes for turn in turns) * 1e9
+        return self.theirs.per_gigabyte / self.ours.per_gigabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,6 @@ class Stage:
     viewers: Path
     count: int
     bitrate: int
-    turns: int  # of each in a round
 
     def round(self) -> Round:
         """The proxy and the C fan-out, by turns."""
@@ -96,15 +95,10 @@ class Stage:
             news = provider.add_channel("News")
             news.burst = BUFFERED
             with self._proxy(provider) as server:
-                ours = [self._turn(server)]
-                gather = max(GATHER, ours[0].gathered)
+                ours = self._turn(server)
+                gather = max(GATHER, ours.gathered)
                 with yardstick(self.fanout, news, self.cores.server, gather) as (pid, port):
-                    c_server = Server(pid, port, "/", resident(pid))
-                    theirs = [self._turn(c_server)]
-                    for _ in range(1, self.turns):
-                        ours.append(self._turn(server))
-                        theirs.append(self._turn(c_server))
-        return Round(tuple(ours), tuple(theirs))
+                    return Round(ours, self._turn(Server(pid, port, "/", resident(pid))))
 
     @contextlib.contextmanager
     def _proxy(self, provider: Provider) -> Iterator[Server]:
@@ -137,9 +131,9 @@ class Stage:
 
 def run(quick: bool = False) -> list[Figure]:
     """CPU per byte beside the yardstick, memory per viewer, and whether all kept up."""
-    turns, rounds = (1, 1) if quick else (TURNS, ROUNDS)
+    rounds = 1 if quick else ROUNDS
     with two_cores() as cores, compiled("fanout", "viewers") as (fanout, viewers):
-        stages = [Stage(cores, fanout, viewers, *load, turns) for load in LOADS]
+        stages = [Stage(cores, fanout, viewers, *load) for load in LOADS]
         return [
             figure
             for stage in stages
@@ -149,10 +143,9 @@ def run(quick: bool = False) -> list[Figure]:
 
 def _figures(stage: Stage, rounds: Sequence[Round]) -> list[Figure]:
     load = f"{stage.count:,} viewers of {stage.bitrate / 1e6:g} Mbit/s"
-    ours = [turn for one in rounds for turn in one.ours]
-    theirs = [turn for one in rounds for turn in one.theirs]
+    ours, theirs = [one.ours for one in rounds], [one.theirs for one in rounds]
     ratios = [one.ratio for one in rounds]
-    costs = [per_gigabyte(turns) for turns in (ours, theirs)]
+    costs = [median(turn.per_gigabyte for turn in turns) for turns in (ours, theirs)]
     gathered = [median(turn.gathered for turn in turns) * 1e3 for turns in (ours, theirs)]
     return [
         Figure(
