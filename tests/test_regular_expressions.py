@@ -51,6 +51,7 @@ FOREIGN = {
     "channels/accounts.py": "_PACKAGED _NUMBER _REGION _WORD_AND_NUMBER _TOKEN",
     "channels/ordering.py": "_DIGITS",
     "channels/reach.py": "_ADDRESS",
+    "channels/rules/countries.py": "_WORD",
     "channels/rules/cleaning.py": "_RAISED _RAISED_LETTER _TAG _LAST_WORD _SUSPECT _prefix_pattern",
     "channels/rules/patterns.py": "_SIGNS _GROUP of",
     "channels/secrets.py": "_LOGIN_FIELD _USER_FIELD _PASSWORD_FIELD _FIELD _FIELD_IN_TEXT"

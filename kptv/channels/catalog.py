@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, overload
 
 from kptv.channels.grouping import slug_of
-from kptv.channels.indexes import SlugIndex
+from kptv.channels.indexes import OtherNames, SlugIndex
 from kptv.channels.model import Channel, Source
 from kptv.channels.packing import group_names, groups_of, unpack
+from kptv.channels.rules.model import Rules
+from kptv.channels.rules.outcome import Outcome
 from kptv.channels.secrets import NOTHING, Secrets
 
 BLOCK = 512  # channels, or entries, that are freed at once: 50 µs
@@ -50,6 +52,15 @@ class Listing:
             yield
 
 
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """The rules that a catalog was made by, and what came of them."""
+
+    rules: Rules
+    outcome: Outcome
+    others: OtherNames = field(repr=False)  # names of entries and aliases, which find channels
+
+
 class Catalog:
     """All channels; ``channels`` is a sequence in served order."""
 
@@ -61,12 +72,14 @@ class Catalog:
         groups: dict[str, array[int]] | None = None,
         secrets: Secrets = NOTHING,
         left_out: int = 0,
+        ruled: Ruled | None = None,
     ) -> None:
         """Use ``merging.build_catalog``."""
         self.sources = {listing.source.number: listing.source for listing in listings}
         self.secrets = secrets  # of all sources
         self.left_out = left_out  # entries: their source had enough of the same name
         self.list_headers = {listing.source.number: listing.headers for listing in listings}
+        self.ruled = ruled  # None: there are no rules
         self._blocks = blocks or []
         self._positions = positions or SlugIndex(0)
         self._groups = groups or {}
@@ -89,6 +102,10 @@ class Catalog:
             for position in self._positions.candidates(slug):
                 if self.slug(position) == slug:
                     return self.channel(position)
+        if self.ruled is not None:
+            for slug in (identifier, slug_of(identifier)):
+                if (position_of_entry := self.ruled.others.get(slug)) is not None:
+                    return self.channel(position_of_entry)
         return None
 
     def group(self, identifier: str) -> Sequence[int] | None:
@@ -146,6 +163,7 @@ class Catalog:
         self._length = 0
         self._positions = SlugIndex(0)
         self._groups = {}
+        self.ruled = None
         while self._blocks:
             self._blocks.pop()
             yield

@@ -41,6 +41,40 @@ class SlugIndex:
             slot = (slot + 1) & self._mask
 
 
+class OtherNames:
+    """Finds the position of a channel by names that its entries had, in 24 bytes for each.
+
+    It keeps digests (``hash``) of their slugs: names may have thousands of letters.
+    """
+
+    def __init__(self, names: int) -> None:
+        size = 1 << (2 * names).bit_length()
+        self._mask = size - 1
+        self._digests = array("q", bytes(8 * size))
+        self._slots = array("I", bytes(4 * size))  # position + 1; 0: free
+
+    def add(self, digest: int, position: int) -> bool:
+        """Add a name; the first position of several counts. Whether it was not there yet."""
+        slots, digests, slot = self._slots, self._digests, digest & self._mask
+        while slots[slot]:
+            if digests[slot] == digest:
+                slots[slot] = min(slots[slot], position + 1)
+                return False
+            slot = (slot + 1) & self._mask
+        slots[slot], digests[slot] = position + 1, digest
+        return True
+
+    def get(self, slug: str) -> int | None:
+        """The position that was added with the digest of ``slug``."""
+        digest = hash(slug)
+        slot = digest & self._mask
+        while self._slots[slot]:
+            if self._digests[slot] == digest:
+                return self._slots[slot] - 1
+            slot = (slot + 1) & self._mask
+        return None
+
+
 class GroupIndex:
     """Collects positions of channels by the slug of their groups: each that an entry names.
 

@@ -13,10 +13,12 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from kptv.channels.catalog import BLOCK, Block, Catalog, Listing
 from kptv.channels.grouping import normalised, slug_of_normalised
 from kptv.channels.indexes import GroupIndex, SlugIndex
+from kptv.channels.joining import Joining, priority_of
 from kptv.channels.model import Source
 from kptv.channels.ordering import STEP, natural, sorted_in_steps
 from kptv.channels.packing import attribute_mark, attribute_of, repeats_name
 from kptv.channels.rows import Records, RowBlock, Rows, picked
+from kptv.channels.rules.model import Rules
 from kptv.channels.secrets import NOTHING, Secrets, secrets_of_list
 from kptv.channels.shared_secrets import Links
 
@@ -24,16 +26,22 @@ _LONGEST_KEY = 256  # letters of a value that the list is ordered by
 
 
 def build_catalog(
-    listings: Iterable[Listing], *, sort_field: str = "tvg-name", descending: bool = False
+    listings: Iterable[Listing],
+    *,
+    rules: Rules | None = None,
+    sort_field: str = "tvg-name",
+    descending: bool = False,
 ) -> Generator[None, None, Catalog]:
     """Merges the listings: yields often, and returns the catalog.
 
-    A channel's candidates stand in this order: sources with a lower limit first (0 last), then as
-    SOURCES lists them, then as their list does. At most MOST_OF_ONE per source are kept.
+    A channel's candidates stand in this order: those that rules rank lower; sources by their
+    priority; those with a lower limit (0 last); then as SOURCES lists them, then as their list
+    does. At most MOST_OF_ONE per source are kept.
     """
-    listings = sorted(listings, key=lambda listing: _preference(listing.source))
+    listings = sorted(listings, key=lambda listing: _preference(listing.source, rules))
     secrets = yield from _secrets(listings)
-    rows, left_out = yield from _grouped(listings)
+    joining = Joining(rules, listings) if rules is not None else None
+    rows, left_out = yield from (_joined(listings, joining) if joining else _grouped(listings))
     order = yield from _ordered(rows, sort_field, descending)
     blocks: list[Block] = []
     positions = SlugIndex(len(order))
@@ -46,8 +54,9 @@ def build_catalog(
         yield from groups.add(block, start)
         blocks.append(Block(block, "\n".join(slugs).encode()))
         yield
+    ruled = (yield from joining.ruled(order)) if joining else None
     yield from _free(rows)
-    return Catalog(listings, blocks, positions, groups.positions, secrets, left_out)
+    return Catalog(listings, blocks, positions, groups.positions, secrets, left_out, ruled)
 
 
 def _secrets(listings: Iterable[Listing]) -> Generator[None, None, Secrets]:
@@ -63,8 +72,9 @@ def _secrets(listings: Iterable[Listing]) -> Generator[None, None, Secrets]:
     return secrets
 
 
-def _preference(source: Source) -> tuple[bool, int, int]:
-    return source.max_connections == 0, source.max_connections, source.number
+def _preference(source: Source, rules: Rules | None) -> tuple[object, ...]:
+    limit = source.max_connections
+    return *priority_of(source, rules), limit == 0, limit, source.number
 
 
 def _grouped(listings: Iterable[Listing]) -> Generator[None, None, tuple[list[RowBlock], int]]:
@@ -75,6 +85,16 @@ def _grouped(listings: Iterable[Listing]) -> Generator[None, None, tuple[list[Ro
         yield
     blocks = yield from rows.finish()
     return blocks, rows.left_out
+
+
+def _joined(
+    listings: Iterable[Listing], joining: Joining
+) -> Generator[None, None, tuple[list[RowBlock], int]]:
+    """As ``_grouped``, by rules."""
+    for records in _in_steps(listings):
+        yield from joining.add(records)
+    blocks = yield from joining.finish()
+    return blocks, joining.rows.left_out
 
 
 def _in_steps(listings: Iterable[Listing]) -> Iterator[Sequence[bytes]]:
@@ -100,7 +120,8 @@ def _ordered(
                 _keys(names[start:end], records[start:end], mark), len(blocks) * BLOCK + start
             ):
                 keys.append(key)
-                (with_value if has_value or have_all else without).append(row)
+                if has_value is not None:
+                    (with_value if has_value or have_all else without).append(row)
             yield
         blocks.append(tuple(keys))
     order = yield from sorted_in_steps(blocks, with_value, descending=descending)
@@ -109,10 +130,18 @@ def _ordered(
     return order
 
 
-def _keys(names: Sequence[str], rows: Iterable[Records], mark: bytes) -> Iterator[tuple[str, bool]]:
-    """What each of some rows is ordered by, and whether it has a value of its own."""
+def _keys(
+    names: Sequence[str], rows: Iterable[Records], mark: bytes
+) -> Iterator[tuple[str, bool | None]]:
+    """What each of some rows is ordered by, and whether it has a value of its own.
+
+    None: there is nothing in the row, since rules have put it elsewhere.
+    """
     natural_names = natural("\n".join(names)).split("\n")
     for name, key, records in zip(names, natural_names, rows, strict=True):
+        if not records:
+            yield "", None
+            continue
         first = records if isinstance(records, bytes) else records[0]
         is_name = repeats_name(first, mark)
         value = "" if is_name else _value(records, mark)[:_LONGEST_KEY]

@@ -40,6 +40,7 @@ class Stream:
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)  # keys in lower case
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # sent with requests
     program: int = 0  # number of the programme to play; 0: any
+    listed_name: str = ""  # as its list has it, if rules gave it another
 
     @property
     def key(self) -> StreamKey:

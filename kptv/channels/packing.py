@@ -22,7 +22,10 @@ _NAME, _GROUPS = 2, 3  # places of fields that are cut out alone
 _MOST_UNITED = 64  # groups, attributes, headers of a record that is made of several
 _LONGEST_UNITED = 16 * 1024  # bytes of one: a list's longest lines have 8,369
 
-_PROGRAM = ":program"  # kept among the headers: none of them can have this name
+# Kept among the headers: none of them can have such a name.
+_PROGRAM = ":program"
+LISTED_NAME = ":name"  # as its list has it, if it was given another
+RANK = ":rank"  # see rules
 
 
 def pack(number: int, entry: Entry) -> bytes:
@@ -62,7 +65,8 @@ def unpack(record: bytes, sources: Mapping[int, Source]) -> Stream:
     number, url, name, _, headers, text = _split(record)
     asked = unquoted(headers)
     program = int(asked.pop(_PROGRAM, 0))
-    return Stream(sources[int(number)], url, name, unquoted(text), asked, program)
+    listed, _ = asked.pop(LISTED_NAME, ""), asked.pop(RANK, "")
+    return Stream(sources[int(number)], url, name, unquoted(text), asked, program, listed)
 
 
 def offer_of(record: bytes) -> bytes:
@@ -120,6 +124,11 @@ def names_of(records: Iterable[bytes]) -> str:
 def groups_of(record: bytes) -> bytes:
     """The entry's groups, packed: equal if the groups are."""
     return record.split(FIELD, 4)[_GROUPS]
+
+
+def packed_groups(names: Iterable[str]) -> bytes:
+    """What ``groups_of`` gives of an entry in these groups."""
+    return _ITEM.join(names).encode("utf-8", "replace")
 
 
 def group_names(groups: bytes) -> list[str]:

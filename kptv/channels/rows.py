@@ -60,6 +60,42 @@ class Rows:
             if not count % BLOCK:
                 self._close_block()
 
+    def put(self, name: str, record: bytes) -> int:
+        """Add one entry under a name of its own; gives the number of its row."""
+        count = len(self)
+        number = self._shards[hash(name) % _SHARDS].setdefault(name, count)
+        if number < count:
+            self.left_out += not self._add_candidate(number, record)
+            return number
+        self._names.append(name)
+        self._records.append(record)
+        if not (count + 1) % BLOCK:
+            self._close_block()
+        return number
+
+    def number_of(self, name: str) -> int | None:
+        """The row of this name, until ``finish``."""
+        return self._shards[hash(name) % _SHARDS].get(name)
+
+    def name(self, number: int) -> str:
+        """The name of a row, normalised."""
+        block, place = divmod(number, BLOCK)
+        return (self._full[block].names if block < len(self._full) else self._names)[place]
+
+    def __getitem__(self, number: int) -> Records:
+        records, place = self._at(number)
+        return records[place]
+
+    def __setitem__(self, number: int, row: Records) -> None:
+        """Replace the records of a row; none: it is left out."""
+        records, place = self._at(number)
+        records[place] = row
+        self._offers.pop(number, None)
+
+    def _at(self, number: int) -> tuple[list[Records], int]:
+        block, place = divmod(number, BLOCK)
+        return (self._full[block].records if block < len(self._full) else self._records), place
+
     def _close_block(self) -> None:
         # The collector does not keep an eye on a tuple that holds only texts.
         self._full.append(RowBlock(tuple(self._names), self._records))

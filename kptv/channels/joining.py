@@ -1,0 +1,284 @@
+"""The rows of a catalog that rules make: entries judged, joined by key, their candidates in order.
+
+With ``split`` an entry whose country is known goes into a row of that country, whose key is that
+of ``name (CC)``. Those of unknown country join it, if there is only one such row.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Generator, Iterable, Iterator, Sequence
+
+from kptv.channels.catalog import Listing, Ruled
+from kptv.channels.grouping import normalised, slug_of, slug_of_normalised
+from kptv.channels.indexes import OtherNames
+from kptv.channels.model import Source
+from kptv.channels.ordering import STEP
+from kptv.channels.packing import FIELD, fields_of, name_of
+from kptv.channels.rows import Records, RowBlock, Rows
+from kptv.channels.rules.model import ChannelRule, Rules
+from kptv.channels.rules.outcome import Tally
+from kptv.channels.rules.rewriting import rank_of, renamed, with_attributes
+from kptv.channels.rules.verdicts import Judge, Judged, rule_of_source
+
+_AT_ONCE = 10  # entries judged between two yields
+_OWN_NAME = 1  # flag of a row: an entry came with its very name
+_OF_COUNTRY = 2
+
+
+class Joining:
+    """Collects the entries of all sources, those of a source after those preferred to it."""
+
+    def __init__(self, rules: Rules, listings: Sequence[Listing]) -> None:
+        self.rows = Rows()
+        self._rules = rules
+        self._sources = [listing.source for listing in listings]
+        self._tally = Tally(rules)
+        self._judge = Judge(rules, self._sources, self._tally.add)
+        self._splits = rules.names.split_by_country
+        self._missing: list[str] = []  # what the file names, and nothing has
+        self._flags = bytearray()  # of rows
+        self._digests, self._rows_of = array("q"), array("I")  # other names that entries came with
+        self._more_digests, self._more_rows = array("q"), array("I")  # that find rows besides
+        self._ranked: set[int] = set()  # rows with candidates that go behind others
+        self._moved: dict[int, int] = {}  # rows that joined another
+        self._countries: dict[str, list[int]] = {}  # rows of known countries, by their bare key
+
+    def __repr__(self) -> str:
+        return f"<Joining {self.rows}>"
+
+    def add(self, records: Sequence[bytes]) -> Generator[None]:
+        """Judge some entries, and add those that stay."""
+        for start in range(0, len(records), _AT_ONCE):
+            for record in records[start : start + _AT_ONCE]:
+                self._add(record)
+            yield
+
+    def _add(self, record: bytes) -> None:
+        fields = fields_of(record)
+        judged = self._judge.judged(fields)
+        verdict = judged.verdict
+        if verdict.is_dropped:
+            return
+        key = bare = verdict.key
+        if self._splits and (country := self._judge.country(fields, verdict)):
+            bare = bare.removesuffix(end := f" ({country.lower()})") or bare
+            key = f"{bare}{end}"
+        row = self.rows.put(key, judged.changed(record, fields))
+        if verdict.rank:
+            self._ranked.add(row)
+        if judged.row != row:
+            judged.row = row
+            self._note(judged, key, bare, row)
+
+    def _note(self, judged: Judged, key: str, bare: str, row: int) -> None:
+        """Remember which names find a row."""
+        if row >= len(self._flags):
+            self._flags.append(0)
+        if key != bare and not self._flags[row] & _OF_COUNTRY:
+            self._flags[row] |= _OF_COUNTRY
+            self._countries.setdefault(bare, []).append(row)
+            self._also_finds(slug_of_normalised(bare), row)
+        name = normalised(judged.listed_name)
+        if name == key:
+            self._flags[row] |= _OWN_NAME
+        else:
+            self._digests.append(hash(slug_of_normalised(name)))
+            self._rows_of.append(row)
+        if judged.verdict.owner:
+            for alias in self._rules.aliases[judged.verdict.owner]:
+                self._also_finds(slug_of(alias), row)
+
+    def _also_finds(self, slug: str, row: int) -> None:
+        self._more_digests.append(hash(slug))
+        self._more_rows.append(row)
+
+    def finish(self) -> Generator[None, None, list[RowBlock]]:
+        """All rows, in blocks."""
+        self._judge.finish()
+        yield
+        yield from self._join_unknown_countries()
+        yield from self._put_in_order()
+        self._missing = [*self._without_use(), *self._apply_channels()]
+        yield
+        yield from self._name_countries()
+        return (yield from self.rows.finish())
+
+    # --- countries ---
+
+    def _join_unknown_countries(self) -> Generator[None]:
+        for name, rows in self._countries.items():
+            bare = self._bare(name)
+            if bare is not None and self._flags[bare] & _OWN_NAME:  # it may be another's, too
+                self._flags[bare] = 0
+                self._digests.append(hash(slug_of_normalised(name)))
+                self._rows_of.append(bare)
+            if bare is not None and len(rows) == 1:
+                (row,) = rows
+                self.rows[row] = self._merged(self.rows[row], self.rows[bare])
+                self.rows[bare] = []
+                self._moved[bare] = row
+                if bare in self._ranked:
+                    self._ranked.add(row)
+            yield
+
+    def _bare(self, name: str) -> int | None:
+        """The row of this name's entries of unknown country."""
+        row = self.rows.number_of(name)
+        return None if row is None or self._flags[row] & _OF_COUNTRY else row
+
+    def _merged(self, some: Records, others: Records) -> Records:
+        """The records of both in the order of their sources, each offer once."""
+        both = Rows()
+        ranks = {str(source.number).encode(): rank for rank, source in enumerate(self._sources)}
+        records = [*_listed(some), *_listed(others)]
+        for record in sorted(records, key=lambda record: ranks[record[: record.index(FIELD)]]):
+            both.put("", record)
+        return both[0]
+
+    def _name_countries(self) -> Generator[None]:
+        """Show the country where several channels have the same name otherwise."""
+        for rows in self._countries.values():
+            if len(rows) > 1:
+                for row in rows:
+                    code = self._code(row)
+                    first, *others = _listed(self.rows[row])
+                    self._replace(row, [_with_country(first, code), *others])
+            yield
+
+    def _code(self, row: int) -> str:
+        return self.rows.name(row)[-3:-1].upper()
+
+    def _replace(self, row: int, records: list[bytes]) -> None:
+        self.rows[row] = records[0] if len(records) == 1 else records
+
+    # --- what is said of single channels, ranks ---
+
+    def _apply_channels(self) -> list[str]:
+        """Do what the file says of channels; gives the names that no channel has."""
+        missing = []
+        for name, rule in self._rules.channels.items():
+            rows = list(self._rows_called(name))
+            if not rows:
+                missing.append(name)
+            for row in rows:
+                self._apply_channel(row, rule)
+        return missing
+
+    def _rows_called(self, name: str) -> Iterator[int]:
+        key = normalised(name)
+        row = self.rows.number_of(key)
+        if row is not None and self.rows[row]:
+            yield row
+        elif len(rows := self._countries.get(key, [])) == 1:
+            yield rows[0]
+
+    def _apply_channel(self, row: int, rule: ChannelRule) -> None:
+        values = {}
+        if rule.logo is not None:
+            values["tvg-logo"] = rule.logo
+        if rule.guide is not None:
+            values["tvg-id"] = rule.guide if isinstance(rule.guide, str) else ""
+        records = _listed(self.rows[row])
+        if values:
+            records = [_with(record, values) for record in records]
+        if rule.order:
+            places = self._places(rule.order)
+            records.sort(key=lambda record: places[record[: record.index(FIELD)]])
+        self._replace(row, records)
+
+    def _places(self, order: Iterable[str]) -> dict[bytes, int]:
+        """The place of each source: those that are named come first."""
+        wanted = [name.casefold() for name in order]
+        return {
+            str(source.number).encode(): min(
+                [wanted.index(name) for name in _names_of(source) if name in wanted],
+                default=len(wanted),
+            )
+            for source in self._sources
+        }
+
+    def _put_in_order(self) -> Generator[None]:
+        for row in self._ranked:
+            records = self.rows[row]
+            if not isinstance(records, bytes):
+                records.sort(key=rank_of)
+            yield
+
+    # --- the end ---
+
+    def _without_use(self) -> Iterator[str]:
+        """Groups and aliases of the file that no entry has."""
+        for name in self._rules.groups:
+            if not self._judge.uses_group(name):
+                yield name
+        for name in self._rules.aliases:
+            if not list(self._rows_called(name)) and normalised(name) not in self._countries:
+                yield name
+
+    def ruled(self, order: Sequence[int]) -> Generator[None, None, Ruled]:
+        """What came of the rules; ``order`` are the numbers of rows as they are served."""
+        positions = array("I", bytes(4 * len(self.rows)))
+        for start in range(0, len(order), STEP * 10):
+            for position, row in enumerate(order[start : start + STEP * 10], start):
+                positions[row] = position
+            yield
+        others = OtherNames(len(self._digests) + len(self._more_digests))
+        names = array("I", bytes(4 * len(order)))  # by position: how many the entries had
+        for start in range(0, len(self._digests), STEP):
+            for place in range(start, min(start + STEP, len(self._digests))):
+                row = self._rows_of[place]
+                position = positions[self._moved.get(row, row)]
+                names[position] += others.add(self._digests[place], position)
+            yield
+        for start in range(0, len(self._more_digests), STEP):
+            for place in range(start, min(start + STEP, len(self._more_digests))):
+                row = self._more_rows[place]
+                others.add(self._more_digests[place], positions[self._moved.get(row, row)])
+            yield
+        yield from self._count_own(names, positions)
+        merged = array("I")
+        for start in range(0, len(names), STEP * 10):
+            some = names[start : start + STEP * 10]
+            merged.extend([place for place, count in enumerate(some, start) if count > 1])
+            yield
+        outcome = self._tally.outcome(self._judge, self._missing, sum(names), merged, len(order))
+        return Ruled(self._rules, outcome, others)
+
+    def _count_own(self, names: array[int], positions: array[int]) -> Generator[None]:
+        for start in range(0, len(self._flags), STEP * 10):
+            for row, flags in enumerate(self._flags[start : start + STEP * 10], start):
+                if flags & _OWN_NAME:
+                    names[positions[self._moved.get(row, row)]] += 1
+            yield
+
+
+def priority_of(source: Source, rules: Rules | None) -> tuple[bool, int]:
+    """By which priority a source comes before others; one that names none comes after them."""
+    about = rule_of_source(rules, source) if rules is not None else None
+    if about is None or about.priority is None:
+        return True, 0
+    return False, about.priority
+
+
+def _names_of(source: Source) -> tuple[str, ...]:
+    return tuple(name.casefold() for name in (str(source.number), source.name, source.tag) if name)
+
+
+def _listed(records: Records) -> list[bytes]:
+    return [records] if isinstance(records, bytes) else list(records)
+
+
+def _with_country(record: bytes, code: str) -> bytes:
+    name, end = name_of(record), f" ({code})"
+    if name.endswith(end):
+        return record
+    fields = fields_of(record)
+    renamed(fields, f"{name}{end}".encode("utf-8", "replace"))
+    return FIELD.join(fields)
+
+
+def _with(record: bytes, values: dict[str, str]) -> bytes:
+    fields = fields_of(record)
+    with_attributes(fields, values)
+    return FIELD.join(fields)

@@ -1,0 +1,86 @@
+"""The name of a channel, from that of an entry: aliases, cleaning, the key that entries share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from kptv.channels.grouping import normalised
+from kptv.channels.rules.cleaning import Cleaner
+from kptv.channels.rules.countries import country_in
+from kptv.channels.rules.matching import Probe
+from kptv.channels.rules.model import Rules, Show, Step
+from kptv.channels.rules.patterns import folded
+
+# What happened, the line of the rule (0: none), and what it led to: for ``explain``.
+Told = Callable[[str, int, str], object]
+
+
+class Named(NamedTuple):
+    """What became of a name."""
+
+    shown: str
+    key: str  # normalised, without a country
+    owner: str  # whose alias it is
+    country: str  # that a prefix told
+
+
+class Naming:
+    """Names channels as a file says."""
+
+    def __init__(self, rules: Rules) -> None:
+        names = rules.names
+        self.apart = [Probe(pattern) for pattern in names.apart]  # names that are not cleaned
+        self._cleaner = Cleaner(replace(names, apart=()))
+        self._finds_prefixes = names.split_by_country and Step.PREFIXES in names.clean
+        self._shows_first = names.show == Show.FIRST
+        self._owners = _owners(rules)
+
+    def __repr__(self) -> str:
+        return f"<Naming {self._cleaner}>"
+
+    def named(self, name: str, told: Told | None = None) -> Named:
+        """What becomes of a name that the rules left."""
+        key, cleaned, country = normalised(name), name, ""
+        owner = self._owners.get(key, "")
+        if not owner:
+            cleaned = self._cleaned(name)
+            if cleaned != name:
+                key = normalised(cleaned)
+                owner = self._owners.get(key, "")
+        if self._finds_prefixes:
+            country = self._country_in(name)
+        if told and cleaned != name:
+            for step, text in self._cleaner.steps(name):
+                told(str(step), 0, text)
+        if owner:
+            key = normalised(owner)
+            if told:
+                told("alias", 0, owner)
+        shown = name if self._shows_first else owner or cleaned
+        return Named(shown, key, owner, country)
+
+    def _cleaned(self, name: str) -> str:
+        cleaned = self._cleaner.clean(name)
+        if cleaned == name or not self.apart:
+            return cleaned
+        simple = folded(name)
+        return name if any(probe.tries(name, simple) for probe in self.apart) else cleaned
+
+    def _country_in(self, name: str) -> str:
+        before = name
+        for step, after in self._cleaner.steps(name):
+            if step == Step.PREFIXES and (code := country_in(before.removesuffix(after))):
+                return code
+            before = after
+        return ""
+
+
+def _owners(rules: Rules) -> dict[str, str]:
+    """Names as written, by all normalised names that mean them."""
+    owners = {normalised(owner): owner for owner in rules.aliases}
+    for owner, others in rules.aliases.items():
+        for other in others:
+            owners.setdefault(normalised(other), owner)
+    return owners

@@ -1,0 +1,125 @@
+"""What rules did to the entries of a catalog: for people, bounded in memory."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from kptv.channels.rules.model import Rules
+from kptv.channels.rules.verdicts import Judge, Judged
+
+SAMPLES = 3  # names that are kept of each rule
+MOST_DROPPED = 20_000  # different entries that are kept to be searched
+MOST_RENAMED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """How often a rule applied, and to which names, some of them."""
+
+    line: int
+    hits: int
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Entries of one name, as a list has it, that are not served."""
+
+    name: str
+    source: int
+    line: int  # of the rule
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """What the file names, and no entry has."""
+
+    line: int  # 0: not known
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of all entries."""
+
+    entries: int = 0
+    dropped: int = 0
+    renamed: int = 0
+    channels: int = 0
+    names: int = 0  # different ones that entries came with: channels, were there no rules
+    rules: tuple[RuleOutcome, ...] = ()
+    dropped_entries: tuple[Dropped, ...] = field(default=(), repr=False)
+    renamed_entries: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # before, after
+    merged: Sequence[int] = field(default=(), repr=False)  # channels with entries of several names
+    unmatched: tuple[Unmatched, ...] = ()
+    groups: tuple[str, ...] = field(default=(), repr=False)  # that the lists have
+    switched_off: tuple[Unmatched, ...] = ()  # patterns that were too slow
+
+
+class Tally:
+    """Counts while entries are judged."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.entries = 0
+        self._rules = rules
+        self._hits = [0] * len(rules.rules)
+        self._samples: list[list[str]] = [[] for _ in rules.rules]
+        self._dropped = self._renamed = 0
+        self._dropped_entries: dict[Dropped, None] = {}
+        self._renamed_entries: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<Tally entries={self.entries}>"
+
+    def add(self, judged: Judged) -> None:
+        """Count the entries of a verdict."""
+        verdict, name = judged.verdict, judged.listed_name
+        self.entries += judged.entries
+        for place in verdict.hits:
+            self._hits[place] += judged.entries
+            samples = self._samples[place]
+            if len(samples) < SAMPLES and name not in samples:
+                samples.append(name)
+        if verdict.is_dropped:
+            self._dropped += judged.entries
+            if len(self._dropped_entries) < MOST_DROPPED:
+                line = self._rules.rules[verdict.hits[-1]].line
+                self._dropped_entries[Dropped(name, judged.source, line)] = None
+        elif judged.is_renamed:
+            self._renamed += judged.entries
+            if len(self._renamed_entries) < MOST_RENAMED:
+                self._renamed_entries[name] = verdict.name
+
+    def outcome(
+        self, judge: Judge, missing: Iterable[str], names: int, merged: array[int], channels: int
+    ) -> Outcome:
+        """What came of all. ``missing``: what of the file, besides patterns, nothing has."""
+        probes = judge.probes()
+        unmatched = [
+            Unmatched(probe.line, probe.pattern.text)
+            for probe in probes
+            if not probe.has_matched and not probe.is_off
+        ]
+        unmatched += [Unmatched(0, text) for text in missing]
+        off = {probe.pattern.text: probe.line for probe in probes if probe.is_off}
+        return Outcome(
+            entries=self.entries,
+            dropped=self._dropped,
+            renamed=self._renamed,
+            channels=channels,
+            names=names,
+            rules=tuple(
+                RuleOutcome(rule.line, hits, tuple(samples))
+                for rule, hits, samples in zip(
+                    self._rules.rules, self._hits, self._samples, strict=True
+                )
+            ),
+            dropped_entries=tuple(self._dropped_entries),
+            renamed_entries=tuple(self._renamed_entries.items()),
+            merged=merged,
+            unmatched=tuple(unmatched),
+            groups=tuple(sorted(judge.groups)),
+            switched_off=tuple(Unmatched(line, text) for text, line in off.items()),
+        )
