@@ -28,7 +28,6 @@ class BodyReader:
 
     __slots__ = (
         "_begun",
-        "_has_rest",
         "_most",
         "_readable",
         "_receive",
@@ -45,7 +44,6 @@ class BodyReader:
         self._receive = None if is_framed(response) else receiver_of(response)
         self._turns = Turns()
         self._begun = False  # what came with the head is read, so that the socket has the rest
-        self._has_rest = True  # as far as the last read tells
 
     def __repr__(self) -> str:
         return f"<BodyReader size={self._size} direct={self._receive is not None}>"
@@ -61,13 +59,17 @@ class BodyReader:
         if data is None:
             with gevent.Timeout(*bound()):
                 data = read_some(self._response, self._size)
-            self._begun = self._has_rest = True
+            self._begun = True
         self._adapt(len(data))
         return data
 
     def has_more(self) -> bool:
-        """Whether something is there to read, or the end."""
-        return self._has_rest and self._readable()
+        """Whether something is there to read, or the end.
+
+        A read that gave less than it asked for does not tell: what did not fit into the window is
+        still at the sender, comes as soon as there is room, and would be a tick too late.
+        """
+        return self._readable()
 
     def _received(self, receive: Callable[[int], bytes]) -> bytes | None:
         """What the socket has; None: nothing after all."""
@@ -78,7 +80,6 @@ class BodyReader:
         except OSError:
             with mapped_errors():
                 raise
-        self._has_rest = len(data) == self._size
         self._turns.count(len(data))
         return data
 

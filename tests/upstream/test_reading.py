@@ -98,6 +98,34 @@ def test_its_bound_is_asked_for_only_if_something_is_waited_for(client: HttpClie
         assert asked == [len(BODY)]
 
 
+def test_what_comes_right_behind_a_short_read_is_more_to_read(client: HttpClient) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    wanted, over = threading.Semaphore(0), threading.Event()
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        connection.recv(65536)
+        connection.sendall(OK + b"\r\n" + BODY[:100])
+        for _ in range(2):
+            wanted.acquire(timeout=LIMIT)
+            connection.sendall(BODY[:100])
+        over.wait(LIMIT)
+        connection.close()
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with reading(client, f"http://127.0.0.1:{listener.getsockname()[1]}/") as reader:
+        reader.read(bound)
+        for _ in range(2):
+            wanted.release()
+            while not reader.has_more():
+                gevent.sleep(0.001)
+            assert len(reader.read(bound)) == 100
+    over.set()
+    thread.join(LIMIT)
+    listener.close()
+
+
 def test_one_that_breaks_off_is_told_from_one_that_ends(client: HttpClient) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     gone = threading.Event()
