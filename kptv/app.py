@@ -11,10 +11,14 @@ from flask import Blueprint, Flask
 from kptv.channels.current import CurrentCatalog
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.rhythm import Rhythms
+from kptv.channels.rules.model import Rules
 from kptv.config import Config
+from kptv.config.rules_file import RulesFile
+from kptv.config.settings import environment
 from kptv.logs import Log, set_up_logging
 from kptv.metrics.counters import Metrics
 from kptv.metrics.exposition import Exposition
+from kptv.reload import Reload
 from kptv.restream.buffer import Budget
 from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
@@ -66,6 +70,7 @@ class AppParts:
     catalog: CurrentCatalog
     lists: ServedLists
     importer: Importer
+    reload: Reload
     clients: Clients
     state: StateReader
 
@@ -109,6 +114,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         lambda _: hubs.films.forget(),
     )
     merger = _build_merger(config, client, catalog)
+    importer = _build_importer(config, merger, catalog, hubs)
     return AppParts(
         config=config,
         log=log_of_process,
@@ -119,7 +125,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         hubs=hubs,
         catalog=catalog,
         lists=lists,
-        importer=_build_importer(config, merger, catalog, hubs),
+        importer=importer,
+        reload=_build_reload(config, merger, importer),
         clients=_build_clients(config),
         state=StateReader(
             slots=shared.slots,
@@ -145,6 +152,7 @@ def build_web(parts: AppParts) -> Flask:
         "vitals": parts.vitals,
         "log": parts.teller,
         "lists": parts.lists,
+        "rules": parts.reload,
     }
     if config.status_page:
         page = _build_page(parts)
@@ -201,6 +209,7 @@ def _build_merger(config: Config, client: HttpClient, catalog: CurrentCatalog) -
     return Merger(
         lists,
         catalog.replace,
+        rules=config.rules,
         sort_field=config.sort_field,
         descending=config.sort_descending,
     )
@@ -215,6 +224,14 @@ def _build_importer(
             hubs.imported(current.find, merger.take_imported())
 
     return Importer(merger.lists, publish, config.import_refresh_interval, config.worker_threads)
+
+
+def _build_reload(config: Config, merger: Merger, importer: Importer) -> Reload:
+    def use(rules: Rules | None) -> None:
+        merger.rules = rules
+        importer.publish()
+
+    return Reload(RulesFile(config.rules_path, config.rules, environment), use)
 
 
 def _build_clients(config: Config) -> Clients:

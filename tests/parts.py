@@ -30,3 +30,4 @@ def built(config: Config, folder: Path) -> Iterator[AppParts]:
         parts.importer.close()
         parts.vitals.close()
         parts.teller.close()
+        parts.reload.close()

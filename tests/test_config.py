@@ -73,6 +73,7 @@ DEFAULTS = [
     ("ALLOW_PRIVATE_UPSTREAMS", "allow_private_upstreams", Private.AUTO),
     ("TRUSTED_PROXIES", "trusted_proxies", LOOPBACK),
     ("DATA_DIR", "data_dir", Path("data")),
+    ("RULES", "rules_file", None),
     ("VARIANT_SELECTION", "variant_selection", Selection(By.LOWEST)),
     ("FFMPEG", "ffmpeg", "ffmpeg"),
 ]
@@ -129,6 +130,7 @@ ACCEPTED = [
     ("STATUS_PAGE", "status_page", "no", False),
     ("ADMIN_TOKEN", "admin_token", "open-sesame!", None),
     ("DATA_DIR", "data_dir", "/var/lib/kptv", Path("/var/lib/kptv")),
+    ("RULES", "rules_file", "/no/such/rules.toml", Path("/no/such/rules.toml")),
     ("VARIANT_SELECTION", "variant_selection", "720p", Selection(By.HEIGHT, 720)),
     ("FFMPEG", "ffmpeg", "/opt/ffmpeg", None),
 ]
@@ -189,6 +191,7 @@ REFUSED = [
     ("TRUSTED_PROXIES", ("nginx", "1.2.3.4/33", "10.0.0.1,,10.0.0.2", "all")),
     ("ADMIN_TOKEN", ("short", "two words too", "schlüssel-wort", "x" * 257)),
     ("DATA_DIR", ("a\0b",)),
+    ("RULES", ("a\0b",)),
     ("VARIANT_SELECTION", ("best", "720i", "0")),
     ("FFMPEG", ("a\0b",)),
 ]

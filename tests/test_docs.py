@@ -212,7 +212,8 @@ FILE_NAME = re.compile(
     r"(?<![\w/:.*~…@-])(?:\w[\w.-]*/)*\w[\w.-]*\.(?:md|py|sh|conf|ya?ml|toml|mjs|js|css|html|json|in|c)"
     r"(?![\w/…-])"
 )
-ELSEWHERE = {"openapi.json", "prometheus.yml"}  # served by the proxy; of Prometheus
+# Served by the proxy; of Prometheus; the user's own.
+ELSEWHERE = {"openapi.json", "prometheus.yml", "rules.toml"}
 
 
 def comments(path: Path) -> Iterator[str]:

@@ -120,14 +120,15 @@ def greenlets(rig: Rig) -> dict[str, Any]:
     rig.client.get("/api/events")
     return {
         "import": rig.parts.importer._greenlet,
-        "housekeeping": rig.parts.hubs._housekeeping._greenlet,
+        "housekeeping": rig.parts.hubs._housekeeping._rounds._greenlet,
         "vitals": rig.parts.vitals._greenlet,
         "log": rig.parts.teller._greenlet,
+        "rules": rig.parts.reload._repeating._greenlet,
         "events": rig.events._greenlet,
     }
 
 
-@pytest.mark.parametrize("part", ["import", "housekeeping", "vitals", "log", "events"])
+@pytest.mark.parametrize("part", ["import", "housekeeping", "vitals", "log", "rules", "events"])
 def test_a_part_that_has_ended_is_named(rig: Rig, part: str) -> None:
     assert not rig.told().startswith("dead")
     greenlets(rig)[part].kill()

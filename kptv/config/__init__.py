@@ -1,9 +1,9 @@
 """The settings: read once from the environment and ``.env``, checked, frozen.
 
 ``settings`` has a row for each of them, ``parsers`` what reads their texts, ``sources`` what reads
-SOURCES, ``env_file`` the file; ``accepted`` keeps those that run, ``__main__`` is a command that
-tries them. Nothing here may import ``ssl``: gunicorn.conf.py reads the settings before gevent
-patches.
+SOURCES, ``env_file`` the file, ``rules_file`` that of the rules; ``accepted`` keeps those that run,
+``__main__`` is a command that tries them. Nothing here may import ``ssl``: gunicorn.conf.py reads
+the settings before gevent patches.
 """
 
 from kptv.config.accepted import ACCEPTED

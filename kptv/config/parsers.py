@@ -179,6 +179,12 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def file(text: str) -> Path:
+    if "\0" in text:
+        raise Rejected("a file's path")
+    return Path(text)
+
+
 def program(text: str) -> str:
     """The name or path of a program; empty: none."""
     if "\0" in text:

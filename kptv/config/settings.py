@@ -7,7 +7,7 @@ default. mypy holds field, parser and default to one type.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,9 +15,14 @@ from typing import Any, Generic, TypeVar
 
 from kptv.channels.model import Source
 from kptv.channels.reach import Private
+from kptv.channels.rules.model import Rules
+from kptv.channels.rules.reading import RulesError
+from kptv.channels.rules.tables import Complaint
+from kptv.channels.rules.verdicts import is_source
 from kptv.config import parsers
 from kptv.config.env_file import EnvFile, read_env_file
 from kptv.config.parsers import DAY, MB, Network, Rejected, boolean, duration, header, size, whole
+from kptv.config.rules_file import load_rules
 from kptv.config.sources import parse_sources, warnings_of
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import LOWEST, Selection
@@ -26,6 +31,7 @@ from kptv.formats.hls.variants import LOWEST, Selection
 DEFAULT_SLATE = Path(__file__).parents[1] / "splice" / "slate.ts"
 ENV_FILE = Path(__file__).resolve().parents[2] / ".env"  # beside wsgi.py
 
+RULES_FILE = "rules.toml"  # beside .env
 DEFAULT_PORT = 8080
 DEMO_MARK = "KPTV_DEMO"  # set by kptv.demo.run, for a hint on the status page
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -127,6 +133,7 @@ class Config:
     )
 
     # Channel lists
+    rules_file: Path | None = setting("RULES", parsers.file, None)  # None: beside .env
     import_refresh_interval: float = setting(
         "IMPORT_REFRESH_INTERVAL", duration(1, 365 * DAY), 12 * 3600.0
     )
@@ -153,6 +160,8 @@ class Config:
     )
 
     # Not settings
+    rules: Rules | None = None  # in the file; None: there is none
+    rules_path: Path | None = field(default=None, compare=False)  # of that file
     warnings: tuple[str, ...] = ()  # to be logged once the log is set up
     demo: bool = False  # `make run` without SOURCES: the status page says so
 
@@ -174,14 +183,44 @@ def load_config(
     file = read_env_file(env_file, VARIABLES) if env_file else EnvFile({})
     texts = {**file.texts, **(os.environ if environ is None else environ)}
     values, complaints, warnings = _parse(texts)
+    path = values.get("rules_file") or (env_file and env_file.parent / RULES_FILE)
+    try:
+        rules = load_rules(path, present(texts)) if path else None
+    except RulesError as error:
+        rules = None
+        complaints += map(str, error.complaints)
+    warnings += _about_rules(rules, values.get("sources", ()), texts.get("RULES") or "")
     if complaints:
         lines = [f"  {line}" for line in (*complaints, *file.warnings)]
         raise ConfigError("\n".join(["These settings cannot be used:", *lines]))
     demo = bool(texts.get(DEMO_MARK))
-    config = Config(**values, warnings=(*file.warnings, *warnings), demo=demo)
+    config = Config(
+        **values, rules=rules, rules_path=path, warnings=(*file.warnings, *warnings), demo=demo
+    )
     if "base_url" not in values:
         config = replace(config, base_url=f"http://localhost:{config.port}")
     return config
+
+
+def _about_rules(rules: Rules | None, sources: Sequence[Source], named: str) -> Iterator[str]:
+    """What is strange about the rules that can be used."""
+    if rules is None:
+        if named.strip():
+            yield f"RULES={named.strip()}: there is no such file yet"
+        return
+    for name, rule in rules.sources.items():
+        if not any(is_source(name, source) for source in sources):
+            yield f"{Complaint(rule.line, f'there is no source {name}')}"
+
+
+def present(texts: Mapping[str, str | None]) -> dict[str, str]:
+    """Those variables that have a value."""
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def environment(env_file: Path = ENV_FILE) -> dict[str, str]:
+    """The variables of now: those of the process over those of ``.env``. Raises ConfigError."""
+    return present({**read_env_file(env_file, VARIABLES).texts, **os.environ})
 
 
 def _parse(texts: Mapping[str, str | None]) -> tuple[dict[str, Any], list[str], list[str]]:

@@ -143,8 +143,10 @@ class Hubs:
         whose import was good (None: all were).
         """
         self.health.imported(monotonic(), numbers)
-        for hub in self._hubs.values():
+        for key, hub in list(self._hubs.items()):
             if channel := find(hub.channel.slug):
+                if hub.channel.slug == key != channel.slug and channel.slug not in self._hubs:
+                    self._hubs[channel.slug] = self._hubs.pop(key)  # rules call it otherwise
                 hub.update(channel)
         self.slots.look_again()  # a new candidate's source may have room
 

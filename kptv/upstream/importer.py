@@ -111,6 +111,10 @@ class Importer:
         asked_for.by_hand = True
         return asked_for
 
+    def publish(self) -> None:
+        """Publish what there is now, after what is being published; never raises."""
+        self._tell()
+
     def _ask(self) -> Round:
         if not self._asked:
             self._asked, self._asked_for = True, Round()

@@ -9,6 +9,8 @@ from dataclasses import replace
 from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.merging import build_catalog
 from kptv.channels.rows import MOST_OF_ONE
+from kptv.channels.rules.model import Rules
+from kptv.channels.rules.outcome import Outcome
 from kptv.metrics.source_figures import ImportState
 from kptv.pace import drive
 from kptv.upstream.channel_list import ChannelList
@@ -25,11 +27,14 @@ class Merger:
         lists: Sequence[LastGood[ChannelList]],
         on_catalog: Callable[[Catalog], object],
         *,
+        rules: Rules | None = None,
         sort_field: str = "tvg-name",
         descending: bool = False,
     ) -> None:
         """``on_catalog`` is given every new catalog."""
         self.lists = lists
+        self.rules = rules  # may be replaced; the next ``merge`` follows them
+        self._merged_by = rules
         self._on_catalog = on_catalog
         self._order = sort_field, descending
         self._merged: list[ChannelList] = []  # that the catalog was made of
@@ -55,14 +60,20 @@ class Merger:
         }
 
     def merge(self) -> None:
-        """Build and hand out a new catalog, if a list changed; then free the old one."""
+        """Build and hand out a new catalog, if a list or the rules changed; then free the old one.
+
+        Nothing is fetched.
+        """
         contents = [item.content for item in self.lists if item.content is not None]
-        if not contents or _are_same(contents, self._merged):
+        rules = self.rules
+        if not contents or (rules is self._merged_by and _are_same(contents, self._merged)):
             return
-        catalog = drive(self._build([content.listing for content in contents]))
-        self._merged = contents
+        catalog = drive(self._build([content.listing for content in contents], rules))
+        self._merged, self._merged_by = contents, rules
         old, self._catalog = self._catalog, catalog
         log.info("catalog: %d channels of %d sources", len(catalog), len(contents))
+        if catalog.ruled is not None:
+            _tell(catalog.ruled.outcome)
         if catalog.left_out:
             log.warning(
                 "catalog: %d entries left out: more than %d of one source have the same name",
@@ -73,11 +84,29 @@ class Merger:
         if old is not None:
             drive(old.take_apart())
 
-    def _build(self, listings: list[Listing]) -> Generator[None, None, Catalog]:
+    def _build(
+        self, listings: list[Listing], rules: Rules | None
+    ) -> Generator[None, None, Catalog]:
         # A copy of the blocks: a listing may be replaced and taken apart meanwhile.
         copies = [replace(listing, blocks=list(listing.blocks)) for listing in listings]
         sort_field, descending = self._order
-        return build_catalog(copies, sort_field=sort_field, descending=descending)
+        return build_catalog(copies, rules=rules, sort_field=sort_field, descending=descending)
+
+
+def _tell(outcome: Outcome) -> None:
+    log.info(
+        "rules: %d of %d entries dropped; %d names became %d channels",
+        outcome.dropped,
+        outcome.entries,
+        outcome.names,
+        outcome.channels,
+    )
+    for pattern in outcome.switched_off:
+        log.warning(
+            "rules.toml:%d: %s takes too long, and matches nothing from now on",
+            pattern.line,
+            pattern.text,
+        )
 
 
 def _are_same(some: Sequence[object], others: Sequence[object]) -> bool:

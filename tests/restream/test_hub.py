@@ -353,6 +353,16 @@ def test_a_running_hub_takes_the_candidates_of_a_new_import(rig: Rig) -> None:
     assert viewer.next() == b"n"
 
 
+def test_a_hub_whose_channel_rules_call_otherwise_is_found_by_its_new_name(rig: Rig) -> None:
+    rig.upstreams.feed(ONE, b"a")
+    rig.viewer(NEWS).next()
+    renamed = Channel("world-news", "World News", NEWS.streams)
+    rig.hubs.imported({"news": renamed}.get)
+    rig.viewer(renamed)
+    assert rig.upstreams.opened == [ONE.url]
+    assert [hub.channel for hub in rig.hubs.all()] == [renamed]
+
+
 def test_a_hub_that_waits_for_a_slot_sees_the_candidates_of_a_new_import_at_once(
     rig: Rig,
 ) -> None:

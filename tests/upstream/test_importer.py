@@ -21,6 +21,7 @@ from gevent.event import Event
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.model import Source
+from kptv.channels.rules.model import Rules
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.upstream import channel_list as channel_list_module
@@ -849,3 +850,19 @@ def test_a_catalog_that_could_not_be_built_is_built_in_the_next_round(
     assert not rig.catalogs
     rig.run()
     assert rig.names == ["One", "Two"]
+
+
+def test_other_rules_make_another_catalog_of_the_same_lists_and_nothing_is_fetched(
+    server: DocumentServer, make: Callable[..., Rig]
+) -> None:
+    rig = make(server.url).run()
+    before, asked = rig.names, len(server.requests)
+    rig.merger.rules = Rules(groups={"A": "B"}, aliases={"Only": tuple(before)})
+    rig.importer.publish()
+    assert rig.names == ["Only"]
+    rig.importer.publish()
+    assert len(rig.catalogs) == 2
+    rig.merger.rules = None
+    rig.importer.publish()
+    assert rig.names == before
+    assert len(server.requests) == asked

@@ -293,12 +293,15 @@ _TVG_ID, _TVG_COUNTRY = attribute_mark("tvg-id"), attribute_mark("tvg-country")
 def rule_of_source(rules: Rules, source: Source) -> SourceRule | None:
     """What the file says of a source, by its name or number."""
     for name, rule in rules.sources.items():
-        if name == str(source.number) or name.casefold() in (
-            source.name.casefold(),
-            source.tag.casefold(),
-        ):
+        if is_source(name, source):
             return rule
     return None
+
+
+def is_source(name: str, source: Source) -> bool:
+    """Whether a file means this source by that name or number."""
+    names = (str(source.number), source.name.casefold(), source.tag.casefold())
+    return name.casefold() in names
 
 
 def _public_url(url: str) -> str:

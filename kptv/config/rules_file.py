@@ -1,0 +1,94 @@
+"""The rules file: read at the start, and again when it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kptv.channels.rules.model import Rules
+from kptv.channels.rules.reading import LARGEST, RulesError, read_rules
+from kptv.channels.rules.tables import Complaint
+
+_Stamp = tuple[int, int, int] | None  # what tells that a file was written; None: there is none
+
+
+def load_rules(path: Path, environ: Mapping[str, str]) -> Rules | None:
+    """The rules in the file; None if there is none. Raises RulesError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RulesError([Complaint(1, f"cannot be read: {error.strerror}")]) from None
+    return read_rules(data, environ)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at the file gave."""
+
+    rules: Rules | None  # that hold now
+    has_changed: bool = False  # they are others than before
+    complaints: tuple[Complaint, ...] = ()  # why the file, as it is now, cannot be used
+    is_news: bool = False  # nobody was told of these complaints
+
+
+class RulesFile:
+    """The rules that hold, and the file they come from."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        rules: Rules | None,
+        environ: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """``rules`` are those that were read at the start. ``environ``: what ``${NAME}`` means."""
+        self.path = path
+        self.last = Look(rules)
+        self._environ = environ
+        self._stamp: _Stamp = (0, 0, 0)  # of no file: the first look reads it
+        self._is_missed = False
+
+    def __repr__(self) -> str:
+        return f"<RulesFile {self.path}>"
+
+    @property
+    def rules(self) -> Rules | None:
+        """Those that hold; None: there is no file."""
+        return self.last.rules
+
+    def is_due(self) -> bool:
+        """Whether the file was written since it was read last.
+
+        One that is gone is missed at two looks: editors put another into its place.
+        """
+        if self.path is None:
+            return False
+        stamp = _stamp(self.path)
+        was_missed, self._is_missed = self._is_missed, stamp is None
+        return stamp != self._stamp and (stamp is not None or was_missed)
+
+    def look(self) -> Look:
+        """Read it now. What cannot be used changes nothing."""
+        if self.path is None:
+            return self.last
+        before = self.last
+        self._stamp = _stamp(self.path)
+        try:
+            rules = load_rules(self.path, self._environ())
+        except RulesError as error:
+            complaints = tuple(error.complaints)
+            self.last = Look(before.rules, False, complaints, complaints != before.complaints)
+        else:
+            self.last = Look(rules, rules != before.rules)
+        return self.last
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
