@@ -166,7 +166,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def _answer(self, environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
         request = start_response.__self__.req
         environ[UNFRAME] = partial(_unframe, request)
-        environ[HAND_OVER] = partial(setattr, request, "rest")
+        if not has_body(request):  # else the answer's end is that of the reading, too: see _part
+            environ[HAND_OVER] = partial(setattr, request, "rest")
         return self.application(environ, start_response)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:

@@ -20,7 +20,7 @@ from gunicorn.glogging import Logger
 from kptv.web import worker
 from kptv.web.door import Door
 from kptv.web.framing import unframe
-from kptv.web.handover import HAND_OVER
+from kptv.web.handover import hand_over_of
 from kptv.web.worker import Worker
 
 
@@ -110,7 +110,10 @@ class Body:
 
     def __iter__(self) -> Iterator[bytes]:
         yield b"first "
-        self.environ[HAND_OVER](self.rest)
+        if hand_over := hand_over_of(self.environ):
+            hand_over(self.rest)
+        else:
+            self.rest.send()
 
 
 class Rest:
@@ -133,15 +136,14 @@ class Rest:
 def stage() -> Iterator[Stage]:
     stage = Stage()
     yield stage
-    stage.greenlet.kill()
-    stage.ours.close()
-    stage.theirs.close()
+    stage.close()
 
 
 class Stage:
     """A worker that serves one connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: bytes = b"") -> None:
+        """``more``: of the request, behind its first lines."""
         self.ours, self.theirs = socket.socketpair()
         self.rest = Rest(self.ours)
         self.kept: list[weakref.ref[Any]] = []
@@ -157,7 +159,12 @@ class Stage:
         self.door = served.door
         listener = SimpleNamespace(getsockname=lambda: address)
         self.greenlet = gevent.spawn(served.handle, listener, self.ours, address)
-        self.theirs.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        self.theirs.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n" + (more or b"\r\n"))
+
+    def close(self) -> None:
+        self.greenlet.kill()
+        self.ours.close()
+        self.theirs.close()
 
     def _answer(self, environ: Any, start_response: Any) -> Body:
         unframe(environ)
@@ -181,6 +188,28 @@ def test_the_rest_of_a_body_goes_on_with_nothing_of_its_request(stage: Stage) ->
     assert stage.rest.closed.wait(10)
     stage.greenlet.join(10)
     assert not stage.door.places
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"Content-Length: 5\r\n\r\nhello",
+        b"Content-Length: 5\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+    ids=["a body", "announced", "chunked"],
+)
+def test_whoever_sends_a_body_gets_all_of_the_answer(more: bytes) -> None:
+    stage = Stage(more)
+    try:
+        assert stage.rest.sending.wait(10)
+        stage.rest.go.set()
+        answer = b""
+        while data := stage.theirs.recv(65536):
+            answer += data
+        assert answer.endswith(b"\r\n\r\nfirst rest")
+    finally:
+        stage.close()
 
 
 def test_the_rest_of_a_body_is_closed_if_the_client_has_left(stage: Stage) -> None:
