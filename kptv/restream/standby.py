@@ -79,6 +79,8 @@ class ReadAhead:
                 self._keep(piece)
                 beat()
                 gevent.sleep(SMALL_TICK if self._is_wanted else TICK)
+                while self._stock.is_full:  # else it would grow if they are slower than it
+                    gevent.sleep(SMALL_TICK)
             if not self._is_wanted:
                 raise UpstreamError(Reason.ENDED, "a recording came to its end")
         except UpstreamError as error:
@@ -164,6 +166,7 @@ class ReadAhead:
         dropped = self._stock.drop_oldest()
         self._budget.used += self._stock.size - self._counted
         self._counted = self._stock.size
+        self._news.set()  # more may be due
         return dropped
 
     def _count(self) -> None:

@@ -10,7 +10,6 @@ they have, neither less nor, splice by splice, more; what is not given yet stays
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -33,6 +32,7 @@ LONGEST_PAUSE = 15.0  # seconds of a pause that more is kept for
 LARGEST = 256 * 1024  # bytes that are given at once
 _LONGEST_ADVANCE = 10 * TICKS  # of the clock between two pieces; more is a jump
 _SOUND_STEP = 0.25  # seconds between two starts of radio
+_MOST_STARTS = 1024  # each has tables of its own; 50 keyframes a second for 17 s are fewer
 _MOST_TABLES = 32 * PACKET_SIZE  # bytes of a table that are kept
 
 
@@ -71,7 +71,7 @@ class Stock:
         self._kept: deque[_Kept] = deque()
         self._starts: deque[_Start] = deque()
         self._unit: _Start | None = None  # the last unit of the lead, which may be a start
-        self._tables: dict[int, bytes] = {}
+        self._tables: dict[int, bytes] = {}  # of the PAT, and of the PMT in force or to come
         self._end = 0  # packets that came
         self._media = 0.0  # seconds that came
         self._came_at = now
@@ -89,6 +89,11 @@ class Stock:
     def ready(self) -> bool:
         """There is a start."""
         return bool(self._starts)
+
+    @property
+    def is_full(self) -> bool:
+        """Once it is opened: some has to be taken before more is added."""
+        return self._due_from is not None and self.size > (0 if self._hurries else self._limit)
 
     @property
     def seconds(self) -> float:
@@ -212,7 +217,7 @@ class Stock:
                 nature = program.natures[mark.pid]
                 if mark.kind is MarkKind.UNIT:
                     number = self._base + mark.unit.number
-                    self._unit = _Start(number, self._media, b"".join(self._tables_now()))
+                    self._unit = _Start(number, self._media, self._tables_now())
                     if nature.kind is ElementaryKind.AUDIO:
                         self._note_sound(self._unit)
                 elif self._unit and self._unit.number == self._base + mark.unit.number:
@@ -224,6 +229,8 @@ class Stock:
             self._add_start(start)
 
     def _add_start(self, start: _Start) -> None:
+        if len(self._starts) == _MOST_STARTS:
+            self._starts.popleft()
         self._starts.append(start)
         self._has_begun = True
 
@@ -235,12 +242,15 @@ class Stock:
         if pid != mark.pid or packet == before[-PACKET_SIZE:]:
             return  # the programme was heard, not told; or the packet has two marks
         starts = packet[1] & 0x40 or len(before) >= _MOST_TABLES
+        program = self._inspector.program
+        known = (PAT_PID, program.pmt_pid if program else PAT_PID)
+        self._tables = {each: self._tables[each] for each in known if each in self._tables}
         self._tables[pid] = packet if starts else before + packet
 
-    def _tables_now(self) -> Iterator[bytes]:
+    def _tables_now(self) -> bytes:
         program = self._inspector.program
-        yield self._tables.get(PAT_PID, b"")
-        yield self._tables.get(program.pmt_pid, b"") if program else b""
+        pmt = self._tables.get(program.pmt_pid, b"") if program else b""
+        return self._tables.get(PAT_PID, b"") + pmt
 
     def _follow(self) -> None:
         """Add what the clock advanced to the media that came."""

@@ -16,11 +16,13 @@ from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.metrics.counters import Metrics
 from kptv.ports import FilmBody, Piece
+from kptv.restream.buffer import Budget
 from kptv.restream.hub import Hub, State
 from kptv.restream.hubs import Hubs
 from kptv.restream.journal import EventKind
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
+from kptv.restream.standby import ReadAhead, Room
 from kptv.upstream.opened import OpenedUpstream, Pieces
 from tests.formats.ts_maker import Maker
 from tests.shared import shared
@@ -316,3 +318,34 @@ def test_a_slot_that_is_lost_as_it_is_taken_blames_nobody(rig: Rig) -> None:
     assert not slot, "it is used"
     until(lambda: rig.hub.state is State.PLAYING)
     assert not viewer.over
+
+
+def test_whoever_goes_on_with_it_slower_than_it_comes_holds_it_up() -> None:
+    limit, maker, given = 100_000, Maker(), 0
+
+    def endless() -> Pieces:
+        nonlocal given
+        while True:
+            given += 1
+            yield Piece(maker.picture())
+
+    upstream = OpenedUpstream(endless())
+    first = next(upstream)
+    budget = Budget(1 << 24)
+    ahead = ReadAhead(upstream, first, Room(budget, limit), 0)
+    reader = gevent.spawn(ahead.read, lambda: gevent.sleep(0))
+    with gevent.Timeout(LIMIT):
+        while not ahead.ready:
+            gevent.sleep(0.01)
+        ahead.open(0.0)
+        while ahead.size <= limit:
+            gevent.sleep(0.01)
+        before = given
+        gevent.sleep(0.3)
+        assert given == before
+        next(ahead)
+        while given == before:
+            gevent.sleep(0.01)
+    ahead.close()
+    assert reader.dead
+    assert budget.used == 0

@@ -144,6 +144,39 @@ def test_once_it_is_wanted_memory_comes_back_by_giving_all_at_once() -> None:
     assert stock.size == 0
 
 
+def test_once_it_is_wanted_it_is_full_at_its_limit_and_at_once_if_memory_is_needed() -> None:
+    stock, maker = Stock(10_000, 0.0), Maker()
+    now = stocked(stock, maker, 26)
+    assert not stock.is_full, "it forgets"
+    stock.open(0.0, now)
+    for _ in range(100):
+        stock.add(Piece(maker.picture()), now)
+    assert stock.is_full
+    while stock.take(now):
+        pass
+    assert not stock.is_full
+    stock.add(Piece(maker.picture()), now)
+    assert not stock.is_full
+    stock.drop_oldest()
+    assert stock.is_full
+
+
+def test_tables_and_starts_take_little_memory_whatever_comes() -> None:
+    stock, maker = Stock(MUCH, 0.0), Maker(gop=1)
+    for pmt in range(0x1000, 0x1400):
+        maker.pmt = pmt
+        stock.add(Piece(maker.picture()), 0.0)
+    assert len(stock._tables) <= 3, "PAT, the PMT before, the PMT"
+    assert 0x13FF in stock._tables
+    maker.time = -3600 * maker.count  # a clock that stands still
+    for _ in range(2000):
+        maker.time -= 3600
+        stock.add(Piece(maker.picture()), 0.0)
+    assert len(stock._starts) <= 1024
+    first = stock._starts[0]
+    assert stock._kept[0].first <= first.number < stock._kept[0].end
+
+
 def test_behind_a_long_pause_there_is_enough_for_the_next() -> None:
     stock, maker = Stock(MUCH, 0.0), Maker()
     for burst in range(4):  # six seconds at once, each six seconds
