@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from time import time
 
 from flask import Blueprint, Flask
@@ -29,8 +30,11 @@ from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer
 from kptv.upstream.last_good import LastGood
+from kptv.upstream.logos import Logos
 from kptv.upstream.merger import Merger
 from kptv.upstream.open import Opener
+from kptv.upstream.picture_files import PictureFiles
+from kptv.upstream.pictures import download_picture
 from kptv.upstream.road import Roads
 from kptv.upstream.store import Store
 from kptv.vitals.process import Vitals
@@ -47,6 +51,7 @@ from kptv.web.page.events import EventStream
 from kptv.web.page.status import status_blueprint
 from kptv.web.page.view import View
 from kptv.web.players.lists import ServedLists, playlist_blueprint
+from kptv.web.players.logos import HiddenLogos, logo_blueprint
 from kptv.web.players.ts import stream_blueprint
 from kptv.web.sockets import public_address
 from kptv.web.state import StateReader
@@ -69,6 +74,7 @@ class AppParts:
     hubs: Hubs
     catalog: CurrentCatalog
     lists: ServedLists
+    logos: Logos
     importer: Importer
     reload: Reload
     clients: Clients
@@ -125,6 +131,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         hubs=hubs,
         catalog=catalog,
         lists=lists,
+        logos=_build_logos(config, client, metrics),
         importer=importer,
         reload=_build_reload(config, merger, importer),
         clients=_build_clients(config),
@@ -143,9 +150,10 @@ def build_web(parts: AppParts) -> Flask:
     """The routes, and what they answer from."""
     config, catalog, hubs = parts.config, parts.catalog, parts.hubs
     app = new_application(Exposition(parts.metrics, parts.state.read))
-    app.extensions["when_stopping"] = [hubs.close]
+    app.extensions["when_stopping"] = [hubs.close, parts.logos.close]
     app.register_blueprint(stream_blueprint(catalog.get, hubs, parts.clients, config.max_clients))
     app.register_blueprint(playlist_blueprint(parts.lists))
+    app.register_blueprint(logo_blueprint(HiddenLogos(catalog.get), parts.logos.get))
     watched: dict[str, Watched] = {
         "import": parts.importer,
         "housekeeping": hubs,
@@ -199,6 +207,14 @@ def _build_shared(config: Config, metrics: Metrics) -> Shared:
         rhythms=Rhythms(config.stall_timeout),
         budget=Budget(config.max_buffer_size),
         journal=Journal(),
+    )
+
+
+def _build_logos(config: Config, client: HttpClient, metrics: Metrics) -> Logos:
+    return Logos(
+        partial(download_picture, client),
+        PictureFiles(config.data_dir / "logos"),
+        metrics.totals.logo_fetched,
     )
 
 

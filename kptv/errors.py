@@ -81,7 +81,7 @@ class IsLive(KptvError):
 
 
 class Unavailable(KptvError):
-    """A channel that cannot be played now: answer 503 and ``retry_after`` (seconds)."""
+    """A channel that cannot be played now, or a logo: answer 503, ``retry_after`` (seconds)."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)

@@ -17,6 +17,7 @@ def every_metric() -> Exposition:
     news.ended(1, Reason.ENDED)
     news.recovered("ended", 1.0, same=False)
     news.recovered("ended", 1.0, same=True)
+    metrics.totals.logo_fetched(1, "kept")
     news.source, news.standby = 1, 1
     source = Source(1, "http://one.example/list.m3u", 1)
     sources = (SourceState(ImportState(source, last_success=1.0)),)

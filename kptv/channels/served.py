@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from kptv.channels.catalog import Catalog, Row
+from kptv.channels.logos import LOGO_PATH, SERVED_AS, Logo, has_logo, hidden_in
+from kptv.channels.model import Channel
 from kptv.channels.packing import fields_for_list, fields_of
 from kptv.channels.secrets import Finder, decoded, secrets_of_link
 from kptv.formats.m3u import extinf
@@ -37,28 +39,28 @@ def render(
     catalog: Catalog, base_url: str, positions: Sequence[int] | None = None
 ) -> Iterator[bytes]:
     """The served list, or that of the channels at ``positions``, in small pieces."""
-    secrets, prefix = Finder(catalog.secrets), f"{base_url}{STREAM_PATH}"
+    secrets = Finder(catalog.secrets)
     yield b"#EXTM3U\n"
     channels = catalog.rows(positions)
     while some := list(islice(channels, PIECE)):
-        yield listed(some, secrets, prefix)
+        yield listed(some, secrets, base_url)
 
 
-def listed(channels: Sequence[tuple[str, Row]], secrets: Finder, prefix: str) -> bytes:
+def listed(channels: Sequence[tuple[str, Row]], secrets: Finder, base_url: str) -> bytes:
     """The lines of some channels: as ``served_as`` says of each, if as usual in half the time."""
     fields = [fields_of(row) if isinstance(row, bytes) else () for _, row in channels]
     told = b"\n".join([offer[_TEXT] for offer in fields if offer]).decode()
     if INNER in told or not _is_usual(told) or secrets.may_tell(told):
-        return "".join([_entry(row, secrets, f"{prefix}{slug}") for slug, row in channels]).encode()
+        return "".join([_entry(slug, row, secrets, base_url) for slug, row in channels]).encode()
     beside = b"".join([part for offer in fields for part in offer[_URL : _NAME + 1]])
     are_plain = not any(sign in beside for sign in _SIGNS_BESIDE)
-    start = prefix.encode()
+    start = f"{base_url}{STREAM_PATH}".encode()
     return b"".join(
         [
             b"#EXTINF:-1%b,%b\n%b%b\n" % (offer[_TEXT], offer[_NAME], start, slug.encode())
             # By `find`: `in` tries first whether it is given a number, in five times the time.
             if offer and offer[_TEXT].find(offer[_URL]) < 0 and (are_plain or _is_plain(offer))
-            else _entry(row, secrets, f"{prefix}{slug}").encode()
+            else _entry(slug, row, secrets, base_url).encode()
             for (slug, row), offer in zip(channels, fields, strict=True)
         ]
     )
@@ -73,36 +75,59 @@ def _is_plain(offer: Sequence[bytes]) -> bool:
     )
 
 
-def _entry(row: Row, secrets: Finder, link: str) -> str:
-    return f"{extinf(*served_as(row, secrets))}\n{link}\n"
+def _entry(slug: str, row: Row, secrets: Finder, base_url: str) -> str:
+    name, text = served_as(row, secrets, f"{base_url}{LOGO_PATH}{slug}")
+    return f"{extinf(name, text)}\n{base_url}{STREAM_PATH}{slug}\n"
 
 
-def served_as(row: Row, secrets: Finder) -> Served:
+def served_as(row: Row, secrets: Finder, logo: str = "") -> Served:
     """What players see of a channel: the first candidate, its gaps filled from the others.
 
     ``secrets`` are those of the channel's catalog. Whatever answers a player about a channel (a
-    guide by its tvg-id) asks here, so that all answers agree.
+    guide by its tvg-id) asks here, so that all answers agree. ``logo`` is the address that stands
+    for a logo's own one if that tells a secret; empty: such a logo is left out.
     """
     if isinstance(row, bytes):
-        return _offer(row, secrets)
-    offers = [_offer(record, secrets) for record in row]
+        name, text, hidden = _offer(*fields_for_list(row), secrets)
+        return name, _with_logo(unquoted(text), logo) if hidden and logo else text
+    offers = [_offer(*fields_for_list(record), secrets) for record in row]
     attributes: dict[str, str] = {}
-    for _, text in offers:
+    for _, text, _ in offers:
         for key, value in unquoted(text).items():
             if not attributes.get(key):
                 attributes[key] = value
-    return offers[0][0], quoted(attributes)
+    is_hidden = any(hidden for _, _, hidden in offers)
+    return offers[0][0], _with_logo(attributes, logo if is_hidden else "")
 
 
-def _offer(record: bytes, secrets: Finder) -> Served:
-    """One candidate, without attributes that do not hold here or tell of the provider."""
-    url, name, text = fields_for_list(record)
+def hidden_logo(channel: Channel, secrets: Finder) -> Logo | None:
+    """The logo for which ``served_as`` gives another address; None if it does not."""
+    offers = [_offer(s.url, s.name, quoted(s.attributes), secrets) for s in channel.streams]
+    if any(has_logo(unquoted(text)) for _, text, _ in offers):
+        return None
+    hidden = zip(channel.streams, offers, strict=True)
+    return next((Logo(stream.source, offer[2]) for stream, offer in hidden if offer[2]), None)
+
+
+def _with_logo(attributes: dict[str, str], logo: str) -> str:
+    """The text of ``attributes``, with ``logo`` unless players find one there."""
+    if logo and not has_logo(attributes):
+        return quoted({**attributes, SERVED_AS: logo})
+    return quoted(attributes)
+
+
+def _offer(url: str, name: str, text: str, secrets: Finder) -> tuple[str, str, str]:
+    """One candidate, without attributes that do not hold here or tell of the provider.
+
+    The third is the address of its logo if that tells.
+    """
+    public = text
     if ("=" in url or "@" in url) and _may_repeat(text, url):
         own = Finder(secrets_of_link(url))
-        text = _public(text, url, own) if own.may_tell(text) else text
-    if _is_usual(text) and not secrets.may_tell(text) and url not in text:
-        return name, text
-    return name, _public(text, url, secrets)
+        public = _public(text, url, own) if own.may_tell(text) else text
+    if not _is_usual(public) or secrets.may_tell(public) or url in public:
+        public = _public(public, url, secrets)
+    return name, public, hidden_in(text, public, url) if public != text else ""
 
 
 def _may_repeat(text: str, url: str) -> bool:

@@ -49,9 +49,14 @@ class Totals:
     outcomes: Counter[tuple[int, str]] = field(default_factory=Counter)
     failovers: Counter[str] = field(default_factory=Counter)  # by reason
     retries: Counter[str] = field(default_factory=Counter)
+    logos: Counter[tuple[int, str]] = field(default_factory=Counter)  # by source and outcome
     silence: dict[str, Histogram] = field(
         default_factory=lambda: {how: Histogram(_SILENCES) for how in ("failover", "retry")}
     )
+
+    def logo_fetched(self, source: int, outcome: str) -> None:
+        """The fetch of a logo has ended; ``outcome``: ``kept`` or a Reason."""
+        self.logos[source, outcome] += 1
 
 
 @dataclass(slots=True)

@@ -164,9 +164,14 @@ def _of_channel_and_source(number: Callable[[ChannelCounters], int | None]) -> V
     )
 
 
-def _outcomes(scrape: Scrape) -> Iterator[Sample]:
-    for (number, reason), count in scrape.metrics.totals.outcomes.items():
-        yield (scrape.source(number), reason), count
+def _by_source_and(label: str, counts: Callable[[Totals], Mapping[tuple[int, str], int]]) -> Values:
+    return Values(
+        ("source", label),
+        lambda scrape: [
+            ((scrape.source(number), key), count)
+            for (number, key), count in counts(scrape.metrics.totals).items()
+        ],
+    )
 
 
 def _build(scrape: Scrape) -> Iterator[Sample]:
@@ -306,7 +311,16 @@ FAMILIES: tuple[Family, ...] = (
         _of_source(lambda source, totals: totals.opens[source.imports.source.number]),
     ),
     Family(
-        _COUNTER, "upstream_outcomes", "How those ended.", Values(("source", "reason"), _outcomes)
+        _COUNTER,
+        "upstream_outcomes",
+        "How those ended.",
+        _by_source_and("reason", lambda totals: totals.outcomes),
+    ),
+    Family(
+        _COUNTER,
+        "logo_fetches",
+        "Logos fetched for clients, by how that ended.",
+        _by_source_and("outcome", lambda totals: totals.logos),
     ),
     # --- of the process ---
     Family(

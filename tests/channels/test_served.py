@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptv.channels.catalog import Catalog, Listing
+from kptv.channels.catalog import Catalog, Listing, records_of
 from kptv.channels.merging import build_catalog
-from kptv.channels.model import Source
-from kptv.channels.packing import pack
+from kptv.channels.model import Channel, Source
+from kptv.channels.packing import pack, unpack
 from kptv.channels.secrets import Finder
-from kptv.channels.served import listed, render, served_as
+from kptv.channels.served import hidden_logo, listed, render, served_as
 from kptv.formats.m3u import Entry, ListParser, extinf
 from kptv.formats.m3u_attributes import quoted, unquoted
 from kptv.pace import drive
@@ -70,8 +70,8 @@ def test_quotes_in_names_and_values_are_made_safe_as_the_format_does() -> None:
         'catchup-source="http://panel.example:8080/timeshift/{utc}.ts"',
         'tvg-url="http://panel.example:8080/xmltv.php"',
         'x="bearer s3cret"',
-        'tvg-logo="http://panel.example:8080/live/alice/s3cret/1.png"',
-        'tvg-logo="http://cdn.example/logo.png?user=alice"',
+        'tvg-poster="http://panel.example:8080/live/alice/s3cret/1.png"',
+        'group-logo="http://cdn.example/logo.png?user=alice"',
         f'tvg-rec="{STREAM_URL.format(1)}"',
         'http://other.example/x="1"',
         'tvg-url="http://other.example/" http://other.example/logo="1"',
@@ -80,6 +80,48 @@ def test_quotes_in_names_and_values_are_made_safe_as_the_format_does() -> None:
 def test_an_attribute_that_tells_of_the_provider_is_left_out(attribute: str) -> None:
     text = "\n".join(served(f'#EXTINF:-1 {attribute} tvg-id="i",A\n{STREAM_URL.format(1)}'))
     assert '#EXTINF:-1 tvg-id="i",A' in text
+
+
+HIDDEN = "http://panel.example:8080/live/alice/s3cret/{}.png"
+LINK = "http://proxy/iptv/logo/a"
+
+
+@pytest.mark.parametrize(
+    ("logos", "served_logos"),
+    [
+        (f'tvg-logo="{HIDDEN.format(1)}"', f'tvg-logo="{LINK}"'),
+        ('tvg-logo="HTTPS://cdn.example/a.png?user=alice"', f'tvg-logo="{LINK}"'),
+        (f'logo="{HIDDEN.format(1)}"', f'tvg-logo="{LINK}"'),
+        (f'tvg-logo="{HIDDEN.format(1)}" logo="{HIDDEN.format(2)}"', f'tvg-logo="{LINK}"'),
+        (f'tvg-logo="" logo="{HIDDEN.format(1)}"', f'tvg-logo="{LINK}"'),
+        # Players find one without our help.
+        (f'tvg-logo="http://a/1.png" logo="{HIDDEN.format(1)}"', 'tvg-logo="http://a/1.png"'),
+        (f'tvg-logo="{HIDDEN.format(1)}" logo="http://a/1.png"', 'logo="http://a/1.png"'),
+        # Nothing that could be fetched, or a stream.
+        ('tvg-logo="/alice/s3cret/1.png"', ""),
+        ('tvg-logo="ftp://alice:s3cret@h/1.png"', ""),
+        (f'tvg-logo="{STREAM_URL.format(1)}"', ""),
+        (f'tvg-logo="{STREAM_URL.format(1)}?x"', ""),
+    ],
+)
+def test_a_logo_that_tells_of_the_provider_is_served_from_here(
+    logos: str, served_logos: str
+) -> None:
+    line = served(f"#EXTINF:-1 {logos},A\n{STREAM_URL.format(1)}")[1]
+    assert line == f"#EXTINF:-1 {served_logos}".rstrip() + ",A"
+
+
+def test_a_public_logo_of_another_candidate_comes_before_a_hidden_one() -> None:
+    first = f'#EXTINF:-1 tvg-logo="{HIDDEN.format(1)}",A\n{STREAM_URL.format(1)}'
+    second = f'#EXTINF:-1 tvg-logo="http://a/1.png",A\n{STREAM_URL.format(2)}'
+    third = f'#EXTINF:-1 tvg-logo="{HIDDEN.format(3)}",A\n{STREAM_URL.format(3)}'
+    assert served(first, second, third)[1] == '#EXTINF:-1 tvg-logo="http://a/1.png",A'
+    assert served(first, third)[1] == f'#EXTINF:-1 tvg-logo="{LINK}",A'
+    catalog = catalog_of(first, third)
+    logo = hidden_logo(catalog.channels[0], Finder(catalog.secrets))
+    assert logo is not None
+    assert (logo.source.number, logo.url) == (1, HIDDEN.format(1))
+    assert "s3cret" not in repr(logo)
 
 
 ODD = st.lists(
@@ -180,6 +222,8 @@ ODD_ATTRIBUTES = (
     ' catchup="default" catchup-source="http://a/?utc=1"',
     ' x="http://panel.example:8080/live/alice/s3cret/1.ts"',
     ' tvg-rec="3" cookie="c"',
+    ' logo="http://user:pa@logo.example/1"',
+    ' tvg-logo="http://u:pa@h/1"',
     ' tvg-name="an \x1finner\x1f quote"',
     "",
 )
@@ -205,6 +249,14 @@ def test_many_channels_at_once_are_served_as_each_by_itself(
     secrets = Finder(catalog_of(f"#EXTINF:-1,A\n{STREAM_URL.format(1)}").secrets)
     records = [[pack(1, Entry(name, url, text, (), {})) for text, url, name in row] for row in rows]
     packed = [row[0] if len(row) == 1 else tuple(row) for row in records]
-    alone = [f"{extinf(*served_as(row, secrets))}\nhttp://tv/{n}\n" for n, row in enumerate(packed)]
+    alone = [
+        f"{extinf(*served_as(row, secrets, f'http://tv/logo/{n}'))}\nhttp://tv/stream/{n}\n"
+        for n, row in enumerate(packed)
+    ]
     channels = [(str(n), row) for n, row in enumerate(packed)]
-    assert listed(channels, secrets, "http://tv/").decode() == "".join(alone)
+    sources = {1: Source(1, LIST_URL, 1)}
+    for (slug, row), text in zip(channels, alone, strict=True):
+        streams = tuple(unpack(record, sources) for record in records_of(row))
+        hidden = hidden_logo(Channel(slug, "", streams), secrets)
+        assert (hidden is not None) == ("http://tv/logo/" in text), "whatever is named is there"
+    assert listed(channels, secrets, "http://tv").decode() == "".join(alone)

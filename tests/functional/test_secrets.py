@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
@@ -69,7 +70,11 @@ def test_a_list_from_a_file_tells_nothing_of_the_account_in_its_links(
     proxy = start_proxy(f"{path}|1", DEBUG="true", MAX_RETRIES="0", ADMIN_TOKEN="open-sesame")
     served = proxy.get("/playlist.m3u8").text
     assert 'tvg-logo="http://cdn.example/kids/b"' in served
-    assert served.count("tvg-logo") == 1
+    assert re.findall(r'tvg-logo="http://[^/"]+(/logo/\w+)"', served) == [
+        "/logo/films",
+        "/logo/sport",
+    ]
+    assert served.count("tvg-logo") == 3
     page = proxy.get("/api/channels").text + proxy.get("/api/status").text
     assert not [secret for secret in one.secrets if secret in page]
     assert_nothing_leaked(proxy, one)

@@ -7,6 +7,7 @@ from functools import partial
 from flask import Blueprint, Response
 
 from kptv.channels.catalog import Catalog
+from kptv.channels.logos import LOGO_PATH
 from kptv.channels.served import STREAM_PATH, render
 from kptv.config import Config
 from kptv.web.lines import line
@@ -78,6 +79,7 @@ def playlist_blueprint(lists: ServedLists) -> Blueprint:
     # Without a rule of their own these would be a channel's name and a file of the status page.
     @blueprint.get(f"{STREAM_PATH}playlist.m3u8", defaults={"group": "stream"})
     @blueprint.get("/assets/playlist.m3u8", defaults={"group": "assets"})
+    @blueprint.get(f"{LOGO_PATH}playlist.m3u8", defaults={"group": "logo"})
     @blueprint.get("/<path:group>/playlist.m3u8")
     def group_playlist(group: str) -> Response:
         if lists.catalog is None:

@@ -1,0 +1,82 @@
+"""`/logo/…`: logos whose own addresses hold a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from flask import Blueprint, Response, request
+
+from kptv.channels.catalog import Catalog
+from kptv.channels.logos import LOGO_PATH, Logo
+from kptv.channels.secrets import NOTHING, Finder
+from kptv.channels.served import hidden_logo
+from kptv.errors import Unavailable
+from kptv.formats.pictures import Picture
+from kptv.web.lines import line
+
+_KEPT_FOR = 86400  # seconds that clients and caches keep it
+_PIECE = 64 * 1024  # bytes sent at once
+_HEADERS = {
+    "Cache-Control": f"public, max-age={_KEPT_FOR}",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'",  # a provider chose the bytes
+    "Access-Control-Allow-Origin": "*",  # as of lists, for players in a browser
+}
+
+
+class HiddenLogos:
+    """Finds the logos of channels that are not served from where they are."""
+
+    def __init__(self, current_catalog: Callable[[], Catalog | None]) -> None:
+        self._current_catalog = current_catalog
+        self._secrets, self._finder = NOTHING, Finder(NOTHING)
+
+    def __repr__(self) -> str:
+        return f"<HiddenLogos {self._current_catalog()}>"
+
+    def find(self, slug: str) -> Logo | None:
+        """The logo of a channel of the current catalog; None for any other."""
+        catalog = self._current_catalog()
+        channel = catalog.find(slug) if catalog is not None else None
+        if catalog is None or channel is None:
+            return None
+        if catalog.secrets is not self._secrets:
+            self._secrets, self._finder = catalog.secrets, Finder(catalog.secrets)
+        return hidden_logo(channel, self._finder)
+
+
+def logo_blueprint(hidden: HiddenLogos, fetch: Callable[[Logo], Picture | None]) -> Blueprint:
+    """The route of such logos; ``fetch`` may raise Unavailable."""
+    blueprint = Blueprint("logo", __name__)
+
+    @blueprint.get(f"{LOGO_PATH}<path:slug>")
+    def logo(slug: str) -> Response:
+        found = hidden.find(slug)
+        if found is None:
+            return line(404, "No such channel, or its logo is not served from here.")
+        try:
+            picture = fetch(found)
+        except Unavailable as unavailable:
+            return line(503, str(unavailable), unavailable.retry_after)
+        if picture is None:
+            return line(404, "The provider gives no picture for this channel.")
+        return _answer(picture)
+
+    return blueprint
+
+
+def _answer(picture: Picture) -> Response:
+    if request.if_none_match.contains_weak(picture.tag):
+        response = Response(status=304)
+    else:
+        response = Response(_pieces(picture), content_type=picture.media_type)
+        response.content_length = len(picture.data)
+    response.set_etag(picture.tag)
+    response.headers.update(_HEADERS)
+    return response
+
+
+def _pieces(picture: Picture) -> Iterator[bytes]:
+    """Holds the picture itself, so that others who ask meanwhile share it."""
+    for start in range(0, len(picture.data), _PIECE):
+        yield picture.data[start : start + _PIECE]
