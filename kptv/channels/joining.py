@@ -53,6 +53,8 @@ class Joining:
             for record in records[start : start + _AT_ONCE]:
                 self._add(record)
             yield
+            if self._judge.is_full:
+                yield from self._judge.forget()
 
     def _add(self, record: bytes) -> None:
         fields = fields_of(record)
@@ -95,8 +97,7 @@ class Joining:
 
     def finish(self) -> Generator[None, None, list[RowBlock]]:
         """All rows, in blocks."""
-        self._judge.finish()
-        yield
+        yield from self._judge.forget()
         yield from self._join_unknown_countries()
         yield from self._put_in_order()
         self._missing = [*self._without_use(), *self._apply_channels()]

@@ -84,15 +84,24 @@ def _plain(pattern: Pattern) -> Callable[[str], bool]:
     return lambda simple: simple == inner
 
 
+def _word(pattern: Pattern) -> str:
+    """What is in each folded text that a pattern matches; empty: not known."""
+    if pattern.is_expression:
+        return ""
+    return max(folded(pattern.text).replace("?", "*").split("*"), key=len)
+
+
 class Test:
     """A condition: any of its patterns matches any of a field's texts."""
 
-    __slots__ = ("field", "has_expression", "probes")
+    __slots__ = ("_words", "field", "has_expression", "probes")
 
     def __init__(self, condition: Condition, line: int) -> None:
         self.field = condition.field
         self.probes = [Probe(pattern, line) for pattern in condition.patterns]
         self.has_expression = any(probe.is_expression for probe in self.probes)
+        words = [_word(probe.pattern) for probe in self.probes]
+        self._words = tuple(words) if all(words) else ()  # one of them is in all that matches
 
     def __repr__(self) -> str:
         return f"<Test {self.field} {self.probes}>"
@@ -102,6 +111,13 @@ class Test:
 
         Those that never matched yet are tried, too: else they would seem useless.
         """
+        if self._words and len(texts) == 1:
+            simple = texts[0][1]
+            for word in self._words:
+                if word in simple:
+                    break
+            else:
+                return None
         first: tuple[Pattern, str] | None = None
         for probe in self.probes:
             if first is None or not probe.has_matched:

@@ -8,7 +8,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from kptv.channels.model import Source
@@ -22,6 +22,8 @@ from kptv.channels.rules.patterns import folded
 from kptv.channels.rules.rewriting import ranked, regrouped, renamed, with_attributes
 
 _REMEMBERED = 64 * 1024  # verdicts
+_Key = tuple[bytes | str, ...]  # all that a verdict depends on
+_FORGOTTEN_AT_ONCE = 200  # verdicts
 _CONTEXTS = 20_000  # pairs of source and groups
 _LONGEST_END = 64  # letters of a URL's path that conditions see
 _NUMBER, _URL, _NAME, _GROUPS = 0, 1, 2, 3  # places of a record's fields
@@ -78,6 +80,7 @@ class _Context:
     """What entries of a source and in some groups have in common."""
 
     groups: tuple[str, ...]
+    group_texts: Texts
     live: tuple[Live, ...]
     source: Texts
     grouped: tuple[str, ...] | None  # the groups as [group] calls them, if otherwise
@@ -91,7 +94,7 @@ class Judge:
     def __init__(
         self, rules: Rules, sources: Iterable[Source], on_forgotten: Callable[[Judged], object]
     ) -> None:
-        """``on_forgotten`` is given each verdict when it is kept no longer (see ``finish``)."""
+        """``on_forgotten`` is given each verdict when it is kept no longer (see ``forget``)."""
         self.rules = rules
         self._sources = {source.number: source for source in sources}
         self._on_forgotten = on_forgotten
@@ -116,7 +119,8 @@ class Judge:
         self._used_groups: set[str] = set()  # folded
         self.groups: set[str] = set()  # that entries have, most of them
         self._contexts: dict[tuple[bytes, bytes], _Context] = {}
-        self._known: dict[tuple[bytes, ...], Judged] = {}
+        self._known: dict[_Key, Judged] = {}
+        self._alike = self._sources_alike()
 
     def __repr__(self) -> str:
         return f"<Judge rules={len(self._compiled)}>"
@@ -141,18 +145,16 @@ class Judge:
 
     def judged(self, fields: Sequence[bytes]) -> Judged:
         """The verdict on the entry with these fields."""
-        key: tuple[bytes, ...] = (fields[_NUMBER], fields[_GROUPS], fields[_NAME])
-        values: list[str] = []
-        url = ""
-        if self._marks or self._reads_url:
-            record = FIELD + fields[-1]
-            values = [attribute_of(record, mark) for mark in self._marks.values()]
-            url = _public_url(fields[_URL].decode()) if self._reads_url else ""
-            key = (*key, url.encode(), *(value.encode() for value in values))
+        number, text, url = self._alike[fields[_NUMBER]], fields[-1], ""
+        values = [
+            attribute_of(FIELD + text, mark) if mark in text else ""
+            for mark in self._marks.values()
+        ]
+        if self._reads_url:
+            url = _public_url(fields[_URL].decode())
+        key: _Key = (number, fields[_GROUPS], fields[_NAME], url, *values)
         known = self._known.get(key)
         if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self.finish()
             known = self._known[key] = self._new(
                 fields, dict(zip(self._marks, values, strict=True)), url
             )
@@ -164,11 +166,35 @@ class Judge:
         context = self._context(fields[_NUMBER], fields[_GROUPS])
         return Judged(name, number, self._verdict(context, name, attributes, url))
 
-    def finish(self) -> None:
-        """Forget all verdicts."""
-        for known in self._known.values():
-            self._on_forgotten(known)
-        self._known.clear()
+    @property
+    def is_full(self) -> bool:
+        """Whether so many verdicts are kept that they are to be forgotten."""
+        return len(self._known) >= _REMEMBERED
+
+    def forget(self) -> Generator[None]:
+        """Forget all verdicts; yields often."""
+        for number, judged in enumerate(self._known.values()):
+            self._on_forgotten(judged)
+            if number % _FORGOTTEN_AT_ONCE == 0:
+                yield
+        while self._known:
+            for _ in range(min(len(self._known), _FORGOTTEN_AT_ONCE)):
+                self._known.popitem()
+            yield
+
+    def _sources_alike(self) -> dict[bytes, bytes]:
+        """Of each source the number of the first one that the rules treat like it."""
+        alike: dict[object, bytes] = {}
+        numbers = {}
+        for source in self._sources.values():
+            about, texts = rule_of_source(self.rules, source), _texts_of_source(source)
+            kind = (
+                about and (about.prefix, about.suffix),
+                *(bool(test.found(texts)) for test in self._tests() if test.field == "source"),
+            )
+            number = str(source.number).encode()
+            numbers[number] = alike.setdefault(kind, number)
+        return numbers
 
     # --- what source and groups decide ---
 
@@ -186,12 +212,12 @@ class Judge:
     def context(self, number: int, groups: tuple[str, ...]) -> _Context:
         """What all entries of a source in these groups have in common."""
         source = self._sources.get(number)
-        names = (str(number), source.name, source.tag) if source else (str(number),)
-        source_texts = texts_of(dict.fromkeys(filter(None, names)))
+        source_texts = _texts_of_source(source) if source else texts_of([str(number)])
         about = rule_of_source(self.rules, source) if source else None
         grouped = self._grouped(groups)
         return _Context(
             groups,
+            texts_of(groups),
             tuple(self._live(source_texts, texts_of(groups))),
             source_texts,
             None if grouped == groups else grouped,
@@ -245,12 +271,17 @@ class Judge:
             name = f"{context.prefix}{name}{context.suffix}".strip()
             if told:
                 told("source", 0, name)
-        texts = {"name": texts_of([name]), "source": context.source, "url": texts_of([url])}
-        texts |= {key: texts_of([value]) for key, value in attributes.items()}
-        draft = Draft(texts, context.groups)
-        draft.texts["group"] = texts_of(context.groups) if context.live else ()
-        apply(context.live, draft, told)
-        name = draft.texts["name"][0][0]
+        draft = Draft({}, context.groups)
+        if context.live:
+            texts = draft.texts
+            texts["name"], texts["group"] = texts_of([name]), context.group_texts
+            texts["source"] = context.source
+            if url:
+                texts["url"] = texts_of([url])
+            for key, value in attributes.items():
+                texts[key] = texts_of([value])
+            apply(context.live, draft, told)
+            name = texts["name"][0][0]
         if draft.dropped:
             return Verdict(name, "", is_dropped=True, hits=tuple(draft.hits))
         groups = context.grouped
@@ -288,6 +319,10 @@ class Judge:
 
 
 _TVG_ID, _TVG_COUNTRY = attribute_mark("tvg-id"), attribute_mark("tvg-country")
+
+
+def _texts_of_source(source: Source) -> Texts:
+    return texts_of(dict.fromkeys(filter(None, (str(source.number), source.name, source.tag))))
 
 
 def rule_of_source(rules: Rules, source: Source) -> SourceRule | None:
