@@ -30,11 +30,12 @@ class LeaseKind(StrEnum):
 class Progress:
     """How far those have come that stand at one place of a buffer together."""
 
-    __slots__ = ("place", "received")
+    __slots__ = ("dropped", "place", "received")
 
     def __init__(self) -> None:
         self.place = 0  # number of the next chunk for them
         self.received = 0  # bytes, since the first of them
+        self.dropped = False  # one of them was, since this was last looked at
 
 
 class Lease:
@@ -44,13 +45,13 @@ class Lease:
     """
 
     __slots__ = (
+        "_dropped",
         "_on_drop",
         "_place",
         "_received",
         "_shared",
         "client",
         "departed",
-        "dropped",
         "kind",
         "number",
         "since",
@@ -75,7 +76,7 @@ class Lease:
         self.client = client
         self.departed = departed
         self.since = monotonic()
-        self.dropped = False  # the holder is to leave
+        self._dropped = False
         self.waiting = False  # the holder waits for the hub
         self._on_drop = on_drop
         # How far the holder has come, for people:
@@ -86,6 +87,17 @@ class Lease:
 
     def __repr__(self) -> str:
         return f"<Lease {self.number} {self.kind} place={self.place} skips={self.skips}>"
+
+    @property
+    def dropped(self) -> bool:
+        """The holder is to leave."""
+        return self._dropped
+
+    @dropped.setter
+    def dropped(self, dropped: bool) -> None:
+        self._dropped = dropped
+        if self._shared is not None:
+            self._shared.dropped = True
 
     @property
     def place(self) -> int | None:
