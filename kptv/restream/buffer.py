@@ -137,7 +137,7 @@ class ChunkBuffer:
         while self._starts and self._starts[0][0] < self.first:
             self._starts.popleft()
         if self._way and self._way.number < self.first:
-            self._way = None  # it refers to chunks
+            self._way = None  # nobody can join there any more
         self.size -= size
         self._budget.used -= size
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -9,9 +10,11 @@ from kptv.formats.mpegts import PACKET_SIZE
 from kptv.formats.mpegts.packets import bare_packet, pid_of
 
 Media = bytes | memoryview  # whole packets; a view refers to a chunk's data
+Part = bytes | slice  # packets of a viewer's own, or a run of a chunk's
 
 _PATIENCE = 4 * 1024 * 1024  # bytes in which the first sound must come; then all is handed on
 _LONG = 16 * 1024  # bytes; shorter runs are joined, as a reader sends each piece by itself
+_KEPT = 128 * 1024  # bytes of joined runs that a way in keeps; more are joined for each reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +107,30 @@ class ViewerPatch:
 
         Nothing of ``data`` is copied: runs of its packets are views.
         """
-        runs: list[Media] = []
+        parts = self.cut(data, offset)
+        return [part if isinstance(part, bytes) else _run(data, part) for part in parts]
+
+    def cut(self, data: bytes, offset: int = 0) -> list[Part]:
+        """As ``feed``, but runs of packets are told by where they are in ``data``."""
+        parts: list[Part] = []
         at = begun = offset  # begun: where a run of packets that the viewer gets begins
         while self._awaited and at < len(data):
             pid = pid_of(data, at)
             if pid in self._gated:
                 opens = self._opens(pid, data[at + 1], data[at + 3])
                 if not opens or self._resumed:
-                    runs.append(_run(data, begun, at))
+                    if begun < at:
+                        parts.append(slice(begun, at))
                     begun = at if opens else at + PACKET_SIZE
                 if opens and self._resumed:
-                    runs.append(self._mark(pid, data[at + 3]))
+                    parts.append(self._mark(pid, data[at + 3]))
             at += PACKET_SIZE
         self._left -= at - offset
         if self._left <= 0:
             self._awaited.clear()
-        runs.append(_run(data, begun, len(data)))
-        return [run for run in runs if run]
+        if begun < len(data):
+            parts.append(slice(begun, len(data)))
+        return parts
 
     def _opens(self, pid: int, start: int, control: int) -> bool:
         """Whether the viewer gets this PID from this packet on."""
@@ -143,16 +153,19 @@ class WayIn:
 
     It is made once, however many join there: media by reference, and the few packets that differ.
     A viewer who has seen another part of the stream (``resumed``) needs one of its own.
+
+    It keeps no chunk: a viewer who takes nothing holds it for long after the buffer has let go.
     """
 
-    __slots__ = ("_patch", "_steps", "number", "start")
+    __slots__ = ("_patch", "_room", "_steps", "number", "start")
 
     def __init__(self, number: int, start: StartPoint, *, resumed: bool = False) -> None:
         """``start`` is in the chunk of this sequence number."""
         self.number = number
         self.start = start
         self._patch = ViewerPatch(start, resumed=resumed)
-        self._steps: list[tuple[Media, ...]] = []
+        self._steps: list[_Step] = []
+        self._room = _KEPT  # bytes that may still be kept
 
     def __repr__(self) -> str:
         return f"<WayIn at {self.start!r} in chunk {self.number} steps={len(self._steps)}>"
@@ -165,31 +178,86 @@ class WayIn:
         """The pieces that stand for a chunk, whose data is ``data``; none may be left out."""
         step = number - self.number
         if step == len(self._steps):
-            self._steps.append(_packed(self._made(step, data)))
-        return self._steps[step]
+            self._steps.append(self._packed(self._made(step, data), data))
+        pieces = self._steps[step]
+        if pieces is _WHOLE:
+            return (data,)
+        return tuple([p if isinstance(p, bytes) else _piece(data, p) for p in pieces])
 
-    def _made(self, step: int, data: bytes) -> list[Media]:
+    def _made(self, step: int, data: bytes) -> list[Part]:
         if step:
-            return self._patch.feed(data)
-        return [self._patch.start(), *self._patch.feed(data, self.start.offset)]
+            return self._patch.cut(data)
+        return [self._patch.start(), *self._patch.cut(data, self.start.offset)]
 
-
-def _run(data: bytes, start: int, end: int) -> Media:
-    return data if end - start == len(data) else memoryview(data)[start:end]
-
-
-def _packed(runs: Iterable[Media]) -> tuple[Media, ...]:
-    """The same bytes, with short runs beside each other in one piece."""
-    pieces: list[Media] = []
-    short: list[Media] = []
-    for run in runs:
-        if len(run) < _LONG:
-            short.append(run)
-            continue
+    def _packed(self, parts: list[Part], data: bytes) -> _Step:
+        """The same bytes, with short runs beside each other in one piece."""
+        if parts == [slice(0, len(data))]:
+            return _WHOLE
+        pieces: list[Part | _Joined] = []
+        short: list[Part] = []
+        for part in parts:
+            if _size(part) < _LONG:
+                short.append(part)
+                continue
+            if short:
+                pieces.append(self._joined(short, data))
+                short = []
+            pieces.append(part)
         if short:
-            pieces.append(b"".join(short))
-            short = []
-        pieces.append(run)
-    if short:
-        pieces.append(b"".join(short))
-    return tuple(pieces)
+            pieces.append(self._joined(short, data))
+        return tuple(pieces)
+
+    def _joined(self, parts: list[Part], data: bytes) -> Part | _Joined:
+        if len(parts) == 1:
+            return parts[0]
+        size = sum(map(_size, parts))
+        if size > self._room:
+            return _Joined(parts)
+        self._room -= size
+        return b"".join([_piece(data, part) for part in parts])
+
+
+class _Joined:
+    """Many short runs of one chunk, and packets between them, as small as can be."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self._parts: list[bytes | array[int]] = []  # the places of runs: from, to, from, to
+        for part in parts:
+            if isinstance(part, bytes):
+                self._parts.append(part)
+                continue
+            last = self._parts[-1] if self._parts else b""
+            if isinstance(last, bytes):
+                self._parts.append(last := array("I"))
+            last.extend((part.start, part.stop))
+
+    def of(self, data: bytes) -> bytes:
+        """Them, joined, if ``data`` is that chunk's."""
+        view = memoryview(data)
+        runs: list[Media] = []
+        for part in self._parts:
+            if isinstance(part, bytes):
+                runs.append(part)
+            else:
+                runs += [view[at:end] for at, end in zip(part[::2], part[1::2], strict=True)]
+        return b"".join(runs)
+
+
+_Step = tuple[Part | _Joined, ...]  # what stands for a chunk
+_WHOLE: _Step = (slice(None),)  # the chunk as it is
+
+
+def _size(part: Part) -> int:
+    return len(part) if isinstance(part, bytes) else part.stop - part.start
+
+
+def _run(data: bytes, run: slice) -> Media:
+    return data if _size(run) == len(data) else memoryview(data)[run]
+
+
+def _piece(data: bytes, piece: Part | _Joined) -> Media:
+    if isinstance(piece, slice):
+        return _run(data, piece)
+    return piece if isinstance(piece, bytes) else piece.of(data)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -103,8 +105,63 @@ def test_no_piece_but_the_last_before_a_long_one_is_short() -> None:
 def test_what_is_made_for_one_is_given_to_all_who_join_there() -> None:
     chunks = spliced(STREAMS["picture and sound"], 7_000)
     way = WayIn(5, chunks[0].starts[0])
-    first = way.through(5, chunks[0].data)
-    assert way.through(5, chunks[0].data) is first
+    (first,) = way.through(5, chunks[0].data)
+    (again,) = way.through(5, chunks[0].data)
+    assert again is first
+
+
+def silent_way(number: int, start: StartPoint, *, resumed: bool) -> WayIn:
+    """One on which sound was announced that never comes."""
+    start = replace(start, essential=start.essential | {0x1FF})
+    return WayIn(number, start, resumed=resumed)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("read", [7_000, 200_000])
+@pytest.mark.parametrize("name", STREAMS)
+def test_it_keeps_no_chunk(name: str, read: int, resumed: bool) -> None:
+    chunks = spliced(STREAMS[name], read)
+    datas = [chunk.data for chunk in chunks]
+    before = [sys.getrefcount(data) for data in datas]
+    ways = [
+        (number, silent_way(number, start, resumed=resumed))
+        for number, chunk in enumerate(chunks)
+        for start in chunk.starts
+    ]
+    for number, way in ways:
+        for at in range(number, len(datas)):
+            way.through(at, datas[at])
+    assert [sys.getrefcount(data) for data in datas] == before
+
+
+def torn(chunks: int) -> tuple[StartPoint, list[bytes]]:
+    """Sound that never begins, between any two packets of the picture."""
+    video, sound = bare_packet(0x100, 0), bare_packet(0x101, 0, pcr=None)
+    video, sound = (bytes((*p[:3], 0x10, *p[4:])) for p in (video, sound))
+    start = StartPoint(0, 0.0, video, frozenset((0x100, 0x101)), frozenset(), 0x100, None)
+    opens = bytes((video[0], video[1] | 0x40, *video[2:]))
+    return start, [opens + (sound + video) * 500 for _ in range(chunks)]
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_what_it_keeps_is_small_however_much_it_leaves_out(resumed: bool) -> None:
+    start, datas = torn(PATIENCE // 188_000 + 2)
+    expected = plain_way_in(start, datas, resumed=resumed)
+    expected[0] = ViewerPatch(start, resumed=resumed).start() + expected[0]
+    way = WayIn(0, start, resumed=resumed)
+    tracemalloc.start()
+    try:
+        for number, data in enumerate(datas):
+            way.through(number, data)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 300_000
+    assert way.over(len(datas))
+    for number, data in enumerate(datas):
+        pieces = way.through(number, data)
+        assert len(pieces) == 1
+        assert pieces[0] == expected[number]
 
 
 def test_it_is_over_once_all_that_is_awaited_has_come() -> None:
