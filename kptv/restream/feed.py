@@ -30,6 +30,7 @@ class Feed:
         self.slot = attempt.slot
         self.opened_at = monotonic()
         self.timeout = attempt.timeout  # seconds, for the first media
+        self._heard_at = self.opened_at
         self._counters = counters
         self._upstream: Upstream = open_stream(attempt.stream)
         self._ahead: ReadAhead | None = None
@@ -73,6 +74,11 @@ class Feed:
         """The parameter sets that came before its pieces, if any did."""
         return self._ahead.sets if self._ahead else None
 
+    @property
+    def heard_at(self) -> float:
+        """When its provider last sent something; what was kept may go on for long after that."""
+        return self._ahead.heard_at if self._ahead else self._heard_at
+
     def read_ahead(self, room: Room) -> ReadAhead:
         """Have what comes from now on kept, until somebody iterates; it has started.
 
@@ -109,6 +115,7 @@ class Feed:
     def _next(self) -> Piece | None:
         piece = next(self._upstream, None)
         if piece is not None:
+            self._heard_at = monotonic()
             self._counters.bytes_received += len(piece.data)
         return piece
 

@@ -228,8 +228,8 @@ class Hub:
     def look_ahead(self, now: float) -> None:
         """Open the next stream beside one that is silent for too long."""
         # A stream that is being left is not watched: its last bytes are no sign of life.
-        if self.state is State.PLAYING and self._greenlet.at_work:
-            self._lookout.watch(now)
+        if self._feed and self.state is State.PLAYING and self._greenlet.at_work:
+            self._lookout.watch(self._feed, now)
 
     def bound(self, now: float) -> None:
         """End an upstream that neither begins nor fails, whatever it does."""
@@ -345,6 +345,7 @@ class Hub:
 
     def _failed(self, error: UpstreamError, feed: Feed) -> None:
         now, alive_at, busy = monotonic(), self.output.alive_at, feed.slot.others > 0
+        self._lookout.died(feed, now)
         verdict = self._failover.failed(error, now, alive_at, busy)
         self.chronicle.lost(error, feed.stream, verdict, now, alive_at)
         self._recover()

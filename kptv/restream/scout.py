@@ -24,7 +24,8 @@ from kptv.restream.attempts import Attempt
 from kptv.restream.chronicle import Chronicle
 from kptv.restream.feed import Feed
 from kptv.restream.output import Output
-from kptv.restream.standby import FIRST_PAUSE, LONGEST_PAUSE, SETTLED, STOOD, ReadAhead, Room
+from kptv.restream.pauses import Pauses
+from kptv.restream.standby import SETTLED, ReadAhead, Room
 from kptv.restream.supply import Supply
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ SUSPECT_AFTER = 2.0  # seconds of silence, after which the next candidate is ope
 # The same if the next one stands by: to leave costs nothing. Rhythms know no pause that is shorter
 # (channels.rhythm.PAUSE).
 SUSPECT_SOONER = 1.0
+# Seconds for which a stream is heard beside a standby; one that ends before may end because of it.
+OUTLIVED = 1.0
 LATE = 1.0  # seconds beyond the longest known pause: until then it is one more of them
 
 
@@ -145,8 +148,7 @@ class Lookout:
         self._chronicle = chronicle
         self._scout: Scout | None = None
         self._over = 0  # counts how often the reason for a look has ended
-        self._failures = 0  # of standbys in a row
-        self._not_before = 0.0  # when the next standby may be opened
+        self._pauses = Pauses()  # between standbys
 
     def __repr__(self) -> str:
         return f"<Lookout {self._scout!r}>"
@@ -158,8 +160,8 @@ class Lookout:
             return None
         return Standby(scout.feed.stream, scout.found_at, scout.ready)
 
-    def watch(self, now: float) -> None:
-        """To be called twice a second while a stream plays, from a greenlet that may wait.
+    def watch(self, playing: Feed, now: float) -> None:
+        """To be called twice a second while ``playing`` does, from a greenlet that may wait.
 
         A scout goes home when the stream speaks again, unless it is to stand by. Bytes that a
         stream flushes at its end do not count as speaking.
@@ -174,7 +176,7 @@ class Lookout:
         elif self._supply.room is None:
             self.dismiss()
         else:
-            self._stand_by(now)
+            self._stand_by(playing, now)
 
     def look(self) -> None:
         """Open another stream than the one that plays, unless one is being opened already."""
@@ -185,7 +187,7 @@ class Lookout:
         """The stream that was opened early, once it has media; None without such a stream."""
         self._over += 1
         if not self._output.playable:
-            self._not_before = monotonic() + SETTLED
+            self._pauses.wait(monotonic() + SETTLED)
         if scout := self._scout:
             scout.wait()
         scout, self._scout = self._scout, None  # none any more, if it failed meanwhile
@@ -195,6 +197,16 @@ class Lookout:
         if scout.ahead is not None:
             scout.ahead.open(monotonic() - self._output.media_at)
         return scout.feed
+
+    def died(self, playing: Feed, now: float) -> None:
+        """The stream that plays has failed; to be called before ``take``."""
+        scout = self._scout
+        if scout is None or self._supply.room is None:
+            return
+        if _is_outlived(scout, playing):
+            self._pauses.outlived()
+        elif playing.heard_at > scout.feed.opened_at - SUSPECT_AFTER:  # else silent already
+            self._pauses.died(now)
 
     def dismiss(self, *, but_of: int | None = None) -> None:
         """Hang up what was opened, unless it is of the source with the number ``but_of``."""
@@ -220,17 +232,19 @@ class Lookout:
         scout = self._scout = Scout(feed, self._done, self._supply.room, self._beat)
         attempt.slot.on_lost(lambda: self._lost(scout))
 
-    def _stand_by(self, now: float) -> None:
+    def _stand_by(self, feed: Feed, now: float) -> None:
         """Have a stream of another source stand by; it gives way to whoever needs its slot."""
-        if self._scout is None and now >= self._not_before:
+        if self._scout is None and self._pauses.over(now):
             self._send_out(self._supply.standby)
         scout, playing = self._scout, self._supply.failover.playing
         if scout is None or playing is None:
             return
         if scout.feed.stream.source == playing.source:  # it was opened beside a silent one
             self.dismiss()
-        else:
-            scout.feed.slot.mark_standby()
+            return
+        scout.feed.slot.mark_standby()
+        if _is_outlived(scout, feed):
+            self._pauses.outlived()
 
     def _beat(self) -> None:
         """A piece of a stream that stands by has come."""
@@ -254,7 +268,7 @@ class Lookout:
     def _lost(self, scout: Scout) -> None:
         if scout is self._scout:
             self._scout = None
-            self._not_before = monotonic() + FIRST_PAUSE
+            self._pauses.lost(monotonic())
             scout.dismiss(SLOT_LOST)
 
     def _done(self, scout: Scout) -> None:
@@ -283,12 +297,11 @@ class Lookout:
             outcome = failover.spare_failed(feed.stream, error, feed.opened_at, now, busy)
         else:
             outcome = failover.standby_failed(feed.stream, error, feed.opened_at, now, busy)
-            self._pause(now, feed)
+            self._pauses.failed(now, feed.opened_at)
         self._chronicle.failed(error, feed.stream, outcome)
         feed.close(error.reason)
 
-    def _pause(self, now: float, feed: Feed) -> None:
-        """Open no other one for a while: providers that refuse are not to be asked in turn."""
-        self._failures = 0 if now - feed.opened_at >= STOOD else self._failures + 1
-        pause = FIRST_PAUSE * 2.0 ** (self._failures - 1) if self._failures else 0.0
-        self._not_before = now + min(pause, LONGEST_PAUSE)
+
+def _is_outlived(scout: Scout, playing: Feed) -> bool:
+    """Whether the stream that plays has gone on beside it for a while."""
+    return scout.found_at is not None and playing.heard_at - scout.found_at >= OUTLIVED

@@ -19,8 +19,6 @@ from kptv.splice.stock import Stock
 
 TICK = 0.04  # seconds between two reads while nobody waits for them
 SETTLED = 2.0  # seconds before the first standby of a channel: who zaps past it needs none
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # seconds between two openings if the first one failed
-STOOD = 10.0  # seconds that a standby has to stand for it not to count as one that failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,7 @@ class ReadAhead:
 
     def __init__(self, upstream: Upstream, first: Piece, room: Room, program: int) -> None:
         """``first`` came from ``upstream`` already. ``program``: the number of the one wanted."""
+        self.heard_at = monotonic()  # when the last piece came
         self._upstream = upstream
         self._first: Piece | None = first
         self._budget = room.budget
@@ -99,6 +98,7 @@ class ReadAhead:
         return first or next(self._upstream, None)
 
     def _keep(self, piece: Piece) -> None:
+        self.heard_at = monotonic()
         left: Piece | None = piece
         while left is not None:
             portion, left = left.split(self._portions.size)

@@ -43,6 +43,7 @@ class Providers:
         self.refused: dict[str, UpstreamError] = {}
         self.ends: dict[str, UpstreamError | None] = {}  # None: it falls silent
         self.lock = RLock()
+        self.kills = 0  # so many openings end all streams that play
 
     def open_stream(self, stream: Stream) -> OpenedUpstream:
         return OpenedUpstream(self._pieces(stream))
@@ -52,6 +53,9 @@ class Providers:
 
     def _pieces(self, stream: Stream) -> Pieces:
         self.opened.append(stream)
+        if self.kills and self.open_now:
+            self.kills -= 1
+            self.ends.update((other.url, UpstreamError(Reason.RESET)) for other in self.open_now)
         self.open_now.append(stream)
         self.ends.pop(stream.url, None)
         try:
@@ -144,6 +148,7 @@ def until(condition: Callable[[], bool]) -> None:
 @pytest.fixture
 def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     monkeypatch.setattr("kptv.restream.scout.SETTLED", 0.2)
+    monkeypatch.setattr("kptv.restream.scout.OUTLIVED", 0.1)
     monkeypatch.setattr("kptv.restream.housekeeping.TICK", 0.05)
     monkeypatch.setattr("kptv.channels.failover.REOPEN_DELAY", 0.0)
     rig = Rig()
@@ -215,7 +220,7 @@ def test_a_silent_stream_is_left_sooner_and_what_it_cost_is_made_up_for(rig: Rig
 def test_it_gives_way_to_whoever_needs_its_slot_and_comes_back(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kptv.restream.scout.FIRST_PAUSE", 0.2)
+    monkeypatch.setattr("kptv.restream.pauses.FIRST_PAUSE", 0.2)
     news = Channel("news", "News", (ONE, TWO))
     viewer = rig.viewer(news)
     assert rig.wait_for_standby() == TWO
@@ -233,7 +238,7 @@ def test_it_gives_way_to_whoever_needs_its_slot_and_comes_back(
 def test_one_that_fails_is_replaced_by_the_next_and_blocks_nothing(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kptv.restream.scout.FIRST_PAUSE", 0.1)
+    monkeypatch.setattr("kptv.restream.pauses.FIRST_PAUSE", 0.1)
     rig.providers.refused[TWO.url] = UpstreamError(Reason.REFUSED)
     viewer = rig.viewer()
     assert rig.wait_for_standby() == THREE
@@ -249,12 +254,40 @@ def test_one_that_fails_is_replaced_by_the_next_and_blocks_nothing(
 def test_while_all_refuse_they_are_asked_in_turn_and_more_and_more_seldom(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kptv.restream.scout.FIRST_PAUSE", 0.2)
+    monkeypatch.setattr("kptv.restream.pauses.FIRST_PAUSE", 0.2)
     streams = tuple(Stream(SOURCES[1], f"http://2/{n}.ts") for n in range(50))
     rig.providers.refused = {s.url: UpstreamError(Reason.EMPTY) for s in streams}
     rig.viewer(Channel("news", "News", (ONE, *streams)))
     gevent.sleep(3.0)
     assert 3 <= len(rig.providers.opened) <= 6, "after 0.2, 0.2, 0.4, 0.8, 1.6 s"
+
+
+def test_standbys_that_kill_what_plays_are_opened_more_and_more_seldom(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kptv.restream.pauses.FIRST_PAUSE", 0.4)
+    rig.providers.kills = 1000
+    viewer = rig.viewer()
+    gevent.sleep(3.5)
+    assert 4 <= len(rig.providers.opened) <= 6, "two at once, then after 0.4, 0.8, 1.6 s"
+    assert not viewer.over
+
+
+def test_a_stream_that_plays_on_beside_a_standby_ends_the_row(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kptv.restream.pauses.FIRST_PAUSE", 0.1)
+    rig.providers.kills = 2
+    rig.viewer()
+    until(lambda: not rig.providers.kills)
+    rig.wait_for_standby()
+    gevent.sleep(0.3)
+    monkeypatch.setattr("kptv.restream.pauses.FIRST_PAUSE", 1000.0)
+    rig.providers.kills = 1
+    playing = next(s for s in NEWS.streams if s.source.number == rig.hub.source_number)
+    rig.providers.end(playing, UpstreamError(Reason.ENDED))
+    until(lambda: not rig.providers.kills)
+    rig.wait_for_standby()
 
 
 def test_nothing_stands_by_for_a_hub_that_lingers(rig: Rig) -> None:

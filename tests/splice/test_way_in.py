@@ -136,11 +136,12 @@ def test_it_keeps_no_chunk(name: str, read: int, resumed: bool) -> None:
 
 def torn(chunks: int) -> tuple[StartPoint, list[bytes]]:
     """Sound that never begins, between any two packets of the picture."""
-    video, sound = bare_packet(0x100, 0), bare_packet(0x101, 0, pcr=None)
-    video, sound = (bytes((*p[:3], 0x10, *p[4:])) for p in (video, sound))
-    start = StartPoint(0, 0.0, video, frozenset((0x100, 0x101)), frozenset(), 0x100, None)
-    opens = bytes((video[0], video[1] | 0x40, *video[2:]))
-    return start, [opens + (sound + video) * 500 for _ in range(chunks)]
+    tables, first, video, sound = (
+        bytes((0x47, flag | pid >> 8, pid & 255, 0x10)).ljust(PACKET_SIZE, b"\xff")
+        for flag, pid in ((0x40, 0), (0x40, 0x100), (0, 0x100), (0, 0x101))
+    )
+    start = StartPoint(0, 0.0, tables, frozenset((0x100, 0x101)), frozenset(), 0x100, None)
+    return start, [first + (sound + video) * 500 for _ in range(chunks)]
 
 
 @pytest.mark.parametrize("resumed", [False, True])
