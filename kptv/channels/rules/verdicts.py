@@ -8,7 +8,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kptv.channels.model import Source
@@ -21,7 +21,8 @@ from kptv.channels.rules.naming import Naming, Told
 from kptv.channels.rules.patterns import folded
 from kptv.channels.rules.rewriting import ranked, regrouped, renamed, with_attributes
 
-_REMEMBERED = 64 * 1024  # verdicts
+_REMEMBERED = 24 * 1024  # verdicts: the collector goes through all of them at once
+_NOTHING_SET: Mapping[str, str] = {}  # one for all: the collector has less to look at
 _Key = tuple[bytes | str, ...]  # all that a verdict depends on
 _FORGOTTEN_AT_ONCE = 200  # verdicts
 _CONTEXTS = 20_000  # pairs of source and groups
@@ -36,7 +37,7 @@ class Verdict:
     name: str  # shown
     key: str  # of the channel, normalised, without a country
     groups: tuple[str, ...] | None = None  # None: as they are
-    sets: dict[str, str] = field(default_factory=dict)  # attributes
+    sets: Mapping[str, str] = field(default_factory=lambda: _NOTHING_SET)  # attributes
     rank: int = 0
     is_dropped: bool = False
     owner: str = ""  # whose alias it is
@@ -291,7 +292,8 @@ class Judge:
             told("group", 0, "; ".join(groups))
         shown, key, owner, country = self._naming.named(name, told)
         hits = tuple(draft.hits)
-        return Verdict(shown, key, groups, draft.sets, draft.rank, False, owner, country, hits)
+        sets = draft.sets or _NOTHING_SET
+        return Verdict(shown, key, groups, sets, draft.rank, False, owner, country, hits)
 
     def country(self, fields: Sequence[bytes], verdict: Verdict) -> str:
         """The country of an entry; empty if it is not known."""
