@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kptv.channels.model import Source
-from kptv.formats.m3u_attributes import unquoted
 
 LOGO_PATH = "/logo/"  # of such a logo, below BASE_URL; the channel's slug follows
 SERVED_AS = "tvg-logo"  # the attribute that all players read
@@ -26,15 +25,16 @@ def has_logo(attributes: Mapping[str, str]) -> bool:
     return any(attributes.get(key) for key in _KEYS)
 
 
-def hidden_in(text: str, public: str, link: str) -> str:
-    """The address of the logo in ``text`` that is not in ``public``; empty if there is none.
+def hidden_in(attributes: Mapping[str, str], public: Mapping[str, str], link: str) -> str:
+    """The address of a logo in ``attributes`` that is not in ``public``; empty if there is none.
 
-    Both are attributes as text. An address with the stream's own ``link`` in it would open the
-    stream.
+    An address with the stream's own ``link`` in it would open the stream.
     """
-    kept = unquoted(public)
-    values = (value for key, value in unquoted(text).items() if key in _KEYS and key not in kept)
-    return next((value for value in values if _is_fetched(value, link)), "")
+    for key in _KEYS:
+        value = attributes.get(key)
+        if value and key not in public and _is_fetched(value, link):
+            return value
+    return ""
 
 
 def _is_fetched(value: str, link: str) -> bool:

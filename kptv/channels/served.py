@@ -121,13 +121,14 @@ def _offer(url: str, name: str, text: str, secrets: Finder) -> tuple[str, str, s
 
     The third is the address of its logo if that tells.
     """
-    public = text
+    hidden = ""
     if ("=" in url or "@" in url) and _may_repeat(text, url):
         own = Finder(secrets_of_link(url))
-        public = _public(text, url, own) if own.may_tell(text) else text
-    if not _is_usual(public) or secrets.may_tell(public) or url in public:
-        public = _public(public, url, secrets)
-    return name, public, hidden_in(text, public, url) if public != text else ""
+        text, hidden = _public(text, url, own) if own.may_tell(text) else (text, "")
+    if not _is_usual(text) or secrets.may_tell(text) or url in text:
+        text, other = _public(text, url, secrets)
+        hidden = hidden or other
+    return name, text, hidden
 
 
 def _may_repeat(text: str, url: str) -> bool:
@@ -146,15 +147,15 @@ def _is_usual(text: str) -> bool:
     return links == logos or links == logos + text.count('logo="https://')
 
 
-def _public(text: str, url: str, secrets: Finder) -> str:
-    """The attributes in ``text`` that may be served, as text."""
-    return quoted(
-        {
-            key: value
-            for key, value in unquoted(text).items()
-            if not _is_kept_back(key) and not _tells(key, value, url, secrets)
-        }
-    )
+def _public(text: str, url: str, secrets: Finder) -> tuple[str, str]:
+    """The attributes in ``text`` that may be served, as text, and a logo that may not be."""
+    attributes = unquoted(text)
+    public = {
+        key: value
+        for key, value in attributes.items()
+        if not _is_kept_back(key) and not _tells(key, value, url, secrets)
+    }
+    return quoted(public), hidden_in(attributes, public, url)
 
 
 def _is_kept_back(key: str) -> bool:
