@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from kptv.channels.model import Source
 from kptv.channels.reach import Private
 from kptv.channels.rules.model import Rules
+from kptv.channels.rules.pending import without_effect
 from kptv.channels.rules.reading import RulesError
 from kptv.channels.rules.tables import Complaint
 from kptv.channels.rules.verdicts import is_source
@@ -211,6 +212,7 @@ def _about_rules(rules: Rules | None, sources: Sequence[Source], named: str) -> 
     for name, rule in rules.sources.items():
         if not any(is_source(name, source) for source in sources):
             yield f"{Complaint(rule.line, f'there is no source {name}')}"
+    yield from map(str, without_effect(rules))
 
 
 def present(texts: Mapping[str, str | None]) -> dict[str, str]:

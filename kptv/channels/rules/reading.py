@@ -150,8 +150,8 @@ class _Reader:
         return SourceRule(
             line=table.line,
             priority=table.whole("priority", -1_000_000, 1_000_000),
-            prefix=table.text("prefix") or "",
-            suffix=table.text("suffix") or "",
+            prefix=table.text("prefix", empty=True) or "",
+            suffix=table.text("suffix", empty=True) or "",
             headers=headers,
             user_agent=self._secret(table, "user_agent"),
             proxy=proxy,

@@ -1,0 +1,54 @@
+"""The rules file that is shipped, and those in the documentation, can be used as they are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kptv.channels.rules.pending import without_effect
+from kptv.channels.rules.reading import read_rules
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLE = (ROOT / "rules.example.toml").read_text()
+PAGE = (ROOT / "docs" / "channels.md").read_text()
+BLOCKS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.M | re.S)
+
+
+def test_the_example_can_be_used_and_all_of_it_has_an_effect() -> None:
+    rules = read_rules(EXAMPLE.encode())
+    assert rules.names.clean
+    assert len(rules.rules) == 3
+    assert without_effect(rules) == []
+
+
+def test_the_example_with_all_its_suggestions_can_be_used() -> None:
+    suggested = re.sub(r"^# (?=[a-z_\[]+.*(?:=|\])|\[\[)", "", EXAMPLE, flags=re.M)
+    suggested = re.sub(r"^#(?: .*)?$", "", suggested, flags=re.M)
+    rules = read_rules(suggested.encode())
+    assert len(rules.rules) == 5
+    assert rules.sources["1"].suffix
+    assert rules.channels["BBC One"].guide
+    assert without_effect(rules) == []
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_each_example_of_the_page_can_be_used(block: str) -> None:
+    assert without_effect(read_rules(block.encode())) == []
+
+
+def test_what_has_no_effect_yet_is_told() -> None:
+    told = without_effect(
+        read_rules(
+            b"[numbers]\nNews = 1\n[channel.A]\nnumber = 5\n[source.1]\ntls_verify = false\n"
+            b"headers = { A = 'sesame' }\npriority = 1\n[profile.kids]\ngroup = 'Kids'\n"
+        )
+    )
+    assert [str(each) for each in told] == [
+        "rules.toml:1: numbers: has no effect yet",
+        "rules.toml:3: channel.A.number: has no effect yet",
+        "rules.toml:5: source.1.headers: has no effect yet",
+        "rules.toml:5: source.1.tls_verify: has no effect yet",
+        "rules.toml:9: profile.kids: has no effect yet",
+    ]
