@@ -41,7 +41,7 @@ class Rig:
             patch.setattr(module, "monotonic", lambda: time.monotonic() + self._ahead)
         app = build_web(parts)
         self.client: FlaskClient = app.test_client()
-        self.events = app.extensions["when_stopping"][1].__self__
+        self.events = app.extensions["when_stopping"][-1].__self__
         parts.importer.start()
         until(lambda: parts.state.imports()[0].failures == 1)
         parts.catalog.replace(catalog(listing(",News")))
