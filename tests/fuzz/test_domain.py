@@ -8,7 +8,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kptv.channels.grouping import normalised, slug_of
@@ -57,6 +57,7 @@ def test_any_name_has_a_slug_that_leads_to_it_also_as_applications_write_it(
 
 
 @examples(150)
+@example("A+%00?++ ")
 @given(st.one_of(WORD, URL, st.builds("{}%25{}".format, WORD, WORD)))
 def test_no_link_is_looked_up_without_an_end(text: str) -> None:
     asked = Counter[str]()

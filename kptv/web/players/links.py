@@ -19,6 +19,7 @@ from kptv.channels.served import STREAM_PATH
 _T = TypeVar("_T")
 
 LONGEST = 1000  # letters; a longer text is read as it is
+_MOST_READINGS = 64  # of a text, itself included
 _MOST_DECODINGS = 3
 _MOST_SIGNS = 4  # plus signs of a name that are tried as blanks
 _SUFFIX = re.compile(r"\.(?:ts|mpegts|m2ts|mp4|mkv)", re.I)  # of a stream or a film
@@ -40,8 +41,10 @@ def meant(text: str, find: Callable[[str], _T | None]) -> _T | None:
     exact = find(text)
     if exact is not None or len(text) > LONGEST:
         return exact
+    left = _MOST_READINGS - 1
     for readings in _readings(text):
         found: list[_T] = []
+        readings, left = readings[:left], left - len(readings[:left])
         for reading in readings:
             thing = find(reading)
             if thing is not None and thing not in found:
