@@ -100,15 +100,8 @@ class Cleaner:
         return any(pattern.matches(name) for pattern in self._names.apart)
 
     def _cleaned(self, name: str) -> str:
-        if self.is_apart(name):
-            return name
-        for _ in range(_MOST_ROUNDS):
-            before = name
-            for _, step in self._steps:
-                name = step(name) or name
-            if name == before:
-                break
-        return name
+        changes = self.steps(name)
+        return changes[-1][1] if changes else name
 
     def _without_prefix(self, name: str) -> str:
         return name[found.end() :].strip(_EDGES) if (found := self._prefix.match(name)) else name
