@@ -19,7 +19,7 @@ from kptv.channels.rows import Records, RowBlock, Rows
 from kptv.channels.rules.model import ChannelRule, Rules
 from kptv.channels.rules.outcome import Tally
 from kptv.channels.rules.rewriting import rank_of, renamed, with_attributes
-from kptv.channels.rules.verdicts import Judge, Judged, rule_of_source
+from kptv.channels.rules.verdicts import Judge, Judged, is_source, rule_of_source
 
 _AT_ONCE = 10  # entries judged between two yields
 _OWN_NAME = 1  # flag of a row: an entry came with its very name
@@ -190,14 +190,12 @@ class Joining:
 
     def _places(self, order: Iterable[str]) -> dict[bytes, int]:
         """The place of each source: those that are named come first."""
-        wanted = [name.casefold() for name in order]
-        return {
-            str(source.number).encode(): min(
-                [wanted.index(name) for name in _names_of(source) if name in wanted],
-                default=len(wanted),
-            )
-            for source in self._sources
-        }
+        wanted = list(order)
+        places = {}
+        for source in self._sources:
+            named = [place for place, name in enumerate(wanted) if is_source(name, source)]
+            places[str(source.number).encode()] = min(named, default=len(wanted))
+        return places
 
     def _put_in_order(self) -> Generator[None]:
         for row in self._ranked:
@@ -260,10 +258,6 @@ def priority_of(source: Source, rules: Rules | None) -> tuple[bool, int]:
     if about is None or about.priority is None:
         return True, 0
     return False, about.priority
-
-
-def _names_of(source: Source) -> tuple[str, ...]:
-    return tuple(name.casefold() for name in (str(source.number), source.name, source.tag) if name)
 
 
 def _listed(records: Records) -> list[bytes]:

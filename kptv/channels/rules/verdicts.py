@@ -324,7 +324,7 @@ _TVG_ID, _TVG_COUNTRY = attribute_mark("tvg-id"), attribute_mark("tvg-country")
 
 
 def _texts_of_source(source: Source) -> Texts:
-    return texts_of(dict.fromkeys(filter(None, (str(source.number), source.name, source.tag))))
+    return texts_of(names_of(source))
 
 
 def rule_of_source(rules: Rules, source: Source) -> SourceRule | None:
@@ -335,10 +335,15 @@ def rule_of_source(rules: Rules, source: Source) -> SourceRule | None:
     return None
 
 
+def names_of(source: Source) -> tuple[str, ...]:
+    """What a file may call a source: its number, its name, its tag."""
+    names = str(source.number), source.name, source.tag
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
 def is_source(name: str, source: Source) -> bool:
     """Whether a file means this source by that name or number."""
-    names = (str(source.number), source.name.casefold(), source.tag.casefold())
-    return name.casefold() in names
+    return name.casefold() in map(str.casefold, names_of(source))
 
 
 def _public_url(url: str) -> str:
