@@ -46,7 +46,7 @@ _SUSPECT = re.compile(r"[(\[{|:_/-]|[^ -~]")  # without any, only the last word 
 
 
 class Cleaner:
-    """Cleans names as ``names`` says."""
+    """Cleans names as ``names`` says; which ones are left apart, ``Naming`` knows."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
@@ -83,8 +83,6 @@ class Cleaner:
         """Each step that changes ``name``, and what it makes of it: for people."""
         name = name[:LONGEST]
         changes: list[tuple[Step, str]] = []
-        if self.is_apart(name):
-            return changes
         for _ in range(_MOST_ROUNDS):
             before = name
             for wanted, step in self._steps:
@@ -94,10 +92,6 @@ class Cleaner:
             if name == before:
                 break
         return changes
-
-    def is_apart(self, name: str) -> bool:
-        """Whether the name is one of those that are not cleaned. Raises TooSlow."""
-        return any(pattern.matches(name) for pattern in self._names.apart)
 
     def _cleaned(self, name: str) -> str:
         changes = self.steps(name)

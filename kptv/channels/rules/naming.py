@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 from kptv.channels.grouping import normalised
@@ -32,7 +31,7 @@ class Naming:
     def __init__(self, rules: Rules) -> None:
         names = rules.names
         self.apart = [Probe(pattern) for pattern in names.apart]  # names that are not cleaned
-        self._cleaner = Cleaner(replace(names, apart=()))
+        self._cleaner = Cleaner(names)
         self._finds_prefixes = names.split_by_country and Step.PREFIXES in names.clean
         self._shows_first = names.show == Show.FIRST
         self._owners = _owners(rules)

@@ -8,7 +8,8 @@ import pytest
 
 from kptv.channels.grouping import normalised
 from kptv.channels.rules.cleaning import Cleaner
-from kptv.channels.rules.model import Names, Step
+from kptv.channels.rules.model import Names, Rules, Step
+from kptv.channels.rules.naming import Naming
 from kptv.channels.rules.patterns import Pattern
 from tests.formats.test_real_lists import FILES, imported
 
@@ -96,10 +97,12 @@ def test_each_step_alone() -> None:
 
 def test_names_apart_are_left_as_they_are() -> None:
     names = Names(clean=ALL, apart=(Pattern.of("*4K*"), Pattern.of("*UHD*")))
-    cleaner = Cleaner(names)
-    assert cleaner.clean("UK: Love Nature 4K") == "UK: Love Nature 4K"
-    assert cleaner.clean("UK: Love Nature HD") == "Love Nature"
-    assert cleaner.steps("Rai 4K") == []
+    naming = Naming(Rules(names=names))
+    assert naming.named("UK: Love Nature 4K").shown == "UK: Love Nature 4K"
+    assert naming.named("UK: Love Nature HD").shown == "Love Nature"
+    told: list[str] = []
+    naming.named("Rai 4K", lambda step, line, text: told.append(step))
+    assert told == []
 
 
 def test_the_steps_are_told() -> None:
