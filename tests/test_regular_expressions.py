@@ -54,6 +54,7 @@ FOREIGN = {
     "channels/rules/countries.py": "_WORD",
     "channels/rules/cleaning.py": "_RAISED _RAISED_LETTER _TAG _LAST_WORD _SUSPECT _prefix_pattern",
     "channels/rules/patterns.py": "_SIGNS _GROUP of",
+    "channels/rules/report/conflicts.py": "_COUNTRY",
     "channels/secrets.py": "_LOGIN_FIELD _USER_FIELD _PASSWORD_FIELD _FIELD _FIELD_IN_TEXT"
     " _ANY_LOGIN _SLASH _PORT _PUBLIC _any_of",
     "channels/served.py": "_PICTURE _VALUE",

@@ -1,0 +1,132 @@
+"""Channels that may be several, and what cleaning and ``split`` did."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kptv.channels.catalog import Catalog
+from kptv.channels.grouping import normalised
+from kptv.channels.packing import attribute_mark, attribute_of, fields_of, name_of
+from kptv.channels.rules.countries import code_of, country_of
+from kptv.channels.rules.model import Rules, Step
+from kptv.channels.rules.naming import Naming
+from kptv.channels.rules.report.listed import listed_name_of, rows_in_steps
+
+_TVG_ID = attribute_mark("tvg-id")
+_COUNTRY = re.compile(r" \(([A-Z]{2})\)\Z")
+_EDGES = " \t|:-–—[]()"
+_LONGEST_PREFIX = 32  # letters
+MOST_CONFLICTS = 1000
+MOST_VALUES = 8  # of a conflict
+MOST_PREFIXES = 200
+
+
+class ConflictKind(StrEnum):
+    """What is in conflict."""
+
+    GUIDE = "guide"  # its entries carry the tvg-ids of several channels
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A channel that may be several: no two show one name, so the other way round cannot be."""
+
+    kind: ConflictKind
+    name: str
+    slug: str
+    values: tuple[str, ...]  # tvg-ids
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Channels of one name that their countries keep apart."""
+
+    name: str
+    channels: tuple[str, ...]  # shown names
+    found: str  # the one that the bare name finds
+
+
+def conflicts_in(catalog: Catalog) -> Generator[None, None, tuple[Conflict, ...]]:
+    """All conflicts, up to a bound; yields often."""
+    found: list[Conflict] = []
+    for rows in rows_in_steps(catalog):
+        for slug, records in rows:
+            if len(records) > 1 and len(ids := _channels_told(records)) > 1:
+                values = tuple(ids[:MOST_VALUES])
+                found.append(Conflict(ConflictKind.GUIDE, name_of(records[0]), slug, values))
+        yield
+        if len(found) >= MOST_CONFLICTS:
+            break
+    return tuple(found[:MOST_CONFLICTS])
+
+
+def _channels_told(records: Iterable[bytes]) -> list[str]:
+    """The tvg-ids that name different channels.
+
+    Only ids with a country are the same everywhere (``BBCOne.uk@HD``): others are each list's own.
+    """
+    ids: dict[str, str] = {}
+    for record in records:
+        if tvg_id := attribute_of(record, _TVG_ID):
+            channel = tvg_id.partition("@")[0]
+            if country_of(channel, ""):
+                ids.setdefault(channel.casefold(), channel)
+    return list(ids.values())
+
+
+def prefixes_taken(catalog: Catalog) -> Generator[None, None, tuple[tuple[str, int], ...]]:
+    """Each prefix that cleaning took from served entries, and of how many; the commonest first."""
+    rules = catalog.ruled.rules if catalog.ruled is not None else Rules()
+    if Step.PREFIXES not in rules.names.clean:
+        return ()
+    naming, taken = Naming(rules), Counter[str]()
+    for rows in rows_in_steps(catalog):
+        for _, records in rows:
+            for record in records:
+                for prefix in _prefixes(naming, listed_name_of(fields_of(record)), record):
+                    if prefix in taken or len(taken) < MOST_PREFIXES:
+                        taken[prefix] += 1
+            yield
+    return tuple(taken.most_common())
+
+
+def _prefixes(naming: Naming, listed: str, record: bytes) -> list[str]:
+    """The prefixes that were taken from a name, if cleaning and nothing else made the channel's."""
+    steps: list[tuple[str, str]] = []
+    named = naming.named(listed, lambda what, _, text: steps.append((what, text)))
+    if not any(what == Step.PREFIXES for what, _ in steps):
+        return []
+    shown = name_of(record)
+    if shown != listed and normalised(_COUNTRY.sub("", shown)) != named.key:
+        return []
+    before, prefixes = listed, []
+    for what, text in steps:
+        if what == Step.PREFIXES:
+            prefix = before[: max(before.rfind(text), 0)].strip(_EDGES)
+            prefixes.append(prefix[:_LONGEST_PREFIX].upper())
+        before = text
+    return prefixes
+
+
+def countries_apart(catalog: Catalog) -> Generator[None, None, tuple[Apart, ...]]:
+    """The names that ``split`` gave to several channels, and which of these each finds."""
+    if catalog.ruled is None or not catalog.ruled.rules.names.split_by_country:
+        return ()
+    shown: dict[str, list[str]] = {}
+    for rows in rows_in_steps(catalog):
+        for _, records in rows:
+            name = name_of(records[0])
+            if (country := _COUNTRY.search(name)) and code_of(country[1]):
+                shown.setdefault(name[: country.start()], []).append(name)
+        yield
+    apart = []
+    for bare, names in shown.items():
+        found = catalog.find(bare)
+        if found is not None and (len(names) > 1 or found.name not in names):
+            apart.append(Apart(bare, tuple(names), found.name))
+        yield
+    return tuple(apart)

@@ -1,0 +1,173 @@
+"""What a rules file did to the lists, as a whole, and what in it does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kptv.channels.catalog import Catalog, Listing, Ruled
+from kptv.channels.packing import name_of
+from kptv.channels.rules.model import Rule, Rules
+from kptv.channels.rules.outcome import Outcome, Unmatched
+from kptv.channels.rules.report.conflicts import (
+    Apart,
+    Conflict,
+    conflicts_in,
+    countries_apart,
+    prefixes_taken,
+)
+from kptv.channels.rules.report.listed import group_counts, rows_in_steps
+from kptv.channels.rules.report.near import nearest
+from kptv.channels.rules.report.shadows import Shadows, shadows_on
+
+_MOST_NEAR = 50  # texts without a match for which near names are looked for
+_GROUP_FIELDS = ("group", "group-title")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTold:
+    """A rule, and how it fared."""
+
+    number: int  # from 1
+    line: int
+    hits: int
+    samples: tuple[str, ...]  # names that it applied to, as lists have them
+    shadowed_by: tuple[int, ...] = ()  # lines of the rules that decided before it
+
+
+@dataclass(frozen=True, slots=True)
+class NoMatch:
+    """What the file names, and no entry has."""
+
+    line: int  # 0: not known
+    table: str  # of the file: rule, names, alias, group, channel
+    text: str
+    near: tuple[tuple[str, int], ...] = ()  # names that may be meant; entries in these groups, or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a rules file did to the lists."""
+
+    entries: int
+    channels_before: int | None  # without rules; None: not known
+    channels: int
+    merged: int  # channels that have entries of several names
+    dropped: int
+    renamed: int
+    rules: tuple[RuleTold, ...]
+    no_match: tuple[NoMatch, ...]
+    too_slow: tuple[Unmatched, ...]  # patterns that were switched off
+    conflicts: tuple[Conflict, ...]
+    prefixes: tuple[tuple[str, int], ...]  # that cleaning took, and of how many entries
+    apart: tuple[Apart, ...]  # what ``split`` did
+
+
+def report_on(
+    catalog: Catalog, *, before: Catalog | None = None, listings: Sequence[Listing] = ()
+) -> Generator[None, None, Report]:
+    """The report on a catalog that was made by rules; yields often.
+
+    ``before``: the catalog without rules. Without ``listings``, those that the catalog was made
+    of, fewer shadows are found, and the entries of groups are not counted.
+    """
+    assert catalog.ruled is not None
+    rules, outcome = catalog.ruled.rules, catalog.ruled.outcome
+    idle = {place for place, rule in enumerate(outcome.rules) if not rule.hits}
+    shadows = yield from shadows_on(rules, idle, listings)
+    counts = yield from group_counts(listings)
+    no_match = yield from _without_match(catalog, shadows, counts)
+    return Report(
+        entries=outcome.entries,
+        channels_before=None if before is None else len(before),
+        channels=len(catalog),
+        merged=len(outcome.merged),
+        dropped=outcome.dropped,
+        renamed=outcome.renamed,
+        rules=tuple(rules_told(outcome, shadows)),
+        no_match=no_match,
+        too_slow=outcome.switched_off,
+        conflicts=(yield from conflicts_in(catalog)),
+        prefixes=(yield from prefixes_taken(catalog)),
+        apart=(yield from countries_apart(catalog)),
+    )
+
+
+def rules_told(outcome: Outcome, shadows: Shadows | None = None) -> Iterator[RuleTold]:
+    """Each rule, and how it fared."""
+    by = shadows.by if shadows is not None else {}
+    for place, rule in enumerate(outcome.rules):
+        shadowed_by = tuple(sorted(by.get(place, ())))
+        yield RuleTold(place + 1, rule.line, rule.hits, rule.samples, shadowed_by)
+
+
+def _without_match(
+    catalog: Catalog, shadows: Shadows, counts: Mapping[str, int]
+) -> Generator[None, None, tuple[NoMatch, ...]]:
+    """What matched nothing, though entries came to it, with what may be meant."""
+    assert catalog.ruled is not None
+    never_tried = {
+        catalog.ruled.rules.rules[place].line
+        for place in shadows.by
+        if place < len(catalog.ruled.rules.rules)
+    }
+    found: list[NoMatch] = []
+    for line, table, text in _idle_texts(catalog.ruled):
+        if (line, text) in shadows.matching or (line and line in never_tried):
+            continue
+        near: tuple[tuple[str, int], ...] = ()
+        if len(found) < _MOST_NEAR:
+            near = yield from _near(catalog, table, line, text, counts)
+        found.append(NoMatch(line, table, text, near))
+        yield
+    return tuple(found)
+
+
+def _idle_texts(ruled: Ruled) -> Iterator[tuple[int, str, str]]:
+    """Line, table and text of all that matched nothing, each once."""
+    rules, seen = ruled.rules, set()
+    for unmatched in ruled.outcome.unmatched:
+        for line, table in _places_of(rules, unmatched):
+            if (told := (line, table, unmatched.text)) not in seen:
+                seen.add(told)
+                yield told
+
+
+def _places_of(rules: Rules, unmatched: Unmatched) -> Iterator[tuple[int, str]]:
+    if unmatched.line:
+        yield unmatched.line, "rule"
+        return
+    text = unmatched.text
+    if any(pattern.text == text for pattern in rules.names.apart):
+        yield 0, "names"
+    if text in rules.groups:
+        yield 0, "group"
+    if text in rules.aliases:
+        yield 0, "alias"
+    if text in rules.channels:
+        yield rules.channels[text].line, "channel"
+
+
+def _near(
+    catalog: Catalog, table: str, line: int, text: str, counts: Mapping[str, int]
+) -> Generator[None, None, tuple[tuple[str, int], ...]]:
+    assert catalog.ruled is not None
+    if table == "group" or (table == "rule" and _is_of_groups(catalog.ruled.rules, line, text)):
+        groups = catalog.ruled.outcome.groups
+        return tuple((name, counts.get(name, 0)) for name in nearest(text, groups))
+    if table not in ("channel", "alias"):
+        return ()
+    names: list[str] = []
+    for rows in rows_in_steps(catalog):
+        names += [name_of(records[0]) for _, records in rows]
+        yield
+    return tuple((name, 0) for name in nearest(text, names))
+
+
+def _is_of_groups(rules: Rules, line: int, text: str) -> bool:
+    rule: Rule | None = next((rule for rule in rules.rules if rule.line == line), None)
+    return rule is not None and any(
+        condition.field in _GROUP_FIELDS and pattern.text == text
+        for condition in (*rule.when, *rule.unless)
+        for pattern in condition.patterns
+    )
