@@ -44,7 +44,7 @@ OWN = {  # settings, and text of this proxy's own making
     " _SCHEME _WITHIN _HOST _HARMLESS_LIMIT"
     " _is_list_url _about_limit _about_url",
     "channels/rules/places.py": "_HEADER _KEY",
-    "channels/rules/reading.py": "_AT _VARIABLE _PROFILE_NAME _HEADER_NAME _PROXY",
+    "channels/rules/reading.py": "_AT _VARIABLE _PROFILE_NAME _HEADER_NAME _PROXY _ATTRIBUTE",
     "formats/hls/variants.py": "parse_selection",
 }
 FOREIGN = {

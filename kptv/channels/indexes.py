@@ -86,10 +86,10 @@ class GroupIndex:
         self._learned = 0  # slugs that had to be computed
         self._known: dict[bytes, list[array[int]]] = {}  # by packed groups, which many rows share
 
-    def add(self, rows: Iterable[bytes | tuple[bytes, ...]], start: int) -> Generator[None]:
-        """Add the rows at positions from ``start`` on; yields often."""
+    def add(self, rows: Iterable[tuple[int, bytes | tuple[bytes, ...]]]) -> Generator[None]:
+        """Add rows, each with its position; yields often."""
         known = self._known
-        for position, row in enumerate(rows, start):
+        for position, row in rows:
             is_one = isinstance(row, bytes)
             for record in (row,) if isinstance(row, bytes) else row:
                 packed = groups_of(record)

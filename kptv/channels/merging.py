@@ -7,22 +7,18 @@ others run at each yield.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from kptv.channels.catalog import BLOCK, Block, Catalog, Listing
-from kptv.channels.grouping import normalised, slug_of_normalised
+from kptv.channels.grouping import slug_of_normalised
 from kptv.channels.indexes import GroupIndex, SlugIndex
 from kptv.channels.joining import Joining, priority_of
 from kptv.channels.model import Source
-from kptv.channels.ordering import STEP, natural, sorted_in_steps
-from kptv.channels.packing import attribute_mark, attribute_of, repeats_name
-from kptv.channels.rows import Records, RowBlock, Rows, picked
+from kptv.channels.ordering import STEP, ordered
+from kptv.channels.rows import RowBlock, Rows, picked
 from kptv.channels.rules.model import Rules
 from kptv.channels.secrets import NOTHING, Secrets, secrets_of_list
 from kptv.channels.shared_secrets import Links
-
-_LONGEST_KEY = 256  # letters of a value that the list is ordered by
 
 
 def build_catalog(
@@ -42,7 +38,7 @@ def build_catalog(
     secrets = yield from _secrets(listings)
     joining = Joining(rules, listings) if rules is not None else None
     rows, left_out = yield from (_joined(listings, joining) if joining else _grouped(listings))
-    order = yield from _ordered(rows, sort_field, descending)
+    order = yield from ordered(rows, sort_field, descending)
     blocks: list[Block] = []
     positions = SlugIndex(len(order))
     groups = GroupIndex()
@@ -51,7 +47,7 @@ def build_catalog(
         slugs = list(map(slug_of_normalised, names))
         yield
         positions.add(slugs, start)
-        yield from groups.add(block, start)
+        yield from groups.add(enumerate(block, start))
         blocks.append(Block(block, "\n".join(slugs).encode()))
         yield
     ruled = (yield from joining.ruled(order)) if joining else None
@@ -105,60 +101,7 @@ def _in_steps(listings: Iterable[Listing]) -> Iterator[Sequence[bytes]]:
                 yield block[start : start + STEP]
 
 
-def _ordered(
-    rows: Iterable[RowBlock], sort_field: str, descending: bool
-) -> Generator[None, None, array[int]]:
-    """Numbers of rows in served order: by the attribute, then by name. Those without come last."""
-    mark, have_all = attribute_mark(sort_field), sort_field == "tvg-name"
-    blocks: list[Sequence[str]] = []
-    with_value, without = array("I"), array("I")
-    for names, records in rows:
-        keys: list[str] = []
-        for start in range(0, len(names), STEP):
-            end = start + STEP
-            for row, (key, has_value) in enumerate(
-                _keys(names[start:end], records[start:end], mark), len(blocks) * BLOCK + start
-            ):
-                keys.append(key)
-                if has_value is not None:
-                    (with_value if has_value or have_all else without).append(row)
-            yield
-        blocks.append(tuple(keys))
-    order = yield from sorted_in_steps(blocks, with_value, descending=descending)
-    order += yield from sorted_in_steps(blocks, without, descending=descending)
-    yield from _free(blocks)
-    return order
-
-
-def _keys(
-    names: Sequence[str], rows: Iterable[Records], mark: bytes
-) -> Iterator[tuple[str, bool | None]]:
-    """What each of some rows is ordered by, and whether it has a value of its own.
-
-    None: there is nothing in the row, since rules have put it elsewhere.
-    """
-    natural_names = natural("\n".join(names)).split("\n")
-    for name, key, records in zip(names, natural_names, rows, strict=True):
-        if not records:
-            yield "", None
-            continue
-        first = records if isinstance(records, bytes) else records[0]
-        is_name = repeats_name(first, mark)
-        value = "" if is_name else _value(records, mark)[:_LONGEST_KEY]
-        if value and value.casefold() != name:
-            yield f"{natural(normalised(value))}\0{key}", True
-        else:  # the value is the name, or all rows of this part have none
-            yield f"{key}\0{key}", is_name or value != ""
-
-
-def _value(records: Records, mark: bytes) -> str:
-    """The attribute's value in the first candidate that has one."""
-    if isinstance(records, bytes):
-        return attribute_of(records, mark)
-    return next(filter(None, (attribute_of(record, mark) for record in records)), "")
-
-
-def _free(blocks: list[RowBlock] | list[Sequence[str]]) -> Generator[None]:
+def _free(blocks: list[RowBlock]) -> Generator[None]:
     while blocks:
         blocks.pop()
         yield

@@ -5,19 +5,83 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from kptv.channels.catalog import BLOCK
+from kptv.channels.grouping import normalised
+from kptv.channels.packing import attribute_mark, attribute_of, repeats_name
 
 STRIDE = 64  # one key in so many is a sample
 BUCKET = 512  # keys per bucket on average: 0.5 ms to sort
 STEP = 100  # items between two yields, 0.2 to 0.5 ms
+
+_LONGEST_KEY = 256  # letters of a value that the list is ordered by
+
+Candidates = bytes | Sequence[bytes]  # the records of a channel; bytes: it has one; may be none
 
 _DIGITS = re.compile(r"[0-9][0-9]*+")  # what begins with a class of letters is found faster
 _MOST_DIGITS = 48
 # A longer number is greater, so a mark of its length stands before each. The marks go from "0" to
 # "`": normalised text has no letters among these, so numbers order before letters.
 _LENGTH_MARKS = [chr(ord("0") + length) for length in range(_MOST_DIGITS + 1)]
+
+
+def ordered(
+    rows: Iterable[tuple[Sequence[str], Sequence[Candidates]]], sort_field: str, descending: bool
+) -> Generator[None, None, array[int]]:
+    """Numbers of rows in order: by the attribute, then by name. Those without it come last.
+
+    ``rows`` are names, normalised, and their records, in blocks of BLOCK; yields often.
+    """
+    mark, have_all = attribute_mark(sort_field), sort_field == "tvg-name"
+    blocks: list[Sequence[str]] = []
+    with_value, without = array("I"), array("I")
+    for names, records in rows:
+        keys: list[str] = []
+        for start in range(0, len(names), STEP):
+            end = start + STEP
+            for row, (key, has_value) in enumerate(
+                _keys(names[start:end], records[start:end], mark), len(blocks) * BLOCK + start
+            ):
+                keys.append(key)
+                if has_value is not None:
+                    (with_value if has_value or have_all else without).append(row)
+            yield
+        blocks.append(tuple(keys))
+    order = yield from sorted_in_steps(blocks, with_value, descending=descending)
+    order += yield from sorted_in_steps(blocks, without, descending=descending)
+    while blocks:
+        blocks.pop()
+        yield
+    return order
+
+
+def _keys(
+    names: Sequence[str], rows: Iterable[Candidates], mark: bytes
+) -> Iterator[tuple[str, bool | None]]:
+    """What each of some rows is ordered by, and whether it has a value of its own.
+
+    None: there is nothing in the row, since rules have put it elsewhere.
+    """
+    natural_names = natural("\n".join(names)).split("\n")
+    for name, key, records in zip(names, natural_names, rows, strict=True):
+        if not records:
+            yield "", None
+            continue
+        first = records if isinstance(records, bytes) else records[0]
+        is_name = repeats_name(first, mark)
+        value = "" if is_name else _value(records, mark)[:_LONGEST_KEY]
+        if value and value.casefold() != name:
+            yield f"{natural(normalised(value))}\0{key}", True
+        else:  # the value is the name, or all rows of this part have none
+            yield f"{key}\0{key}", is_name or value != ""
+
+
+def _value(records: Candidates, mark: bytes) -> str:
+    """The attribute's value in the first candidate that has one."""
+    if isinstance(records, bytes):
+        return attribute_of(records, mark)
+    return next(filter(None, (attribute_of(record, mark) for record in records)), "")
 
 
 def natural(text: str) -> str:

@@ -20,6 +20,8 @@ from werkzeug.test import TestResponse
 from kptv.errors import Reason, UpstreamError
 from kptv.web.page.admin import CSRF_HEADER, TOKEN_HEADER
 from kptv.web.page.openapi import description
+from tests.channels.rules.ruled import ruled
+from tests.channels.test_catalog import listing
 from tests.restream.test_hub import until
 from tests.web.status_rig import LIMIT, LISTS, MARK, TOKEN, StatusRig, catalog_of
 
@@ -153,6 +155,17 @@ def test_groups_have_names_and_sizes(client: FlaskClient) -> None:
         ("films", "Films", 1),
         ("news", "News", 2),
         ("world", "World", 1),
+    ]
+
+
+def test_profiles_are_offered_with_the_addresses_of_their_lists(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    assert status(client)["profiles"] == []
+    rig.catalog = ruled("[profile.kids]\n[profile.news]\n", listing(",News"))
+    assert status(client)["profiles"] == [
+        {"name": name, "list_url": f"http://tv.example/profile/{name}/playlist.m3u8"}
+        for name in ("kids", "news")
     ]
 
 

@@ -15,6 +15,7 @@ from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source, Stream
 from kptv.channels.packing import pack
+from kptv.channels.rules.reading import read_rules
 from kptv.config import LOOPBACK, Config
 from kptv.formats.m3u import ListParser
 from kptv.pace import drive
@@ -36,10 +37,11 @@ http://a/3
 """
 
 
-def catalog_of(text: str) -> Catalog:
+def catalog_of(text: str, rules: str | None = None) -> Catalog:
     source = Source(1, "http://provider.example/list", 1)
     records = [pack(1, entry) for entry in ListParser().feed(text.split("\n"))]
-    return drive(build_catalog([Listing(source, [records])]))
+    read = None if rules is None else read_rules(rules.encode())
+    return drive(build_catalog([Listing(source, [records])], rules=read))
 
 
 def make_lists(**settings: object) -> ServedLists:

@@ -100,6 +100,8 @@ class Profile:
     when: tuple[Condition, ...] = ()
     unless: tuple[Condition, ...] = ()
     numbers: Mapping[str, int] = field(default_factory=dict)  # as ``Rules.numbers``
+    sort: str = ""  # the attribute that orders it; empty: the order of the main list
+    descending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

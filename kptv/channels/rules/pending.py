@@ -20,7 +20,8 @@ def _pending(rules: Rules) -> Iterator[tuple[int, str]]:
     if rules.numbers:
         yield 1, "numbers"
     for profile in rules.profiles:
-        yield profile.line, f"profile.{profile.name}"
+        if profile.numbers:
+            yield profile.line, f"profile.{profile.name}.numbers"
     for name, channel in rules.channels.items():
         if channel.number is not None:
             yield channel.line, f"channel.{name}.number"

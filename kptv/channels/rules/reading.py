@@ -30,7 +30,14 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _PROXY = re.compile(r"(?:https?|socks5h?)://[^\s/]+/?")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
 _HIGHEST_NUMBER = 999_999
-_FOR_PROFILES = ("unless", "when", "numbers")
+_FOR_PROFILES = ("unless", "when", "numbers", "sort", "direction")
+_MOST_PROFILES = 64  # each is made anew of every catalog
+# What stands in the proxy's own addresses: somebody would take a profile of that name for it.
+_OF_ADDRESSES = (
+    *("api", "assets", "epg", "guide", "healthz", "hls", "logo", "metrics", "playlist"),
+    *("profile", "readyz", "stream", "xmltv"),
+)
+_ATTRIBUTE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class RulesError(Exception):
@@ -92,7 +99,7 @@ class _Reader:
             channels=self._channels(root.table("channel")),
             numbers=_numbers(root.table("numbers"), LIST),
             sources={name: self._source(table) for name, table in root.table("source").named()},
-            profiles=tuple(_profile(name, table) for name, table in root.table("profile").named()),
+            profiles=_profiles(root.table("profile")),
         )
 
     def _names(self, table: Table) -> Names:
@@ -218,13 +225,29 @@ def _numbers(table: Table, word: str | None) -> dict[str, Any]:
     return {name: number for name, number in numbers.items() if number is not None}
 
 
+def _profiles(table: Table) -> tuple[Profile, ...]:
+    if len(table.names) > _MOST_PROFILES:
+        table.complain_here(f"there may be {_MOST_PROFILES} profiles at most")
+        return ()
+    return tuple(_profile(name, about) for name, about in table.named())
+
+
 def _profile(name: str, table: Table) -> Profile:
     if not _PROFILE_NAME.fullmatch(name):
         table.complain_here("the name of a profile has small letters, digits and -, 32 at most")
+    elif name in _OF_ADDRESSES:
+        table.complain_here(f"no profile may be called {name}: the proxy's own addresses are")
+    sort, direction = table.text("sort"), table.choice("direction", ("asc", "desc"))
+    if sort is not None and not _ATTRIBUTE.fullmatch(sort):
+        table.complain("sort", "the name of an attribute, such as tvg-name or tvg-chno, is wanted")
+    if direction is not None and sort is None:
+        table.complain("direction", "it belongs to a sort, which is missing")
     return Profile(
         name=name,
         line=table.line,
         when=(*table.conditions(but=_FOR_PROFILES), *table.table("when").conditions()),
         unless=table.table("unless").conditions(),
         numbers=_numbers(table.table("numbers"), None),
+        sort=(sort or "").lower(),
+        descending=direction == "desc",
     )

@@ -152,7 +152,7 @@ class Judge:
             for mark in self._marks.values()
         ]
         if self._reads_url:
-            url = _public_url(fields[_URL].decode())
+            url = public_url(fields[_URL].decode())
         key: _Key = (number, fields[_GROUPS], fields[_NAME], url, *values)
         known = self._known.get(key)
         if known is None:
@@ -316,7 +316,7 @@ class Judge:
     ) -> Verdict:
         """The verdict on an entry, each step of which is told."""
         context = self.context(source, groups)
-        url = _public_url(attributes.get("url", ""))
+        url = public_url(attributes.get("url", ""))
         return self._verdict(context, listed_name, attributes, url, told)
 
 
@@ -346,7 +346,7 @@ def is_source(name: str, source: Source) -> bool:
     return name.casefold() in map(str.casefold, names_of(source))
 
 
-def _public_url(url: str) -> str:
+def public_url(url: str) -> str:
     """Scheme and path's end: neither host nor query nor login."""
     scheme, mark, rest = url.partition("://")
     path = (rest if mark else url).partition("?")[0].partition("#")[0].partition("|")[0]

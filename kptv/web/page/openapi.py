@@ -140,6 +140,7 @@ _SCHEMAS: Json = {
         until=_TIME,
     ),
     "Line": _object(number=_WHOLE, time=_TIME, level=_TEXT, logger=_TEXT, text=_TEXT),
+    "Profile": _object(name=_TEXT, list_url=_TEXT),
     "Status": _object(
         time=_TIME,
         started=_TIME,
@@ -148,6 +149,7 @@ _SCHEMAS: Json = {
         proxy_not_believed=_TEXT,
         exposed_at=_TEXT,
         list_url=_TEXT,
+        profiles=_list(_ref("Profile")),
         stream_url=_TEXT,
         channels=_WHOLE,
         ready=_FLAG,

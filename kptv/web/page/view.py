@@ -9,6 +9,7 @@ from time import monotonic, time
 
 from kptv import __version__
 from kptv.channels.model import Channel, StreamKey
+from kptv.channels.profiles import PROFILE_PATH, profiles_of
 from kptv.channels.resting import Rest
 from kptv.channels.served import STREAM_PATH
 from kptv.config import Config
@@ -72,6 +73,7 @@ class View:
             "proxy_not_believed": self._clients.not_believed,
             "exposed_at": self._clients.exposed_at,
             "list_url": f"{self._config.base_url}/playlist.m3u8",
+            "profiles": [self._profile(profile.name) for profile in profiles_of(catalog)],
             "stream_url": f"{self._config.base_url}{STREAM_PATH}",
             "channels": len(catalog) if catalog is not None else 0,
             "ready": catalog is not None,
@@ -146,6 +148,10 @@ class View:
             "buffer_limit": hubs.budget.limit,
             "loop_lag": round(vitals.lag, 4),
         }
+
+    def _profile(self, name: str) -> Json:
+        url = f"{self._config.base_url}{PROFILE_PATH}{name}/playlist.m3u8"
+        return {"name": name, "list_url": url}
 
     def _source(self, source: SourceState) -> Json:
         return {figure.name: self._shown(figure, source) for figure in SOURCE_FIGURES}

@@ -1,21 +1,24 @@
-"""`/playlist.m3u8`: the served lists of all channels and of each group."""
+"""`/playlist.m3u8`: the served lists of all channels, of each profile, and of their groups."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from flask import Blueprint, Response
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.logos import LOGO_PATH
+from kptv.channels.profiles import PROFILE_PATH, MadeProfile
 from kptv.channels.served import STREAM_PATH, render
 from kptv.config import Config
 from kptv.web.lines import line
 from kptv.web.players.links import Ambiguous, meant
+from kptv.web.players.profiles import Profiles
 from kptv.web.rendered import Rendered, Renderings, Wanted, answer
 
 MEDIA_TYPE = "audio/x-mpegurl; charset=utf-8"
-MOST_GROUPS = 64  # group lists that are kept; the compressed list of a large one has 100 KB
+MOST_KEPT = 64  # lists of groups and profiles; the compressed list of a large one has 100 KB
 _MOST_LINKS = 3  # that an answer names
 
 
@@ -26,7 +29,8 @@ class ServedLists:
         self._base_url = config.base_url
         self._catalog: Catalog | None = None
         self._keeps = config.cache_enabled
-        self._renderings = Renderings(MOST_GROUPS, config.cache_duration if self._keeps else 0)
+        self._renderings = Renderings(MOST_KEPT, config.cache_duration if self._keeps else 0)
+        self.profiles = Profiles()
 
     def __repr__(self) -> str:
         return f"<ServedLists catalog={self._catalog} {self._renderings}>"
@@ -38,32 +42,40 @@ class ServedLists:
 
     @property
     def alive(self) -> bool:
-        """Whether no list hangs that is being rendered."""
-        return self._renderings.alive
+        """Whether no list hangs that is being made or rendered."""
+        return self._renderings.alive and self.profiles.alive
 
     def replace(self, catalog: Catalog) -> None:
         """Serve ``catalog`` from now on; what was rendered of the one before is dropped."""
         self._catalog = catalog
         self._renderings.clear()
-        if self._keeps and (everything := self._wanted(None)):
+        self.profiles.replace(catalog)
+        if self._keeps and (everything := self._wanted()):
             self._renderings.start(everything)
 
-    def get(self, group: str | None = None) -> Rendered | None:
-        """The list of all channels, or of a group; waits while it is rendered.
+    def get(self, group: str | None = None, profile: str | None = None) -> Rendered | None:
+        """The list of all channels, or those of a profile; of a group of these, if one is named.
 
-        None if there is no such group, or nothing was ready in time.
+        It waits while the list is rendered. None if there is no such profile or group, or nothing
+        was ready in time.
         """
-        return self._renderings.get(lambda: self._wanted(group))
+        return self._renderings.get(lambda: self._wanted(group, profile))
 
-    def _wanted(self, group: str | None) -> Wanted | None:
-        catalog = self._catalog
-        if catalog is None:
+    def _wanted(self, group: str | None = None, profile: str | None = None) -> Wanted | None:
+        made = None if profile is None else self.profiles.get(profile)
+        catalog = self._catalog  # the one that it was made of: no switch since
+        if catalog is None or (profile is not None and made is None):
             return None
         rendering = partial(render, catalog, self._base_url)
         if group is None:
-            return Wanted(None, rendering)
-        slug = catalog.group_slug(group)
-        return None if slug is None else Wanted(slug, partial(rendering, catalog.group(slug)))
+            return Wanted(
+                (profile, None), partial(rendering, None if made is None else made.positions)
+            )
+        shown: Catalog | MadeProfile = catalog if made is None else made
+        slug = shown.group_slug(group)
+        if slug is None:
+            return None
+        return Wanted((profile, slug), partial(rendering, shown.group(slug)))
 
 
 def playlist_blueprint(lists: ServedLists) -> Blueprint:
@@ -74,7 +86,7 @@ def playlist_blueprint(lists: ServedLists) -> Blueprint:
     @blueprint.get("/playlist.m3u")
     @blueprint.get("/playlist")
     def playlist() -> Response:
-        return _answer(lists, None)
+        return _answer(lists)
 
     # Without a rule of their own these would be a channel's name and a file of the status page.
     @blueprint.get(f"{STREAM_PATH}playlist.m3u8", defaults={"group": "stream"})
@@ -83,25 +95,68 @@ def playlist_blueprint(lists: ServedLists) -> Blueprint:
     @blueprint.get("/<path:group>/playlist.m3u8")
     def group_playlist(group: str) -> Response:
         if lists.catalog is None:
-            return _answer(lists, group)
-        try:
-            slug = meant(group, lists.catalog.group_slug)
-        except Ambiguous as ambiguous:
-            paths = " or ".join(f"/{each}/playlist.m3u8" for each in ambiguous.found[:_MOST_LINKS])
-            return line(404, f"Which group? Ask for {paths}.")
-        if slug is None:
-            return line(404, "No such group; /playlist.m3u8 lists all channels.")
-        return _answer(lists, slug)
+            return _answer(lists)
+        profile, rest = _profile_in(group, lists.profiles)
+        return _of_profile(lists, profile, rest) if profile else _of_group(lists, group)
 
     return blueprint
 
 
-def _answer(lists: ServedLists, group: str | None) -> Response:
+def _profile_in(path: str, profiles: Profiles) -> tuple[str | None, str]:
+    """The profile whose list, or whose group's list, is asked for, and what is behind its name."""
+    first, _, rest = path.partition("/")
+    name, _, rest = rest.lstrip("/").partition("/")
+    if f"/{first.lower()}/" != PROFILE_PATH or not name:
+        return None, ""
+    with suppress(Ambiguous):
+        return meant(name, profiles.called), rest.strip("/")
+    return None, ""
+
+
+def _of_group(lists: ServedLists, group: str) -> Response:
+    assert lists.catalog is not None
+    try:
+        slug = meant(group, lists.catalog.group_slug)
+    except Ambiguous as ambiguous:
+        return _which("/", ambiguous)
+    if slug is None and f"/{group.lower()}".startswith(PROFILE_PATH):
+        return line(404, "No such profile; [profile.NAME] in rules.toml makes one.")
+    if slug is None:
+        return line(404, "No such group; /playlist.m3u8 lists all channels.")
+    return _answer(lists, slug)
+
+
+def _of_profile(lists: ServedLists, profile: str, group: str) -> Response:
+    if not group:
+        return _answer(lists, None, profile)
+    made = lists.profiles.get(profile)
+    if made is None:
+        return _not_ready()
+    path = f"{PROFILE_PATH}{profile}/"
+    try:
+        slug = meant(group, made.group_slug)
+    except Ambiguous as ambiguous:
+        return _which(path, ambiguous)
+    if slug is None:
+        return line(404, f"No such group in this profile; {path}playlist.m3u8 lists all of it.")
+    return _answer(lists, slug, profile)
+
+
+def _which(start: str, groups: Ambiguous) -> Response:
+    paths = " or ".join(f"{start}{each}/playlist.m3u8" for each in groups.found[:_MOST_LINKS])
+    return line(404, f"Which group? Ask for {paths}.")
+
+
+def _answer(lists: ServedLists, group: str | None = None, profile: str | None = None) -> Response:
     if lists.catalog is None:
         return line(503, "No channel list has been imported yet; try again soon.", 5)
-    rendered = lists.get(group)
+    rendered = lists.get(group, profile)
     if rendered is None:
-        return line(503, "The list is not ready yet; try again soon.", 5)
+        return _not_ready()
     response = answer(rendered, MEDIA_TYPE)
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
+
+
+def _not_ready() -> Response:
+    return line(503, "The list is not ready yet; try again soon.", 5)

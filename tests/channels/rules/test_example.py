@@ -30,6 +30,7 @@ def test_the_example_with_all_its_suggestions_can_be_used() -> None:
     assert len(rules.rules) == 5
     assert rules.sources["1"].suffix
     assert rules.channels["BBC One"].guide
+    assert rules.profiles[0].sort == "tvg-name"
     assert without_effect(rules) == []
 
 
@@ -43,6 +44,7 @@ def test_what_has_no_effect_yet_is_told() -> None:
         read_rules(
             b"[numbers]\nNews = 1\n[channel.A]\nnumber = 5\n[source.1]\ntls_verify = false\n"
             b"headers = { A = 'sesame' }\npriority = 1\n[profile.kids]\ngroup = 'Kids'\n"
+            b"numbers = { Kids = 1 }\n"
         )
     )
     assert [str(each) for each in told] == [
@@ -50,5 +52,5 @@ def test_what_has_no_effect_yet_is_told() -> None:
         "rules.toml:3: channel.A.number: has no effect yet",
         "rules.toml:5: source.1.headers: has no effect yet",
         "rules.toml:5: source.1.tls_verify: has no effect yet",
-        "rules.toml:9: profile.kids: has no effect yet",
+        "rules.toml:9: profile.kids.numbers: has no effect yet",
     ]

@@ -61,6 +61,8 @@ guide = ["https://guide.example/|offset=1h"]
 group = ["Kids", "Animation*"]
 unless.name = "*Adult*"
 numbers = { Kids = 1 }
+sort = "TVG-chno"
+direction = "desc"
 """
 
 
@@ -91,6 +93,8 @@ def test_a_whole_file() -> None:
     assert (kids.name, kids.numbers) == ("kids", {"Kids": 1})
     assert kids.when[0].patterns[1].matches("animation & more")
     assert kids.unless[0].field == "name"
+    assert [condition.field for condition in kids.when] == ["group"]
+    assert (kids.sort, kids.descending) == ("tvg-chno", True)
 
 
 def test_an_empty_file_says_nothing() -> None:
@@ -140,6 +144,21 @@ def test_an_empty_file_says_nothing() -> None:
         ),
         ("[source.1]\ntimeout = true", "2: source.1.timeout: seconds from 0.1 to 600"),
         ("[profile.'Kids!']\ngroup = 'Kids'", "1: the name of a profile has small letters"),
+        ("[names]\n[profile.stream]\n", "2: no profile may be called stream: the proxy's own"),
+        ("[profile]\n\nplaylist = {}", "3: no profile may be called playlist"),
+        ("[profile.kids]\nsort = 'tvg name'", "2: profile.kids.sort: the name of an attribute"),
+        ("[profile.kids]\nsort = 5", "2: profile.kids.sort: a text is wanted"),
+        (
+            "[profile.kids]\nsort = 'tvg-id'\ndirection = 'dsc'",
+            "3: profile.kids.direction: 'dsc' is not known; did you mean desc?",
+        ),
+        ("[profile.kids]\ndirection = 'asc'", "2: profile.kids.direction: it belongs to a sort"),
+        ("[profile.kids]\nunles.name = 'x'", "2: profile.kids.unles: a text or a list"),
+        ("[profile.kids]\nwhen.name = '/(/'", "2: profile.kids.when.name: /(/: missing )"),
+        (
+            "\n".join(f"[profile.p{n}]" for n in range(65)),
+            "1: there may be 64 profiles at most",
+        ),
         ("[group]\nA = 5", "2: group.A: a text is wanted"),
         ("group = 5", "1: group: a table is wanted"),
         ("x = [" + "[" * 5000, "1: "),

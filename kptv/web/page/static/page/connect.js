@@ -1,15 +1,34 @@
-// The list's address for players, also as a QR code.
+// The list's address for players, or that of a profile, also as a QR code.
 
 import qrcode from "../vendor/qrcode-generator-2.0.4/qrcode.mjs";
-import { byId, copy, put } from "./dom.js";
+import { byId, copy, el, put } from "./dom.js";
 
 const QUIET = 4; // modules around the code (ISO/IEC 18004)
 const MODULE = 6; // pixels
 const LOCAL = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
 
 let shown = "";
+let offered = "";
 
-export function showConnect(url) {
+export function showConnect(url, profiles) {
+  offer(url, profiles);
+  show(byId("list-name").value || url);
+}
+
+// The lists to choose from: the chosen one stays chosen as long as there is one of that address.
+function offer(url, profiles) {
+  const lists = [["All channels", url], ...profiles.map((each) => [each.name, each.list_url])];
+  if (JSON.stringify(lists) === offered) return;
+  offered = JSON.stringify(lists);
+  const choice = byId("list-name");
+  const before = choice.value;
+  choice.replaceChildren(...lists.map(([name, value]) => el("option", { value }, name)));
+  choice.value = lists.some(([, value]) => value === before) ? before : url;
+  choice.onchange = () => show(choice.value);
+  byId("lists").hidden = lists.length < 2;
+}
+
+function show(url) {
   if (url === shown) return;
   shown = url;
   byId("list-url").value = url;

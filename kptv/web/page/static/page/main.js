@@ -53,7 +53,7 @@ const heard = {
     put(byId("exposed-at"), next.exposed_at);
     byId("starting").hidden = next.ready;
     lines.add(next.log);
-    showConnect(next.list_url);
+    showConnect(next.list_url, next.profiles);
     show();
     if (renewed) channels.renew();
     else channels.refresh();

@@ -1,0 +1,115 @@
+"""The profiles of the current catalog, made one after the other while all goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+import gevent
+from gevent.event import AsyncResult
+
+from kptv.channels.catalog import Catalog
+from kptv.channels.profiles import MadeProfile, make_profile, profiles_of
+from kptv.channels.rules.model import Profile
+from kptv.channels.rules.tables import Complaint
+from kptv.pace import drive
+from kptv.vitals.heartbeat import Heartbeat, beating
+
+log = logging.getLogger(__name__)
+
+DEADLINE = 20.0  # seconds that a client waits; five profiles of 500,000 channels take as long
+
+
+class Profiles:
+    """Makes the profiles of each catalog that it is given."""
+
+    def __init__(self) -> None:
+        self._making: _Making | None = None
+        self._told: dict[str, Sequence[Complaint]] = {}  # by the name of a profile
+
+    def __repr__(self) -> str:
+        return f"<Profiles {self._making}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether none hangs that is being made."""
+        return self._making is None or not self._making.is_stuck
+
+    def replace(self, catalog: Catalog) -> None:
+        """Begin with those of ``catalog``; those of the one before are dropped."""
+        if self._making is not None:
+            self._making.close()
+        profiles = profiles_of(catalog)
+        self._making = _Making(catalog, profiles, self._tell) if profiles else None
+
+    def called(self, name: str) -> str | None:
+        """``name``, if a profile is called so."""
+        return name if self._making is not None and name in self._making.made else None
+
+    def get(self, name: str) -> MadeProfile | None:
+        """A profile of the newest catalog; waits while it is made.
+
+        None if there is no such profile, it cannot be made, or it is not ready in DEADLINE.
+        """
+        with gevent.Timeout(DEADLINE, False):
+            while (making := self._making) is not None and name in making.made:
+                made: MadeProfile | None = making.made[name].get()
+                if making is self._making:
+                    return made
+        return None
+
+    def _tell(self, made: MadeProfile) -> None:
+        """Log what is strange about it, but not at each import again."""
+        name = made.profile.name
+        for complaint in made.complaints:
+            if complaint not in self._told.get(name, ()):
+                log.warning("%s", complaint)
+        self._told[name] = made.complaints
+
+
+class _Making:
+    """The profiles of one catalog, being made."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        profiles: Sequence[Profile],
+        on_made: Callable[[MadeProfile], object],
+    ) -> None:
+        self.made = {profile.name: AsyncResult() for profile in profiles}  # None: cannot be made
+        self._heartbeat = Heartbeat(monotonic())
+        self._greenlet = gevent.spawn(self._run, catalog, profiles, on_made)
+
+    def __repr__(self) -> str:
+        ready = sum(result.ready() for result in self.made.values())
+        return f"<_Making ready={ready} of={len(self.made)}>"
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it neither ends nor gets on."""
+        return not self._greenlet.ready() and not self._heartbeat.alive(monotonic())
+
+    def close(self) -> None:
+        """Stop; who waits learns that there is nothing."""
+        self._greenlet.kill(block=False)
+        self._give_up()
+
+    def _run(
+        self,
+        catalog: Catalog,
+        profiles: Sequence[Profile],
+        on_made: Callable[[MadeProfile], object],
+    ) -> None:
+        try:
+            for profile in profiles:
+                made = drive(beating(make_profile(catalog, profile), self._heartbeat))
+                self.made[profile.name].set(made)
+                on_made(made)
+        finally:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        for result in self.made.values():
+            if not result.ready():
+                result.set(None)
