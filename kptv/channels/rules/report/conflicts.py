@@ -121,11 +121,11 @@ def countries_apart(catalog: Catalog) -> Generator[None, None, tuple[Apart, ...]
         for _, records in rows:
             name = name_of(records[0])
             if (country := _COUNTRY.search(name)) and code_of(country[1]):
-                shown.setdefault(name[: country.start()], []).append(name)
+                shown.setdefault(normalised(name[: country.start()]), []).append(name)
         yield
     apart = []
-    for bare, names in shown.items():
-        found = catalog.find(bare)
+    for key, names in shown.items():
+        found, bare = catalog.find(key), _COUNTRY.sub("", names[0])
         if found is not None and (len(names) > 1 or found.name not in names):
             apart.append(Apart(bare, tuple(names), found.name))
         yield

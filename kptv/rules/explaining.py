@@ -1,0 +1,112 @@
+"""`explain`: what becomes of an entry, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kptv.channels.model import Source
+from kptv.channels.rules.model import Rules
+from kptv.channels.rules.report.explaining import Explanation, explained
+from kptv.channels.rules.report.listed import ListedEntry, entries_called, names_in
+from kptv.channels.rules.report.near import nearest
+from kptv.channels.rules.trace import TraceStep
+from kptv.channels.rules.verdicts import is_source
+from kptv.errors import ConfigError
+from kptv.pace import drive
+from kptv.rules.opening import Opened, opened
+from kptv.rules.writing import Writer, columns, cut, wrapped
+
+_MOST_ENTRIES = 20
+_MOST_CANDIDATES = 10
+
+
+def explain(
+    file: Path | None, name: str, *, source: str, groups: Sequence[str], as_json: bool
+) -> int:
+    """Explain each entry that a list has under this name; else one that had it."""
+    all_of_it = opened(file)
+    catalog = all_of_it.kept.catalog(all_of_it.config, all_of_it.rules)
+    writer = Writer(all_of_it.config)
+    writer.learn(catalog.secrets)
+    entries = drive(entries_called(all_of_it.kept.listings, name))
+    if source:
+        meant = _source(source, all_of_it.config.sources)
+        entries = [entry for entry in entries if entry.number == meant.number]
+    else:
+        meant = all_of_it.kept.listings[0].source
+    is_listed = bool(entries)
+    near: tuple[str, ...] = ()
+    if not entries:
+        entries = [ListedEntry(name, meant.tag, meant.number, tuple(groups))]
+        near = nearest(name, dict.fromkeys(names_in(all_of_it.kept.listings)))
+    told = [explained(catalog, entry, is_listed=is_listed) for entry in entries[:_MOST_ENTRIES]]
+    if as_json:
+        writer.json({"entries": told, "near": near})
+    else:
+        writer.lines(_in_words(told, near, all_of_it, len(entries)))
+    return 0
+
+
+def _source(name: str, sources: Sequence[Source]) -> Source:
+    found = next((source for source in sources if is_source(name, source)), None)
+    if found is None:
+        known = ", ".join(source.tag for source in sources)
+        raise ConfigError(f"There is no source {name}; there are {known}.")
+    return found
+
+
+def _in_words(
+    told: Sequence[Explanation], near: Sequence[str], all_of_it: Opened, count: int
+) -> Iterator[str]:
+    if near or not told[0].is_listed:
+        yield "No list has this name. If one had it, this would become of it:"
+        yield ""
+    for explanation in told:
+        yield from _explanation(explanation, all_of_it.rules)
+        yield ""
+    if count > len(told):
+        yield f"… and {count - len(told)} more entries of this name."
+    if near:
+        yield "Names near it:"
+        yield from wrapped(near)
+
+
+def _explanation(told: Explanation, rules: Rules) -> Iterator[str]:
+    entry = told.entry
+    groups = "; ".join(entry.groups)
+    yield cut(f"{entry.name}  ({entry.source}{groups and f', group {groups}'})", 100)
+    rows: list[tuple[str, ...]] = [_step(step, rules) for step in told.steps]
+    if not rows:
+        rows.append(("no rule", "applies to it"))
+    if told.is_dropped:
+        rows.append(("dropped", "it is not served"))
+        yield from columns(rows)
+        return
+    rows.append(("key", told.key))
+    rows += _channel(told)
+    yield from columns(rows)
+
+
+def _step(step: TraceStep, rules: Rules) -> tuple[str, str]:
+    if step.what == "rule":
+        lines = [rule.line for rule in rules.rules]
+        return f"rule {lines.index(step.line) + 1} at line {step.line}", step.result
+    at = f" at line {step.line}" if step.line else ""
+    return f"{step.what}{at}", step.result
+
+
+def _channel(told: Explanation) -> Iterator[tuple[str, ...]]:
+    if not told.channel:
+        yield "channel", "one of its own"
+        return
+    yield "channel", told.channel
+    yield "slug", told.slug
+    if told.guide:
+        yield "guide", told.guide
+    for place, each in enumerate(told.candidates[:_MOST_CANDIDATES], start=1):
+        mark = "  <- this one" if each.is_this else ""
+        name = "candidates" if place == 1 else ""
+        yield name, f"{place}  {cut(each.name, 50)}  ({each.source}){mark}"
+    if len(told.candidates) > _MOST_CANDIDATES:
+        yield "", f"… and {len(told.candidates) - _MOST_CANDIDATES} more"

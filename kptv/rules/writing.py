@@ -1,0 +1,123 @@
+"""Values as text in columns, and as JSON; without secrets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+from unicodedata import combining, east_asian_width
+
+from kptv.channels.secrets import Secrets
+from kptv.config import Config
+from kptv.logs.redaction import Redactor
+
+WIDTH = 100  # columns
+
+
+class Writer:
+    """Writes to standard output what holds no secret of the sources."""
+
+    def __init__(self, config: Config | None) -> None:
+        self._redactor = None if config is None else Redactor(config.sources, config.base_url)
+
+    def __repr__(self) -> str:
+        return "<Writer>"
+
+    def learn(self, secrets: Secrets) -> None:
+        """Hide these, too."""
+        if self._redactor is not None:
+            self._redactor.learn(secrets)
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Write them."""
+        sys.stdout.writelines(f"{self._hidden(line).rstrip()}\n" for line in lines)
+
+    def json(self, value: object) -> None:
+        """Write it for scripts."""
+        sys.stdout.write(json.dumps(self._plain(value), ensure_ascii=False, indent=2) + "\n")
+
+    def _hidden(self, text: str) -> str:
+        return text if self._redactor is None else self._redactor.redact(text)
+
+    def _plain(self, value: Any) -> Any:
+        """As JSON has it; what a value does not show of itself is left out."""
+        if isinstance(value, str):
+            return self._hidden(value)
+        if is_dataclass(value) and not isinstance(value, type):
+            shown = [field.name for field in fields(value) if field.repr]
+            return {name: self._plain(getattr(value, name)) for name in shown}
+        if isinstance(value, Mapping):
+            return {str(key): self._plain(each) for key, each in value.items()}
+        if isinstance(value, Iterable):
+            return [self._plain(each) for each in value]
+        return value
+
+
+def width_of(text: str) -> int:
+    """Columns that a terminal needs for ``text``."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text
+    )
+
+
+def cut(text: str, width: int) -> str:
+    """``text``, or as much of it as fits."""
+    if width_of(text) <= width:
+        return text
+    kept = text[:width]
+    while width_of(kept) >= width:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
+def padded(text: str, width: int) -> str:
+    """``text`` in a column of this width."""
+    text = cut(text, width)
+    return text + " " * (width - width_of(text))
+
+
+def columns(rows: Sequence[Sequence[str]], indent: int = 2, most: int = 44) -> list[str]:
+    """Rows of texts, one under the other; the last column has what is left of the line."""
+    if not rows:
+        return []
+    count = max(map(len, rows))
+    widths = [
+        min(max(width_of(row[place]) for row in rows if place < len(row)), most)
+        for place in range(count)
+    ]
+    lines = []
+    for row in rows:
+        line = " " * indent
+        for place, text in enumerate(row):
+            is_last = place == len(row) - 1
+            left = WIDTH - width_of(line)
+            line += cut(text, left) if is_last else padded(text, min(widths[place], left)) + "  "
+        lines.append(line)
+    return lines
+
+
+def wrapped(texts: Iterable[str], indent: int = 2) -> list[str]:
+    """Texts with commas between them, in as many lines as that takes."""
+    lines, line = [], ""
+    for text in texts:
+        text = cut(text, WIDTH - indent - 1)
+        if line and indent + width_of(line) + width_of(text) + 3 > WIDTH:
+            lines.append(f"{' ' * indent}{line},")
+            line = text
+        else:
+            line = f"{line}, {text}" if line else text
+    return [*lines, f"{' ' * indent}{line}"] if line else lines
+
+
+def many(count: int, one: str, more: str = "") -> str:
+    """So many of something: ``1 entry``, ``2,000 entries``."""
+    return f"{thousands(count)} {one if count == 1 else more or f'{one}s'}"
+
+
+def thousands(number: int) -> str:
+    """A number for people: 12,345."""
+    return f"{number:,}"
