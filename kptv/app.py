@@ -16,6 +16,7 @@ from kptv.channels.rules.model import Rules
 from kptv.config import Config
 from kptv.config.rules_file import RulesFile
 from kptv.config.settings import environment
+from kptv.kept.numbers import KeptNumbers
 from kptv.logs import Log, set_up_logging
 from kptv.metrics.counters import Metrics
 from kptv.metrics.exposition import Exposition
@@ -226,6 +227,7 @@ def _build_merger(config: Config, client: HttpClient, catalog: CurrentCatalog) -
         lists,
         catalog.replace,
         rules=config.rules,
+        numbers=KeptNumbers(config.data_dir),
         sort_field=config.sort_field,
         descending=config.sort_descending,
     )

@@ -57,7 +57,7 @@ FOREIGN = {
     "channels/rules/report/conflicts.py": "_COUNTRY",
     "channels/secrets.py": "_LOGIN_FIELD _USER_FIELD _PASSWORD_FIELD _FIELD _FIELD_IN_TEXT"
     " _ANY_LOGIN _SLASH _PORT _PUBLIC _any_of",
-    "channels/served.py": "_PICTURE _VALUE",
+    "channels/served.py": "_NUMBER _PICTURE _VALUE",
     "formats/charsets.py": "_HIGH_RUN _BESIDE_LETTER _NOT_RUSSIAN _WORD _PAIR _BESIDE_ASCII"
     " _INNER_FINAL _ODD _LABEL _NO_CHARSET",
     "formats/dash.py": "_MANIFEST is_dash_film",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple, overload
 
+from kptv.channels.given import Numbered
 from kptv.channels.grouping import slug_of
 from kptv.channels.indexes import OtherNames, SlugIndex
 from kptv.channels.model import Channel, Source
@@ -60,6 +61,8 @@ class Ruled:
     rules: Rules
     outcome: Outcome
     others: OtherNames = field(repr=False)  # names of entries and aliases, which find channels
+    numbers: array[int] = field(repr=False)  # of the channels, by position
+    numbered: Numbered = field(repr=False)  # the same as they were given, to be kept
 
 
 class Catalog:
@@ -91,6 +94,11 @@ class Catalog:
 
     def __repr__(self) -> str:
         return f"<Catalog channels={len(self)} sources={len(self.sources)}>"
+
+    @property
+    def numbers(self) -> array[int] | None:
+        """The number of the channel at each position; None: they have those of the lists."""
+        return None if self.ruled is None else self.ruled.numbers
 
     @property
     def channels(self) -> Sequence[Channel]:

@@ -10,9 +10,11 @@ from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from kptv.channels.catalog import Listing, Ruled
+from kptv.channels.given import Numbered
 from kptv.channels.grouping import normalised, slug_of, slug_of_normalised
 from kptv.channels.indexes import OtherNames
 from kptv.channels.model import Source
+from kptv.channels.numbering import Plan
 from kptv.channels.ordering import STEP
 from kptv.channels.packing import FIELD, fields_of, name_of
 from kptv.channels.rows import Records, RowBlock, Rows
@@ -37,6 +39,7 @@ class Joining:
         self._judge = Judge(rules, self._sources, self._tally.add)
         self._splits = rules.names.split_by_country
         self._missing: list[str] = []  # what the file names, and nothing has
+        self._fixed: dict[int, int] = {}  # numbers of rows
         self._flags = bytearray()  # of rows
         self._digests, self._rows_of = array("q"), array("I")  # other names that entries came with
         self._more_digests, self._more_rows = array("q"), array("I")  # that find rows besides
@@ -164,6 +167,8 @@ class Joining:
                 missing.append(name)
             for row in rows:
                 self._apply_channel(row, rule)
+                if rule.number is not None:
+                    self._fixed[row] = rule.number
         return missing
 
     def _rows_called(self, name: str) -> Iterator[int]:
@@ -215,8 +220,15 @@ class Joining:
             if not list(self._rows_called(name)) and normalised(name) not in self._countries:
                 yield name
 
-    def ruled(self, order: Sequence[int]) -> Generator[None, None, Ruled]:
-        """What came of the rules; ``order`` are the numbers of rows as they are served."""
+    def plan(self) -> Plan:
+        """What the file says of the channels' numbers; after ``finish``."""
+        fixed = {slug_of_normalised(self.rows.name(row)): n for row, n in self._fixed.items()}
+        return Plan(fixed, self._rules.numbers)
+
+    def ruled(
+        self, order: Sequence[int], numbers: array[int], numbered: Numbered
+    ) -> Generator[None, None, Ruled]:
+        """What came of the rules; ``order`` are the rows as they are served, with ``numbers``."""
         positions = array("I", bytes(4 * len(self.rows)))
         for start in range(0, len(order), STEP * 10):
             for position, row in enumerate(order[start : start + STEP * 10], start):
@@ -241,8 +253,9 @@ class Joining:
             some = names[start : start + STEP * 10]
             merged.extend([place for place, count in enumerate(some, start) if count > 1])
             yield
-        outcome = self._tally.outcome(self._judge, self._missing, sum(names), merged, len(order))
-        return Ruled(self._rules, outcome, others)
+        missing = [*self._missing, *numbered.unused]
+        outcome = self._tally.outcome(self._judge, missing, sum(names), merged, len(order))
+        return Ruled(self._rules, outcome, others, numbers, numbered)
 
     def _count_own(self, names: array[int], positions: array[int]) -> Generator[None]:
         for start in range(0, len(self._flags), STEP * 10):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from kptv.channels.catalog import Catalog, Row
@@ -31,27 +31,50 @@ _PEOPLES = (  # attributes that are meant for people
 _IN_WORDS = frozenset(_PEOPLES.split())
 
 
+NUMBERED_AS = "tvg-chno"  # the attribute that tells a channel's number
+# Where the number stands among a line's attributes, which are in order (see m3u_attributes).
+_NUMBER = re.compile(rb'\n((?: tvg-id="[^"\n]*")?(?: tvg-name="[^"\n]*")?)(?: tvg-chno="[^"\n]*")?')
+
 # What a channel is served as: its name, and its attributes as text (see m3u_attributes).
 Served = tuple[str, str]
 
 
 def render(
-    catalog: Catalog, base_url: str, positions: Sequence[int] | None = None
+    catalog: Catalog,
+    base_url: str,
+    positions: Sequence[int] | None = None,
+    numbers: Iterable[int] | None = None,
 ) -> Iterator[bytes]:
-    """The served list, or that of the channels at ``positions``, in small pieces."""
+    """The served list, or that of the channels at ``positions``, in small pieces.
+
+    ``numbers`` are those of the channels that are listed; None: as the catalog has them.
+    """
     secrets = Finder(catalog.secrets)
+    if numbers is None and (own := catalog.numbers) is not None:
+        numbers = own if positions is None else map(own.__getitem__, positions)
     yield b"#EXTM3U\n"
-    channels = catalog.rows(positions)
+    channels, left = catalog.rows(positions), None if numbers is None else iter(numbers)
     while some := list(islice(channels, PIECE)):
-        yield listed(some, secrets, base_url)
+        yield listed(some, secrets, base_url, None if left is None else list(islice(left, PIECE)))
 
 
-def listed(channels: Sequence[tuple[str, Row]], secrets: Finder, base_url: str) -> bytes:
-    """The lines of some channels: as ``served_as`` says of each, if as usual in half the time."""
+def listed(
+    channels: Sequence[tuple[str, Row]],
+    secrets: Finder,
+    base_url: str,
+    numbers: Sequence[int] | None = None,
+) -> bytes:
+    """The lines of some channels: as ``served_as`` says of each, if as usual in half the time.
+
+    ``numbers`` stand beside them; None: they have those of the lists.
+    """
     fields = [fields_of(row) if isinstance(row, bytes) else () for _, row in channels]
     told = b"\n".join([offer[_TEXT] for offer in fields if offer]).decode()
     if INNER in told or not _is_usual(told) or secrets.may_tell(told):
-        return "".join([_entry(slug, row, secrets, base_url) for slug, row in channels]).encode()
+        each = zip(channels, numbers or [0] * len(channels), strict=True)
+        return "".join([_entry(*one, secrets, base_url, number) for one, number in each]).encode()
+    if numbers is not None:
+        return _listed_with(numbers, channels, fields, secrets, base_url)
     beside = b"".join([part for offer in fields for part in offer[_URL : _NAME + 1]])
     are_plain = not any(sign in beside for sign in _SIGNS_BESIDE)
     start = f"{base_url}{STREAM_PATH}".encode()
@@ -66,6 +89,30 @@ def listed(channels: Sequence[tuple[str, Row]], secrets: Finder, base_url: str) 
     )
 
 
+def _listed_with(
+    numbers: Sequence[int],
+    channels: Sequence[tuple[str, Row]],
+    fields: Sequence[Sequence[bytes]],
+    secrets: Finder,
+    base_url: str,
+) -> bytes:
+    """As ``listed`` where all is as usual, with these numbers."""
+    start = f"{base_url}{STREAM_PATH}".encode()
+    texts = b"".join([b"\n" + offer[_TEXT] for offer in fields if offer])
+    parts = iter(_NUMBER.split(texts)[1:])  # in front of each number, and behind it
+    lines = []
+    for (slug, row), offer, number in zip(channels, fields, numbers, strict=True):
+        before, after = (next(parts), next(parts)) if offer else (b"", b"")
+        if offer and offer[_TEXT].find(offer[_URL]) < 0 and _is_plain(offer):
+            lines.append(
+                b'#EXTINF:-1%b tvg-chno="%d"%b,%b\n%b%b\n'
+                % (before, number, after, offer[_NAME], start, slug.encode())
+            )
+        else:
+            lines.append(_entry(slug, row, secrets, base_url, number).encode())
+    return b"".join(lines)
+
+
 def _is_plain(offer: Sequence[bytes]) -> bool:
     """Whether an offer with usual attributes, which do not tell its URL, is served as it is."""
     url, name = offer[_URL], offer[_NAME]
@@ -75,18 +122,24 @@ def _is_plain(offer: Sequence[bytes]) -> bool:
     )
 
 
-def _entry(slug: str, row: Row, secrets: Finder, base_url: str) -> str:
-    name, text = served_as(row, secrets, f"{base_url}{LOGO_PATH}{slug}")
+def _entry(slug: str, row: Row, secrets: Finder, base_url: str, number: int = 0) -> str:
+    name, text = served_as(row, secrets, f"{base_url}{LOGO_PATH}{slug}", number)
     return f"{extinf(name, text)}\n{base_url}{STREAM_PATH}{slug}\n"
 
 
-def served_as(row: Row, secrets: Finder, logo: str = "") -> Served:
+def served_as(row: Row, secrets: Finder, logo: str = "", number: int = 0) -> Served:
     """What players see of a channel: the first candidate, its gaps filled from the others.
 
     ``secrets`` are those of the channel's catalog. Whatever answers a player about a channel (a
     guide by its tvg-id) asks here, so that all answers agree. ``logo`` is the address that stands
-    for a logo's own one if that tells a secret; empty: such a logo is left out.
+    for a logo's own one if that tells a secret; empty: such a logo is left out. ``number`` is the
+    channel's; 0: that of its list.
     """
+    name, text = _served_as(row, secrets, logo)
+    return name, quoted({**unquoted(text), NUMBERED_AS: str(number)}) if number else text
+
+
+def _served_as(row: Row, secrets: Finder, logo: str) -> Served:
     if isinstance(row, bytes):
         name, text, hidden = _offer(*fields_for_list(row), secrets)
         return name, _with_logo(unquoted(text), logo) if hidden and logo else text

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from kptv.channels.catalog import Catalog, Listing
+from kptv.channels.given import Given, Numbered
 from kptv.channels.merging import build_catalog
 from kptv.channels.rows import MOST_OF_ONE
 from kptv.channels.rules.model import Rules
@@ -19,6 +21,18 @@ from kptv.upstream.last_good import LastGood
 log = logging.getLogger(__name__)
 
 
+class Numbers(Protocol):
+    """Keeps the numbers that channels were given."""
+
+    def given(self) -> Given:
+        """Those of before; may wait."""
+        ...
+
+    def keep(self, numbered: Numbered, /) -> object:
+        """Keep these, too; does not wait for the disk."""
+        ...
+
+
 class Merger:
     """Makes catalogs of ``lists``, one per source, in their order."""
 
@@ -28,13 +42,16 @@ class Merger:
         on_catalog: Callable[[Catalog], object],
         *,
         rules: Rules | None = None,
+        numbers: Numbers | None = None,
         sort_field: str = "tvg-name",
         descending: bool = False,
     ) -> None:
-        """``on_catalog`` is given every new catalog."""
+        """``on_catalog`` is given every new catalog, ``numbers`` what rules give."""
         self.lists = lists
         self.rules = rules  # may be replaced; the next ``merge`` follows them
         self._merged_by = rules
+        self._numbers = numbers
+        self._warned: tuple[str, ...] = ()  # of numbers
         self._on_catalog = on_catalog
         self._order = sort_field, descending
         self._merged: list[ChannelList] = []  # that the catalog was made of
@@ -68,7 +85,8 @@ class Merger:
         rules = self.rules
         if not contents or (rules is self._merged_by and _are_same(contents, self._merged)):
             return
-        catalog = drive(self._build([content.listing for content in contents], rules))
+        given = self._numbers.given() if self._numbers and rules is not None else None
+        catalog = drive(self._build([content.listing for content in contents], rules, given))
         self._merged, self._merged_by = contents, rules
         old, self._catalog = self._catalog, catalog
         log.info("catalog: %d channels of %d sources", len(catalog), len(contents))
@@ -81,16 +99,28 @@ class Merger:
                 MOST_OF_ONE,
             )
         self._on_catalog(catalog)
+        if catalog.ruled is not None:
+            self._keep(catalog.ruled.numbered)
         if old is not None:
             drive(old.take_apart())
 
+    def _keep(self, numbered: Numbered) -> None:
+        if self._numbers is not None:
+            self._numbers.keep(numbered)
+        if numbered.warnings != self._warned:
+            self._warned = numbered.warnings
+            for warning in numbered.warnings:
+                log.warning("numbers: %s", warning)
+
     def _build(
-        self, listings: list[Listing], rules: Rules | None
+        self, listings: list[Listing], rules: Rules | None, given: Given | None
     ) -> Generator[None, None, Catalog]:
         # A copy of the blocks: a listing may be replaced and taken apart meanwhile.
         copies = [replace(listing, blocks=list(listing.blocks)) for listing in listings]
         sort_field, descending = self._order
-        return build_catalog(copies, rules=rules, sort_field=sort_field, descending=descending)
+        return build_catalog(
+            copies, rules=rules, given=given, sort_field=sort_field, descending=descending
+        )
 
 
 def _tell(outcome: Outcome) -> None:

@@ -225,6 +225,9 @@ ODD_ATTRIBUTES = (
     ' logo="http://user:pa@logo.example/1"',
     ' tvg-logo="http://u:pa@h/1"',
     ' tvg-name="an \x1finner\x1f quote"',
+    ' tvg-id="i" tvg-chno="12" group-title="tvg-chno="',
+    ' tvg-chno="x" x=" tvg-chno="',
+    ' x="tvg-id=" y="1"',
     "",
 )
 
@@ -260,3 +263,9 @@ def test_many_channels_at_once_are_served_as_each_by_itself(
         hidden = hidden_logo(Channel(slug, "", streams), secrets)
         assert (hidden is not None) == ("http://tv/logo/" in text), "whatever is named is there"
     assert listed(channels, secrets, "http://tv").decode() == "".join(alone)
+    numbered = [
+        f"{extinf(*served_as(row, secrets, f'http://tv/logo/{n}', n + 7))}\nhttp://tv/stream/{n}\n"
+        for n, row in enumerate(packed)
+    ]
+    numbers = range(7, 7 + len(rows))
+    assert listed(channels, secrets, "http://tv", numbers).decode() == "".join(numbered)

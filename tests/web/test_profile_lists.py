@@ -81,9 +81,9 @@ def test_the_links_are_those_of_the_main_list(client: FlaskClient) -> None:
     lines = client.get("/profile/kids/playlist.m3u8").text.splitlines()
     assert lines == [
         "#EXTM3U",
-        '#EXTINF:-1 group-title="Kids;UK | Junior",Ten',
+        '#EXTINF:-1 tvg-chno="5" group-title="Kids;UK | Junior",Ten',
         "http://tv.example/iptv/stream/ten",
-        '#EXTINF:-1 group-title="Kids",Cartoons',
+        '#EXTINF:-1 tvg-chno="1" group-title="Kids",Cartoons',
         "http://tv.example/iptv/stream/cartoons",
     ]
 

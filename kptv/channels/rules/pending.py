@@ -17,14 +17,9 @@ def without_effect(rules: Rules) -> list[Complaint]:
 
 
 def _pending(rules: Rules) -> Iterator[tuple[int, str]]:
-    if rules.numbers:
-        yield 1, "numbers"
     for profile in rules.profiles:
         if profile.numbers:
             yield profile.line, f"profile.{profile.name}.numbers"
-    for name, channel in rules.channels.items():
-        if channel.number is not None:
-            yield channel.line, f"channel.{name}.number"
     for name, source in rules.sources.items():
         for key in _OF_SOURCES:
             if getattr(source, key) != getattr(_NOTHING, key):

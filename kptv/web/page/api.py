@@ -60,13 +60,14 @@ def _channels(view: View, directory: Directory) -> Response:
     if found is None:
         raise Refused(503, "No channel list has been imported yet.")
     playing = view.playing()
-    items, pace = [], Pace()
+    items, pace, numbers = [], Pace(), found.catalog.numbers
     for position in found.positions[page * PAGE : (page + 1) * PAGE]:
         channel = found.catalog.channel(position)
         items.append(
             {
                 "id": channel.slug,
                 **view.channel(channel),
+                "number": view.number(channel, numbers[position] if numbers else 0),
                 "sources": [stream.source.number for stream in channel.streams],
                 "playing": channel.slug in playing,
             }

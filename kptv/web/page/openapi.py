@@ -162,7 +162,13 @@ _SCHEMAS: Json = {
         log=_list(_ref("Line")),
     ),
     "Channel": _object(
-        id=_TEXT, name=_TEXT, group=_TEXT, logo=_TEXT, sources=_list(_WHOLE), playing=_FLAG
+        id=_TEXT,
+        name=_TEXT,
+        group=_TEXT,
+        logo=_TEXT,
+        number={"type": "string", "description": "in the served list; may be empty"},
+        sources=_list(_WHOLE),
+        playing=_FLAG,
     ),
     "Channels": _object(total=_WHOLE, page=_WHOLE, size=_WHOLE, channels=_list(_ref("Channel"))),
     "Groups": _object(groups=_list(_object(id=_TEXT, name=_TEXT, channels=_WHOLE))),

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kptv.channels.model import Channel, StreamKey
+from kptv.channels.served import NUMBERED_AS
 from kptv.logs.redaction import Redactor
 from kptv.restream.journal import Event
 
@@ -36,6 +37,10 @@ class Public:
             "group": self.text(_attribute(channel, "group-title")),
             "logo": self._logo(channel),
         }
+
+    def number(self, channel: Channel) -> str:
+        """The number that its list gives a channel; empty: none."""
+        return self.text(_attribute(channel, NUMBERED_AS))
 
     def event(self, event: Event) -> Json:
         """An event of the journal."""

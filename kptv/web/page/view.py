@@ -128,6 +128,10 @@ class View:
         """Name, group and logo of a channel."""
         return self._public.channel(channel)
 
+    def number(self, channel: Channel, given: int) -> str:
+        """The number of a channel: what it was ``given``, or that of its list if this is 0."""
+        return str(given) if given else self._public.number(channel)
+
     def event(self, event: Event) -> Json:
         """An event of the journal."""
         return self._public.event(event)

@@ -188,7 +188,7 @@ function channelRow(context) {
       node.classList.toggle("on", Boolean(next) && context.isPlaying(next.id));
       open.disabled = link.disabled = !next;
       put(name, next?.name ?? "…");
-      put(group, next?.group ?? "");
+      put(group, [next?.number, next?.group].filter(Boolean).join(" · "));
       picture.update(next ?? { name: "", logo: "" });
       open.setAttribute("aria-label", `Watch ${next?.name ?? ""}`);
       link.setAttribute("aria-label", `Copy link of ${next?.name ?? ""}`);

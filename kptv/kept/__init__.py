@@ -1,0 +1,1 @@
+"""What is kept in DATA_DIR and cannot be had again: the numbers that channels were given."""

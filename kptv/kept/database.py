@@ -1,0 +1,178 @@
+"""``kptv.db``, a small SQLite file of DATA_DIR. Whatever is here waits for the disk.
+
+It holds no name but digests of slugs, so that it stays small whatever lists do, and tells nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kptv.channels.given import HIGHEST_KEPT
+
+NAME = "kptv.db"
+VERSION = 1  # of the schema; tells a program from before that it cannot know what is here
+MOST_KEPT = 1_200_000  # numbers; a row takes 32 bytes, so that the file stays below 50 MB
+KEPT_FOR = 90  # days, after the channel was there last
+_PAGE = 4096
+_MOST_PAGES = 50_000_000 // _PAGE  # whatever happens
+_LOCKED = 5.0  # seconds that another process may hold it; a reload lets two run for a moment
+_MOST_BROKEN = 9  # files that were set aside
+_SCHEMA = (
+    "CREATE TABLE lists (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, layout TEXT NOT NULL)",
+    "CREATE TABLE numbers (list INTEGER NOT NULL, channel INTEGER NOT NULL,"
+    " number INTEGER NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (list, channel)) WITHOUT ROWID",
+    f"PRAGMA user_version = {VERSION}",
+)
+_UPSERT = (  # a clock may have been wrong
+    "INSERT INTO numbers VALUES (?, ?, ?, ?) ON CONFLICT (list, channel)"
+    " DO UPDATE SET number = excluded.number, seen = max(seen, excluded.seen)"
+)
+
+
+class Refused(Exception):
+    """The file is not to be touched; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptList:
+    """The numbers of one list: by the keys of channels, and the blocks of that time."""
+
+    layout: tuple[int, ...]
+    keys: array[int]
+    numbers: array[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be written of one list; ``items`` are keys and numbers."""
+
+    name: str
+    layout: tuple[int, ...]
+    items: Iterable[tuple[int, int]]
+    today: int  # days since 1970
+    is_whole: bool = False  # the items are all that the list has
+    is_anew: bool = False  # what was there goes
+
+
+class Database:
+    """The file in ``folder``. Methods raise OSError, sqlite3.Error and Refused."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+
+    def __repr__(self) -> str:
+        return f"<Database {self.path.name!r}>"
+
+    def read(self) -> dict[str, KeptList]:
+        """All lists by name; nothing is written, and no file made."""
+        if not self.path.exists():
+            return {}
+        with self._connected() as connection:
+            if _version(connection) == 0:
+                return {}
+            lists = connection.execute("SELECT id, name, layout FROM lists").fetchall()
+            return {name: _list(connection, number, layout) for number, name, layout in lists}
+
+    def write(self, change: Change) -> int:
+        """Write all of it or nothing; gives how many numbers were forgotten."""
+        self._make_file()
+        with self._connected() as connection, _transaction(connection):
+            if _version(connection) == 0:
+                for statement in _SCHEMA:
+                    connection.execute(statement)
+            return _write(connection, change)
+
+    def set_aside(self) -> Path | None:
+        """Move a broken file out of the way; None if there are enough of them already."""
+        for number in range(1, _MOST_BROKEN + 1):
+            aside = self.path.with_name(f"{NAME}.broken-{number}")
+            if not aside.exists():
+                os.replace(self.path, aside)
+                journal = self.path.with_name(f"{NAME}-journal")
+                if journal.exists():  # SQLite would apply it to the next file
+                    os.replace(journal, f"{aside}-journal")
+                return aside
+        return None
+
+    def _make_file(self) -> None:
+        """Let there be a file that only its owner can read."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDONLY, 0o600))
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        with closing(
+            sqlite3.connect(self.path, timeout=_LOCKED, isolation_level=None)
+        ) as connection:
+            version = _version(connection)
+            if version > VERSION:
+                raise Refused(f"a newer version has written it (schema {version})")
+            if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise Refused("another program has written it")
+            connection.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
+            yield connection
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _list(connection: sqlite3.Connection, number: int, layout: str) -> KeptList:
+    keys, numbers = array("q"), array("I")
+    for key, given in connection.execute(
+        "SELECT channel, number FROM numbers WHERE list = ?", (number,)
+    ):
+        if isinstance(key, int) and isinstance(given, int) and 0 < given <= HIGHEST_KEPT:
+            keys.append(key)
+            numbers.append(given)
+    firsts = tuple(int(first) for first in str(layout).split() if first.isdecimal())
+    return KeptList(firsts, keys, numbers)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _write(connection: sqlite3.Connection, change: Change) -> int:
+    layout = " ".join(map(str, change.layout))
+    connection.execute(
+        "INSERT INTO lists (name, layout) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET layout = excluded.layout",
+        (change.name, layout),
+    )
+    (number,) = connection.execute("SELECT id FROM lists WHERE name = ?", (change.name,)).fetchone()
+    if change.is_anew:
+        connection.execute("DELETE FROM numbers WHERE list = ?", (number,))
+    connection.executemany(
+        _UPSERT, ((number, key, given, change.today) for key, given in change.items)
+    )
+    return _forget(connection, change.today) if change.is_whole else 0
+
+
+def _forget(connection: sqlite3.Connection, today: int) -> int:
+    """Forget channels that are gone for long; if there are too many, those gone longest."""
+    oldest, left = today - KEPT_FOR, MOST_KEPT
+    for seen, count in connection.execute(
+        "SELECT seen, count(*) FROM numbers GROUP BY seen ORDER BY seen DESC"
+    ):
+        left -= count
+        if left < 0:
+            oldest = max(oldest, seen + 1)
+            break
+    return connection.execute(
+        "DELETE FROM numbers WHERE seen < ? AND seen < ?", (oldest, today)
+    ).rowcount

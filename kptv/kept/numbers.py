@@ -1,0 +1,158 @@
+"""The numbers that channels were given, over restarts: read once, written as they are given.
+
+No trouble with the file costs more than the numbers: the lists are served all the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import time
+from typing import TypeVar
+
+import gevent
+from gevent.lock import BoundedSemaphore
+from gevent.threadpool import ThreadPool
+
+from kptv.channels.given import Given, Numbered, learned
+from kptv.kept.database import MOST_KEPT, NAME, Change, Database, KeptList, Refused
+from kptv.pace import drive
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_DAY = 86_400.0  # seconds
+_READ_WITHIN = 10.0  # seconds; a disk that sleeps needs some
+_WRITTEN_WITHIN = 60.0
+_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class KeptNumbers:
+    """The numbers of each list: that of all channels is "", a profile's is called as it is."""
+
+    def __init__(self, folder: Path, now: Callable[[], float] = time) -> None:
+        self._database: Database | None = Database(folder)  # None: it is not to be touched
+        self._now = now
+        self._lists: dict[str, Given] = {}
+        self._is_read = False
+        self._whole_on: dict[str, int] = {}  # by list: the day when all of it was written
+        self._told = ""  # the last trouble that the log has
+        # One thread of its own: a disk that hangs holds up nothing else.
+        self._thread = ThreadPool(1)
+        self._reading, self._writing = BoundedSemaphore(), BoundedSemaphore()
+
+    def __repr__(self) -> str:
+        return f"<KeptNumbers {self._lists}>"
+
+    def given(self, name: str = "") -> Given:
+        """What the channels of a list were given so far; waits for the disk the first time."""
+        with self._reading:
+            if not self._is_read:
+                self._is_read = True
+                self._read()
+        return self._lists.setdefault(name, Given())
+
+    def keep(self, numbered: Numbered, name: str = "") -> gevent.Greenlet | None:
+        """Keep what a list was given; the greenlet, if there is one, is over when it is written."""
+        given = self.given(name)
+        is_anew = given.layout != numbered.layout or len(given) > MOST_KEPT
+        today = int(self._now() // _DAY)
+        is_whole = is_anew or self._whole_on.get(name) != today
+        self._lists[name] = drive(learned(None if is_anew else given, numbered))
+        if self._database is None or not (is_whole or numbered.changed):
+            return None
+        places = range(len(numbered.keys)) if is_whole else numbered.changed
+        change = Change(
+            name, numbered.layout, numbered.kept(places), today, is_whole, is_anew=is_anew
+        )
+        self._whole_on[name] = today
+        return gevent.spawn(self._write, self._database, change)
+
+    # --- greenlets ---
+
+    def _read(self) -> None:
+        assert self._database is not None
+        lists = self._in_thread(self._database.read, _READ_WITHIN)
+        for name, kept in (lists or {}).items():
+            self._lists[name] = _given(kept)
+
+    def _write(self, database: Database, change: Change) -> None:
+        with self._writing:
+            if self._database is None:
+                return
+            forgotten = self._in_thread(partial(database.write, change), _WRITTEN_WITHIN)
+            if forgotten is None:
+                self._whole_on.pop(change.name, None)  # all of it, the next time
+            elif self._told:
+                self._told = ""
+                log.info("%s can be written again: numbers are kept", database.path)
+            if forgotten and (lists := self._in_thread(database.read, _READ_WITHIN)):
+                for name, kept in lists.items():
+                    self._lists[name] = _given(kept)
+
+    def _in_thread(self, work: Callable[[], T], within: float) -> T | None:
+        """What ``work`` gives; None: it failed, and the log says so."""
+        assert self._database is not None
+        try:
+            done: T | None
+            done, error = self._thread.spawn(_caught, work).get(timeout=within)
+        except gevent.Timeout:
+            # What is there is not known, and must not be written over.
+            self._give_up(f"the disk gave no answer within {within:.0f} s")
+            return None
+        if isinstance(error, Refused):
+            self._give_up(str(error))
+        elif error is not None and getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
+            self._set_aside(error)
+        elif error is not None:
+            self._complain(f"{_reason(error)}; see that the folder can be written and has room")
+        return done
+
+    def _give_up(self, why: str) -> None:
+        self._complain(f"{why}; it is left as it is")
+        self._database = None
+
+    def _set_aside(self, error: BaseException) -> None:
+        assert self._database is not None
+        aside, why = _caught(self._database.set_aside)
+        if aside is None:
+            self._give_up(f"it is broken ({_reason(error)}), and cannot be moved ({why})")
+            return
+        log.warning(
+            "%s is broken (%s), and is %s now: the channels of before get new numbers",
+            self._database.path,
+            _reason(error),
+            aside.name,
+        )
+
+    def _complain(self, why: str) -> None:
+        if why != self._told:
+            self._told = why
+            path = self._database.path if self._database else NAME
+            log.warning(
+                "%s: %s. Until then the numbers of channels are kept in memory only,"
+                " and may be others after a restart",
+                path,
+                why,
+            )
+
+
+def _given(kept: KeptList) -> Given:
+    given = Given(kept.layout)
+    drive(given.add(zip(kept.keys, kept.numbers, strict=True), len(kept.keys)))
+    return given
+
+
+def _caught(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    """What ``work`` gives, and its error: gevent prints those that a thread raises."""
+    try:
+        return work(), None
+    except (OSError, sqlite3.Error, Refused, ValueError) as error:
+        return None, error.with_traceback(None)
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error)
