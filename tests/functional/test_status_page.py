@@ -112,6 +112,36 @@ def test_a_source_with_a_name_is_called_by_it_everywhere(
         page.close()
 
 
+def test_profiles_are_offered_and_the_chosen_one_stays_chosen_until_it_is_gone(
+    browser: Browser, start_provider: StartProvider, start_proxy: StartProxy, tmp_path: Path
+) -> None:
+    one = start_provider("one", limit=1)
+    one.add_channel("News")
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[profile.kids]\n[profile.news]\n")
+    proxy = start_proxy((one, 1), RULES=str(rules), BASE_URL="http://tv.example")
+    page = browser.new_page()
+    page.set_default_timeout(LIMIT)
+    try:
+        page.goto(proxy.url("/#connect"))
+        address, every = page.locator("#list-url"), "http://tv.example/playlist.m3u8"
+        expect(address).to_have_value(every)
+        page.locator("#list-name").select_option(label="kids")
+        expect(address).to_have_value("http://tv.example/profile/kids/playlist.m3u8")
+        page.evaluate(AXE.read_text())
+        assert (
+            page.evaluate("axe.run('#connect', {resultTypes: ['violations']})")["violations"] == []
+        )
+        rules.write_text("[profile.kids]\n[profile.sport]\n")
+        expect(page.locator("#list-name")).to_contain_text("sport", timeout=LIMIT)
+        expect(address).to_have_value("http://tv.example/profile/kids/playlist.m3u8")
+        rules.write_text("")
+        expect(page.locator("#lists")).to_be_hidden(timeout=LIMIT)
+        expect(address).to_have_value(every)
+    finally:
+        page.close()
+
+
 def test_a_viewer_a_failover_and_a_freed_slot_are_shown_within_two_seconds(rig: Rig) -> None:
     page = rig.open()
     expect(page.locator("#idle")).to_be_visible()
