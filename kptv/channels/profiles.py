@@ -48,8 +48,16 @@ class MadeProfile:
     profile: Profile
     positions: Sequence[int] = field(repr=False)  # in the order of the profile
     _groups: Mapping[str, Sequence[int]] = field(repr=False)  # by slug, in the same order
-    complaints: tuple[Complaint, ...] = ()  # what the operator should hear of
     unmatched: tuple[str, ...] = ()  # patterns that nothing has
+    switched_off: tuple[str, ...] = ()  # patterns that were too slow
+
+    @property
+    def complaints(self) -> tuple[Complaint, ...]:
+        """What the operator should hear of while the proxy runs."""
+        line = self.profile.line
+        slow = "takes too long, and matches nothing from now on"
+        told = [Complaint(line, f"{text} {slow}") for text in self.switched_off]
+        return tuple(told if self.positions else [*told, without_channels(self.profile)])
 
     def group(self, identifier: str) -> Sequence[int] | None:
         """Positions of a group's channels that are in the profile; None if there are none."""
@@ -74,9 +82,12 @@ def make_profile(catalog: Catalog, profile: Profile) -> Generator[None, None, Ma
     if profile.sort:
         positions = yield from _sorted(catalog, positions, profile)
     groups = yield from _grouped(catalog, positions)
-    return MadeProfile(
-        profile, positions, groups, tuple(_complaints(choice, positions)), choice.unmatched()
-    )
+    return MadeProfile(profile, positions, groups, tuple(choice.unmatched()), choice.switched_off())
+
+
+def without_channels(profile: Profile) -> Complaint:
+    """What is said of a profile that chooses none."""
+    return Complaint(profile.line, f"profile.{profile.name}: has no channels")
 
 
 def _chosen(catalog: Catalog, choice: _Choice) -> Generator[None, None, array[int]]:
@@ -120,17 +131,6 @@ def _grouped(
     return groups.positions
 
 
-def _complaints(choice: _Choice, positions: Sequence[int]) -> list[Complaint]:
-    profile = choice.profile
-    complaints = [
-        Complaint(profile.line, f"{text} takes too long, and matches nothing from now on")
-        for text in choice.switched_off()
-    ]
-    if not positions:
-        complaints.append(Complaint(profile.line, f"profile.{profile.name}: has no channels"))
-    return complaints
-
-
 class _Choice:
     """Which channels a profile takes."""
 
@@ -158,14 +158,14 @@ class _Choice:
             test.found(texts(records)) for test, texts in self._unless
         )
 
-    def unmatched(self) -> tuple[str, ...]:
-        """Patterns that nothing has."""
-        return tuple(
-            probe.pattern.text
-            for test, _ in (*self._when, *self._unless)
-            for probe in test.probes
-            if not probe.has_matched and not probe.is_off
-        )
+    def unmatched(self) -> Iterator[str]:
+        """Patterns that nothing has, of the conditions that channels came to."""
+        for test, _ in self._when:
+            yield from _without_match(test)
+            if not any(probe.has_matched for probe in test.probes):
+                return  # none came to those behind it
+        for test, _ in self._unless:
+            yield from _without_match(test)
 
     def switched_off(self) -> tuple[str, ...]:
         """Patterns that were too slow."""
@@ -216,6 +216,12 @@ class _Choice:
             texts = texts_of(dict.fromkeys(name for some in packed for name in names(some)))
             self._kept[field_name, packed] = texts
         return texts
+
+
+def _without_match(test: Test) -> Iterator[str]:
+    for probe in test.probes:
+        if not probe.has_matched and not probe.is_off:
+            yield probe.pattern.text
 
 
 _TestOf = tuple[Test, Callable[[Records], Texts]]  # a condition, and what it looks at

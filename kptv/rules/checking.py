@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kptv.channels.model import Source
-from kptv.channels.rules.model import Rules
+from kptv.channels.rules.model import Profile, Rule, Rules
 from kptv.channels.rules.report.listed import names_in
 from kptv.channels.rules.report.summary import NoMatch, Report, report_on
 from kptv.channels.rules.tables import Complaint
@@ -102,12 +102,13 @@ def numbers_that_move(rules: Rules, sources: Sequence[Source]) -> Iterator[Compl
     for name, rule in rules.sources.items():
         if len(sources) > 1 and any(is_source(name, s) and name != s.name for s in sources):
             yield Complaint(rule.line, f"source.{name}: {_advice(name, sources)}")
-    for rule_of_entries in rules.rules:
-        for condition in (*rule_of_entries.when, *rule_of_entries.unless):
+    tables: tuple[Rule | Profile, ...] = (*rules.rules, *rules.profiles)
+    for said in tables:
+        for condition in (*said.when, *said.unless):
             for pattern in condition.patterns if condition.field == "source" else ():
                 if pattern.text.isdecimal() and len(sources) > 1:
                     what = f"source {pattern.text}: {_advice(pattern.text, sources)}"
-                    yield Complaint(rule_of_entries.line, what)
+                    yield Complaint(said.line, what)
 
 
 def _advice(name: str, sources: Sequence[Source]) -> str:
@@ -122,6 +123,9 @@ def _of_lists(report: Report, text: RulesText) -> Iterator[Complaint]:
     """What in the file does nothing to the kept lists."""
     for told in report.no_match:
         yield Complaint(text.line_of(told), no_match_in_words(told))
+    for profile in report.profiles:
+        if not profile.channels:
+            yield Complaint(profile.line, f"profile.{profile.name}: has no channels")
     for rule in report.rules:
         if rule.shadowed_by:
             lines = ", ".join(map(str, rule.shadowed_by))
@@ -137,5 +141,5 @@ def no_match_in_words(told: NoMatch) -> str:
         "channel": "there is no such channel",
     }.get(told.table, "matched nothing")
     near = ", ".join(f"{name} ({count})" if count else name for name, count in told.near)
-    kind = "groups" if told.table in ("rule", "group") else "channels"
+    kind = "channels" if told.table in ("alias", "channel") else "groups"
     return f'"{cut(told.text, _LONGEST)}": {what}{near and f"; {kind} near it: {near}"}'

@@ -44,6 +44,7 @@ def _in_words(report: Report, diff: _Diff, all_of_it: Opened) -> Iterator[str]:
         yield from (*NO_FILE, "")
     yield from _sums(report, all_of_it)
     yield from _part("Rules", _rules(report.rules))
+    yield from _part("Profiles", _profiles(report))
     yield from _part("Nothing matched", _no_match(report, all_of_it))
     yield from _part("Too slow, and switched off", _too_slow(report))
     yield from _part("Conflicts", _conflicts(report), len(report.conflicts))
@@ -87,6 +88,19 @@ def _rules(rules: Iterable[RuleTold]) -> list[str]:
         head = f"{rule.number}", f"line {rule.line}", many(rule.hits, "entry", "entries")
         rows.append((*head, samples))
     return columns(rows)
+
+
+def _profiles(report: Report) -> list[str]:
+    return columns(
+        [
+            (
+                f"/profile/{each.name}/playlist.m3u8",
+                f"line {each.line}",
+                many(each.channels, "channel"),
+            )
+            for each in report.profiles
+        ]
+    )
 
 
 def _no_match(report: Report, all_of_it: Opened) -> list[str]:

@@ -149,6 +149,8 @@ def test_a_profile_without_channels_is_told_with_its_line_and_what_nothing_has()
         "rules.toml:1: profile.kids: has no channels"
     ]
     assert empty.unmatched == ("Kidz", "Cartoon*")
+    assert made('group = "Kidz"\nname = "Nobody"\nunless.source = 7').unmatched == ("Kidz",)
+    assert made('group = "Kids"\nunless.source = 7').unmatched == ("7",)
     some = made('group = ["Kids", "Kidz"]')
     assert (some.complaints, some.unmatched) == ((), ("Kidz",))
 

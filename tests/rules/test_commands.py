@@ -189,6 +189,7 @@ def test_what_does_nothing_is_warned_of(run: Run, rules: Path) -> None:
         '[[rule]]\nwhen.name = "Shop*"\nrank = 2\n'
         '[channel."BBC On"]\nlogo = "l"\n'
         "[source.1]\npriority = 1\n[source.third]\npriority = 2\n"
+        '[profile.none]\ngroup = "Kisd"\nunless.source = 2\n'
     )
     status, text = run("check")
     assert status == 0
@@ -203,7 +204,10 @@ def test_what_does_nothing_is_warned_of(run: Run, rules: Path) -> None:
         'rules.toml:19: "BBC On": there is no such channel; channels near it: BBC 1, BBC ONE HD ◉',
         f"rules.toml:21: source.1: {moves}; call it premium",
         "rules.toml:23: there is no source third",
-        "The file can be used: 4 rules, 9 warnings.",
+        'rules.toml:25: "Kisd": matched nothing; groups near it: Kids (1)',
+        "rules.toml:25: profile.none: has no channels",
+        f"rules.toml:25: source 2: {moves}; give it a name there: SOURCES=premium=…",
+        "The file can be used: 4 rules, 12 warnings.",
     ]
 
 
@@ -222,6 +226,7 @@ def test_preview_says_what_to_do_where_no_list_is_kept(run: Run) -> None:
 def test_preview_tells_sums_rules_conflicts_and_prefixes(run: Run, rules: Path) -> None:
     rules.write_text(
         CLEAN + '[alias]\n"BBC One" = ["BBC 1"]\n[[rule]]\nwhen.name = "Shop*"\ndrop = true\n'
+        '[profile.bbc]\nname = "BBC*"\n[profile.kids]\ngroup = "Kids"\n'
     )
     status, text = run("preview")
     assert status == 0
@@ -235,6 +240,10 @@ def test_preview_tells_sums_rules_conflicts_and_prefixes(run: Run, rules: Path) 
         "",
         "Rules",
         "  1  line 5  1 entry  Shop TV",
+        "",
+        "Profiles",
+        "  /profile/bbc/playlist.m3u8   line 8   1 channel",
+        "  /profile/kids/playlist.m3u8  line 10  1 channel",
         "",
         "Conflicts",
         "  Nick  entries of several tvg-ids: n.de, n.uk",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from kptv.channels.catalog import Catalog, Listing
+from kptv.channels.rules.outcome import Unmatched
 from kptv.channels.rules.report.changes import ChangeKind, change_at, changes_in
 from kptv.channels.rules.report.conflicts import Apart, Conflict, ConflictKind, conflicts_in
 from kptv.channels.rules.report.explaining import Candidate, Explanation, explained
 from kptv.channels.rules.report.listed import ListedEntry, entries_called, names_in
 from kptv.channels.rules.report.near import nearest
-from kptv.channels.rules.report.summary import NoMatch, Report, report_on
+from kptv.channels.rules.report.summary import NoMatch, ProfileTold, Report, report_on
 from kptv.channels.rules.trace import TraceStep
 from tests.channels.rules.ruled import ruled
 from tests.channels.test_catalog import catalog, listing, run
@@ -85,6 +86,26 @@ def test_groups_near_one_that_nothing_has_are_told_with_their_entries() -> None:
         NoMatch(6, "channel", "Nwes", (("News", 0),)),
         NoMatch(0, "alias", "One", ()),
     }
+
+
+def test_profiles_are_told_with_their_channels_and_groups_near_those_that_they_miss() -> None:
+    rules = (
+        '[group]\nUK = "United Kingdom"\n[profile.uk]\ngroup = ["UK", "Sprots"]\n'
+        '[profile.all]\nunless.name = "*x*"\n[profile.fast]\nname = "/(a|aa)+$/"\n'
+    )
+    slow = "\n".join(f",{'a' * 400}b{n}" for n in range(5))
+    told = report(rules, listing(f'group-title="UK",A\ngroup-title="Sports",B\n{slow}'))
+    assert set(told.no_match) == {
+        NoMatch(3, "profile", "UK", (("United Kingdom", 1),)),
+        NoMatch(3, "profile", "Sprots", (("Sports", 1),)),
+        NoMatch(5, "profile", "*x*", ()),
+    }
+    assert told.profiles == (
+        ProfileTold("uk", 3, 0),
+        ProfileTold("all", 5, 7),
+        ProfileTold("fast", 7, 1),
+    )
+    assert told.too_slow == (Unmatched(7, "/(a|aa)+$/"),)
 
 
 @pytest.mark.parametrize(

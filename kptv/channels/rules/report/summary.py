@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from kptv.channels.catalog import Catalog, Listing, Ruled
 from kptv.channels.packing import name_of
-from kptv.channels.rules.model import Rule, Rules
+from kptv.channels.profiles import MadeProfile, make_profile, profiles_of
+from kptv.channels.rules.model import Profile, Rule, Rules
 from kptv.channels.rules.outcome import Outcome, Unmatched
 from kptv.channels.rules.report.conflicts import (
     Apart,
@@ -36,13 +38,23 @@ class RuleTold:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileTold:
+    """A profile, and what it became."""
+
+    name: str
+    line: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
 class NoMatch:
     """What the file names, and no entry has."""
 
     line: int  # 0: not known
-    table: str  # of the file: rule, names, alias, group, channel
+    table: str  # of the file: rule, names, alias, group, channel, profile
     text: str
-    near: tuple[tuple[str, int], ...] = ()  # names that may be meant; entries in these groups, or 0
+    near: tuple[tuple[str, int], ...] = ()
+    """Names that may be meant; entries in these groups (of a profile: channels), or 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,7 @@ class Report:
     conflicts: tuple[Conflict, ...]
     prefixes: tuple[tuple[str, int], ...]  # that cleaning took, and of how many entries
     apart: tuple[Apart, ...]  # what ``split`` did
+    profiles: tuple[ProfileTold, ...]
 
 
 def report_on(
@@ -76,7 +89,8 @@ def report_on(
     idle = {place for place, rule in enumerate(outcome.rules) if not rule.hits}
     shadows = yield from shadows_on(rules, idle, listings)
     counts = yield from group_counts(listings)
-    no_match = yield from _without_match(catalog, shadows, counts)
+    profiles = yield from _made(catalog)
+    no_match = yield from _without_match(catalog, shadows, counts, profiles)
     return Report(
         entries=outcome.entries,
         channels_before=None if before is None else len(before),
@@ -86,10 +100,14 @@ def report_on(
         renamed=outcome.renamed,
         rules=tuple(rules_told(outcome, shadows)),
         no_match=no_match,
-        too_slow=outcome.switched_off,
+        too_slow=(*outcome.switched_off, *_too_slow_in(profiles)),
         conflicts=(yield from conflicts_in(catalog)),
         prefixes=(yield from prefixes_taken(catalog)),
         apart=(yield from countries_apart(catalog)),
+        profiles=tuple(
+            ProfileTold(made.profile.name, made.profile.line, len(made.positions))
+            for made in profiles
+        ),
     )
 
 
@@ -101,8 +119,24 @@ def rules_told(outcome: Outcome, shadows: Shadows | None = None) -> Iterator[Rul
         yield RuleTold(place + 1, rule.line, rule.hits, rule.samples, shadowed_by)
 
 
+def _made(catalog: Catalog) -> Generator[None, None, list[MadeProfile]]:
+    profiles = []
+    for profile in profiles_of(catalog):
+        profiles.append((yield from make_profile(catalog, profile)))
+    return profiles
+
+
+def _too_slow_in(profiles: Sequence[MadeProfile]) -> Iterator[Unmatched]:
+    for made in profiles:
+        for text in made.switched_off:
+            yield Unmatched(made.profile.line, text)
+
+
 def _without_match(
-    catalog: Catalog, shadows: Shadows, counts: Mapping[str, int]
+    catalog: Catalog,
+    shadows: Shadows,
+    counts: Mapping[str, int],
+    profiles: Sequence[MadeProfile],
 ) -> Generator[None, None, tuple[NoMatch, ...]]:
     """What matched nothing, though entries came to it, with what may be meant."""
     assert catalog.ruled is not None
@@ -120,6 +154,10 @@ def _without_match(
             near = yield from _near(catalog, table, line, text, counts)
         found.append(NoMatch(line, table, text, near))
         yield
+    for made in profiles:
+        for text in dict.fromkeys(made.unmatched):
+            near = yield from _near(catalog, "profile", made.profile.line, text, counts)
+            found.append(NoMatch(made.profile.line, "profile", text, near))
     return tuple(found)
 
 
@@ -152,7 +190,14 @@ def _near(
     catalog: Catalog, table: str, line: int, text: str, counts: Mapping[str, int]
 ) -> Generator[None, None, tuple[tuple[str, int], ...]]:
     assert catalog.ruled is not None
-    if table == "group" or (table == "rule" and _is_of_groups(catalog.ruled.rules, line, text)):
+    is_of_groups = table != "group" and _is_of_groups(catalog.ruled.rules, line, text)
+    if table == "profile" and is_of_groups:  # as they are called here
+        served: dict[str, int] = {}
+        for _, name, count in catalog.groups():
+            served[name] = count
+            yield
+        return tuple((name, served[name]) for name in nearest(text, served))
+    if table == "group" or is_of_groups:
         groups = catalog.ruled.outcome.groups
         return tuple((name, counts.get(name, 0)) for name in nearest(text, groups))
     if table not in ("channel", "alias"):
@@ -165,9 +210,12 @@ def _near(
 
 
 def _is_of_groups(rules: Rules, line: int, text: str) -> bool:
-    rule: Rule | None = next((rule for rule in rules.rules if rule.line == line), None)
-    return rule is not None and any(
+    """Whether it is a condition about groups of the rule, or profile, on this line."""
+    tables: Iterator[Rule | Profile] = chain(rules.rules, rules.profiles)
+    return any(
         condition.field in _GROUP_FIELDS and pattern.text == text
-        for condition in (*rule.when, *rule.unless)
+        for table in tables
+        if table.line == line
+        for condition in (*table.when, *table.unless)
         for pattern in condition.patterns
     )
