@@ -107,14 +107,19 @@ class Catalog:
 
     def find(self, identifier: str) -> Channel | None:
         """The channel with this slug, or else with this name in any spelling."""
+        position = self.position(identifier)
+        return None if position is None else self.channel(position)
+
+    def position(self, identifier: str) -> int | None:
+        """The position of the channel that ``find`` gives."""
         for slug in (identifier, slug_of(identifier)):
             for position in self._positions.candidates(slug):
                 if self.slug(position) == slug:
-                    return self.channel(position)
+                    return position
         if self.ruled is not None:
             for slug in (identifier, slug_of(identifier)):
                 if (position_of_entry := self.ruled.others.get(slug)) is not None:
-                    return self.channel(position_of_entry)
+                    return position_of_entry
         return None
 
     def group(self, identifier: str) -> Sequence[int] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kptv.channels.model import Source
-from kptv.channels.rules.model import Profile, Rule, Rules
+from kptv.channels.rules.model import Rules
 from kptv.channels.rules.report.listed import names_in
 from kptv.channels.rules.report.summary import NoMatch, Report, report_on
 from kptv.channels.rules.tables import Complaint
@@ -16,7 +16,7 @@ from kptv.errors import ConfigError
 from kptv.pace import drive
 from kptv.rules.kept import kept_lists
 from kptv.rules.opening import RulesText, config_for, path_of_rules, rules_text
-from kptv.rules.trying import MOST_SECONDS, Tried, try_expressions
+from kptv.rules.trying import MOST_SECONDS, Tried, conditions_in, try_expressions
 from kptv.rules.writing import Writer, cut, many
 
 NO_FILE = (
@@ -45,7 +45,7 @@ def check(file: Path | None) -> int:
         return _finish(writer, text, warnings, _expressions_alone(text), notes)
     catalog = kept.catalog(config, text.rules)
     writer.learn(catalog.secrets)
-    report = drive(report_on(catalog, listings=kept.listings))
+    report = drive(report_on(catalog, listings=kept.listings, given=kept.given))
     warnings += _of_lists(report, text)
     groups = catalog.ruled.outcome.groups if catalog.ruled is not None else ()
     tried = try_expressions(text.rules, names_in(kept.listings), groups)
@@ -102,13 +102,20 @@ def numbers_that_move(rules: Rules, sources: Sequence[Source]) -> Iterator[Compl
     for name, rule in rules.sources.items():
         if len(sources) > 1 and any(is_source(name, s) and name != s.name for s in sources):
             yield Complaint(rule.line, f"source.{name}: {_advice(name, sources)}")
-    tables: tuple[Rule | Profile, ...] = (*rules.rules, *rules.profiles)
-    for said in tables:
-        for condition in (*said.when, *said.unless):
-            for pattern in condition.patterns if condition.field == "source" else ():
-                if pattern.text.isdecimal() and len(sources) > 1:
-                    what = f"source {pattern.text}: {_advice(pattern.text, sources)}"
-                    yield Complaint(said.line, what)
+    for line, number in _numbers_named(rules):
+        if len(sources) > 1:
+            yield Complaint(line, f"source {number}: {_advice(number, sources)}")
+
+
+def _numbers_named(rules: Rules) -> Iterator[tuple[int, str]]:
+    """Numbers of sources, besides names of tables, each with its line."""
+    for line, condition in conditions_in(rules):
+        for pattern in condition.patterns if condition.field == "source" else ():
+            if pattern.text.isdecimal():
+                yield line, pattern.text
+    for channel in rules.channels.values():
+        for name in filter(str.isdecimal, channel.order):
+            yield channel.line, name
 
 
 def _advice(name: str, sources: Sequence[Source]) -> str:
@@ -126,6 +133,8 @@ def _of_lists(report: Report, text: RulesText) -> Iterator[Complaint]:
     for profile in report.profiles:
         if not profile.channels:
             yield Complaint(profile.line, f"profile.{profile.name}: has no channels")
+    for words in report.numbering:
+        yield Complaint(text.places.line("numbers"), f"numbers: {words}")
     for rule in report.rules:
         if rule.shadowed_by:
             lines = ", ".join(map(str, rule.shadowed_by))
@@ -137,6 +146,7 @@ def no_match_in_words(told: NoMatch) -> str:
     """What matched nothing, and what may be meant."""
     what = {
         "group": "there is no such group",
+        "numbers": "no channel is in such a group",
         "alias": "no entry is called so, or as its aliases",
         "channel": "there is no such channel",
     }.get(told.table, "matched nothing")

@@ -12,7 +12,7 @@ from kptv.command import TITLE
 from kptv.errors import ConfigError
 from kptv.rules.checking import check
 from kptv.rules.explaining import explain
-from kptv.rules.previewing import preview
+from kptv.rules.previewing import Wanted, preview
 
 ABOUT = "Say what the rules file does, before it takes effect. Nothing is contacted or changed."
 
@@ -46,18 +46,21 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 def _add_preview(parser: argparse.ArgumentParser) -> None:
     _add_common(parser)
     parser.add_argument("--diff", action="store_true", help="show each channel that changes")
+    parser.add_argument("--list", action="store_true", help="show the channels that come of it")
     parser.add_argument(
-        "--most", type=_whole, default=100, help="channels of a kind that --diff shows"
+        "--most", type=_whole, default=100, help="channels that are shown of a kind"
     )
     parser.add_argument("--json", action="store_true", help="for scripts")
     parser.add_argument("--strict", action="store_true", help="end with 1 if there are conflicts")
-    parser.set_defaults(
-        run=lambda given: preview(
-            given.file,
-            most=given.most if given.diff else 0,
-            as_json=given.json,
-            is_strict=given.strict,
-        )
+    parser.set_defaults(run=lambda given: preview(given.file, _wanted(given)))
+
+
+def _wanted(given: argparse.Namespace) -> Wanted:
+    return Wanted(
+        changes=given.most if given.diff else 0,
+        channels=given.most if given.list else 0,
+        as_json=given.json,
+        is_strict=given.strict,
     )
 
 

@@ -102,6 +102,8 @@ def _channel(told: Explanation) -> Iterator[tuple[str, ...]]:
         return
     yield "channel", told.channel
     yield "slug", told.slug
+    if told.number:
+        yield "number", str(told.number)
     if told.guide:
         yield "guide", told.guide
     for place, each in enumerate(told.candidates[:_MOST_CANDIDATES], start=1):

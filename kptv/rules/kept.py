@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sqlite3
+from dataclasses import dataclass, field
 
 from kptv.channels.catalog import Catalog, Listing
+from kptv.channels.given import Given
 from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source
 from kptv.channels.rules.model import Rules
 from kptv.config import Config
 from kptv.errors import ImportFailed
+from kptv.kept.database import Database, Refused
 from kptv.pace import drive
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.documents import Edition, path_of, read_document
@@ -24,6 +27,7 @@ class KeptLists:
 
     listings: tuple[Listing, ...] = ()
     missing: tuple[str, ...] = ()  # in words
+    given: Given = field(default_factory=Given)  # numbers that channels have
 
     def catalog(self, config: Config, rules: Rules | None) -> Catalog:
         """The catalog that the proxy would make of them."""
@@ -32,6 +36,7 @@ class KeptLists:
             build_catalog(
                 copies,
                 rules=rules,
+                given=self.given,
                 sort_field=config.sort_field,
                 descending=config.sort_descending,
             )
@@ -52,7 +57,21 @@ def kept_lists(config: Config) -> KeptLists:
             missing.append(f"{source.tag}: no list is kept of it yet")
         else:
             listings.append(listing)
-    return KeptLists(tuple(listings), tuple(missing))
+    try:
+        given = _given(config)
+    except (OSError, sqlite3.Error, Refused) as error:
+        given = Given()
+        missing.append(f"the numbers that channels have cannot be read: {error}")
+    return KeptLists(tuple(listings), tuple(missing), given)
+
+
+def _given(config: Config) -> Given:
+    kept = Database(config.data_dir).read().get("")
+    if kept is None:
+        return Given()
+    given = Given(kept.layout)
+    drive(given.add(zip(kept.keys, kept.numbers, strict=True), len(kept.keys)))
+    return given
 
 
 def _kept(source: Source, store: Store) -> Listing | None:

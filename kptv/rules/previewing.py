@@ -2,44 +2,95 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from kptv.channels.catalog import Catalog, records_of
+from kptv.channels.packing import group_names, groups_of
 from kptv.channels.rules.report.changes import Change, ChangeKind, Changes, changes_in
 from kptv.channels.rules.report.conflicts import ConflictKind
 from kptv.channels.rules.report.summary import Report, RuleTold, report_on
 from kptv.pace import drive
 from kptv.rules.checking import NO_FILE, no_match_in_words
 from kptv.rules.opening import Opened, opened
-from kptv.rules.writing import Writer, columns, cut, many, thousands, wrapped
+from kptv.rules.writing import Writer, columns, cut, many, paragraphs, thousands, wrapped
 
 _MOST_SHOWN = 20  # lines of a part; --json has all
 _MOST_ENTRIES = 8  # of a channel
-_Diff = Mapping[ChangeKind, Changes]
 
 
-def preview(file: Path | None, *, most: int, as_json: bool, is_strict: bool) -> int:
-    """1 with ``is_strict`` if there are conflicts. ``most``: channels of a kind that are shown."""
-    all_of_it = opened(file)
-    writer = Writer(all_of_it.config)
-    catalog = all_of_it.kept.catalog(all_of_it.config, all_of_it.rules)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be shown, and how."""
+
+    changes: int = 0  # channels of a kind, at most
+    channels: int = 0
+    as_json: bool = False
+    is_strict: bool = False
+
+
+def preview(file: Path | None, wanted: Wanted) -> int:
+    """1 if it is to be strict, and there are conflicts."""
+    everything = opened(file)
+    kept, writer = everything.kept, Writer(everything.config)
+    catalog = kept.catalog(everything.config, everything.rules)
     writer.learn(catalog.secrets)
-    before = all_of_it.kept.catalog(all_of_it.config, None)
-    report = drive(report_on(catalog, before=before, listings=all_of_it.kept.listings))
-    diff = drive(changes_in(catalog, most)) if most else {}
-    if as_json:
-        writer.json(_for_scripts(report, diff, all_of_it))
+    before = kept.catalog(everything.config, None)
+    told = Told(
+        drive(report_on(catalog, before=before, listings=kept.listings, given=kept.given)),
+        kept.missing,
+        drive(changes_in(catalog, wanted.changes)) if wanted.changes else {},
+        tuple(islice(_channels(catalog), wanted.channels)),
+    )
+    if wanted.as_json:
+        writer.json(told)
     else:
-        writer.lines(_in_words(report, diff, all_of_it))
-    return 1 if is_strict and report.conflicts else 0
+        writer.lines(_in_words(told, everything))
+    return 1 if wanted.is_strict and told.report.conflicts else 0
 
 
-def _for_scripts(report: Report, diff: _Diff, all_of_it: Opened) -> Mapping[str, object]:
-    values: dict[str, object] = {"report": report, "missing": all_of_it.kept.missing}
-    return values | ({"diff": diff} if diff else {})
+@dataclass(frozen=True, slots=True)
+class ServedChannel:
+    """A channel, as it will be served."""
+
+    number: int  # 0: that of its list, if any
+    name: str
+    groups: tuple[str, ...]
+    sources: tuple[str, ...]  # of its streams, in the order in which they are tried
 
 
-def _in_words(report: Report, diff: _Diff, all_of_it: Opened) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that is shown."""
+
+    report: Report
+    missing: tuple[str, ...]
+    changes: Mapping[ChangeKind, Changes]
+    channels: tuple[ServedChannel, ...]
+
+
+def _channels(catalog: Catalog) -> Iterator[ServedChannel]:
+    """The channels in the order in which they are served."""
+    numbers = catalog.numbers
+    for position, channel in enumerate(catalog.channels):
+        groups = [
+            group
+            for record in records_of(catalog.row(position))
+            for group in group_names(groups_of(record))
+        ]
+        yield ServedChannel(
+            numbers[position] if numbers is not None else 0,
+            channel.name,
+            tuple(dict.fromkeys(groups)),
+            tuple(stream.source.tag for stream in channel.streams),
+        )
+
+
+def _in_words(told: Told, all_of_it: Opened) -> Iterator[str]:
+    report = told.report
     if all_of_it.text is None:
         yield from (*NO_FILE, "")
     yield from _sums(report, all_of_it)
@@ -50,9 +101,25 @@ def _in_words(report: Report, diff: _Diff, all_of_it: Opened) -> Iterator[str]:
     yield from _part("Conflicts", _conflicts(report), len(report.conflicts))
     taken = [f"{prefix} {thousands(count)}" for prefix, count in report.prefixes]
     yield from _part("Prefixes taken from names", wrapped(taken))
+    yield from _part("Numbers", paragraphs(report.numbering))
+    yield from _part(
+        "Channels that lose their number", _renumbered(report), report.renumbered.count
+    )
     yield from _part("Countries apart", _apart(report), len(report.apart))
-    for kind, changes in diff.items():
+    for kind, changes in told.changes.items():
         yield from _part(f"{kind.capitalize()}: {thousands(changes.count)}", _changes(changes))
+
+    yield from _part("Channels, in the order in which they are served", _rows_of(told.channels))
+
+
+def _rows_of(channels: Iterable[ServedChannel]) -> list[str]:
+    rows = []
+    for each in channels:
+        counts = Counter(each.sources)
+        sources = ", ".join(f"{tag} {n}" if n > 1 else tag for tag, n in counts.items())
+        number = str(each.number) if each.number else "-"
+        rows.append((number.rjust(6), each.name, cut("; ".join(each.groups), 24), sources))
+    return columns(rows)
 
 
 def _part(title: str, lines: Iterable[str], count: int = 0) -> Iterator[str]:
@@ -121,6 +188,15 @@ def _conflicts(report: Report) -> list[str]:
         [
             (each.name, words.get(each.kind, "") + ", ".join(each.values))
             for each in report.conflicts[:_MOST_SHOWN]
+        ]
+    )
+
+
+def _renumbered(report: Report) -> list[str]:
+    return columns(
+        [
+            (each.name, f"{each.before} -> {each.number}")
+            for each in report.renumbered.some[:_MOST_SHOWN]
         ]
     )
 

@@ -91,7 +91,7 @@ def _is_slow(pattern: Pattern, text: str) -> bool:
 
 def _expressions(rules: Rules) -> Iterator[Expression]:
     """All of the file, with their lines."""
-    for line, condition in _conditions(rules):
+    for line, condition in conditions_in(rules):
         for pattern in condition.patterns:
             if pattern.is_expression:
                 yield Expression(line, condition.field, pattern)
@@ -100,7 +100,8 @@ def _expressions(rules: Rules) -> Iterator[Expression]:
             yield Expression(0, "name", pattern)
 
 
-def _conditions(rules: Rules) -> Iterator[tuple[int, Condition]]:
+def conditions_in(rules: Rules) -> Iterator[tuple[int, Condition]]:
+    """All that rules and profiles try, with their lines."""
     sayings: Sequence[tuple[int, Sequence[Condition]]] = [
         *((rule.line, (*rule.when, *rule.unless)) for rule in rules.rules),
         *((profile.line, (*profile.when, *profile.unless)) for profile in rules.profiles),

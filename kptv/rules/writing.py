@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from textwrap import wrap
 from typing import Any
 from unicodedata import combining, east_asian_width
 
@@ -111,6 +112,16 @@ def wrapped(texts: Iterable[str], indent: int = 2) -> list[str]:
         else:
             line = f"{line}, {text}" if line else text
     return [*lines, f"{' ' * indent}{line}"] if line else lines
+
+
+def paragraphs(texts: Iterable[str], indent: int = 2) -> list[str]:
+    """Sentences, each on as many lines as it takes."""
+    blank = " " * indent
+    return [
+        line
+        for text in texts
+        for line in wrap(text, WIDTH, initial_indent=blank, subsequent_indent=f"{blank}  ")
+    ]
 
 
 def many(count: int, one: str, more: str = "") -> str:

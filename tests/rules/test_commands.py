@@ -12,13 +12,15 @@ from time import perf_counter
 
 import pytest
 
+from kptv.channels.given import key_of
 from kptv.channels.model import Source
+from kptv.kept.database import NAME, Change, Database
 from kptv.rules.commands import main
 from kptv.rules.writing import WIDTH, width_of
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.documents import Edition
 from kptv.upstream.store import Store
-from tests.formats.test_real_lists import FILES, LISTS
+from tests.formats.test_real_lists import FILES
 
 PREMIUM = "http://panel.example/get.php?username=alice42&password=s3cr3tword&type=m3u"
 BACKUP = "http://backup.example/list.m3u?token=0123456789abcdef"
@@ -279,9 +281,42 @@ def test_preview_is_there_for_scripts_too(run: Run, rules: Path) -> None:
     told = json.loads(text)
     assert told["report"]["channels"] == 5
     assert told["report"]["prefixes"] == [["UK", 2]]
-    assert told["diff"]["joined"]["count"] == 2
-    entries = told["diff"]["joined"]["some"][0]["entries"]
+    assert told["changes"]["joined"]["count"] == 2
+    entries = told["changes"]["joined"]["some"][0]["entries"]
     assert entries[0] == {"name": "UK: BBC One FHD", "source": "premium", "groups": []}
+
+
+@pytest.mark.usefixtures("kept")
+def test_preview_lists_the_channels_with_their_numbers(run: Run, rules: Path) -> None:
+    rules.write_text(
+        CLEAN + '[[rule]]\nwhen.name = "Shop*"\ndrop = true\n'
+        "[numbers]\nUK = 101\nKisd = 500\n[channel.Nick]\nnumber = 7\n"
+    )
+    text = run("preview", "--list")[1]
+    assert text.partition("Channels, in the order in which they are served\n")[2].splitlines() == [
+        "       1  BBC 1          source-2",
+        "     101  BBC One  UK    premium, source-2",
+        "     102  News     UK    premium",
+        "       7  Nick     Kids  premium, source-2",
+    ]
+    assert '"Kisd": no channel is in such a group; groups near it: Kids (1)' in text
+    told = json.loads(run("preview", "--list", "--json", "--most", "1")[1])
+    assert told["channels"] == [
+        {"number": 1, "name": "BBC 1", "groups": [], "sources": ["source-2"]}
+    ]
+
+
+def test_channels_that_lose_their_number_are_told(run: Run, rules: Path, kept: Path) -> None:
+    rules.write_text(CLEAN + "[numbers]\nUK = 101\n[channel.Nick]\nnumber = 9\n")
+    assert "lose" not in run("preview")[1]
+    items = [(key_of(slug), n) for slug, n in ((b"news", 7), (b"nick", 8), (b"shop-tv", 3))]
+    Database(kept).write(Change("", (), items, 20_000))
+    assert "Channels that lose their number\n  News  7 -> 102\n" in run("preview")[1]
+    (kept / NAME).write_bytes(b"nonsense" * 1000)
+    status, text = run("preview")
+    assert status == 0
+    assert "the numbers that channels have cannot be read: " in text
+    assert (kept / NAME).read_bytes() == b"nonsense" * 1000
 
 
 @pytest.mark.usefixtures("kept")
@@ -348,6 +383,7 @@ def test_explain_tells_each_step_and_the_channel(run: Run, rules: Path) -> None:
         "  key                bbc one\n"
         "  channel            BBC One\n"
         "  slug               bbc-one\n"
+        "  number             1\n"
         "  guide              BBCOne.uk\n"
         "  candidates         1  UK: BBC One FHD  (premium)  <- this one\n"
         "                     2  BBC ONE HD ◉  (source-2)\n"
@@ -360,6 +396,7 @@ def test_explain_tells_each_step_and_the_channel(run: Run, rules: Path) -> None:
         "  key         shop tv\n"
         "  channel     Shop TV\n"
         "  slug        shop-tv\n"
+        "  number      4\n"
         "  candidates  1  Shop TV  (premium)  <- this one\n\n"
     )
 
@@ -401,37 +438,76 @@ def test_the_module_is_a_command() -> None:
 real = pytest.mark.skipif(not FILES, reason="no ../shared/lists here")
 
 
+CCTV = r"""
+[names]
+clean = ["marks", "tags", "quality"]
+apart = ["*4K*"]
+[[rule]]
+when.name = '/^CCTV[-_ ]?(\d+)(?![\d⁺+＋])(?!.*(?:4K|8K|[（(]|欧洲|美洲))/'
+set.name = 'CCTV-\1'
+[[rule]]
+when.name = '/^CCTV[-_ ]?5[⁺+＋]/'
+set.name = "CCTV-5+"
+"""
+OF_CCTV = ("imDazui", "YueChan", "fanmingming", "suxuang")
+EXAMPLES = {
+    "tags": (
+        ("tqa24__in.m3u",),
+        '[names]\nclean = ["tags", "quality"]\n',
+        ["1,037 entries", "channels without rules     882", "channels                   670"],
+    ),
+    "signs": (
+        ("Free-TV__playlist.m3u8",),
+        '[names]\nclean = ["marks"]\n[[rule]]\nwhen.name = ["*Ⓨ", "*Ⓣ"]\ndrop = true\n',
+        ["entries dropped            128", "channels                   1,890"],
+    ),
+    "blocked": (
+        ("tqa24__uk.m3u", "Free-TV__playlist.m3u8"),
+        f'{CLEAN}[[rule]]\nwhen.name = "*[Geo-blocked]*"\nrank = 1\n'
+        '[[rule]]\nwhen.name = "*[Not 24/7]*"\nrank = 2\n',
+        ["1  line 3  9 entries", "2  line 6  13 entries"],
+    ),
+    "CCTV": (OF_CCTV, CCTV, ["2  line 8  13 entries"]),
+    "4K": (
+        ("",),
+        '[names]\nclean = ["marks", "tags", "quality"]\napart = ["*4K*", "*UHD*"]\n',
+        ["channels                   6,737"],
+    ),
+    "countries": (
+        ("",),
+        '[names]\nclean = ["marks", "tags", "quality"]\nsplit = "country"\n',
+        ["channels                   6,753", "Countries apart"],
+    ),
+    "allowed": (
+        ("Free-TV__playlist.m3u8",),
+        '[[rule]]\nwhen.group = ["United Kingdom", "Germany", "France"]\nkeep = true\n'
+        "[[rule]]\ndrop = true\n",
+        [
+            '"United Kingdom": matched nothing; groups near it: UK (55)',
+            "1  line 1  67 entries",
+        ],
+    ),
+    "groups": (
+        ("",),
+        '[group]\n"Sport" = "Sports"\n"Sports & Outdoors" = "Sports"\n"Motor Sports" = "Sports"\n'
+        '[[rule]]\nwhen.radio = "true"\nset.group = "Radio"\n[numbers]\nRadio = 9001\n',
+        ["1  line 5  362 entries"],
+    ),
+}
+
+
 @real
-@pytest.mark.parametrize(
-    ("lists", "text", "told"),
-    [
-        (
-            "tqa24__in.m3u",
-            '[names]\nclean = ["tags", "quality"]\n',
-            ["1,037 entries", "channels without rules     882", "channels                   670"],
-        ),
-        (
-            "Free-TV__playlist.m3u8",
-            '[names]\nclean = ["marks"]\n[[rule]]\nwhen.name = ["*Ⓨ", "*Ⓣ"]\ndrop = true\n',
-            ["entries dropped            128", "channels                   1,890"],
-        ),
-        (
-            "Free-TV__playlist.m3u8",
-            '[[rule]]\nwhen.group = ["United Kingdom", "Germany", "France"]\nkeep = true\n'
-            "[[rule]]\ndrop = true\n",
-            [
-                '"United Kingdom": matched nothing; groups near it: UK (55)',
-                "1  line 1  67 entries",
-            ],
-        ),
-    ],
-)
-def test_figures_of_real_lists(
-    run: Run, rules: Path, monkeypatch: pytest.MonkeyPatch, lists: str, text: str, told: list[str]
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_preview_has_the_figures_of_real_lists(
+    run: Run, rules: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("SOURCES", str(LISTS / lists))
+    beginnings, text, told = EXAMPLES[name]
+    files = [path for path in FILES if path.name.startswith(beginnings)]
+    sources = ",".join(f"list-{n}=file://{path}|1" for n, path in enumerate(files, start=1))
+    monkeypatch.setenv("SOURCES", sources)
     rules.write_text(text)
     status, page = run("preview")
     assert status == 0
     for line in told:
         assert line in page, page
+    assert max(map(width_of, page.splitlines())) <= WIDTH

@@ -11,9 +11,9 @@ from enum import StrEnum
 from kptv.channels.catalog import Catalog
 from kptv.channels.grouping import normalised
 from kptv.channels.packing import attribute_mark, attribute_of, fields_of, name_of
+from kptv.channels.rules.cleaning import Cleaner
 from kptv.channels.rules.countries import code_of, country_of
-from kptv.channels.rules.model import Rules, Step
-from kptv.channels.rules.naming import Naming
+from kptv.channels.rules.model import Rules, Show, Step
 from kptv.channels.rules.report.listed import listed_name_of, rows_in_steps
 
 _TVG_ID = attribute_mark("tvg-id")
@@ -74,7 +74,8 @@ def _channels_told(records: Iterable[bytes]) -> list[str]:
         if tvg_id := attribute_of(record, _TVG_ID):
             channel = tvg_id.partition("@")[0]
             if country_of(channel, ""):
-                ids.setdefault(channel.casefold(), channel)
+                letters = "".join(filter(str.isalnum, channel.casefold()))  # ARD-alpha.de
+                ids.setdefault(letters, channel)
     return list(ids.values())
 
 
@@ -83,29 +84,31 @@ def prefixes_taken(catalog: Catalog) -> Generator[None, None, tuple[tuple[str, i
     rules = catalog.ruled.rules if catalog.ruled is not None else Rules()
     if Step.PREFIXES not in rules.names.clean:
         return ()
-    naming, taken = Naming(rules), Counter[str]()
+    cleaner, taken = Cleaner(rules.names), Counter[str]()
     for rows in rows_in_steps(catalog):
         for _, records in rows:
             for record in records:
-                for prefix in _prefixes(naming, listed_name_of(fields_of(record)), record):
+                for prefix in _prefixes(cleaner, rules, record):
                     if prefix in taken or len(taken) < MOST_PREFIXES:
                         taken[prefix] += 1
-            yield
+        yield
     return tuple(taken.most_common())
 
 
-def _prefixes(naming: Naming, listed: str, record: bytes) -> list[str]:
-    """The prefixes that were taken from a name, if cleaning and nothing else made the channel's."""
-    steps: list[tuple[str, str]] = []
-    named = naming.named(listed, lambda what, _, text: steps.append((what, text)))
-    if not any(what == Step.PREFIXES for what, _ in steps):
+def _prefixes(cleaner: Cleaner, rules: Rules, record: bytes) -> list[str]:
+    """What was taken from in front of a name, if cleaning and nothing else made the shown one."""
+    listed, shown = listed_name_of(fields_of(record)), name_of(record)
+    if listed == shown and rules.names.show == Show.CLEANED:
         return []
-    shown = name_of(record)
-    if shown != listed and normalised(_COUNTRY.sub("", shown)) != named.key:
+    steps = cleaner.steps(listed)
+    bare = _COUNTRY.sub("", shown)
+    if not any(step == Step.PREFIXES for step, _ in steps):
+        return []
+    if listed != shown and bare not in (steps[-1][1], *rules.aliases):
         return []
     before, prefixes = listed, []
-    for what, text in steps:
-        if what == Step.PREFIXES:
+    for step, text in steps:
+        if step == Step.PREFIXES:
             prefix = before[: max(before.rfind(text), 0)].strip(_EDGES)
             prefixes.append(prefix[:_LONGEST_PREFIX].upper())
         before = text

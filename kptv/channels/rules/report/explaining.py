@@ -38,6 +38,7 @@ class Explanation:
     slug: str
     candidates: tuple[Candidate, ...]
     guide: str  # the channel's tvg-id
+    number: int  # the channel's; 0: it has that of its list, if any
 
 
 def explained(catalog: Catalog, entry: ListedEntry, *, is_listed: bool) -> Explanation:
@@ -62,6 +63,7 @@ def explained(catalog: Catalog, entry: ListedEntry, *, is_listed: bool) -> Expla
         channel.slug if channel else "",
         tuple(_candidates(channel, entry)) if channel else (),
         _guide(channel, Finder(catalog.secrets)) if channel else "",
+        _number(catalog, channel) if channel else 0,
     )
 
 
@@ -84,6 +86,11 @@ def _candidates(channel: Channel, entry: ListedEntry) -> Iterator[Candidate]:
 def _guide(channel: Channel, secrets: Finder) -> str:
     ids = (stream.attributes.get("tvg-id", "") for stream in channel.streams)
     return next((text for text in ids if text and not secrets.tells_in_words(text)), "")
+
+
+def _number(catalog: Catalog, channel: Channel) -> int:
+    position, numbers = catalog.position(channel.slug), catalog.numbers
+    return numbers[position] if numbers is not None and position is not None else 0
 
 
 def _said_of_channel(rules: Rules, told: Trace) -> Sequence[TraceStep]:

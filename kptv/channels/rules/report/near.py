@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from heapq import nlargest
 from itertools import islice
 
 from kptv.channels.rules.countries import code_of
 from kptv.channels.rules.patterns import folded
 
 _MOST_SEEN = 200_000  # names
-_FEW = 500  # names that are all compared letter by letter; of more, those that look alike
+_FEW = 500  # names that are all compared letter by letter; of more, those that promise most
 _LONGEST = 64  # letters that are compared
 _CLOSE = 0.65  # of 1: how much is alike
 _SHORT = 3  # letters that may be a code
@@ -87,23 +88,26 @@ def nearest(text: str, names: Iterable[str], most: int = 3) -> tuple[str, ...]:
     wanted = folded(text.replace("*", " ").replace("?", " "))[:_LONGEST]
     words, code, start = set(wanted.split()), _code_of(wanted), wanted[:2]
     sure: dict[str, float] = {}
-    alike: list[str] = []
     others: list[str] = []
     for name in islice(names, _MOST_SEEN):
-        simple = folded(name)[:_LONGEST]
         if len(sure) >= _MOST_SURE:
             break
+        simple = folded(name)[:_LONGEST]
         if code and _code_of(simple) == code:
             sure[name] = _SAME_COUNTRY
         elif words and words <= set(simple.split()):
             sure[name] = _SAME_WORDS
-        elif (wanted and wanted == _initials(simple)) or (simple and simple == _initials(wanted)):
+        elif wanted and (wanted == _initials(simple) or (simple and simple == _initials(wanted))):
             sure[name] = _SAME_INITIALS
-        elif len(alike) < _FEW and (simple[:2] == start or not words.isdisjoint(simple.split())):
-            alike.append(name)
-        elif len(others) < _FEW:
+        else:
             others.append(name)
-    sure |= _likeness(wanted, [*alike, *others][:_FEW])
+
+    def promises(name: str) -> tuple[int, bool, int]:
+        simple = name[:_LONGEST].casefold()
+        shared = len(words.intersection(simple.split()))
+        return shared, simple[:2] == start, -abs(len(simple) - len(wanted))
+
+    sure |= _likeness(wanted, nlargest(_FEW, others, key=promises))
     return tuple(sorted(sure, key=lambda name: (-sure[name], len(name), name))[:most])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from kptv.channels.catalog import Catalog, Listing, Ruled
+from kptv.channels.given import Given
 from kptv.channels.packing import name_of
 from kptv.channels.profiles import MadeProfile, make_profile, profiles_of
 from kptv.channels.rules.model import Profile, Rule, Rules
@@ -20,6 +21,7 @@ from kptv.channels.rules.report.conflicts import (
 )
 from kptv.channels.rules.report.listed import group_counts, rows_in_steps
 from kptv.channels.rules.report.near import nearest
+from kptv.channels.rules.report.numbers import Renumberings, renumbered
 from kptv.channels.rules.report.shadows import Shadows, shadows_on
 
 _MOST_NEAR = 50  # texts without a match for which near names are looked for
@@ -51,7 +53,7 @@ class NoMatch:
     """What the file names, and no entry has."""
 
     line: int  # 0: not known
-    table: str  # of the file: rule, names, alias, group, channel, profile
+    table: str  # of the file: rule, names, alias, group, channel, numbers, profile
     text: str
     near: tuple[tuple[str, int], ...] = ()
     """Names that may be meant; entries in these groups (of a profile: channels), or 0."""
@@ -74,15 +76,22 @@ class Report:
     prefixes: tuple[tuple[str, int], ...]  # that cleaning took, and of how many entries
     apart: tuple[Apart, ...]  # what ``split`` did
     profiles: tuple[ProfileTold, ...]
+    numbering: tuple[str, ...]  # what is strange about numbers, in words
+    renumbered: Renumberings  # channels that lose the number that they had
 
 
 def report_on(
-    catalog: Catalog, *, before: Catalog | None = None, listings: Sequence[Listing] = ()
+    catalog: Catalog,
+    *,
+    before: Catalog | None = None,
+    listings: Sequence[Listing] = (),
+    given: Given | None = None,
 ) -> Generator[None, None, Report]:
     """The report on a catalog that was made by rules; yields often.
 
     ``before``: the catalog without rules. Without ``listings``, those that the catalog was made
-    of, fewer shadows are found, and the entries of groups are not counted.
+    of, fewer shadows are found, and the entries of groups are not counted. ``given``: the numbers
+    that channels had.
     """
     assert catalog.ruled is not None
     rules, outcome = catalog.ruled.rules, catalog.ruled.outcome
@@ -108,6 +117,8 @@ def report_on(
             ProfileTold(made.profile.name, made.profile.line, len(made.positions))
             for made in profiles
         ),
+        numbering=catalog.ruled.numbered.warnings,
+        renumbered=(yield from renumbered(catalog, given or Given())),
     )
 
 
@@ -182,6 +193,8 @@ def _places_of(rules: Rules, unmatched: Unmatched) -> Iterator[tuple[int, str]]:
         yield 0, "group"
     if text in rules.aliases:
         yield 0, "alias"
+    if text in rules.numbers:
+        yield 0, "numbers"
     if text in rules.channels:
         yield rules.channels[text].line, "channel"
 
@@ -190,8 +203,8 @@ def _near(
     catalog: Catalog, table: str, line: int, text: str, counts: Mapping[str, int]
 ) -> Generator[None, None, tuple[tuple[str, int], ...]]:
     assert catalog.ruled is not None
-    is_of_groups = table != "group" and _is_of_groups(catalog.ruled.rules, line, text)
-    if table == "profile" and is_of_groups:  # as they are called here
+    is_of_groups = table in ("rule", "profile") and _is_of_groups(catalog.ruled.rules, line, text)
+    if table == "numbers" or (table == "profile" and is_of_groups):  # as they are called here
         served: dict[str, int] = {}
         for _, name, count in catalog.groups():
             served[name] = count
