@@ -16,6 +16,7 @@ without a plan all channels have the lists' numbers or free ones.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -33,6 +34,10 @@ _MOST_OWN = 999_999  # the highest number of a list that counts
 _AT_ONCE = 256
 _REMEMBERED = 20_000  # packed groups
 _OWN = attribute_mark("tvg-chno")
+# Where it stands, in a third of the time that ``attribute_of`` takes.
+_USUAL = re.compile(
+    rb'\x1e(?: tvg-id="[^"\x1e]*")?(?: tvg-name="[^"\x1e]*")? tvg-chno="([0-9]{1,6})"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,10 @@ class _Waiting:
         self.kept.append(kept)
         self.asked.append(asked)
 
-    def extend(self, places: Iterable[int], nothing: bytes) -> None:
-        """Channels that had nothing and ask for nothing."""
+    def extend(self, places: Iterable[int], kept: array[int], asked: array[int]) -> None:
         self.places.extend(places)
-        self.kept.frombytes(nothing)
-        self.asked.frombytes(nothing)
+        self.kept.extend(kept)
+        self.asked.extend(asked)
 
     def slices(self) -> Iterable[tuple[array[int], array[int], array[int]]]:
         for start in range(0, len(self.places), _AT_ONCE):
@@ -129,31 +133,53 @@ class _Numbering:
         start, keys = len(self._numbers), keys_of(block.slugs)
         self._keys.extend(keys)
         kept = self._given.numbers_of(keys)
-        own = [_own(row) for row in block.rows]
-        if not (self._fixed or self._has_homes or any(kept) or any(own)):  # new, with nothing
-            nothing = bytes(4 * len(keys))
-            self._numbers.frombytes(nothing)
-            self._others.extend(range(start, start + len(keys)), nothing)
+        homes = self._homes.of(block.rows) if self._has_homes else [_NONE] * len(keys)
+        own = [
+            _own(row) if home == _NONE else 0 for row, home in zip(block.rows, homes, strict=True)
+        ]
+        places = range(start, start + len(keys))
+        if not (self._fixed or any(kept) or any(own)) and (
+            min(homes) == _NONE == max(homes) or min(homes) != _NONE
+        ):  # all are new
+            nothing = array("I", bytes(4 * len(keys)))
+            self._numbers.extend(nothing)
+            if homes[0] == _NONE:
+                self._others.extend(places, nothing, nothing)
+            else:
+                self._for_blocks.extend(places, nothing, array("I", homes))
             return
         if any(own) and not self._wanted:
             self._wanted = bytearray(_MOST_OWN + 1)
-        homes = self._homes.of(block.rows) if self._has_homes else [_NONE] * len(keys)
-        slugs = block.slugs.split(b"\n") if self._fixed else [b""] * len(keys)
-        for place, slug, was, mine, home in zip(
-            range(start, start + len(keys)), slugs, kept, own, homes, strict=True
-        ):
-            if self._fixed and (number := self._fixed.get(slug, 0)):
+        fixed = block.slugs.split(b"\n") if self._fixed else [b""] * len(keys)
+        self._look(places, fixed, kept, own, homes)
+
+    def _look(
+        self,
+        places: range,
+        slugs: Sequence[bytes],
+        kept: Sequence[int],
+        own: Sequence[int],
+        homes: Sequence[int],
+    ) -> None:
+        taken, barred, append = self._taken, self._barred, self._numbers.append
+        lows, ends, first, behind = self._layout, self._ends, self._first, self._behind
+        for place, slug, was, mine, home in zip(places, slugs, kept, own, homes, strict=True):
+            if slug and (number := self._fixed.get(slug, 0)):
                 self._of_fixed[place] = was
-                self._numbers.append(number)
+                append(number)
             elif home != _NONE:
-                self._numbers.append(self._in_block(place, was, home))
+                if lows[home] <= was < ends[home] and not taken[was]:
+                    taken[was] = barred[was] = 1
+                    append(was)
+                else:
+                    append(self._in_block(place, was, home))
+            elif was and not (mine or first <= was < behind or taken[was]):
+                taken[was] = barred[was] = 1
+                append(was)
             else:
-                self._numbers.append(self._in_none(place, was, mine))
+                append(self._in_none(place, was, mine))
 
     def _in_block(self, place: int, was: int, home: int) -> int:
-        if self._layout[home] <= was < self._ends[home] and not self._taken[was]:
-            self._taken[was] = self._barred[was] = 1
-            return was
         if was < self._behind:
             self._release(was)
         self._for_blocks.append(place, was, home)
@@ -202,21 +228,22 @@ class _Numbering:
             self._changed.append(place)
 
     def _fill_blocks(self) -> Generator[None]:
-        cursors, behind = list(self._layout), self._behind
+        cursors, ends, behind = list(self._layout), self._ends, self._behind
+        find, take = self._barred.find, self._take
         for waiting in self._for_blocks.slices():
             for place, was, home in zip(*waiting, strict=True):
-                number = self._barred.find(0, cursors[home], self._ends[home])
+                number = find(0, cursors[home], ends[home])
                 if number >= 0:
                     cursors[home] = number + 1
                 else:
-                    cursors[home] = self._ends[home]
+                    cursors[home] = ends[home]
                     if was >= self._behind and not self._taken[was]:
                         number = was
                     else:
-                        number = behind = self._barred.find(0, behind)
+                        number = behind = find(0, behind)
                     self._full[home] += 1
                     self._went_on.setdefault(home, number)
-                self._take(place, number, was)
+                take(place, number, was)
             yield
 
     def _give_own(self) -> Generator[None]:
@@ -259,16 +286,13 @@ class _Numbering:
                 self._take(place, first, 0)
             return first
         self._barred[first:end] = self._taken[first:end] = b"\1" * len(places)
-        self._numbers[places[0] : places[-1] + 1] = self._filled(places, first)
         self._changed.extend(places)
+        if places[-1] - places[0] == len(places) - 1:
+            self._numbers[places[0] : places[-1] + 1] = array("I", range(first, end))
+        else:
+            for number, place in enumerate(places, first):
+                self._numbers[place] = number
         return end
-
-    def _filled(self, places: array[int], first: int) -> array[int]:
-        """The numbers from the first to the last of ``places``, which get a row of them."""
-        some = self._numbers[places[0] : places[-1] + 1]
-        for number, place in enumerate(places, first):
-            some[place - places[0]] = number
-        return some
 
     def _next_free(self, cursor: int) -> int:
         if cursor < self._first or not self._layout:
@@ -353,7 +377,10 @@ def _groups(row: Row) -> bytes:
 def _own(row: Row) -> int:
     """The list's own number; 0: none, or one that is no whole number (5.1)."""
     if isinstance(row, bytes):
-        return _whole(attribute_of(row, _OWN)) if row.find(_OWN) >= 0 else 0
+        if row.find(_OWN) < 0:
+            return 0
+        usual = _USUAL.search(row)
+        return int(usual[1]) if usual else _whole(attribute_of(row, _OWN))
     values = (attribute_of(record, _OWN) for record in row if record.find(_OWN) >= 0)
     return _whole(next(filter(None, values), ""))
 

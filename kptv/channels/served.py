@@ -73,11 +73,23 @@ def listed(
     if INNER in told or not _is_usual(told) or secrets.may_tell(told):
         each = zip(channels, numbers or [0] * len(channels), strict=True)
         return "".join([_entry(*one, secrets, base_url, number) for one, number in each]).encode()
-    if numbers is not None:
-        return _listed_with(numbers, channels, fields, secrets, base_url)
     beside = b"".join([part for offer in fields for part in offer[_URL : _NAME + 1]])
     are_plain = not any(sign in beside for sign in _SIGNS_BESIDE)
     start = f"{base_url}{STREAM_PATH}".encode()
+    if numbers is not None:
+        texts = b"".join([b"\n" + offer[_TEXT] if offer else b"\n" for offer in fields])
+        parts = _NUMBER.split(texts)  # what stands in front of each number, and behind it
+        return b"".join(
+            [
+                b'#EXTINF:-1%b tvg-chno="%d"%b,%b\n%b%b\n'
+                % (before, number, after, offer[_NAME], start, slug.encode())
+                if offer and offer[_TEXT].find(offer[_URL]) < 0 and (are_plain or _is_plain(offer))
+                else _entry(slug, row, secrets, base_url, number).encode()
+                for (slug, row), offer, before, number, after in zip(
+                    channels, fields, parts[1::2], numbers, parts[2::2], strict=True
+                )
+            ]
+        )
     return b"".join(
         [
             b"#EXTINF:-1%b,%b\n%b%b\n" % (offer[_TEXT], offer[_NAME], start, slug.encode())
@@ -87,30 +99,6 @@ def listed(
             for (slug, row), offer in zip(channels, fields, strict=True)
         ]
     )
-
-
-def _listed_with(
-    numbers: Sequence[int],
-    channels: Sequence[tuple[str, Row]],
-    fields: Sequence[Sequence[bytes]],
-    secrets: Finder,
-    base_url: str,
-) -> bytes:
-    """As ``listed`` where all is as usual, with these numbers."""
-    start = f"{base_url}{STREAM_PATH}".encode()
-    texts = b"".join([b"\n" + offer[_TEXT] for offer in fields if offer])
-    parts = iter(_NUMBER.split(texts)[1:])  # in front of each number, and behind it
-    lines = []
-    for (slug, row), offer, number in zip(channels, fields, numbers, strict=True):
-        before, after = (next(parts), next(parts)) if offer else (b"", b"")
-        if offer and offer[_TEXT].find(offer[_URL]) < 0 and _is_plain(offer):
-            lines.append(
-                b'#EXTINF:-1%b tvg-chno="%d"%b,%b\n%b%b\n'
-                % (before, number, after, offer[_NAME], start, slug.encode())
-            )
-        else:
-            lines.append(_entry(slug, row, secrets, base_url, number).encode())
-    return b"".join(lines)
 
 
 def _is_plain(offer: Sequence[bytes]) -> bool:

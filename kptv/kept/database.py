@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ MOST_KEPT = 1_200_000  # numbers; a row takes 32 bytes, so that the file stays b
 KEPT_FOR = 90  # days, after the channel was there last
 _PAGE = 4096
 _MOST_PAGES = 50_000_000 // _PAGE  # whatever happens
+_PORTION = 500  # numbers that are learned at once, 0.2 ms
 _LOCKED = 5.0  # seconds that another process may hold it; a reload lets two run for a moment
 _MOST_BROKEN = 9  # files that were set aside
 _SCHEMA = (
@@ -47,14 +48,19 @@ class KeptList:
     keys: array[int]
     numbers: array[int]
 
+    def portions(self) -> Iterator[tuple[array[int], array[int]]]:
+        """All of them."""
+        for start in range(0, len(self.keys), _PORTION):
+            yield self.keys[start : start + _PORTION], self.numbers[start : start + _PORTION]
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to be written of one list; ``items`` are keys and numbers."""
+    """What is to be written of one list; ``items`` are keys and numbers, in portions."""
 
     name: str
     layout: tuple[int, ...]
-    items: Iterable[tuple[int, int]]
+    items: Iterable[tuple[Sequence[int], Sequence[int]]]
     today: int  # days since 1970
     is_whole: bool = False  # the items are all that the list has
     is_anew: bool = False  # what was there goes
@@ -158,7 +164,13 @@ def _write(connection: sqlite3.Connection, change: Change) -> int:
     if change.is_anew:
         connection.execute("DELETE FROM numbers WHERE list = ?", (number,))
     connection.executemany(
-        _UPSERT, ((number, key, given, change.today) for key, given in change.items)
+        _UPSERT,
+        (
+            (number, key, given, change.today)
+            for keys, numbers in change.items
+            for key, given in zip(keys, numbers, strict=True)
+            if given
+        ),
     )
     return _forget(connection, change.today) if change.is_whole else 0
 

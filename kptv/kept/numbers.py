@@ -64,10 +64,8 @@ class KeptNumbers:
         self._lists[name] = drive(learned(None if is_anew else given, numbered))
         if self._database is None or not (is_whole or numbered.changed):
             return None
-        places = range(len(numbered.keys)) if is_whole else numbered.changed
-        change = Change(
-            name, numbered.layout, numbered.kept(places), today, is_whole, is_anew=is_anew
-        )
+        items = numbered.kept(all_of_it=is_whole)
+        change = Change(name, numbered.layout, items, today, is_whole, is_anew=is_anew)
         self._whole_on[name] = today
         return gevent.spawn(self._write, self._database, change)
 
@@ -142,7 +140,7 @@ class KeptNumbers:
 
 def _given(kept: KeptList) -> Given:
     given = Given(kept.layout)
-    drive(given.add(zip(kept.keys, kept.numbers, strict=True), len(kept.keys)))
+    drive(given.add(kept.portions(), len(kept.keys)))
     return given
 
 

@@ -70,7 +70,7 @@ def _given(config: Config) -> Given:
     if kept is None:
         return Given()
     given = Given(kept.layout)
-    drive(given.add(zip(kept.keys, kept.numbers, strict=True), len(kept.keys)))
+    drive(given.add(kept.portions(), len(kept.keys)))
     return given
 
 
