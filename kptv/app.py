@@ -113,14 +113,15 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     client = HttpClient(config, roads)
     opener = Opener(config, client, shared.rhythms)
     hubs = Hubs(shared, opener.open_stream, opener.open_film)
-    lists = ServedLists(config)
+    numbers = KeptNumbers(config.data_dir)
+    lists = ServedLists(config, numbers)
     catalog = CurrentCatalog(
         lambda catalog: log_of_process.redactor.learn(catalog.secrets),
         lists.replace,
         lambda _: opener.forget(),
         lambda _: hubs.films.forget(),
     )
-    merger = _build_merger(config, client, catalog)
+    merger = _build_merger(config, client, catalog, numbers)
     importer = _build_importer(config, merger, catalog, hubs)
     return AppParts(
         config=config,
@@ -219,7 +220,9 @@ def _build_logos(config: Config, client: HttpClient, metrics: Metrics) -> Logos:
     )
 
 
-def _build_merger(config: Config, client: HttpClient, catalog: CurrentCatalog) -> Merger:
+def _build_merger(
+    config: Config, client: HttpClient, catalog: CurrentCatalog, numbers: KeptNumbers
+) -> Merger:
     store = Store(config.data_dir)
     store.sweep()
     lists = [LastGood(channel_list(source), client, store) for source in config.sources]
@@ -227,7 +230,7 @@ def _build_merger(config: Config, client: HttpClient, catalog: CurrentCatalog) -
         lists,
         catalog.replace,
         rules=config.rules,
-        numbers=KeptNumbers(config.data_dir),
+        numbers=numbers,
         sort_field=config.sort_field,
         descending=config.sort_descending,
     )

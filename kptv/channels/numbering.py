@@ -393,7 +393,11 @@ def by_number(
     order: Sequence[int], numbers: array[int], *, descending: bool
 ) -> Generator[None, None, tuple[array[int], array[int]]]:
     """``order`` sorted by the ``numbers`` that stand beside it, and these; yields often."""
-    places = array("I", bytes(4 * (max(numbers, default=0) + 1)))  # by number, from 1
+    highest = 0
+    for start in range(0, len(numbers), _AT_ONCE):
+        highest = max(highest, *numbers[start : start + _AT_ONCE])
+        yield
+    places = array("I", bytes(4 * (highest + 1)))  # by number, from 1
     for start in range(0, len(numbers), _AT_ONCE):
         for place, number in enumerate(numbers[start : start + _AT_ONCE], start + 1):
             places[number] = place

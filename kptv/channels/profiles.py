@@ -1,8 +1,9 @@
-"""What a profile makes of a catalog: a further list of some of its channels, in its own order.
+"""What a profile makes of a catalog: a further list of some of its channels.
 
 Theory of operation. The conditions look at each channel as it is served: at the name that is shown,
-at the groups and sources of all its streams, at attributes of the first stream that has them. This
-takes a second for 500,000 channels. So it is a generator, as all that takes long (see ``merging``).
+at the groups and sources of all its streams, at attributes of the first stream that has them. Those
+that are chosen have an order and numbers of their own, or those of the main list. All this takes a
+second for 500,000 channels. So it is a generator, as whatever takes long (see ``merging``).
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
-from kptv.channels.catalog import BLOCK, Catalog, Row, records_of
+from kptv.channels.catalog import BLOCK, Block, Catalog, Row, records_of
+from kptv.channels.given import Given, Numbered
 from kptv.channels.grouping import all_normalised, slug_of
 from kptv.channels.indexes import GroupIndex
 from kptv.channels.model import Source
+from kptv.channels.numbering import Plan, by_number, numbered
 from kptv.channels.ordering import STEP, ordered
 from kptv.channels.packing import (
     FIELD,
@@ -31,6 +35,7 @@ from kptv.channels.rules.model import Condition, Profile
 from kptv.channels.rules.tables import Complaint
 from kptv.channels.rules.verdicts import names_of as names_of_source
 from kptv.channels.rules.verdicts import public_url
+from kptv.channels.served import NUMBERED_AS
 
 PROFILE_PATH = "/profile/"  # of a profile's lists, below BASE_URL; its name follows
 
@@ -47,6 +52,8 @@ class MadeProfile:
 
     profile: Profile
     positions: Sequence[int] = field(repr=False)  # in the order of the profile
+    numbers: Sequence[int] | None = field(repr=False)  # by position; None: those of the lists
+    numbered: Numbered | None = field(repr=False)  # what is to be kept of numbers of its own
     _groups: Mapping[str, Sequence[int]] = field(repr=False)  # by slug, in the same order
     unmatched: tuple[str, ...] = ()  # patterns that nothing has
     switched_off: tuple[str, ...] = ()  # patterns that were too slow
@@ -54,10 +61,14 @@ class MadeProfile:
     @property
     def complaints(self) -> tuple[Complaint, ...]:
         """What the operator should hear of while the proxy runs."""
-        line = self.profile.line
+        line, name = self.profile.line, f"profile.{self.profile.name}"
         slow = "takes too long, and matches nothing from now on"
         told = [Complaint(line, f"{text} {slow}") for text in self.switched_off]
-        return tuple(told if self.positions else [*told, without_channels(self.profile)])
+        if not self.positions:
+            told.append(without_channels(self.profile))
+        elif self.numbered is not None:
+            told += [Complaint(line, f"{name}: {each}") for each in self.numbered.warnings]
+        return tuple(told)
 
     def group(self, identifier: str) -> Sequence[int] | None:
         """Positions of a group's channels that are in the profile; None if there are none."""
@@ -75,14 +86,25 @@ def profiles_of(catalog: Catalog | None) -> Sequence[Profile]:
     return catalog.ruled.rules.profiles if catalog is not None and catalog.ruled else ()
 
 
-def make_profile(catalog: Catalog, profile: Profile) -> Generator[None, None, MadeProfile]:
-    """What ``profile`` makes of ``catalog``; yields often."""
+def make_profile(
+    catalog: Catalog, profile: Profile, given: Given | None = None
+) -> Generator[None, None, MadeProfile]:
+    """What ``profile`` makes of ``catalog``; yields often. ``given``: its numbers of before."""
     choice = _Choice(profile, catalog.sources)
     positions = yield from _chosen(catalog, choice)
-    if profile.sort:
+    numbers: array[int] | None = catalog.numbers
+    own: Numbered | None = None
+    if profile.sort and (profile.sort != NUMBERED_AS or profile.numbers or numbers is None):
         positions = yield from _sorted(catalog, positions, profile)
+    if profile.numbers:
+        blocks = _blocks(catalog, positions)
+        own = yield from numbered(blocks, Plan(blocks=profile.numbers), given or Given())
+        numbers = yield from _by_position(len(catalog), positions, own.numbers)
+    if profile.sort == NUMBERED_AS and numbers is not None:
+        positions = yield from _sorted_by(numbers, positions, profile.descending)
     groups = yield from _grouped(catalog, positions)
-    return MadeProfile(profile, positions, groups, tuple(choice.unmatched()), choice.switched_off())
+    unmatched = *choice.unmatched(), *(own.unused if own else ())
+    return MadeProfile(profile, positions, numbers, own, groups, unmatched, choice.switched_off())
 
 
 def without_channels(profile: Profile) -> Complaint:
@@ -104,7 +126,8 @@ def _chosen(catalog: Catalog, choice: _Choice) -> Generator[None, None, array[in
 def _sorted(
     catalog: Catalog, positions: array[int], profile: Profile
 ) -> Generator[None, None, array[int]]:
-    order = yield from ordered(_blocks(catalog, positions), profile.sort, profile.descending)
+    names = _names(catalog, positions)
+    order = yield from ordered(names, profile.sort, profile.descending)
     result = array("I")
     for start in range(0, len(order), STEP * 10):
         result.extend([positions[place] for place in order[start : start + STEP * 10]])
@@ -112,11 +135,42 @@ def _sorted(
     return result
 
 
-def _blocks(catalog: Catalog, positions: Sequence[int]) -> Iterator[tuple[list[str], list[Row]]]:
+def _names(catalog: Catalog, positions: Sequence[int]) -> Iterator[tuple[list[str], list[Row]]]:
     """Names, normalised, and rows, block by block: 0.5 ms for each."""
     for start in range(0, len(positions), BLOCK):
         rows = [catalog.row(position) for position in positions[start : start + BLOCK]]
         yield all_normalised(names_of(records_of(row)[0] for row in rows)), rows
+
+
+def _blocks(catalog: Catalog, positions: Sequence[int]) -> Iterator[Block]:
+    """The channels as numbering wants them, few at once: their order leads all over the catalog."""
+    channels = catalog.rows(positions)
+    while some := list(islice(channels, STEP)):
+        yield Block([row for _, row in some], "\n".join([slug for slug, _ in some]).encode())
+
+
+def _by_position(
+    channels: int, positions: Sequence[int], numbers: array[int]
+) -> Generator[None, None, array[int]]:
+    """``numbers``, which stand beside ``positions``, by position; 0: not in the profile."""
+    result = array("I", bytes(4 * channels))
+    for start in range(0, len(positions), STEP * 10):
+        end = start + STEP * 10
+        for position, number in zip(positions[start:end], numbers[start:end], strict=True):
+            result[position] = number
+        yield
+    return result
+
+
+def _sorted_by(
+    numbers: Sequence[int], positions: Sequence[int], descending: bool
+) -> Generator[None, None, array[int]]:
+    beside = array("I")
+    for start in range(0, len(positions), STEP * 10):
+        beside.extend([numbers[position] for position in positions[start : start + STEP * 10]])
+        yield
+    result, _ = yield from by_number(positions, beside, descending=descending)
+    return result
 
 
 def _grouped(

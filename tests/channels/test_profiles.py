@@ -8,6 +8,7 @@ from time import process_time
 import pytest
 
 from kptv.channels.catalog import BLOCK, Catalog, Listing
+from kptv.channels.given import Given, learned
 from kptv.channels.profiles import MadeProfile, make_profile, profiles_of
 from kptv.channels.served import render
 from kptv.formats.m3u import Entry
@@ -53,6 +54,8 @@ def shown(profile: str, *lists: Listing) -> list[str]:
     return [built.channels[position].name for position in made_of(built).positions]
 
 
+BY_NUMBER = ["Adult Radio", "Anime", "Ten", "News", "Cartoons"]  # 1, 2, 3, 4, 12: all are in it
+OTHERS = ["Adult Radio", "Anime", "News"]
 ALL = ["Adult Radio", "Anime", "Cartoons", "News", "Ten"]
 
 
@@ -100,11 +103,9 @@ def test_conditions_look_at_the_name_and_the_groups_that_rules_made() -> None:
     [
         ('sort = "tvg-name"', ALL),
         ('sort = "tvg-name"\ndirection = "desc"', ALL[::-1]),
-        ('sort = "tvg-chno"', ["Ten", "Cartoons", "Adult Radio", "Anime", "News"]),
-        (
-            'sort = "TVG-CHNO"\ndirection = "desc"',
-            ["Cartoons", "Ten", "News", "Anime", "Adult Radio"],
-        ),
+        ('sort = "tvg-chno"', BY_NUMBER),
+        ('sort = "TVG-CHNO"\ndirection = "desc"', BY_NUMBER[::-1]),
+        ('sort = "tvg-chno"\nnumbers = { "*" = 50, Kids = 1 }', ["Ten", "Cartoons", *OTHERS]),
         ('sort = "group-title"', ["Anime", "Cartoons", "Ten", "Adult Radio", "News"]),
     ],
 )
@@ -123,7 +124,7 @@ def run_descending(rules: str) -> Catalog:
 
 
 def test_its_groups_have_its_channels_in_its_order_and_no_others() -> None:
-    profile = 'unless.name = "Cartoons"\nsort = "tvg-chno"\ndirection = "desc"'
+    profile = 'unless.name = "Cartoons"\nsort = "tvg-name"\ndirection = "desc"'
     built = profiled(profile)
     kids = made_of(built)
     positions = kids.group("KIDS")
@@ -141,6 +142,48 @@ def test_its_list_has_the_links_of_the_main_list_in_its_order() -> None:
     text = b"".join(render(built, "http://here", made_of(built).positions)).decode()
     links = [line for line in text.splitlines() if line.startswith("http")]
     assert links == [f"http://here/stream/n-{n}" for n in reversed(range(2 * BLOCK + 5))]
+
+
+def numbers(built: Catalog, given: Given | None = None) -> dict[str, int]:
+    """The numbers that its channels have in its list, as they are served."""
+    (profile,) = profiles_of(built)
+    kids = run(make_profile(built, profile, given))
+    assert kids.numbers is not None
+    return {built.channels[place].name: kids.numbers[place] for place in kids.positions}
+
+
+def test_without_numbers_of_its_own_it_has_those_of_the_main_list() -> None:
+    every = {"Adult Radio": 1, "Anime": 2, "Cartoons": 12, "News": 4, "Ten": 3}
+    assert numbers(profiled("")) == every
+    assert numbers(profiled('group = "Kids"\n[numbers]\nKids = 100')) == {
+        "Cartoons": 100,
+        "Ten": 101,
+    }
+
+
+def test_numbers_of_its_own_are_kept_and_newcomers_get_the_next() -> None:
+    profile = 'group = ["Kids", "News*"]\nnumbers = { Kids = 1, News = 20 }\n[numbers]\nKids = 100'
+    built = profiled(profile)
+    assert numbers(built) == {"Cartoons": 1, "News": 20, "Ten": 2}
+    assert list(built.numbers or ())[2] == 100, "the main list has others"
+    first = made_of(built).numbered
+    assert first is not None
+    given = run(learned(Given(), first))
+    more = profiled(profile, *LISTS, listing('group-title="Kids",Ant', number=3))
+    assert numbers(more, given) == {"Ant": 3, "Cartoons": 1, "News": 20, "Ten": 2}
+
+
+def test_its_blocks_are_filled_in_its_order() -> None:
+    profile = 'group = "Kids"\nnumbers = { Kids = 5 }\nsort = "tvg-name"\ndirection = "desc"'
+    assert numbers(profiled(profile)) == {"Ten": 5, "Cartoons": 6}
+
+
+def test_what_is_strange_about_its_numbers_is_told() -> None:
+    kids = made("numbers = { Kids = 1, Late = 2, Kidz = 9 }")
+    assert [str(each)[:56] for each in kids.complaints] == [
+        "rules.toml:1: profile.kids: the block of Kids (1 to 1) i"
+    ]
+    assert kids.unmatched == ("Kidz",)
 
 
 def test_a_profile_without_channels_is_told_with_its_line_and_what_nothing_has() -> None:

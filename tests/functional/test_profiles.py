@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from tests.functional.harness import Proxy, eventually
 from tests.provider import Provider
 
 KIDS = '[profile.kids]\ngroup = ["Kids", "Animation"]\nsort = "tvg-name"\ndirection = "desc"\n'
-NEWS = '[profile.news]\ngroup = "News"\n'
+NEWS = '[profile.news]\ngroup = "News"\nnumbers = { News = 40 }\n'
+
+
+def lists_kept(path: Path) -> list[str]:
+    """The lists whose numbers are kept."""
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            return [name for (name,) in connection.execute("SELECT name FROM lists")]
+        except sqlite3.OperationalError:  # it is made just now
+            return []
 
 
 def test_a_profile_has_lists_its_channels_play_and_the_file_adds_and_takes_it_away(
@@ -34,7 +45,10 @@ def test_a_profile_has_lists_its_channels_play_and_the_file_adds_and_takes_it_aw
         viewer.wait_for_bytes(20_000)
         rules.write_text(NEWS)
         eventually(lambda: proxy.get("/profile/news/playlist.m3u8").status == 200, 15)
+        assert 'tvg-chno="40"' in proxy.get("/profile/news/playlist.m3u8").text
         assert list(proxy.playlist("/profile/news/playlist.m3u8")) == ["Day"]
+        path = Path(proxy.settings["DATA_DIR"]) / "kptv.db"
+        eventually(lambda: "news" in lists_kept(path), otherwise="no number is kept")
         gone = proxy.get("/profile/kids/playlist.m3u8")
         assert (gone.status, gone.text.count("\n")) == (404, 1)
         viewer.wait_for_bytes(60_000)  # a channel outside every profile goes on

@@ -24,6 +24,7 @@ from kptv.restream.hubs import Hubs
 from kptv.web.clients import Clients
 from kptv.web.page.status import status_blueprint
 from kptv.web.players.lists import ServedLists, playlist_blueprint
+from kptv.web.players.profiles import Numbers
 from kptv.web.players.ts import stream_blueprint
 from tests.shared import shared
 
@@ -44,10 +45,11 @@ def catalog_of(text: str, rules: str | None = None) -> Catalog:
     return drive(build_catalog([Listing(source, [records])], rules=read))
 
 
-def make_lists(**settings: object) -> ServedLists:
+def make_lists(numbers: Numbers | None = None, **settings: object) -> ServedLists:
     source = Source(1, "http://provider.example/list", 1)
     settings = {"base_url": "http://tv.example/iptv", "data_dir": Path("none"), **settings}
-    return ServedLists(Config(sources=(source,), **settings))  # type: ignore[arg-type]
+    config = Config(sources=(source,), **settings)  # type: ignore[arg-type]
+    return ServedLists(config, numbers)
 
 
 def client_of(lists: ServedLists) -> FlaskClient:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -13,6 +14,8 @@ from flask.testing import FlaskClient
 from gevent.event import Event
 
 from kptv.channels import profiles as pure
+from kptv.channels.given import Given, Numbered, learned
+from kptv.pace import drive
 from kptv.web.players import profiles
 from kptv.web.players.profiles import Profiles
 from tests.web.test_playlist import catalog_of, client_of, make_lists
@@ -212,3 +215,48 @@ def test_a_profile_that_hangs_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     made.replace(catalog_of(LIST))
     assert made.alive
     assert list(pure.profiles_of(catalog_of(LIST))) == []
+
+
+# --- numbers of their own ---
+
+
+class KeptInMemory:
+    """Who asks for numbers while they are being kept would get half of them."""
+
+    def __init__(self) -> None:
+        self.lists: dict[str, Given] = {}
+        self.is_keeping = False
+
+    def given(self, name: str) -> Given:
+        assert not self.is_keeping
+        return self.lists.setdefault(name, Given())
+
+    def keep(self, numbered: Numbered, name: str) -> None:
+        self.is_keeping = True
+        gevent.sleep(0.02)
+        self.lists[name] = drive(learned(self.lists[name], numbered))
+        self.is_keeping = False
+
+
+def numbers(text: str) -> dict[str, int]:
+    return {name: int(n) for n, name in re.findall(r'tvg-chno="(\d+)".*,(.*)', text)}
+
+
+def test_numbers_of_its_own_are_in_its_lists_and_are_kept_over_catalogs_that_come_fast() -> None:
+    kept = KeptInMemory()
+    lists = make_lists(kept)
+    client, path = client_of(lists), "/profile/kids/playlist.m3u8"
+    rules = '[profile.kids]\ngroup = "Kids"\nnumbers = { Kids = 20 }\n[numbers]\nKids = 100\n'
+    more = LIST + '#EXTINF:-1 group-title="Kids",Ant\nhttp://a/6\n'
+    first, second, third = catalog_of(LIST, rules), catalog_of(more, rules), catalog_of(more, rules)
+    with gevent.Timeout(30):
+        lists.replace(first)
+        assert numbers(client.get(path).text) == {"Cartoons": 20, "Ten": 21}
+        assert kept.is_keeping
+        lists.replace(second)
+        gevent.sleep(0)
+        lists.replace(third)
+        for each in path, "/profile/kids/kids/playlist.m3u8":
+            assert numbers(client.get(each).text) == {"Ant": 22, "Cartoons": 20, "Ten": 21}
+        assert numbers(client.get("/kids/playlist.m3u8").text)["Cartoons"] == 101
+    assert set(kept.lists) == {"kids"}

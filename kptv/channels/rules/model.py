@@ -99,7 +99,7 @@ class Profile:
     line: int
     when: tuple[Condition, ...] = ()
     unless: tuple[Condition, ...] = ()
-    numbers: Mapping[str, int] = field(default_factory=dict)  # as ``Rules.numbers``
+    numbers: Mapping[str, int | str] = field(default_factory=dict)  # as ``Rules.numbers``
     sort: str = ""  # the attribute that orders it; empty: the order of the main list
     descending: bool = False
 

@@ -17,9 +17,6 @@ def without_effect(rules: Rules) -> list[Complaint]:
 
 
 def _pending(rules: Rules) -> Iterator[tuple[int, str]]:
-    for profile in rules.profiles:
-        if profile.numbers:
-            yield profile.line, f"profile.{profile.name}.numbers"
     for name, source in rules.sources.items():
         for key in _OF_SOURCES:
             if getattr(source, key) != getattr(_NOTHING, key):

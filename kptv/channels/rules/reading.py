@@ -247,7 +247,7 @@ def _profile(name: str, table: Table) -> Profile:
         line=table.line,
         when=(*table.conditions(but=_FOR_PROFILES), *table.table("when").conditions()),
         unless=table.table("unless").conditions(),
-        numbers=_numbers(table.table("numbers"), None),
+        numbers=_numbers(table.table("numbers"), LIST),
         sort=(sort or "").lower(),
         descending=direction == "desc",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 
@@ -14,7 +15,7 @@ from kptv.channels.served import STREAM_PATH, render
 from kptv.config import Config
 from kptv.web.lines import line
 from kptv.web.players.links import Ambiguous, meant
-from kptv.web.players.profiles import Profiles
+from kptv.web.players.profiles import Numbers, Profiles
 from kptv.web.rendered import Rendered, Renderings, Wanted, answer
 
 MEDIA_TYPE = "audio/x-mpegurl; charset=utf-8"
@@ -25,12 +26,13 @@ _MOST_LINKS = 3  # that an answer names
 class ServedLists:
     """The lists of the current catalog; give it each new one."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, numbers: Numbers | None = None) -> None:
+        """``numbers`` keeps those of the profiles."""
         self._base_url = config.base_url
         self._catalog: Catalog | None = None
         self._keeps = config.cache_enabled
         self._renderings = Renderings(MOST_KEPT, config.cache_duration if self._keeps else 0)
-        self.profiles = Profiles()
+        self.profiles = Profiles(numbers)
 
     def __repr__(self) -> str:
         return f"<ServedLists catalog={self._catalog} {self._renderings}>"
@@ -66,16 +68,29 @@ class ServedLists:
         catalog = self._catalog  # the one that it was made of: no switch since
         if catalog is None or (profile is not None and made is None):
             return None
+        if made is not None:
+            return self._wanted_of(made, group, catalog)
         rendering = partial(render, catalog, self._base_url)
         if group is None:
-            return Wanted(
-                (profile, None), partial(rendering, None if made is None else made.positions)
-            )
-        shown: Catalog | MadeProfile = catalog if made is None else made
-        slug = shown.group_slug(group)
-        if slug is None:
+            return Wanted(None, rendering)
+        slug = catalog.group_slug(group)
+        return None if slug is None else Wanted(slug, partial(rendering, catalog.group(slug)))
+
+    def _wanted_of(self, made: MadeProfile, group: str | None, catalog: Catalog) -> Wanted | None:
+        slug = None if group is None else made.group_slug(group)
+        if group is not None and slug is None:
             return None
-        return Wanted((profile, slug), partial(rendering, shown.group(slug)))
+        return Wanted(
+            (made.profile.name, slug), partial(_render_profile, catalog, self._base_url, made, slug)
+        )
+
+
+def _render_profile(
+    catalog: Catalog, base_url: str, made: MadeProfile, slug: str | None
+) -> Iterator[bytes]:
+    positions = made.positions if slug is None else made.group(slug) or ()
+    numbers = None if made.numbers is None else map(made.numbers.__getitem__, positions)
+    return render(catalog, base_url, positions, numbers)
 
 
 def playlist_blueprint(lists: ServedLists) -> Blueprint:

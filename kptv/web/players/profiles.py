@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from time import monotonic
+from typing import Protocol
 
 import gevent
 from gevent.event import AsyncResult
+from gevent.lock import BoundedSemaphore
 
 from kptv.channels.catalog import Catalog
+from kptv.channels.given import Given, Numbered
 from kptv.channels.profiles import MadeProfile, make_profile, profiles_of
 from kptv.channels.rules.model import Profile
 from kptv.channels.rules.tables import Complaint
@@ -21,10 +24,25 @@ log = logging.getLogger(__name__)
 DEADLINE = 20.0  # seconds that a client waits; five profiles of 500,000 channels take as long
 
 
+class Numbers(Protocol):
+    """Keeps the numbers that the channels of a profile were given."""
+
+    def given(self, name: str) -> Given:
+        """Those of before; may wait."""
+        ...
+
+    def keep(self, numbered: Numbered, name: str) -> object:
+        """Keep these, too; does not wait for the disk."""
+        ...
+
+
 class Profiles:
     """Makes the profiles of each catalog that it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Numbers | None = None) -> None:
+        """Without ``numbers``, those of profiles are not kept."""
+        self._numbers = numbers
+        self._keeping = BoundedSemaphore(1)  # one who reads what is being kept would read half
         self._making: _Making | None = None
         self._told: dict[str, Sequence[Complaint]] = {}  # by the name of a profile
 
@@ -41,7 +59,7 @@ class Profiles:
         if self._making is not None:
             self._making.close()
         profiles = profiles_of(catalog)
-        self._making = _Making(catalog, profiles, self._tell) if profiles else None
+        self._making = _Making(catalog, profiles, self._make) if profiles else None
 
     def called(self, name: str) -> str | None:
         """``name``, if a profile is called so."""
@@ -59,6 +77,27 @@ class Profiles:
                     return made
         return None
 
+    def _make(self, catalog: Catalog, profile: Profile, heartbeat: Heartbeat) -> MadeProfile:
+        given = self._given(profile) if profile.numbers else None
+        steps = beating(make_profile(catalog, profile, given), heartbeat)
+        made: MadeProfile = drive(steps)
+        if made.numbered is not None and self._numbers is not None:
+            self._keeping.acquire()
+            gevent.spawn(self._keep, self._numbers, made.numbered, profile.name)
+        self._tell(made)
+        return made
+
+    def _given(self, profile: Profile) -> Given | None:
+        with self._keeping:
+            return self._numbers.given(profile.name) if self._numbers is not None else None
+
+    def _keep(self, numbers: Numbers, numbered: Numbered, name: str) -> None:
+        """In a greenlet of its own: nobody ends it halfway when the next catalog comes."""
+        try:
+            numbers.keep(numbered, name)
+        finally:
+            self._keeping.release()
+
     def _tell(self, made: MadeProfile) -> None:
         """Log what is strange about it, but not at each import again."""
         name = made.profile.name
@@ -68,18 +107,16 @@ class Profiles:
         self._told[name] = made.complaints
 
 
+_Make = Callable[[Catalog, Profile, Heartbeat], MadeProfile]
+
+
 class _Making:
     """The profiles of one catalog, being made."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        profiles: Sequence[Profile],
-        on_made: Callable[[MadeProfile], object],
-    ) -> None:
+    def __init__(self, catalog: Catalog, profiles: Sequence[Profile], make: _Make) -> None:
         self.made = {profile.name: AsyncResult() for profile in profiles}  # None: cannot be made
         self._heartbeat = Heartbeat(monotonic())
-        self._greenlet = gevent.spawn(self._run, catalog, profiles, on_made)
+        self._greenlet = gevent.spawn(self._run, catalog, profiles, make)
 
     def __repr__(self) -> str:
         ready = sum(result.ready() for result in self.made.values())
@@ -95,17 +132,10 @@ class _Making:
         self._greenlet.kill(block=False)
         self._give_up()
 
-    def _run(
-        self,
-        catalog: Catalog,
-        profiles: Sequence[Profile],
-        on_made: Callable[[MadeProfile], object],
-    ) -> None:
+    def _run(self, catalog: Catalog, profiles: Sequence[Profile], make: _Make) -> None:
         try:
             for profile in profiles:
-                made = drive(beating(make_profile(catalog, profile), self._heartbeat))
-                self.made[profile.name].set(made)
-                on_made(made)
+                self.made[profile.name].set(make(catalog, profile, self._heartbeat))
         finally:
             self._give_up()
 

@@ -91,7 +91,8 @@ def test_groups_near_one_that_nothing_has_are_told_with_their_entries() -> None:
 def test_profiles_are_told_with_their_channels_and_groups_near_those_that_they_miss() -> None:
     rules = (
         '[group]\nUK = "United Kingdom"\n[profile.uk]\ngroup = ["UK", "Sprots"]\n'
-        '[profile.all]\nunless.name = "*x*"\n[profile.fast]\nname = "/(a|aa)+$/"\n'
+        '[profile.all]\nunless.name = "*x*"\nnumbers = { Sprot = 1 }\n'
+        '[profile.fast]\nname = "/(a|aa)+$/"\n'
     )
     slow = "\n".join(f",{'a' * 400}b{n}" for n in range(5))
     told = report(rules, listing(f'group-title="UK",A\ngroup-title="Sports",B\n{slow}'))
@@ -99,13 +100,14 @@ def test_profiles_are_told_with_their_channels_and_groups_near_those_that_they_m
         NoMatch(3, "profile", "UK", (("United Kingdom", 1),)),
         NoMatch(3, "profile", "Sprots", (("Sports", 1),)),
         NoMatch(5, "profile", "*x*", ()),
+        NoMatch(5, "profile", "Sprot", (("Sports", 1),)),
     }
     assert told.profiles == (
         ProfileTold("uk", 3, 0),
         ProfileTold("all", 5, 7),
-        ProfileTold("fast", 7, 1),
+        ProfileTold("fast", 8, 1),
     )
-    assert told.too_slow == (Unmatched(7, "/(a|aa)+$/"),)
+    assert told.too_slow == (Unmatched(8, "/(a|aa)+$/"),)
 
 
 @pytest.mark.parametrize(

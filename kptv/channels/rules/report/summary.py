@@ -223,7 +223,9 @@ def _near(
 
 
 def _is_of_groups(rules: Rules, line: int, text: str) -> bool:
-    """Whether it is a condition about groups of the rule, or profile, on this line."""
+    """Whether it is about groups, in the rule, or profile, on this line."""
+    if any(profile.line == line and text in profile.numbers for profile in rules.profiles):
+        return True
     tables: Iterator[Rule | Profile] = chain(rules.rules, rules.profiles)
     return any(
         condition.field in _GROUP_FIELDS and pattern.text == text
