@@ -18,7 +18,7 @@ from gevent.lock import BoundedSemaphore
 from gevent.threadpool import ThreadPool
 
 from kptv.channels.given import Given, Numbered, learned
-from kptv.kept.database import MOST_KEPT, NAME, Change, Database, KeptList, Refused
+from kptv.kept.database import MOST_KEPT, NAME, SEEN_EVERY, Change, Database, KeptList, Refused
 from kptv.pace import drive
 
 log = logging.getLogger(__name__)
@@ -58,15 +58,18 @@ class KeptNumbers:
     def keep(self, numbered: Numbered, name: str = "") -> gevent.Greenlet | None:
         """Keep what a list was given; the greenlet, if there is one, is over when it is written."""
         given = self.given(name)
-        is_anew = given.layout != numbered.layout or len(given) > MOST_KEPT
+        is_full = sum(map(len, self._lists.values())) > MOST_KEPT
+        is_anew = given.layout != numbered.layout or (is_full and self._database is None)
         today = int(self._now() // _DAY)
-        is_whole = is_anew or self._whole_on.get(name) != today
+        is_due = not 0 <= today - self._whole_on.get(name, -SEEN_EVERY) < SEEN_EVERY
+        is_whole = is_anew or is_full or is_due
         self._lists[name] = drive(learned(None if is_anew else given, numbered))
         if self._database is None or not (is_whole or numbered.changed):
             return None
         items = numbered.kept(all_of_it=is_whole)
         change = Change(name, numbered.layout, items, today, is_whole, is_anew=is_anew)
-        self._whole_on[name] = today
+        if is_whole:
+            self._whole_on[name] = today
         return gevent.spawn(self._write, self._database, change)
 
     # --- greenlets ---
@@ -76,6 +79,7 @@ class KeptNumbers:
         lists = self._in_thread(self._database.read, _READ_WITHIN)
         for name, kept in (lists or {}).items():
             self._lists[name] = _given(kept)
+            self._whole_on[name] = kept.whole_on
 
     def _write(self, database: Database, change: Change) -> None:
         with self._writing:

@@ -309,7 +309,7 @@ def test_preview_lists_the_channels_with_their_numbers(run: Run, rules: Path) ->
 def test_channels_that_lose_their_number_are_told(run: Run, rules: Path, kept: Path) -> None:
     rules.write_text(CLEAN + "[numbers]\nUK = 101\n[channel.Nick]\nnumber = 9\n")
     assert "lose" not in run("preview")[1]
-    items = [(key_of(slug), n) for slug, n in ((b"news", 7), (b"nick", 8), (b"shop-tv", 3))]
+    items = [([key_of(slug) for slug in (b"news", b"nick", b"shop-tv")], [7, 8, 3])]
     Database(kept).write(Change("", (), items, 20_000))
     assert "Channels that lose their number\n  News  7 -> 102\n" in run("preview")[1]
     (kept / NAME).write_bytes(b"nonsense" * 1000)
