@@ -2,6 +2,7 @@
 
 The commands look at the lists that DATA_DIR keeps, and at nothing else: no address is contacted,
 no file is written, and the proxy may run meanwhile or not. ``checking``, ``previewing`` and
-``explaining`` are the commands, ``kept`` gets the lists, ``trying`` tries regular expressions,
-``writing`` puts values into words and columns. What is told comes from ``channels.rules.report``.
+``explaining`` are the commands, ``opening`` reads what they need, ``kept`` gets the lists,
+``contents`` tells what is in them, ``trying`` tries regular expressions, ``writing`` makes columns.
+What is told comes from ``channels.rules.report``.
 """

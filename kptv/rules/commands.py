@@ -46,6 +46,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 def _add_preview(parser: argparse.ArgumentParser) -> None:
     _add_common(parser)
     parser.add_argument("--diff", action="store_true", help="show each channel that changes")
+    parser.add_argument("--groups", action="store_true", help="show the groups of the lists")
     parser.add_argument("--list", action="store_true", help="show the channels that come of it")
     parser.add_argument(
         "--most", type=_whole, default=100, help="channels that are shown of a kind"
@@ -59,6 +60,7 @@ def _wanted(given: argparse.Namespace) -> Wanted:
     return Wanted(
         changes=given.most if given.diff else 0,
         channels=given.most if given.list else 0,
+        groups=given.most if given.groups else 0,
         as_json=given.json,
         is_strict=given.strict,
     )

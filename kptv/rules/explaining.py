@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from kptv.channels.catalog import Catalog
 from kptv.channels.model import Source
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.report.explaining import Explanation, explained
-from kptv.channels.rules.report.listed import ListedEntry, entries_called, names_in
+from kptv.channels.rules.report.listed import (
+    ListedEntry,
+    entries_called,
+    entries_offering,
+    names_in,
+)
 from kptv.channels.rules.report.near import nearest
 from kptv.channels.rules.trace import TraceStep
 from kptv.channels.rules.verdicts import is_source
@@ -19,33 +26,58 @@ from kptv.rules.writing import Writer, columns, cut, wrapped
 
 _MOST_ENTRIES = 20
 _MOST_CANDIDATES = 10
+_IN_NO_LIST = "No list has this name. If one had it, this would become of it:"
+_OF_CHANNEL = "No list has this name, but it finds a channel. These are its entries:"
 
 
 def explain(
     file: Path | None, name: str, *, source: str, groups: Sequence[str], as_json: bool
 ) -> int:
-    """Explain each entry that a list has under this name; else one that had it."""
+    """Explain each entry that is meant by this name."""
     all_of_it = opened(file)
     catalog = all_of_it.kept.catalog(all_of_it.config, all_of_it.rules)
     writer = Writer(all_of_it.config)
     writer.learn(catalog.secrets)
-    entries = drive(entries_called(all_of_it.kept.listings, name))
+    found = _found(catalog, all_of_it, name, source, groups)
+    told = [
+        explained(catalog, entry, is_listed=found.are_listed)
+        for entry in found.entries[:_MOST_ENTRIES]
+    ]
+    if as_json:
+        writer.json({"entries": told, "near": found.near})
+    else:
+        writer.lines(_in_words(found, told, all_of_it.rules))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The entries that are meant by a name."""
+
+    entries: Sequence[ListedEntry]
+    are_listed: bool = True
+    about: str = ""  # what is to be said first
+    near: tuple[str, ...] = ()
+
+
+def _found(
+    catalog: Catalog, all_of_it: Opened, name: str, source: str, groups: Sequence[str]
+) -> _Found:
+    """Those that a list calls so; else those of the channel of this name; else one that is made."""
+    listings, meant = all_of_it.kept.listings, None
+    entries = drive(entries_called(listings, name))
     if source:
         meant = _source(source, all_of_it.config.sources)
         entries = [entry for entry in entries if entry.number == meant.number]
-    else:
-        meant = all_of_it.kept.listings[0].source
-    is_listed = bool(entries)
-    near: tuple[str, ...] = ()
-    if not entries:
-        entries = [ListedEntry(name, meant.tag, meant.number, tuple(groups))]
-        near = nearest(name, dict.fromkeys(names_in(all_of_it.kept.listings)))
-    told = [explained(catalog, entry, is_listed=is_listed) for entry in entries[:_MOST_ENTRIES]]
-    if as_json:
-        writer.json({"entries": told, "near": near})
-    else:
-        writer.lines(_in_words(told, near, all_of_it, len(entries)))
-    return 0
+    if entries:
+        return _Found(entries)
+    channel = None if source or groups else catalog.find(name)
+    if channel is not None:
+        offers = dict.fromkeys(stream.key for stream in channel.streams)
+        return _Found(drive(entries_offering(listings, offers)), about=_OF_CHANNEL)
+    meant = meant or listings[0].source
+    made = ListedEntry(name, meant.tag, meant.number, tuple(groups))
+    return _Found([made], False, _IN_NO_LIST, nearest(name, dict.fromkeys(names_in(listings))))
 
 
 def _source(name: str, sources: Sequence[Source]) -> Source:
@@ -56,20 +88,17 @@ def _source(name: str, sources: Sequence[Source]) -> Source:
     return found
 
 
-def _in_words(
-    told: Sequence[Explanation], near: Sequence[str], all_of_it: Opened, count: int
-) -> Iterator[str]:
-    if near or not told[0].is_listed:
-        yield "No list has this name. If one had it, this would become of it:"
-        yield ""
+def _in_words(found: _Found, told: Sequence[Explanation], rules: Rules) -> Iterator[str]:
+    if found.about:
+        yield from (found.about, "")
     for explanation in told:
-        yield from _explanation(explanation, all_of_it.rules)
+        yield from _explanation(explanation, rules)
         yield ""
-    if count > len(told):
-        yield f"… and {count - len(told)} more entries of this name."
-    if near:
+    if len(found.entries) > len(told):
+        yield f"… and {len(found.entries) - len(told)} more entries."
+    if found.near:
         yield "Names near it:"
-        yield from wrapped(near)
+        yield from wrapped(found.near)
 
 
 def _explanation(told: Explanation, rules: Rules) -> Iterator[str]:

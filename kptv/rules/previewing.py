@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from kptv.channels.catalog import Catalog, records_of
-from kptv.channels.packing import group_names, groups_of
 from kptv.channels.rules.report.changes import Change, ChangeKind, Changes, changes_in
 from kptv.channels.rules.report.conflicts import ConflictKind
 from kptv.channels.rules.report.summary import Report, RuleTold, report_on
 from kptv.pace import drive
 from kptv.rules.checking import NO_FILE, no_match_in_words
+from kptv.rules.contents import ListedGroup, ServedChannel, listed_groups, served_channels
 from kptv.rules.opening import Opened, opened
 from kptv.rules.writing import Writer, columns, cut, many, paragraphs, thousands, wrapped
 
@@ -28,6 +27,7 @@ class Wanted:
 
     changes: int = 0  # channels of a kind, at most
     channels: int = 0
+    groups: int = 0
     as_json: bool = False
     is_strict: bool = False
 
@@ -43,23 +43,14 @@ def preview(file: Path | None, wanted: Wanted) -> int:
         drive(report_on(catalog, before=before, listings=kept.listings, given=kept.given)),
         kept.missing,
         drive(changes_in(catalog, wanted.changes)) if wanted.changes else {},
-        tuple(islice(_channels(catalog), wanted.channels)),
+        tuple(islice(served_channels(catalog), wanted.channels)),
+        drive(listed_groups(catalog, kept.listings, wanted.groups)),
     )
     if wanted.as_json:
         writer.json(told)
     else:
         writer.lines(_in_words(told, everything))
     return 1 if wanted.is_strict and told.report.conflicts else 0
-
-
-@dataclass(frozen=True, slots=True)
-class ServedChannel:
-    """A channel, as it will be served."""
-
-    number: int  # 0: that of its list, if any
-    name: str
-    groups: tuple[str, ...]
-    sources: tuple[str, ...]  # of its streams, in the order in which they are tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +61,7 @@ class Told:
     missing: tuple[str, ...]
     changes: Mapping[ChangeKind, Changes]
     channels: tuple[ServedChannel, ...]
-
-
-def _channels(catalog: Catalog) -> Iterator[ServedChannel]:
-    """The channels in the order in which they are served."""
-    numbers = catalog.numbers
-    for position, channel in enumerate(catalog.channels):
-        groups = [
-            group
-            for record in records_of(catalog.row(position))
-            for group in group_names(groups_of(record))
-        ]
-        yield ServedChannel(
-            numbers[position] if numbers is not None else 0,
-            channel.name,
-            tuple(dict.fromkeys(groups)),
-            tuple(stream.source.tag for stream in channel.streams),
-        )
+    groups: tuple[ListedGroup, ...]
 
 
 def _in_words(told: Told, all_of_it: Opened) -> Iterator[str]:
@@ -99,16 +74,22 @@ def _in_words(told: Told, all_of_it: Opened) -> Iterator[str]:
     yield from _part("Nothing matched", _no_match(report, all_of_it))
     yield from _part("Too slow, and switched off", _too_slow(report))
     yield from _part("Conflicts", _conflicts(report), len(report.conflicts))
+    yield from _part("Perhaps one channel, by an alias", _alike(report), len(report.alike))
     taken = [f"{prefix} {thousands(count)}" for prefix, count in report.prefixes]
+    yield from _part("Dropped, though their channel is served", _spares(report), len(report.spares))
     yield from _part("Prefixes taken from names", wrapped(taken))
     yield from _part("Numbers", paragraphs(report.numbering))
-    yield from _part(
-        "Channels that lose their number", _renumbered(report), report.renumbered.count
-    )
+    lost = report.renumbered.count if report.renumbered.were_given else 0
+    yield from _part("Channels that lose their number", _renumbered(report), lost)
     yield from _part("Countries apart", _apart(report), len(report.apart))
     for kind, changes in told.changes.items():
         yield from _part(f"{kind.capitalize()}: {thousands(changes.count)}", _changes(changes))
 
+    groups = [
+        (each.name, many(each.entries, "entry", "entries"), many(each.channels, "channel"))
+        for each in told.groups
+    ]
+    yield from _part("Groups of the lists", columns(groups))
     yield from _part("Channels, in the order in which they are served", _rows_of(told.channels))
 
 
@@ -192,7 +173,23 @@ def _conflicts(report: Report) -> list[str]:
     )
 
 
+def _spares(report: Report) -> list[str]:
+    return columns(
+        [
+            (each.channel, each.name, each.source, f"line {each.line}")
+            for each in report.spares[:_MOST_SHOWN]
+        ]
+    )
+
+
+def _alike(report: Report) -> list[str]:
+    return paragraphs(", ".join(names) for names in report.alike[:_MOST_SHOWN])
+
+
 def _renumbered(report: Report) -> list[str]:
+    if not report.renumbered.were_given and report.renumbered.count:
+        count = many(report.renumbered.count, "channel")
+        return [f"  {count} had another one in their list, which players know until now."]
     return columns(
         [
             (each.name, f"{each.before} -> {each.number}")

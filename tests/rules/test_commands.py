@@ -306,6 +306,14 @@ def test_preview_lists_the_channels_with_their_numbers(run: Run, rules: Path) ->
     ]
 
 
+@pytest.mark.usefixtures("kept")
+def test_preview_shows_the_groups_to_choose_from(run: Run, rules: Path) -> None:
+    rules.write_text('[[rule]]\nwhen.group = "Shop"\ndrop = true\n')
+    assert run("preview", "--groups", "--most", "2")[1].endswith(
+        "Groups of the lists\n  UK    2 entries  2 channels\n  Kids  1 entry    1 channel\n"
+    )
+
+
 def test_channels_that_lose_their_number_are_told(run: Run, rules: Path, kept: Path) -> None:
     rules.write_text(CLEAN + "[numbers]\nUK = 101\n[channel.Nick]\nnumber = 9\n")
     assert "lose" not in run("preview")[1]
@@ -414,6 +422,18 @@ def test_explain_takes_a_name_that_no_list_has_and_offers_near_ones(run: Run, ru
     assert run("explain", "X1", "--source", "nobody")[0] == 1
     told = json.loads(run("explain", "UK: News", "--json")[1])
     assert told["entries"][0]["slug"] == "news"
+
+
+@pytest.mark.usefixtures("kept")
+def test_explain_takes_the_name_of_a_channel(run: Run, rules: Path) -> None:
+    rules.write_text(CLEAN)
+    text = run("explain", "BBC One")[1]
+    assert text.startswith(
+        "No list has this name, but it finds a channel. These are its entries:\n\n"
+        "UK: BBC One FHD  (premium, group UK)\n"
+    )
+    assert "\n\nBBC ONE HD ◉  (source-2)\n" in text
+    assert "If one had it" in run("explain", "BBC One", "--source", "premium")[1]
 
 
 # --- all of them ---

@@ -11,6 +11,7 @@ from kptv.channels.rules.report.conflicts import Apart, Conflict, ConflictKind, 
 from kptv.channels.rules.report.explaining import Candidate, Explanation, explained
 from kptv.channels.rules.report.listed import ListedEntry, entries_called, names_in
 from kptv.channels.rules.report.near import nearest
+from kptv.channels.rules.report.spares import Spare
 from kptv.channels.rules.report.summary import NoMatch, ProfileTold, Report, report_on
 from kptv.channels.rules.trace import TraceStep
 from tests.channels.rules.ruled import ruled
@@ -164,6 +165,17 @@ def test_each_prefix_is_counted_but_not_what_a_rule_took() -> None:
         listing(",UK: A\n,|UK| B\n,[FR] C HD\n,CSI: Miami\n,ID: X\n,ID: Y"),
     )
     assert dict(told.prefixes) == {"UK": 2, "FR": 1, "ID": 1}
+
+
+def test_names_that_have_the_same_letters_are_told_as_perhaps_one_channel() -> None:
+    told = report("", listing(",ITV 1\n,ITV1\n,itv-1\n,ITV 1+\n,-\n,!"))
+    assert told.alike == (("ITV 1", "itv-1", "ITV1"),)
+
+
+def test_dropped_entries_of_channels_that_are_served_are_told() -> None:
+    rules = CLEAN + '[alias]\nB = ["Bee"]\n[[rule]]\nwhen.source = 2\ndrop = true\n'
+    told = report(rules, listing(",A\n,B"), listing(",UK: A HD\n,Bee\n,C", number=2))
+    assert told.spares == (Spare("UK: A HD", "source-2", 5, "A"), Spare("Bee", "source-2", 5, "B"))
 
 
 # --- changes ---

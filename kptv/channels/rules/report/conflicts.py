@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kptv.channels.catalog import Catalog
+from kptv.channels.catalog import Catalog, records_of
 from kptv.channels.grouping import normalised
 from kptv.channels.packing import attribute_mark, attribute_of, fields_of, name_of
 from kptv.channels.rules.cleaning import Cleaner
@@ -23,6 +23,7 @@ _LONGEST_PREFIX = 32  # letters
 MOST_CONFLICTS = 1000
 MOST_VALUES = 8  # of a conflict
 MOST_PREFIXES = 200
+MOST_ALIKE = 1000
 
 
 class ConflictKind(StrEnum):
@@ -77,6 +78,30 @@ def _channels_told(records: Iterable[bytes]) -> list[str]:
                 letters = "".join(filter(str.isalnum, channel.casefold()))  # ARD-alpha.de
                 ids.setdefault(letters, channel)
     return list(ids.values())
+
+
+def alike_in(catalog: Catalog) -> Generator[None, None, tuple[tuple[str, ...], ...]]:
+    """Names of channels that have the same letters and digits: perhaps an alias is missing."""
+    first: dict[int, int] = {}
+    same: dict[int, list[int]] = {}
+    position = 0
+    for rows in rows_in_steps(catalog):
+        for _, records in rows:
+            letters = "".join(filter(_tells, normalised(name_of(records[0]))))
+            before = first.setdefault(hash(letters), position)
+            if letters and before != position and (before in same or len(same) < MOST_ALIKE):
+                same.setdefault(before, [before]).append(position)
+            position += 1
+        yield
+    return tuple(
+        tuple(name_of(records_of(catalog.row(place))[0]) for place in places[:MOST_VALUES])
+        for places in same.values()
+    )
+
+
+def _tells(letter: str) -> bool:
+    """Whether names that differ in it are different: TV+ is not TV."""
+    return letter.isalnum() or letter == "+"
 
 
 def prefixes_taken(catalog: Catalog) -> Generator[None, None, tuple[tuple[str, int], ...]]:

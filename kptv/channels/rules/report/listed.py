@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kptv.channels.catalog import Catalog, Listing, records_of
@@ -15,6 +15,7 @@ from kptv.channels.packing import (
     group_names,
     groups_of,
     names_of,
+    url_of,
 )
 from kptv.formats.m3u_attributes import unquoted
 
@@ -75,6 +76,20 @@ def entries_called(
                     exact.append(entry)
         yield
     return exact or alike
+
+
+def entries_offering(
+    listings: Sequence[Listing], offers: Collection[tuple[int, str]]
+) -> Generator[None, None, list[ListedEntry]]:
+    """The entries of these sources, by number, and URLs; each the first time that it is listed."""
+    found: dict[tuple[int, str], ListedEntry] = {}
+    for source, records in records_in(listings):
+        for record in records:
+            offer = source.number, url_of(record).decode()
+            if offer in offers and offer not in found:
+                found[offer] = _entry_of(record, source)
+        yield
+    return [found[offer] for offer in offers if offer in found]
 
 
 def names_in(listings: Iterable[Listing]) -> Iterator[str]:

@@ -31,6 +31,7 @@ class Renumberings:
 
     count: int = 0
     some: tuple[Renumbered, ...] = ()
+    were_given: bool = False  # the numbers they had; else those were their lists'
 
 
 def renumbered(catalog: Catalog, given: Given) -> Generator[None, None, Renumberings]:
@@ -55,7 +56,7 @@ def renumbered(catalog: Catalog, given: Given) -> Generator[None, None, Renumber
                 if len(some) < MOST:
                     some.append(Renumbered(name_of(records_of(row)[0]), slug, before, number))
         yield
-    return Renumberings(count, tuple(some))
+    return Renumberings(count, tuple(some), were_given=len(given) > 0)
 
 
 def _had(rows: Sequence[tuple[str, Row]], given: Given) -> list[int]:

@@ -15,6 +15,7 @@ from kptv.channels.rules.outcome import Outcome, Unmatched
 from kptv.channels.rules.report.conflicts import (
     Apart,
     Conflict,
+    alike_in,
     conflicts_in,
     countries_apart,
     prefixes_taken,
@@ -23,6 +24,7 @@ from kptv.channels.rules.report.listed import group_counts, rows_in_steps
 from kptv.channels.rules.report.near import nearest
 from kptv.channels.rules.report.numbers import Renumberings, renumbered
 from kptv.channels.rules.report.shadows import Shadows, shadows_on
+from kptv.channels.rules.report.spares import Spare, spares_in
 
 _MOST_NEAR = 50  # texts without a match for which near names are looked for
 _GROUP_FIELDS = ("group", "group-title")
@@ -73,6 +75,8 @@ class Report:
     no_match: tuple[NoMatch, ...]
     too_slow: tuple[Unmatched, ...]  # patterns that were switched off
     conflicts: tuple[Conflict, ...]
+    alike: tuple[tuple[str, ...], ...]  # names that may mean one channel
+    spares: tuple[Spare, ...]  # dropped entries of channels that are served
     prefixes: tuple[tuple[str, int], ...]  # that cleaning took, and of how many entries
     apart: tuple[Apart, ...]  # what ``split`` did
     profiles: tuple[ProfileTold, ...]
@@ -111,6 +115,8 @@ def report_on(
         no_match=no_match,
         too_slow=(*outcome.switched_off, *_too_slow_in(profiles)),
         conflicts=(yield from conflicts_in(catalog)),
+        alike=(yield from alike_in(catalog)),
+        spares=(yield from spares_in(catalog)),
         prefixes=(yield from prefixes_taken(catalog)),
         apart=(yield from countries_apart(catalog)),
         profiles=tuple(
