@@ -133,6 +133,8 @@ def _of_lists(report: Report, text: RulesText) -> Iterator[Complaint]:
     for profile in report.profiles:
         if not profile.channels:
             yield Complaint(profile.line, f"profile.{profile.name}: has no channels")
+        for warning in profile.warnings:
+            yield Complaint(profile.line, f"profile.{profile.name}: {warning}")
     for words in report.numbering:
         yield Complaint(text.places.line("numbers"), f"numbers: {words}")
     for rule in report.rules:

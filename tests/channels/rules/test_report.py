@@ -89,6 +89,12 @@ def test_groups_near_one_that_nothing_has_are_told_with_their_entries() -> None:
     }
 
 
+def test_what_is_strange_about_the_numbers_of_a_profile_is_told() -> None:
+    lists = listing('group-title="A",One\ngroup-title="A",Two\ngroup-title="B",Three')
+    (told,) = report("[profile.kids]\nnumbers = { A = 1, B = 2 }\n", lists).profiles
+    assert [warning[:33] for warning in told.warnings] == ["the block of A (1 to 1) is full: "]
+
+
 def test_profiles_are_told_with_their_channels_and_groups_near_those_that_they_miss() -> None:
     rules = (
         '[group]\nUK = "United Kingdom"\n[profile.uk]\ngroup = ["UK", "Sprots"]\n'

@@ -48,6 +48,7 @@ class ProfileTold:
     name: str
     line: int
     channels: int
+    warnings: tuple[str, ...] = ()  # of its numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,7 @@ def report_on(
         spares=(yield from spares_in(catalog)),
         prefixes=(yield from prefixes_taken(catalog)),
         apart=(yield from countries_apart(catalog)),
-        profiles=tuple(
-            ProfileTold(made.profile.name, made.profile.line, len(made.positions))
-            for made in profiles
-        ),
+        profiles=tuple(map(_profile_told, profiles)),
         numbering=catalog.ruled.numbered.warnings,
         renumbered=(yield from renumbered(catalog, given or Given())),
     )
@@ -141,6 +139,11 @@ def _made(catalog: Catalog) -> Generator[None, None, list[MadeProfile]]:
     for profile in profiles_of(catalog):
         profiles.append((yield from make_profile(catalog, profile)))
     return profiles
+
+
+def _profile_told(made: MadeProfile) -> ProfileTold:
+    warnings = made.numbered.warnings if made.numbered else ()
+    return ProfileTold(made.profile.name, made.profile.line, len(made.positions), warnings)
 
 
 def _too_slow_in(profiles: Sequence[MadeProfile]) -> Iterator[Unmatched]:
