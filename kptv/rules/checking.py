@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kptv.channels.model import Source
 from kptv.channels.rules.model import Rules
-from kptv.channels.rules.report.listed import names_in
+from kptv.channels.rules.report.listed import group_counts, names_in
 from kptv.channels.rules.report.summary import NoMatch, Report, report_on
 from kptv.channels.rules.tables import Complaint
 from kptv.channels.rules.verdicts import is_source
@@ -43,17 +43,20 @@ def check(file: Path | None) -> int:
     notes = list(kept.missing)
     if not kept.listings:
         return _finish(writer, text, warnings, _expressions_alone(text), notes)
+    groups = drive(group_counts(kept.listings))
+    tried = try_expressions(text.rules, names_in(kept.listings), groups, MOST_SECONDS)
+    if not tried.is_complete and any(tried.too_slow):
+        notes.append("What the rules make of the lists was not looked at: that would take long.")
+        return _finish(writer, text, warnings, tried, notes)
     catalog = kept.catalog(config, text.rules)
     writer.learn(catalog.secrets)
     report = drive(report_on(catalog, listings=kept.listings, given=kept.given))
     warnings += _of_lists(report, text)
-    groups = catalog.ruled.outcome.groups if catalog.ruled is not None else ()
-    tried = try_expressions(text.rules, names_in(kept.listings), groups)
     return _finish(writer, text, warnings, tried, notes)
 
 
 def _expressions_alone(text: RulesText) -> Tried:
-    return try_expressions(text.rules, (), ())
+    return try_expressions(text.rules, (), (), MOST_SECONDS)
 
 
 def _finish(
@@ -67,7 +70,7 @@ def _finish(
             [f"The regular expressions were tried for {MOST_SECONDS:g} s, not on all names."]
         )
     if notes:
-        writer.lines(["", *notes, "What is missing was not looked at: this is about the rest."])
+        writer.lines(["", *notes])
     writer.lines([_verdict(text.rules, len(errors), len({*warnings}))])
     return 1 if errors else 0
 

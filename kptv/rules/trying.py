@@ -45,7 +45,7 @@ class Tried:
 
 
 def try_expressions(
-    rules: Rules, names: Iterable[str], groups: Iterable[str], seconds: float = MOST_SECONDS
+    rules: Rules, names: Iterable[str], groups: Iterable[str], seconds: float
 ) -> Tried:
     """Try all of them: first on texts that hurt, then on ``groups`` and ``names``."""
     end = perf_counter() + seconds

@@ -15,6 +15,7 @@ import pytest
 from kptv.channels.given import key_of
 from kptv.channels.model import Source
 from kptv.kept.database import NAME, Change, Database
+from kptv.rules import checking
 from kptv.rules.commands import main
 from kptv.rules.writing import WIDTH, width_of
 from kptv.upstream.channel_list import channel_list
@@ -177,6 +178,20 @@ def test_an_expression_that_takes_too_long_is_named_with_its_line(run: Run, rule
     assert "rules.toml:2: /^(a|aa)+$/ takes too long, and would be switched off\n" in text
     assert "1 error;" in text
     assert perf_counter() - begun < 10
+
+
+@pytest.mark.usefixtures("kept")
+def test_many_expressions_that_take_too_long_have_a_bound(
+    run: Run, rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "MOST_SECONDS", 0.5)
+    rules.write_text("[[rule]]\nwhen.name = '/^(a|aa)+$/'\ndrop = true\n" * 2000)
+    begun = perf_counter()
+    status, text = run("check")
+    assert status == 1
+    assert perf_counter() - begun < 5
+    assert "rules.toml:1: /^(a|aa)+$/ takes too long, and would be switched off\n" in text
+    assert "The regular expressions were tried for 0.5 s, not on all names.\n" in text
 
 
 @pytest.mark.usefixtures("kept")

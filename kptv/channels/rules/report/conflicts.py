@@ -24,6 +24,7 @@ MOST_CONFLICTS = 1000
 MOST_VALUES = 8  # of a conflict
 MOST_PREFIXES = 200
 MOST_ALIKE = 1000
+_CLEANED_AT_ONCE = 20  # names, 0.3 ms
 
 
 class ConflictKind(StrEnum):
@@ -111,12 +112,12 @@ def prefixes_taken(catalog: Catalog) -> Generator[None, None, tuple[tuple[str, i
         return ()
     cleaner, taken = Cleaner(rules.names), Counter[str]()
     for rows in rows_in_steps(catalog):
-        for _, records in rows:
-            for record in records:
-                for prefix in _prefixes(cleaner, rules, record):
-                    if prefix in taken or len(taken) < MOST_PREFIXES:
-                        taken[prefix] += 1
-        yield
+        for number, record in enumerate(record for _, records in rows for record in records):
+            for prefix in _prefixes(cleaner, rules, record):
+                if prefix in taken or len(taken) < MOST_PREFIXES:
+                    taken[prefix] += 1
+            if number % _CLEANED_AT_ONCE == 0:
+                yield
     return tuple(taken.most_common())
 
 

@@ -132,11 +132,14 @@ def is_of(record: bytes, entry: ListedEntry) -> bool:
 
 
 def rows_in_steps(catalog: Catalog) -> Iterator[list[tuple[str, tuple[bytes, ...]]]]:
-    """Slugs and records of all channels, in portions."""
+    """Slugs and records of all channels, in portions of about STEP records."""
     some: list[tuple[str, tuple[bytes, ...]]] = []
+    count = 0
     for slug, row in catalog.rows():
-        some.append((slug, records_of(row)))
-        if len(some) == STEP:
+        records = records_of(row)
+        some.append((slug, records))
+        count += len(records)
+        if count >= STEP:
             yield some
-            some = []
+            some, count = [], 0
     yield some

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from kptv.channels.catalog import Catalog
+from kptv.channels.catalog import Catalog, records_of
+from kptv.channels.packing import name_of
 from kptv.channels.rules.naming import Naming
 
 MOST = 1000
@@ -29,10 +30,11 @@ def spares_in(catalog: Catalog) -> Generator[None, None, tuple[Spare, ...]]:
     naming, spares = Naming(catalog.ruled.rules), []
     for number, dropped in enumerate(catalog.ruled.outcome.dropped_entries):
         key = naming.named(dropped.name).key
-        channel = catalog.find(key) if key else None
-        if channel is not None:
+        position = catalog.position(key) if key else None
+        if position is not None:
             tag = catalog.sources[dropped.source].tag
-            spares.append(Spare(dropped.name, tag, dropped.line, channel.name))
+            channel = name_of(records_of(catalog.row(position))[0])
+            spares.append(Spare(dropped.name, tag, dropped.line, channel))
         if number % _AT_ONCE == 0:
             yield
         if len(spares) >= MOST:
