@@ -13,6 +13,7 @@ from kptv.channels.current import CurrentCatalog
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.rhythm import Rhythms
 from kptv.channels.rules.model import Rules
+from kptv.channels.terms import CurrentTerms, secrets_of
 from kptv.config import Config
 from kptv.config.rules_file import RulesFile
 from kptv.config.settings import environment
@@ -100,6 +101,7 @@ def create_app(config: Config) -> Flask:
     greet(config, log_of_process)
     parts = build_parts(config, log_of_process)
     app = build_web(parts)
+    parts.reload.now()  # a worker that is replaced has the rules of the start
     parts.importer.start()
     return app
 
@@ -108,9 +110,10 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     """The parts behind the routes; all but the importer run."""
     metrics = Metrics()
     vitals = Vitals(metrics, to_stderr(config.log_format))
-    shared = _build_shared(config, metrics)
+    terms = CurrentTerms(config.sources, config.rules)
+    shared = _build_shared(config, metrics, terms)
     roads = Roads(config.allow_private_upstreams, config.port)
-    client = HttpClient(config, roads)
+    client = HttpClient(config, roads, terms.of)
     opener = Opener(config, client, shared.rhythms)
     hubs = Hubs(shared, opener.open_stream, opener.open_film)
     numbers = KeptNumbers(config.data_dir)
@@ -135,7 +138,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         lists=lists,
         logos=_build_logos(config, client, metrics),
         importer=importer,
-        reload=_build_reload(config, merger, importer),
+        reload=_build_reload(config, log_of_process, terms, merger, importer),
         clients=_build_clients(config),
         state=StateReader(
             slots=shared.slots,
@@ -197,9 +200,9 @@ def _build_page(parts: AppParts) -> Page:
     return Page(blueprints, events, directory)
 
 
-def _build_shared(config: Config, metrics: Metrics) -> Shared:
+def _build_shared(config: Config, metrics: Metrics, terms: CurrentTerms) -> Shared:
     """What hubs share, all in the memory of this process."""
-    policy = policy_of(config)
+    policy = policy_of(config, terms.timeout_of)
     return Shared(
         config=config,
         policy=policy,
@@ -247,8 +250,13 @@ def _build_importer(
     return Importer(merger.lists, publish, config.import_refresh_interval, config.worker_threads)
 
 
-def _build_reload(config: Config, merger: Merger, importer: Importer) -> Reload:
+def _build_reload(
+    config: Config, log_of_process: Log, terms: CurrentTerms, merger: Merger, importer: Importer
+) -> Reload:
     def use(rules: Rules | None) -> None:
+        log_of_process.redactor.keep(secrets_of(rules))  # before anything uses them
+        for warning in terms.replace(rules):
+            log.warning("%s", warning)
         merger.rules = rules
         importer.publish()
 

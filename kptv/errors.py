@@ -11,6 +11,7 @@ class Reason(StrEnum):
     """Why an upstream ended: the label of the metric and the word in the log."""
 
     REFUSED = "refused"  # no connection: refused, unreachable, no such host, TLS
+    PROXY = "proxy"  # the operator's proxy on the way to the source: gone, rubbish, its login
     TIMEOUT = "timeout"  # no first media byte within STREAM_TIMEOUT
     HTTP_ERROR = "http_error"  # 4xx or 5xx
     RATE_LIMITED = "rate_limited"  # too many connections, or it asks for a pause: no failure

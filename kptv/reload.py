@@ -8,7 +8,7 @@ from collections.abc import Callable
 import gevent
 
 from kptv.channels.rules.model import Rules
-from kptv.config.rules_file import Look, RulesFile
+from kptv.config.rules_file import Look, RulesFile, about_secrets
 from kptv.vitals.repeating import Repeating
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,8 @@ class Reload:
             log.error("the rules cannot be used, and those from before hold: %s", told)
         if look.has_changed:
             log.info("rules: %s", "read again" if look.rules else "none any more")
+            if self.file.path and (told := about_secrets(self.file.path, look.rules)):
+                log.warning("%s", told)
             self._use(look.rules)
         return look
 

@@ -44,7 +44,7 @@ OWN = {  # settings, and text of this proxy's own making
     " _SCHEME _WITHIN _HOST _HARMLESS_LIMIT"
     " _is_list_url _about_limit _about_url",
     "channels/rules/places.py": "_HEADER _KEY",
-    "channels/rules/reading.py": "_AT _VARIABLE _PROFILE_NAME _HEADER_NAME _PROXY _ATTRIBUTE",
+    "channels/rules/reading.py": "_AT _VARIABLE _PROFILE_NAME _HEADER_NAME _ATTRIBUTE",
     "formats/hls/variants.py": "parse_selection",
 }
 FOREIGN = {
@@ -87,7 +87,7 @@ FOREIGN = {
     "formats/text.py": "_UNICODE _BREAK _TOLD",
     "formats/visible.py": "_CONTROLS _UNSEEN _JOINERS",
     "logs/filters.py": "_FIGURE",
-    "logs/redaction.py": "_PATTERNS spare learn",
+    "logs/redaction.py": "_PATTERNS spare _compile",
     "upstream/hls/body.py": "size_of _offset",
     "upstream/hls/segments.py": "_method",
     "upstream/documents.py": "_CHARSET",
@@ -120,7 +120,7 @@ BUILT: dict[str, Callable[[], Iterable[re.Pattern[str]]]] = {
     "formats/m3u_extinf.py _pattern_of": lambda: (_learned(_pattern_of),),
     "formats/m3u_extinf.py _plain_pattern_of": lambda: (_learned(_plain_pattern_of),),
     "logs/redaction.py spare": lambda: (_redactor()._own,),
-    "logs/redaction.py learn": lambda: (_redactor()._secrets,),
+    "logs/redaction.py _compile": lambda: (_redactor()._secrets,),
 }
 _METHODS = ("match", "fullmatch", "search", "finditer")
 _AS_FINDITER = {"sub", "subn", "findall", "split"}

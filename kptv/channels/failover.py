@@ -157,7 +157,7 @@ class Failover:
             ready = [] if self._cold else [s for s in ready if s.key not in self._attempts]
         free = next((s for s in ready if s.source.number not in full), None)
         if free is not None:
-            return Try(free, self.timeout(now))
+            return Try(free, self.timeout(free, now))
         later = min((t for t in times.values() if t > now), default=None)
         if ready and now < self._deadline:
             return self._wait_for_slot(ready, later, now)
@@ -285,13 +285,13 @@ class Failover:
         attempts = self._attempts.get(stream.key)
         return self._cold and attempts is not None and attempts.failures > self._policy.max_retries
 
-    def timeout(self, now: float) -> float:
-        """Seconds within which a stream that is opened now must give media.
+    def timeout(self, stream: Stream, now: float) -> float:
+        """Seconds within which ``stream``, if it is opened now, must give media.
 
         In a cold start, the candidates that were not tried yet share the time that is left: two
         that hang must not use it up before a third one, which works, has its turn.
         """
-        timeout = self._policy.stream_timeout
+        timeout = self._policy.timeout_of(stream.source) or self._policy.stream_timeout
         if not self._cold:
             return timeout
         untried = sum(

@@ -6,12 +6,12 @@ that several processes share.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from kptv.channels.model import Stream, StreamKey
+from kptv.channels.model import Source, Stream, StreamKey
 from kptv.channels.resting import Rest
 from kptv.errors import UpstreamError
 
@@ -25,6 +25,8 @@ class Policy:
     max_failures_before_block: int = 5
     stream_timeout: float = 10.0
     give_up: float = 120.0
+    # Of a source; None: ``stream_timeout``. It may change.
+    timeout_of: Callable[[Source], float | None] = lambda source: None
 
 
 class Standing(StrEnum):

@@ -68,6 +68,7 @@ _METADATA = frozenset(
         ),
     )
 )
+_LOOPBACK = IPv4Address("127.0.0.1")
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))  # RFC 6052, RFC 8215
 
 
@@ -110,19 +111,35 @@ def parse_address(text: str) -> Address | None:
         return None
 
 
+def written_address(host: str) -> Address | None:
+    """The address that ``host`` is by itself, if somebody else looks names up; None for a name.
+
+    Raises ValueError for what only some lookups take for an address: ``127.1``, ``0x7f.1``.
+    """
+    host = host.strip("[]").rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, 6.3
+        return _LOOPBACK
+    address = parse_address(host)
+    last = host.rpartition(".")[2]
+    if address is None and (last.isdigit() or last.startswith("0x")):
+        raise ValueError("an address that cannot be read")
+    return address
+
+
 # Headers that any server may see. All others are meant for the host of the entry's link.
 _TRAVELLING = frozenset(
     ("user-agent", "referer", "origin", "range", "connection", "if-none-match", "if-modified-since")
 )
 
 
+def travels(name: str) -> bool:
+    """Whether any server may see a header of this name."""
+    return name.lower() in _TRAVELLING or name.lower().startswith("accept")
+
+
 def travelling(headers: Mapping[str, T]) -> dict[str, T]:
     """The headers of a request that may go to another host than the link's own."""
-    return {
-        name: value
-        for name, value in headers.items()
-        if name.lower() in _TRAVELLING or name.lower().startswith("accept")
-    }
+    return {name: value for name, value in headers.items() if travels(name)}
 
 
 def headers_for(stream: Stream, *urls: str) -> Mapping[str, str]:

@@ -5,7 +5,8 @@ Theory of operation. An answer counts for the address that gave it. A stream tha
 the host that said so, else only that host. A 403 or 503 means the same, but only while another
 connection to the account is open, or if several streams say so at the same time. An account or a
 host is tried again after a minute, however long a rest it asked for: a single wrong answer would
-otherwise close everything behind it.
+otherwise close everything behind it. An account whose proxy does not work rests as a whole: no
+stream behind it can be had, and none is to blame.
 """
 
 from __future__ import annotations
@@ -97,6 +98,8 @@ class Rests:
 
         ``busy``: other connections to the account are open.
         """
+        if error.reason is Reason.PROXY:
+            return account_of(stream.source)
         shared = _shared(stream)
         asks = error.reason is Reason.RATE_LIMITED
         if error.status is None or error.status in RATE_LIMITS:
@@ -145,6 +148,9 @@ class Rests:
         for party in (_own(stream), _shared(stream)):
             self._rests.pop(party, None)
             self._told.pop(party, None)
+        account = self._rests.get(account_of(stream.source))
+        if account and account.why.reason is Reason.PROXY:
+            del self._rests[account.party]
 
     def end(self, key: StreamKey) -> bool:
         """End the rest of a stream; False if it had none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,16 @@ class Look:
     has_changed: bool = False  # they are others than before
     complaints: tuple[Complaint, ...] = ()  # why the file, as it is now, cannot be used
     is_news: bool = False  # nobody was told of these complaints
+
+
+def about_secrets(path: Path, rules: Rules | None) -> str:
+    """A warning, if secrets stand in the file and every user can read it; else empty."""
+    try:
+        is_open = rules is not None and rules.has_secrets and path.stat().st_mode & stat.S_IROTH
+    except OSError:
+        return ""
+    told = f"Every user of this machine can read your accounts' secrets in {path}: chmod 600 {path}"
+    return told if is_open else ""
 
 
 class RulesFile:

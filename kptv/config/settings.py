@@ -20,10 +20,11 @@ from kptv.channels.rules.pending import without_effect
 from kptv.channels.rules.reading import RulesError
 from kptv.channels.rules.tables import Complaint
 from kptv.channels.rules.verdicts import is_source
+from kptv.channels.terms import warnings_of as warnings_of_terms
 from kptv.config import parsers
 from kptv.config.env_file import EnvFile, read_env_file
 from kptv.config.parsers import DAY, MB, Network, Rejected, boolean, duration, header, size, whole
-from kptv.config.rules_file import load_rules
+from kptv.config.rules_file import about_secrets, load_rules
 from kptv.config.sources import parse_sources, warnings_of
 from kptv.errors import ConfigError
 from kptv.formats.hls.variants import LOWEST, Selection
@@ -191,6 +192,8 @@ def load_config(
         rules = None
         complaints += map(str, error.complaints)
     warnings += _about_rules(rules, values.get("sources", ()), texts.get("RULES") or "")
+    if path and (told := about_secrets(path, rules)):
+        warnings.append(told)
     if complaints:
         lines = [f"  {line}" for line in (*complaints, *file.warnings)]
         raise ConfigError("\n".join(["These settings cannot be used:", *lines]))
@@ -212,6 +215,7 @@ def _about_rules(rules: Rules | None, sources: Sequence[Source], named: str) -> 
     for name, rule in rules.sources.items():
         if not any(is_source(name, source) for source in sources):
             yield f"{Complaint(rule.line, f'there is no source {name}')}"
+    yield from warnings_of_terms(rules, sources)
     yield from map(str, without_effect(rules))
 
 

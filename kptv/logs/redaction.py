@@ -59,6 +59,7 @@ class Redactor:
     def __init__(self, sources: Iterable[Source], own_url: str) -> None:
         of_lists = (secrets_of_list(source.url) for source in sources)
         self._of_lists = reduce(or_, of_lists, NOTHING)
+        self._of_rules = self._of_catalog = NOTHING
         self._remembered = lru_cache(_REMEMBERED_TEXTS)(self.redact)
         self._own_urls: list[str] = []
         self.spare(own_url)
@@ -77,7 +78,16 @@ class Redactor:
 
         The links of the current lists hold them.
         """
-        known = self._of_lists | secrets
+        self._of_catalog = secrets
+        self._compile()
+
+    def keep(self, secrets: Secrets) -> None:
+        """Hide ``secrets`` too, for good: those of a rules file that may be another one by now."""
+        self._of_rules |= secrets
+        self._compile()
+
+    def _compile(self) -> None:
+        known = self._of_lists | self._of_rules | self._of_catalog
         self._finder, self._hosts = Finder(known), known.hosts - _LOOPBACK
         sides = (_beside(*login) for login in known.logins)
         words = map(_pattern_of, sorted(_forms(known), key=len, reverse=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from kptv.channels.terms import secrets_of
 from kptv.config import Config
 from kptv.logs.filters import RecentLines, RepeatFilter
 from kptv.logs.formatters import FORMAT, JsonLines, RedactingFormatter
@@ -28,6 +29,7 @@ class Log:
 def set_up_logging(config: Config) -> Log:
     """Everything that is logged in this process goes to standard error, redacted."""
     redactor = Redactor(config.sources, config.base_url)
+    redactor.keep(secrets_of(config.rules))
     formatter = _formatter(config, redactor)
     repeats, recent = RepeatFilter(), RecentLines(redactor.redact)
     handler = logging.StreamHandler()

@@ -59,7 +59,7 @@ def spare_attempt(
     refused = but_of
     while stream := failover.spare(now, slots.full() | refused):
         if slot := slots.try_acquire(stream.source):
-            return Attempt(stream, slot, failover.timeout(now))
+            return Attempt(stream, slot, failover.timeout(stream, now))
         refused |= {stream.source.number}
     return None
 

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 # What viewers are without a picture after, in a sentence of the log.
 _AFTER = {
     Reason.REFUSED: "no connection",
+    Reason.PROXY: "trouble with its source's proxy",
     Reason.TIMEOUT: "no answer in time",
     Reason.HTTP_ERROR: "an HTTP error",
     Reason.RATE_LIMITED: "a request to pause",

@@ -17,7 +17,9 @@ from kptv.restream.slots import SETTLE, Slot
 from kptv.restream.standby import ReadAhead, Room
 
 # If an upstream ended so, the provider hung up; otherwise this proxy did.
-_THEY_HUNG_UP = frozenset((Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.HTTP_ERROR))
+_THEY_HUNG_UP = frozenset(
+    (Reason.ENDED, Reason.RESET, Reason.REFUSED, Reason.PROXY, Reason.HTTP_ERROR)
+)
 
 
 class Feed:

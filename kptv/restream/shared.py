@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kptv.channels.health import Health, Policy
+from kptv.channels.model import Source
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.metrics.counters import Metrics
@@ -27,12 +29,15 @@ class Shared:
     journal: Journal
 
 
-def policy_of(config: Config) -> Policy:
-    """The settings that failover goes by."""
+def policy_of(
+    config: Config, timeout_of: Callable[[Source], float | None] = lambda source: None
+) -> Policy:
+    """The settings that failover goes by; ``timeout_of`` a source, if it has its own."""
     return Policy(
         max_retries=config.max_retries,
         retry_delay=config.retry_delay,
         max_failures_before_block=config.max_failures_before_block,
         stream_timeout=config.stream_timeout,
         give_up=config.stream_give_up,
+        timeout_of=timeout_of,
     )

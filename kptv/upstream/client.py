@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +16,7 @@ from requests.cookies import get_cookie_header
 
 from kptv.channels.model import Source
 from kptv.channels.reach import travelling
+from kptv.channels.terms import CurrentTerms, Terms
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.addresses import (
@@ -31,7 +32,7 @@ from kptv.upstream.cookies import Jar
 from kptv.upstream.failures import mapped_errors, refusal
 from kptv.upstream.logins import Logins
 from kptv.upstream.pools import ClosingAdapter, KeepingAdapter
-from kptv.upstream.road import OWN_LINK, Roads
+from kptv.upstream.road import OWN_LINK, Road, Roads
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class _Session(requests.Session):
         super().__init__()
         self.cookies = Jar()
 
+    terms: Terms | None = None  # by which its adapters connect
     # The address of the source's list, as it is sent, and the adapter for it.
     to_list: tuple[str, ClosingAdapter] | None = None
 
@@ -82,7 +84,7 @@ class _Question:
 
     source: Source
     url: str = field(repr=False)
-    headers: Mapping[str, bytes] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)  # the request's own
     timeout: tuple[float, float]
     without: frozenset[str] = field(default=frozenset(), repr=False)  # cookies, ``name=value``
 
@@ -90,8 +92,15 @@ class _Question:
 class HttpClient:
     """One session with a pool per source; bodies stream, redirects are followed one by one."""
 
-    def __init__(self, config: Config, roads: Roads | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        roads: Roads | None = None,
+        terms_of: Callable[[Source], Terms] | None = None,
+    ) -> None:
+        """``terms_of`` a source: how it is to be asked; they may change from request to request."""
         self._config = config
+        self._terms_of = terms_of or CurrentTerms(config.sources, config.rules).of
         self.roads = roads or Roads(config.allow_private_upstreams, config.port)
         self._sessions: dict[int, _Session] = {}
         self._logins = Logins()
@@ -101,16 +110,19 @@ class HttpClient:
     def alone(self, source: Source) -> HttpClient:
         """A client for one stream that sends many requests, with ``Connection: keep-alive``.
 
-        It has the cookies that were set so far. If one request is sent at a time, it has one
-        connection per host, and keeps those to two hosts at most. Close it with the stream.
+        It has the cookies that were set so far, and keeps to the terms of now. If one request is
+        sent at a time, it has one connection per host, and keeps those to two hosts at most. Close
+        it with the stream.
         """
-        client = HttpClient(self._config, self.roads)
+        terms = self._terms_of(source)
+        client = HttpClient(self._config, self.roads, lambda _: terms)
         client._parent = self
         session = client._sessions[source.number] = _Session()
         session.cookies.update(self._session(source).cookies)
         client._logins = self._logins
         client._odd = self._odd
-        adapter = KeepingAdapter(self.roads.to(source))
+        adapter = KeepingAdapter(self.roads.to(source, proxy=terms.proxy))
+        session.terms = terms
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         return client
@@ -134,9 +146,7 @@ class HttpClient:
         Raises UpstreamError if there is no connection, or if the answer is neither a success with
         a whole body nor has a status in ``also``; OtherScheme for ``rtsp:`` and the like.
         """
-        # Bytes: http.client refuses what is not Latin-1 in a str.
-        sent = {name: value.encode() for name, value in self.headers(headers).items()}
-        question = _Question(source, url, sent, timeout)
+        question = _Question(source, url, headers, timeout)
         cookies: set[str] = set()
         response = self._follow(question, cookies)
         if again and response.status_code in SESSION_OVER and cookies:
@@ -182,6 +192,14 @@ class HttpClient:
             )
         return tuple(sent.split("; ")) if sent else ()
 
+    def road(self, source: Source) -> Road:
+        """The way to its hosts by the terms of now."""
+        return self.roads.to(source, proxy=self._terms_of(source).proxy)
+
+    def stream_timeout(self, source: Source) -> float:
+        """Seconds that a stream of ``source`` has to connect and to give its first media."""
+        return self._terms_of(source).timeout or self._config.stream_timeout
+
     def close(self) -> None:
         """Close the idle connections."""
         for session in self._sessions.values():
@@ -210,10 +228,18 @@ class HttpClient:
             try:
                 session = self._session(question.source)
                 auth = self._logins.of(url)
-                asked = requests.Request("GET", url, question.headers, auth=auth)
+                headers = self.headers(question.source, question.headers, url)
+                # Bytes: http.client refuses what is not Latin-1 in a str.
+                sent = {name: value.encode() for name, value in headers.items()}
+                asked = requests.Request("GET", url, sent, auth=auth)
                 request = session.prepare_request(asked)
                 _leave_out(request, question.without)
                 settings = session.merge_environment_settings(request.url, {}, True, None, None)
+                terms = self._terms_of(question.source)
+                if not terms.tls_verify:
+                    settings["verify"] = False
+                if terms.proxy is not None:  # the road goes there; the environment's are others
+                    settings["proxies"] = {}
                 return session.send(
                     request, timeout=question.timeout, allow_redirects=False, **settings
                 )
@@ -227,10 +253,13 @@ class HttpClient:
         session = self._sessions.get(source.number)
         if session is None:
             session = self._sessions[source.number] = _Session()
+        terms = self._terms_of(source)
+        if session.terms is not terms:  # its cookies stay
+            session.terms = terms
             for scheme in ("http://", "https://"):
-                session.mount(scheme, ClosingAdapter(self.roads.to(source)))
+                session.mount(scheme, ClosingAdapter(self.road(source)))
             if scheme_of(source.url) in ("http", "https"):
-                way = ClosingAdapter(self.roads.to(source, to_list=True))
+                way = ClosingAdapter(self.roads.to(source, to_list=True, proxy=terms.proxy))
                 session.to_list = _as_sent(source.url), way
         return session
 
@@ -241,8 +270,16 @@ class HttpClient:
             self._odd.add(source.number)
             log.info("%s: %d lines of an answer's head are no field", source.tag, skipped)
 
-    def headers(self, extra: Mapping[str, str]) -> dict[str, str]:
-        """The headers of a request; the stream's own (``extra``) win, in upper or lower case."""
+    def has_secrets_for(self, source: Source, *urls: str) -> bool:
+        """Whether the operator has secret headers sent with requests of ``urls``."""
+        return self._terms_of(source).has_secrets_for(source, *urls)
+
+    def headers(self, source: Source, extra: Mapping[str, str], *urls: str) -> dict[str, str]:
+        """The headers of a request of ``urls``.
+
+        The stream's own (``extra``) win over its source's, and these over the settings', in upper
+        or lower case.
+        """
         config = self._config
         headers = {
             "User-Agent": config.user_agent,
@@ -252,7 +289,8 @@ class HttpClient:
             "Origin": config.req_origin,
             "Referer": config.req_referrer,
         }
-        for name, value in extra.items():
+        of_source = self._terms_of(source).headers_for(source, *urls)
+        for name, value in (*of_source.items(), *extra.items()):
             headers = {k: v for k, v in headers.items() if k.lower() != name.lower()}
             headers[name] = value
         return {

@@ -52,7 +52,6 @@ class Opener:
         self._rhythms = rhythms
         self._remuxer = Remuxer(config, client, rhythms)
         self._hls = HlsUpstream(config, client, rhythms, self._remuxer)
-        self._silence = max(config.stall_timeout, config.stream_timeout)
         self._players: Mapping[What, Play] = {
             What.TRANSPORT_STREAM: self._transport_stream,
             What.HLS: self._playlist,
@@ -96,7 +95,7 @@ class Opener:
             if scheme_of(moved.url) not in ONLY_BY_FFMPEG:
                 raise
             elsewhere = Input(moved.url, program=stream.program)
-        yield from self._remuxer.from_address(stream, elsewhere, silence=self._silence)
+        yield from self._remuxer.from_address(stream, elsewhere, silence=self._silence(stream))
         return None
 
     def _by_http(self, stream: Stream) -> Pieces:
@@ -155,7 +154,7 @@ class Opener:
             stream,
             input_,
             addresses_in(body.head),
-            silence=self._silence,
+            silence=self._silence(stream),
             has_end=not body.found.endless,
         )
 
@@ -173,16 +172,23 @@ class Opener:
             paced=body.has_end,
         )
         return self._remuxer.from_body(
-            stream, input_, iter(body), silence=self._silence, is_read=lambda: body.is_read
+            stream, input_, iter(body), silence=self._silence(stream), is_read=lambda: body.is_read
         )
 
     # --- Requests ------------------------------------------------------------------------
+
+    def _timeout(self, stream: Stream) -> float:
+        return self._client.stream_timeout(stream.source)
+
+    def _silence(self, stream: Stream) -> float:
+        """Seconds for which it may say nothing before it has begun."""
+        return max(self._config.stall_timeout, self._timeout(stream))
 
     def _film(self, stream: Stream, response: requests.Response) -> Body:
         """The body of a film. Raises IsLive, and UpstreamError, with the connection closed."""
         config = self._config
         try:
-            read = read_body(response, config.stream_timeout, config.stall_timeout)
+            read = read_body(response, self._timeout(stream), config.stall_timeout)
             body = look(Asked(stream.url, monotonic()), response, read)
             if not body.is_film:
                 what = body.found.what
@@ -196,7 +202,7 @@ class Opener:
     def _get_patiently(self, stream: Stream, url: str) -> requests.Response:
         """The answer; its body may pause for as long as anybody would wait."""
         late = UpstreamError(Reason.TIMEOUT, "no answer in time")
-        with gevent.Timeout(self._silence, late):
+        with gevent.Timeout(self._silence(stream), late):
             return self._get(stream, url, silence=LONGEST_PATIENCE + 1.0)
 
     def _get(
@@ -208,12 +214,12 @@ class Opener:
     ) -> requests.Response:
         """The answer; ``headers`` ask for a range. Raises UpstreamError."""
         # While the body is read, its own deadline (STALL_TIMEOUT) is the stricter one.
-        silence = max(self._silence, silence)
+        silence = max(self._silence(stream), silence)
         return self._client.get(
             stream.source,
             url,
             headers={**headers_for(stream, url), **(headers or {})},
-            timeout=(self._config.stream_timeout, silence),
+            timeout=(self._timeout(stream), silence),
             also=_OF_A_RANGE if headers else _A_PART,
         )
 
@@ -221,7 +227,7 @@ class Opener:
         config, rhythm = self._config, self._rhythms.of(stream, monotonic())
         return read_body(
             response,
-            config.stream_timeout,
+            self._timeout(stream),
             config.stall_timeout,
             lambda: rhythm.patience(monotonic()),
         )

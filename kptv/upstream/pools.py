@@ -52,7 +52,18 @@ class _KeepingPool(_ClosesAll, urllib3.HTTPConnectionPool):
     ConnectionCls = FairConnection
 
 
-class _KeepingTLSPool(_ClosesAll, urllib3.HTTPSConnectionPool):
+class _Unwarned:
+    """A TLS pool that does not warn of a certificate that the operator does not want checked.
+
+    urllib3 would for each request, past the log, and would name the host.
+    """
+
+    def _validate_conn(self, conn: Any) -> None:
+        if conn.is_closed:
+            conn.connect()
+
+
+class _KeepingTLSPool(_Unwarned, _ClosesAll, urllib3.HTTPSConnectionPool):
     ConnectionCls = FairTLSConnection
 
 
@@ -72,7 +83,7 @@ class _Pool(_HangsUp, urllib3.HTTPConnectionPool):
     ConnectionCls = FairConnection
 
 
-class _TLSPool(_HangsUp, urllib3.HTTPSConnectionPool):
+class _TLSPool(_Unwarned, _HangsUp, urllib3.HTTPSConnectionPool):
     ConnectionCls = FairTLSConnection
 
 

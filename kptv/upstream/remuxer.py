@@ -12,6 +12,7 @@ from kptv.channels.reach import headers_for
 from kptv.channels.rhythm import Rhythms
 from kptv.config import Config
 from kptv.errors import Reason, UpstreamError
+from kptv.formats.addresses import scheme_of
 from kptv.ports import Piece
 from kptv.upstream.aligned import whole_packets
 from kptv.upstream.client import HttpClient
@@ -45,13 +46,18 @@ class Remuxer:
 
         ``cookies`` (None: those of the source's session) and the stream's headers go with it.
         ``has_end``: it is a recording, whose end is no error. Raises UpstreamError as ``remux``
-        does, and if an address leads where this source must not.
+        does, and if an address leads where this source must not, or if ffmpeg cannot be told: the
+        source has a proxy, or secret headers.
         """
+        is_http = scheme_of(input_.url) in ("http", "https")
         urls = [input_.url, *([input_.audio] if input_.audio else []), *leads_to]
-        self._client.roads.to(stream.source).check(*urls)
+        self._client.road(stream.source).check(*urls)
+        if is_http and self._client.has_secrets_for(stream.source, *urls):
+            told = "its source's headers are secret, and anybody can read ffmpeg's arguments"
+            raise UpstreamError(Reason.UNSUPPORTED, f"needs ffmpeg: {told}")
         if cookies is None:
             cookies = self._client.cookies(stream.source, input_.url)
-        headers = self._client.headers(headers_for(stream, *urls))
+        headers = self._client.headers(stream.source, headers_for(stream, *urls), *urls)
         input_ = replace(input_, headers=headers, cookies=cookies)
         with _ending_well(lambda: has_end):
             yield from self.packets(stream, input_, silence)

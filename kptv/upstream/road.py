@@ -2,6 +2,9 @@
 
 All sockets to providers are made here. The address that is checked is the one that is connected to,
 not one that the name had a moment before (channels.reach tells which addresses are allowed).
+
+If the source has a proxy, all connections are made to that and led on by it. Names are looked up
+there and never here, so only an address that is written as such can be checked.
 """
 
 from __future__ import annotations
@@ -16,9 +19,18 @@ from urllib.parse import urlsplit
 import urllib3.exceptions
 
 from kptv.channels.model import Source
-from kptv.channels.reach import Address, Private, is_private, one_a_server, refusal
+from kptv.channels.reach import (
+    Address,
+    Private,
+    is_private,
+    one_a_server,
+    refusal,
+    written_address,
+)
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.addresses import scheme_of
+from kptv.formats.tunnel import ProxyAddress
+from kptv.upstream.proxy import ask_proxy
 from kptv.upstream.resolver import LOOKUP_TIMEOUT, Endpoint, Resolver
 
 Options = Sequence[tuple[int, int, int | bytes]]  # of setsockopt
@@ -35,12 +47,17 @@ class Road:
         own_port: int,
         *,
         to_list: bool = False,
+        proxy: ProxyAddress | None = None,
     ) -> None:
-        """``to_list``: the way to the list itself; the operator has written down its address."""
+        """``to_list``: the way to the list itself; the operator has written down its address.
+
+        ``proxy``: through which it goes.
+        """
         self._source = source
         self._names = names
         self._policy = Private.ALWAYS if to_list else policy
         self._own_port = own_port
+        self._proxy = proxy
 
     def __repr__(self) -> str:
         return f"<Road {self._source.tag} private={self._policy}>"
@@ -48,7 +65,46 @@ class Road:
     def connect(self, host: str, port: int, timeout: float, options: Options = ()) -> socket.socket:
         """A connected socket. Raises OSError, and UpstreamError if it must not lead there."""
         deadline = monotonic() + timeout
-        endpoints = self._allowed(host, timeout)
+        if self._proxy is not None:
+            return self._connect_by(self._proxy, host, port, deadline, options)
+        return self._connect_any(self._allowed(host, timeout), port, deadline, options)
+
+    def _connect_by(
+        self, proxy: ProxyAddress, host: str, port: int, deadline: float, options: Options
+    ) -> socket.socket:
+        self._check_written(host)
+        timeout = deadline - monotonic()
+        try:
+            endpoints = self._names.look_up(self._source, proxy.host, timeout)
+            connection = self._connect_any(endpoints, proxy.port, deadline, options)
+        except socket.gaierror:
+            raise UpstreamError(Reason.PROXY, "no such host") from None
+        except TimeoutError:
+            raise UpstreamError(Reason.PROXY, "no connection in time") from None
+        except OSError as error:
+            told = "connection refused" if isinstance(error, ConnectionError) else "no connection"
+            raise UpstreamError(Reason.PROXY, told) from None
+        try:
+            ask_proxy(connection, proxy, host, port, deadline)
+            connection.settimeout(timeout)
+        except BaseException:  # also if the greenlet is killed meanwhile
+            connection.close()
+            raise
+        return connection
+
+    def _check_written(self, host: str) -> None:
+        """Raises UpstreamError if ``host`` is an address that is not allowed, not a name."""
+        try:
+            address = written_address(host)
+        except ValueError as error:
+            raise UpstreamError(Reason.BAD_URL, str(error)) from None
+        if address is not None and (refused := self._refusal(address)):
+            raise UpstreamError(Reason.BAD_URL, refused)
+
+    def _connect_any(
+        self, endpoints: Sequence[Endpoint], port: int, deadline: float, options: Options
+    ) -> socket.socket:
+        """A connection to the first of these that takes one. Raises OSError."""
         error: OSError = socket.gaierror("no address")
         for tried, endpoint in enumerate(endpoints):
             share = (deadline - monotonic()) / (len(endpoints) - tried)
@@ -72,8 +128,12 @@ class Road:
         """Raises UpstreamError unless every address behind ``urls`` may be connected to.
 
         For ffmpeg, which looks names up itself and may take any of their addresses. A name without
-        an address is left to it.
+        an address is left to it. It knows no proxy: with one, none may be opened.
         """
+        if self._proxy is not None:
+            raise UpstreamError(
+                Reason.UNSUPPORTED, "needs ffmpeg, which cannot go through its source's proxy"
+            )
         for url in one_a_server(urls):
             try:
                 parts = urlsplit(url)
@@ -107,6 +167,9 @@ class Road:
             return True  # a file of the operator's
         try:
             host = urlsplit(self._source.url).hostname or ""
+            if self._proxy is not None:
+                address = written_address(host)
+                return address is not None and is_private(address)
             endpoints = self._names.look_up(self._source, host, LOOKUP_TIMEOUT)
         except (OSError, ValueError):
             return False
@@ -146,9 +209,11 @@ class Roads:
         self._policy = policy
         self._own_port = own_port
 
-    def to(self, source: Source, *, to_list: bool = False) -> Road:
-        """The way to a source's hosts, or to its list itself."""
-        return Road(source, self.names, self._policy, self._own_port, to_list=to_list)
+    def to(
+        self, source: Source, *, to_list: bool = False, proxy: ProxyAddress | None = None
+    ) -> Road:
+        """The way to a source's hosts, or to its list itself; through ``proxy``, if it has one."""
+        return Road(source, self.names, self._policy, self._own_port, to_list=to_list, proxy=proxy)
 
     def close(self) -> None:
         """Stop waiting for lookups; may come twice."""

@@ -22,6 +22,7 @@ What a test asks for is read by the loop at the next request; what acts on runni
 from tests.provider.gate import Gate
 from tests.provider.http import Reply, Request
 from tests.provider.machine import Account, Provider
+from tests.provider.middle import MiddleProxy
 from tests.provider.resources import Bad, ChannelList, Computed, File, How, Resource, Stream
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "File",
     "Gate",
     "How",
+    "MiddleProxy",
     "Provider",
     "Reply",
     "Request",

@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.provider.clients.add(self)
+        self.provider.accepted += 1
 
     def data_received(self, data: bytes) -> None:
         self._received += data

@@ -63,6 +63,7 @@ class Provider:
         self.list = ChannelList(self, f"/get.php?{query}")
         self._resources: dict[str, Resource] = {"/get.php": self.list}
         self.clients: set[Connection] = set()
+        self.accepted = 0  # TCP connections so far
         self.serials = itertools.count(1)
         self.tokened: set[str] = set()
         self.gate: Gate | None = None  # asks for a digest before anything else

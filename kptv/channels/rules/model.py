@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kptv.channels.rules.patterns import Pattern
+from kptv.formats.tunnel import ProxyAddress
 
 LIST = "list"  # of numbers: those that the lists themselves give
 
@@ -84,8 +85,8 @@ class SourceRule:
     prefix: str = ""  # of the names that its list has
     suffix: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold secrets
-    user_agent: str | None = None
-    proxy: str | None = field(default=None, repr=False)  # http:// or socks5://; may hold a login
+    user_agent: str | None = field(default=None, repr=False)
+    proxy: ProxyAddress | None = None  # for all that goes to it
     timeout: float | None = None  # seconds, instead of STREAM_TIMEOUT
     tls_verify: bool = True
     guide: tuple[str, ...] | bool | None = field(default=None, repr=False)  # URLs; False: none
@@ -116,3 +117,5 @@ class Rules:
     numbers: Mapping[str, int | str] = field(default_factory=dict)  # a group: its first, or LIST
     sources: Mapping[str, SourceRule] = field(default_factory=dict)  # by number or name
     profiles: tuple[Profile, ...] = ()
+    variables: frozenset[str] = field(default=frozenset(), repr=False)  # what each ${NAME} means
+    has_secrets: bool = False  # that stand in the file itself

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kptv.channels.rules.model import Rules, SourceRule
 from kptv.channels.rules.tables import Complaint
 
-_OF_SOURCES = ("headers", "user_agent", "proxy", "timeout", "tls_verify", "guide")
+_OF_SOURCES = ("guide",)
 _NOTHING = SourceRule(line=0)
 
 

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from kptv.channels.reach import travels
 from kptv.channels.rules.model import (
     LIST,
     ChannelRule,
@@ -20,6 +21,7 @@ from kptv.channels.rules.model import (
 )
 from kptv.channels.rules.places import Places
 from kptv.channels.rules.tables import Complaint, Table
+from kptv.formats.tunnel import ProxyAddress, read_proxy
 
 LARGEST = 1024 * 1024  # bytes
 _TABLES = ("names", "alias", "rule", "group", "channel", "numbers", "source", "profile")
@@ -27,7 +29,14 @@ _OF_SOURCES = tuple(SourceRule.__dataclass_fields__)[1:]
 _AT = re.compile(r"\s*\(at line (\d+), column \d+\)$")
 _PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
-_PROXY = re.compile(r"(?:https?|socks5h?)://[^\s/]+/?")
+# What a request must say by itself to be understood, and its answer with it.
+_OUR_HEADERS = frozenset(
+    (
+        *("connection", "content-length", "expect", "keep-alive", "te", "trailer", "upgrade"),
+        *("accept-encoding", "transfer-encoding", "proxy-authorization", "proxy-connection"),
+        *("range", "if-range", "if-none-match", "if-modified-since", "icy-metadata"),
+    )
+)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
 _HIGHEST_NUMBER = 999_999
 _FOR_PROFILES = ("unless", "when", "numbers", "sort", "direction")
@@ -87,6 +96,8 @@ class _Reader:
     ) -> None:
         self._root = Table(root, (), places, complaints)
         self._environ = environ
+        self._variables: set[str] = set()  # values of those that were named
+        self._has_secrets = False
 
     def rules(self) -> Rules:
         root = self._root
@@ -100,6 +111,8 @@ class _Reader:
             numbers=_numbers(root.table("numbers"), LIST),
             sources={name: self._source(table) for name, table in root.table("source").named()},
             profiles=_profiles(root.table("profile")),
+            variables=frozenset(self._variables),  # behind all that names them
+            has_secrets=self._has_secrets,
         )
 
     def _names(self, table: Table) -> Names:
@@ -144,45 +157,61 @@ class _Reader:
 
     def _source(self, table: Table) -> SourceRule:
         table.only(_OF_SOURCES)
-        given = table.table("headers")
-        headers = {
-            name: value for name in given.names if (value := self._secret(given, name)) is not None
-        }
-        for name, value in headers.items():
-            if not _HEADER_NAME.fullmatch(name) or not value.isprintable():
-                given.complain(name, "no header can be called so, or hold that")
-        proxy = self._secret(table, "proxy")
-        if proxy is not None and not _PROXY.fullmatch(proxy):
-            table.complain("proxy", "http://host:port or socks5://host:port is accepted")
         return SourceRule(
             line=table.line,
             priority=table.whole("priority", -1_000_000, 1_000_000),
             prefix=table.text("prefix", empty=True) or "",
             suffix=table.text("suffix", empty=True) or "",
-            headers=headers,
+            headers=self._headers(table.table("headers")),
             user_agent=self._secret(table, "user_agent"),
-            proxy=proxy,
+            proxy=self._proxy(table),
             timeout=table.seconds("timeout", 0.1, 600.0),
             tls_verify=table.flag("tls_verify", True),
             guide=self._guide(table),
         )
 
+    def _headers(self, given: Table) -> dict[str, str]:
+        headers = {}
+        for name in given.names:
+            if not _HEADER_NAME.fullmatch(name):
+                given.complain(name, "no header can be called so")
+            elif name.lower() in _OUR_HEADERS:
+                given.complain(name, "the proxy says that itself")
+            elif (value := self._secret(given, name, is_secret=not travels(name))) is not None:
+                headers[name] = value
+        return headers
+
+    def _proxy(self, table: Table) -> ProxyAddress | None:
+        text = self._secret(table, "proxy", is_secret=table.has_sign("proxy", "@"))
+        proxy = None if text is None else read_proxy(text)
+        if text is not None and proxy is None:
+            table.complain(
+                "proxy", "http://host:port or socks5://host:port is accepted, with user:password@"
+            )
+        return proxy
+
     def _guide(self, table: Table) -> tuple[str, ...] | bool | None:
         guide = table.texts_or_false("guide")
         return guide if guide is None or isinstance(guide, bool) else tuple(guide)
 
-    def _secret(self, table: Table, key: str) -> str | None:
-        """A text, which may name variables of the environment and is never told again."""
+    def _secret(self, table: Table, key: str, *, is_secret: bool = False) -> str | None:
+        """A text, which may name variables of the environment and is never told again.
+
+        ``is_secret``: it is one, if it stands in the file itself.
+        """
         text = table.text(key, is_secret=True)
         if text is None:
             return None
-
-        def value(found: re.Match[str]) -> str:
-            if found[1] not in self._environ:
-                table.complain(key, f"{found[1]} is not in the environment")
-            return self._environ.get(found[1], "")
-
-        return _VARIABLE.sub(value, text)
+        found = _VARIABLE.findall(text)
+        missing = [name for name in found if name not in self._environ]
+        for name in missing:
+            table.complain(key, f"{name} is not in the environment")
+        self._variables.update(self._environ[name] for name in found if name not in missing)
+        self._has_secrets |= is_secret and not found
+        value = _VARIABLE.sub(lambda name: self._environ.get(name[1], ""), text)
+        if not missing and not (value and value.isprintable()):
+            table.complain(key, "the environment gives no text of one line")
+        return value
 
 
 def _rule(table: Table) -> Rule:

@@ -106,6 +106,11 @@ class Table:
             return value
         return None
 
+    def has_sign(self, key: str, sign: str) -> bool:
+        """Whether it is a text with this in it."""
+        value = self._values.get(key)
+        return isinstance(value, str) and sign in value
+
     def text_or_false(self, key: str) -> str | bool | None:
         """A text, or False."""
         return False if self._values.get(key) is False else self.text(key)

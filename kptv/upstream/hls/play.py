@@ -179,7 +179,7 @@ class HlsUpstream:
                 stream,
                 Input(learned.url, learned.audio, is_hls=True, paced=learned.is_vod),
                 learned.places,
-                silence=max(learned.patience, self._config.stream_timeout),
+                silence=max(learned.patience, self._client.stream_timeout(stream.source)),
                 cookies=learned.cookies,
                 has_end=learned.is_vod,
             )

@@ -51,6 +51,7 @@ class Requester:
         self._config = config
         self._stream = stream
         self._client = client.alone(stream.source)
+        self._timeout = self._client.stream_timeout(stream.source)
 
     def __enter__(self) -> Requester:
         return self
@@ -85,7 +86,7 @@ class Requester:
             self._stream.source,
             url,
             headers=headers,
-            timeout=(self._config.stream_timeout, min(self._config.stall_timeout, silence)),
+            timeout=(self._timeout, min(self._config.stall_timeout, silence)),
             also=frozenset((206,)) if "Range" in headers else frozenset(),
             again=again,
         )
@@ -101,7 +102,7 @@ class Requester:
             if data is None or len(data) > limit:
                 raise UpstreamError(Reason.BAD_URL, "a data: address that cannot be read")
             return Answer(data, url, asked_at)
-        timeout = self._config.stream_timeout * patience
+        timeout = self._timeout * patience
         late = UpstreamError(Reason.TIMEOUT, f"an answer not there within {timeout:g} s")
         with gevent.Timeout(timeout, late):
             response = self.get(url)

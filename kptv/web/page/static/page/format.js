@@ -39,6 +39,7 @@ export const clock = (unix) => new Date(unix * 1000).toTimeString().slice(0, 8);
 
 const REASONS = {
   refused: "no connection",
+  proxy: "the source's proxy does not work",
   timeout: "no answer in time",
   http_error: "HTTP error",
   rate_limited: "asks for a pause",
