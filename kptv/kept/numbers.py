@@ -39,6 +39,8 @@ class KeptNumbers:
         self._lists: dict[str, Given] = {}
         self._is_read = False
         self._whole_on: dict[str, int] = {}  # by list: the day when all of it was written
+        self._unwritten = 0  # changes that are on their way
+        self._is_behind = False  # the file forgot what is here still
         self._told = ""  # the last trouble that the log has
         # One thread of its own: a disk that hangs holds up nothing else.
         self._thread = ThreadPool(1)
@@ -51,8 +53,8 @@ class KeptNumbers:
         """What the channels of a list were given so far; waits for the disk the first time."""
         with self._reading:
             if not self._is_read:
-                self._is_read = True
                 self._read()
+                self._is_read = True  # not before: who is ended here has read nothing
         return self._lists.setdefault(name, Given())
 
     def keep(self, numbered: Numbered, name: str = "") -> gevent.Greenlet | None:
@@ -63,13 +65,16 @@ class KeptNumbers:
         today = int(self._now() // _DAY)
         is_due = not 0 <= today - self._whole_on.get(name, -SEEN_EVERY) < SEEN_EVERY
         is_whole = is_anew or is_full or is_due
+        whole_on = self._whole_on.pop(name, None)  # whoever is ended here leaves it to the next
         self._lists[name] = drive(learned(None if is_anew else given, numbered))
         if self._database is None or not (is_whole or numbered.changed):
+            if whole_on is not None:
+                self._whole_on[name] = whole_on
             return None
         items = numbered.kept(all_of_it=is_whole)
         change = Change(name, numbered.layout, items, today, is_whole, is_anew=is_anew)
-        if is_whole:
-            self._whole_on[name] = today
+        self._whole_on[name] = today if is_whole or whole_on is None else whole_on
+        self._unwritten += 1
         return gevent.spawn(self._write, self._database, change)
 
     # --- greenlets ---
@@ -91,9 +96,18 @@ class KeptNumbers:
             elif self._told:
                 self._told = ""
                 log.info("%s can be written again: numbers are kept", database.path)
-            if forgotten and (lists := self._in_thread(database.read, _READ_WITHIN)):
-                for name, kept in lists.items():
-                    self._lists[name] = _given(kept)
+            self._is_behind |= bool(forgotten)
+            self._unwritten -= 1
+            if self._is_behind and not self._unwritten:
+                self._forget(database)
+
+    def _forget(self, database: Database) -> None:
+        """Have in memory only what is in the file, unless something is on its way there."""
+        lists = self._in_thread(database.read, _READ_WITHIN) or {}
+        read = {name: _given(kept) for name, kept in lists.items()}
+        if not self._unwritten:
+            self._is_behind = False
+            self._lists |= {name: read[name] for name in self._whole_on if name in read}
 
     def _in_thread(self, work: Callable[[], T], within: float) -> T | None:
         """What ``work`` gives; None: it failed, and the log says so."""
@@ -123,6 +137,7 @@ class KeptNumbers:
         if aside is None:
             self._give_up(f"it is broken ({_reason(error)}), and cannot be moved ({why})")
             return
+        self._whole_on.clear()
         log.warning(
             "%s is broken (%s), and is %s now: the channels of before get new numbers",
             self._database.path,

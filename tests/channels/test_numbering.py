@@ -128,6 +128,7 @@ def test_a_channel_that_moves_into_another_block_gets_one_of_that() -> None:
     numbers.of("a/News", "b/Sports", "c/News")
     assert numbers.of("a/Sports", "b/Sports", "c/News") == {"a": 201, "b": 200, "c": 101}
     assert numbers.of("a", "b/Sports", "c/News") == {"a": 1, "b": 200, "c": 101}
+    assert numbers.of("a", "b/News", "d/Sports") == {"a": 1, "b": 102, "d": 200}
 
 
 def test_a_full_block_goes_on_behind_all_blocks_and_says_so() -> None:

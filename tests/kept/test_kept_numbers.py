@@ -17,7 +17,7 @@ import pytest
 from kptv.channels.given import Numbered, key_of
 from kptv.kept import database
 from kptv.kept import numbers as numbers_module
-from kptv.kept.database import KEPT_FOR, NAME, SEEN_EVERY, VERSION, Database
+from kptv.kept.database import KEPT_FOR, NAME, SEEN_EVERY, VERSION, Database, KeptList
 from kptv.kept.numbers import KeptNumbers
 
 DAY = 86_400.0
@@ -244,6 +244,54 @@ def test_a_full_disk_loses_nothing_that_was_there(
     monkeypatch.undo()
     keep(kept, many, changed=False)
     assert numbers_in(KeptNumbers(tmp_path), ["a", "c9"]) == [1, 11]
+
+
+def test_what_is_given_while_the_file_forgets_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000 * DAY]
+    kept = KeptNumbers(tmp_path, lambda: now[0])
+    keep(kept, {"a": 1})
+    now[0] += 200 * DAY
+    read, is_read, go_on = Database.read, Event(), Event()
+
+    def slowly(database: Database) -> dict[str, KeptList]:
+        found = read(database)
+        is_read.set()
+        assert go_on.wait(20)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "read", slowly)
+        writing = [kept.keep(numbered({"b": 2, "c": 3}))]
+        with gevent.Timeout(20):
+            while not is_read.is_set():
+                gevent.sleep(0.001)
+        writing.append(kept.keep(numbered({"b": 2, "c": 4})))
+        writing.append(kept.keep(numbered({"k": 1}), "kids"))
+        assert numbers_in(kept, "abc") == [1, 2, 4]
+        go_on.set()
+        gevent.joinall(writing[:1], timeout=20, raise_error=True)
+        assert numbers_in(kept, "bc") == [2, 4]
+    gevent.joinall(writing, timeout=20, raise_error=True)
+    assert numbers_in(kept, "abc") == numbers_in(KeptNumbers(tmp_path), "abc") == [0, 2, 4]
+    assert numbers_in(kept, "k", "kids") == [1]
+
+
+def test_whoever_is_ended_while_it_reads_or_keeps_leaves_it_to_the_next(tmp_path: Path) -> None:
+    keep(KeptNumbers(tmp_path), {"a": 1})
+    kept = KeptNumbers(tmp_path)
+    ended = gevent.spawn(kept.given)
+    gevent.sleep(0)
+    ended.kill()
+    assert numbers_in(kept, "a") == [1]
+    many = {f"c{n}": n + 2 for n in range(50_000)}
+    ended = gevent.spawn(kept.keep, numbered(many))
+    gevent.sleep(0)
+    assert not ended.ready()
+    ended.kill()
+    keep(kept, {"a": 1, **many}, changed=False)
+    assert numbers_in(KeptNumbers(tmp_path), ["a", "c49999"]) == [1, 50_001]
 
 
 def test_a_disk_that_hangs_holds_nobody_up_and_is_not_written_over(
