@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(given)
     except (ConfigError, RulesError) as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+    except BrokenPipeError:  # `| head` has enough; Python would complain again as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -85,8 +85,10 @@ def _kept(source: Source, store: Store) -> Listing | None:
 
 def _file(source: Source) -> Listing | None:
     path = path_of(source.url)
-    if path is None or not path.is_file():
+    if path is None:
         return None
+    if not path.is_file():
+        raise ImportFailed("there is no such file")
     with path.open("rb") as file:
         pieces = iter(lambda: file.read(_PIECE), b"")
         edition = Edition(path.absolute().as_uri())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -365,6 +366,20 @@ def test_a_list_that_is_a_file_need_not_be_kept(
     assert status == 0
     assert "1 entry: good 1\nbad: its list cannot be read: an HTML page" in text
     assert not (tmp_path / "data").exists()
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
+    path = tmp_path / "list.m3u"
+    path.write_text("#EXTM3U\n" + "".join(f"#EXTINF:-1,{n}\nhttp://a/{n}\n" for n in range(9000)))
+    environ = {"SOURCES": str(path), "DATA_DIR": str(tmp_path), "RULES": str(tmp_path / "none")}
+    command = f"{sys.executable} -m kptv.rules preview --list --most 9000 | head -1"
+    done = subprocess.run(
+        command, shell=True, capture_output=True, check=True, timeout=60, env=os.environ | environ
+    )
+    assert (done.stdout, done.stderr) == (
+        b"There is no rules file: all is as the lists say.\n",
+        b"",
+    )
 
 
 def test_what_is_kept_and_broken_is_told(run: Run, kept: Path) -> None:
