@@ -16,6 +16,7 @@ from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source, Stream
 from kptv.channels.packing import pack
+from kptv.channels.rules.model import Rules
 from kptv.config import Config
 from kptv.errors import UpstreamError
 from kptv.formats.m3u import ListParser
@@ -66,12 +67,12 @@ http://two.example/live/canary-user/canary-pass/8.ts
 MARK = b"on"  # in what every upstream gives
 
 
-def catalog_of(*lists: str) -> Catalog:
+def catalog_of(*lists: str, rules: Rules | None = None) -> Catalog:
     listings = [
         Listing(source, [[pack(source.number, e) for e in ListParser().feed(text.split("\n"))]])
         for source, text in zip(SOURCES, lists, strict=True)
     ]
-    return drive(build_catalog(listings))
+    return drive(build_catalog(listings, rules=rules))
 
 
 @dataclass

@@ -17,6 +17,7 @@ from gevent.event import Event
 from hypothesis import given, settings
 from werkzeug.test import TestResponse
 
+from kptv.channels.rules.model import Rules
 from kptv.errors import Reason, UpstreamError
 from kptv.web.page.admin import CSRF_HEADER, TOKEN_HEADER
 from kptv.web.page.openapi import description
@@ -89,6 +90,20 @@ def test_log_lines_are_shown_without_secrets(rig: StatusRig, client: FlaskClient
     rig.logged("cannot open %s", "http://one.example/live/canary-user/canary-pass/1.ts")
     (line,) = status(client)["log"]
     assert line["text"] == "cannot open …"
+
+
+def test_the_number_of_a_channel_is_shown_as_the_list_has_it(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    def numbers() -> dict[str, str]:
+        channels = client.get("/api/channels").get_json()["channels"]
+        return {channel["name"]: channel["number"] for channel in channels}
+
+    listed = LISTS[0].replace('group-title="Films"', 'tvg-chno="5.1" group-title="Films"')
+    rig.catalog = catalog_of(listed, LISTS[1])
+    assert numbers() == {"News": "", "News from São Paulo": "", "Old Film": "5.1"}
+    rig.catalog = catalog_of(listed, LISTS[1], rules=Rules(numbers={"Films": 70}))
+    assert numbers() == {"News": "1", "News from São Paulo": "2", "Old Film": "70"}
 
 
 def test_logos_are_shown_unless_they_are_on_a_providers_host(client: FlaskClient) -> None:
