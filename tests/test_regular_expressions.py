@@ -49,7 +49,6 @@ OWN = {  # settings, and text of this proxy's own making
 }
 FOREIGN = {
     "channels/accounts.py": "_PACKAGED _NUMBER _REGION _WORD_AND_NUMBER _TOKEN",
-    "channels/numbering.py": "_USUAL",
     "channels/ordering.py": "_DIGITS",
     "channels/reach.py": "_ADDRESS",
     "channels/rules/countries.py": "_WORD",

@@ -16,7 +16,6 @@ without a plan all channels have the lists' numbers or free ones.
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -34,10 +33,6 @@ _MOST_OWN = 999_999  # the highest number of a list that counts
 _AT_ONCE = 256
 _REMEMBERED = 20_000  # packed groups
 _OWN = attribute_mark("tvg-chno")
-# Where it stands, in a third of the time that ``attribute_of`` takes.
-_USUAL = re.compile(
-    rb'\x1e(?: tvg-id="[^"\x1e]*")?(?: tvg-name="[^"\x1e]*")? tvg-chno="([0-9]{1,6})"'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,10 +372,8 @@ def _groups(row: Row) -> bytes:
 def _own(row: Row) -> int:
     """The list's own number; 0: none, or one that is no whole number (5.1)."""
     if isinstance(row, bytes):
-        if row.find(_OWN) < 0:
-            return 0
-        usual = _USUAL.search(row)
-        return int(usual[1]) if usual else _whole(attribute_of(row, _OWN))
+        # By `find`: most lists have no numbers, and it takes a tenth of the time.
+        return _whole(attribute_of(row, _OWN)) if row.find(_OWN) >= 0 else 0
     values = (attribute_of(record, _OWN) for record in row if record.find(_OWN) >= 0)
     return _whole(next(filter(None, values), ""))
 
