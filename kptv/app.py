@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from time import time
 
 from flask import Blueprint, Flask
 
+from kptv.channels.catalog import Listing
 from kptv.channels.current import CurrentCatalog
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.rhythm import Rhythms
@@ -50,6 +51,9 @@ from kptv.web.page.admin import Admin
 from kptv.web.page.api import api_blueprint
 from kptv.web.page.directory import Directory
 from kptv.web.page.events import EventStream
+from kptv.web.page.public import Public
+from kptv.web.page.reports import Reports
+from kptv.web.page.rules import rules_blueprint
 from kptv.web.page.status import status_blueprint
 from kptv.web.page.view import View
 from kptv.web.players.lists import ServedLists, playlist_blueprint
@@ -78,6 +82,7 @@ class AppParts:
     lists: ServedLists
     logos: Logos
     importer: Importer
+    listings: Callable[[], Sequence[Listing]]
     reload: Reload
     clients: Clients
     state: StateReader
@@ -90,6 +95,7 @@ class Page:
     blueprints: tuple[Blueprint, ...]
     events: EventStream
     directory: Directory
+    reports: Reports
 
 
 def create_app(config: Config) -> Flask:
@@ -126,6 +132,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     )
     merger = _build_merger(config, client, catalog, numbers)
     importer = _build_importer(config, merger, catalog, hubs)
+    reload = _build_reload(config, log_of_process, terms, merger, importer)
     return AppParts(
         config=config,
         log=log_of_process,
@@ -138,7 +145,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         lists=lists,
         logos=_build_logos(config, client, metrics),
         importer=importer,
-        reload=_build_reload(config, log_of_process, terms, merger, importer),
+        listings=merger.listings,
+        reload=reload,
         clients=_build_clients(config),
         state=StateReader(
             slots=shared.slots,
@@ -147,6 +155,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
             current_catalog=catalog.get,
             imports=lambda: merger.states,
             stale_names=lambda number: roads.names.stale[number],
+            rules=reload.file,
         ),
     )
 
@@ -172,7 +181,7 @@ def build_web(parts: AppParts) -> Flask:
         for blueprint in page.blueprints:
             app.register_blueprint(blueprint)
         app.extensions["when_stopping"].append(page.events.close)
-        watched |= {"events": page.events, "search": page.directory}
+        watched |= {"events": page.events, "search": page.directory, "reports": page.reports}
     else:
         app.register_blueprint(index_blueprint(config.base_url))
     app.register_blueprint(ops_blueprint(catalog.get, parts.vitals, watched))
@@ -181,10 +190,14 @@ def build_web(parts: AppParts) -> Flask:
 
 def _build_page(parts: AppParts) -> Page:
     config, shared, clients = parts.config, parts.shared, parts.clients
-    view = View(config, parts.hubs, parts.state, parts.log, clients, started=time())
+    redactor = parts.log.redactor
+    hidden = HiddenLogos(parts.catalog.get)
+    public = Public(redactor, lambda channel: hidden.logo_of(channel) is not None)
+    view = View(config, parts.hubs, parts.state, parts.log.recent, clients, public)
     events = EventStream(view, shared.journal)
     directory = Directory(parts.catalog.get)
     admin = Admin(config.admin_token, clients)
+    reports = Reports(parts.catalog.get, parts.listings)
     blueprints = (
         status_blueprint(config.base_url),
         api_blueprint(view, events, directory, clients),
@@ -194,10 +207,11 @@ def _build_page(parts: AppParts) -> Page:
             parts.hubs,
             shared.health,
             parts.importer.import_now,
-            parts.log.redactor.redact,
+            redactor.redact,
         ),
+        rules_blueprint(admin, parts.reload.file, parts.reload.now, reports, public),
     )
-    return Page(blueprints, events, directory)
+    return Page(blueprints, events, directory, reports)
 
 
 def _build_shared(config: Config, metrics: Metrics, terms: CurrentTerms) -> Shared:

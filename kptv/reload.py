@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 import gevent
+from gevent.lock import BoundedSemaphore
 
 from kptv.channels.rules.model import Rules
 from kptv.config.rules_file import Look, RulesFile, about_secrets
@@ -26,6 +27,7 @@ class Reload:
         """``use`` is given other rules as soon as they can be read, and may wait."""
         self.file = file
         self._use = use
+        self._one_at_a_time = BoundedSemaphore(1)
         self._repeating = Repeating(self._look, every)
 
     def __repr__(self) -> str:
@@ -40,8 +42,16 @@ class Reload:
         """Stop; may come twice."""
         self._repeating.close()
 
-    def now(self) -> Look:
-        """Read the file now, and use what it says, if that can be used."""
+    def now(self) -> Look | None:
+        """Read the file now, and use what it says, if that can be used. None: that goes on now."""
+        if not self._one_at_a_time.acquire(blocking=False):
+            return None
+        try:
+            return self._now()
+        finally:
+            self._one_at_a_time.release()
+
+    def _now(self) -> Look:
         # In a thread: a file as long as may be would hold up all streams.
         look: Look = gevent.get_hub().threadpool.apply(self.file.look)
         if look.is_news:

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import time
 
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.reading import LARGEST, RulesError, read_rules
@@ -58,6 +59,8 @@ class RulesFile:
         """``rules`` are those that were read at the start. ``environ``: what ``${NAME}`` means."""
         self.path = path
         self.last = Look(rules)
+        self.read_at = None if rules is None else time()  # Unix time of those that hold
+        self.bad_since: float | None = None  # Unix time; None: the file can be used
         self._environ = environ
         self._stamp: _Stamp = (0, 0, 0)  # of no file: the first look reads it
         self._is_missed = False
@@ -92,7 +95,9 @@ class RulesFile:
         except RulesError as error:
             complaints = tuple(error.complaints)
             self.last = Look(before.rules, False, complaints, complaints != before.complaints)
+            self.bad_since = self.bad_since or time()
         else:
+            self.read_at, self.bad_since = None if rules is None else time(), None
             self.last = Look(rules, rules != before.rules)
         return self.last
 

@@ -66,6 +66,10 @@ class Merger:
         """How the import of each source goes, in their order."""
         return [_state(item) for item in self.lists]
 
+    def listings(self) -> list[Listing]:
+        """What the catalog was made of: copies, which stay whole while others take their place."""
+        return [_copied(content.listing) for content in self._merged]
+
     def take_imported(self) -> set[int]:
         """Numbers of the sources whose import was good since this was asked last."""
         before = self._successes
@@ -115,8 +119,7 @@ class Merger:
     def _build(
         self, listings: list[Listing], rules: Rules | None, given: Given | None
     ) -> Generator[None, None, Catalog]:
-        # A copy of the blocks: a listing may be replaced and taken apart meanwhile.
-        copies = [replace(listing, blocks=list(listing.blocks)) for listing in listings]
+        copies = [_copied(listing) for listing in listings]
         sort_field, descending = self._order
         return build_catalog(
             copies, rules=rules, given=given, sort_field=sort_field, descending=descending
@@ -137,6 +140,11 @@ def _tell(outcome: Outcome) -> None:
             pattern.line,
             pattern.text,
         )
+
+
+def _copied(listing: Listing) -> Listing:
+    """With a list of blocks of its own: a listing may be replaced and taken apart meanwhile."""
+    return replace(listing, blocks=list(listing.blocks))
 
 
 def _are_same(some: Sequence[object], others: Sequence[object]) -> bool:

@@ -9,6 +9,7 @@ from time import monotonic
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.health import Health
+from kptv.config.rules_file import RulesFile
 from kptv.metrics.exposition import ReadState
 from kptv.metrics.source_figures import ImportState, SourceState
 from kptv.restream.slots import Slots
@@ -25,6 +26,7 @@ class StateReader:
     current_catalog: Callable[[], Catalog | None]
     imports: Callable[[], Sequence[ImportState]]
     stale_names: Callable[[int], int]  # by the number of a source
+    rules: RulesFile
 
     def read(self) -> ReadState:
         """All of it."""

@@ -23,6 +23,17 @@ AXE = Path(__file__).parent / "axe-core-4.14.1" / "axe.min.js"
 TOKEN = "open-sesame"
 SOON = 2000  # milliseconds: what happens is shown within two seconds
 LIMIT = 15_000
+RULES = """[names]
+clean = ["quality"]
+
+[[rule]]
+when.name = "Shopping*"
+drop = true
+
+[[rule]]
+when.group = "Grup 1"
+rank = 1
+"""
 CARD = "article.card"
 
 StartProvider = Callable[..., Provider]
@@ -45,6 +56,7 @@ class Rig:
 
     def __init__(self, one: Provider, two: Provider, proxy: Proxy, page: Page) -> None:
         self.one, self.two, self.proxy, self.page = one, two, proxy, page
+        self.rules = Path(proxy.settings["RULES"])
         self.requests: list[str] = []
         self.complaints: list[str] = []
         page.on("request", lambda request: self.requests.append(request.url))
@@ -68,7 +80,9 @@ class Rig:
 
 
 @pytest.fixture
-def rig(browser: Browser, start_provider: StartProvider, start_proxy: StartProxy) -> Iterator[Rig]:
+def rig(
+    browser: Browser, start_provider: StartProvider, start_proxy: StartProxy, tmp_path: Path
+) -> Iterator[Rig]:
     one, two = start_provider("one", limit=1), start_provider("two", limit=2)
     for number in range(30):
         one.add_channel(f"Channel {number:02}", group_title=f"Group {number % 3}")
@@ -78,8 +92,17 @@ def rig(browser: Browser, start_provider: StartProvider, start_proxy: StartProxy
     page.set_default_timeout(LIMIT)
     one.add_channel("News", group_title="World")
     two.add_channel("News")
+    two.add_channel("Channel 00 FHD")
+    one.add_channel("Shopping")
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULES)
     proxy = start_proxy(
-        (one, 1), (two, 2), ADMIN_TOKEN=TOKEN, STREAM_LINGER="200ms", STALL_TIMEOUT="1s"
+        (one, 1),
+        (two, 2),
+        ADMIN_TOKEN=TOKEN,
+        STREAM_LINGER="200ms",
+        STALL_TIMEOUT="1s",
+        RULES=str(rules),
     )
     rig = Rig(one, two, proxy, page)
     yield rig
@@ -209,6 +232,35 @@ def test_a_switch_by_hand_keeps_the_viewers_connection(rig: Rig) -> None:
     assert rig.complaints == []
 
 
+def test_what_the_rules_do_is_shown_explained_and_read_again(rig: Rig) -> None:
+    page = rig.open()
+    page.keyboard.press("5")
+    expect(page.locator("#rule-rows tr").first).to_contain_text("name: Shopping*drop1 (Shopping)")
+    expect(page.locator("#merged")).to_contain_text("Channel 00 2 entries")
+    expect(page.locator("#idle-rules")).to_contain_text("“Grup 1” matched nothing; near it: Group")
+    page.fill("#dropped-query", "nothing")
+    expect(page.locator("#dropped-found")).to_have_text("0")
+    page.fill("#dropped-query", "shop")
+    expect(page.locator("#dropped")).to_have_text("Shopping source-1, line 4")
+    expect(page.locator("#explain")).to_be_hidden()
+    rig.log_in()
+    page.fill("#explain-name", "Channel 00 FHD")
+    page.keyboard.press("Enter")
+    explained = page.locator("#explained")
+    expect(explained).to_contain_text("quality: Channel 00")
+    expect(explained).to_contain_text("It is one of 2 candidates of Channel 00.")
+    rig.rules.write_text(f"{RULES}dorp = true\n")
+    page.get_by_role("button", name="Read again").click()
+    expect(page.locator("#bad-rules-why")).to_contain_text("rules.toml:11: ", timeout=SOON)
+    page.fill("#dropped-query", "")
+    rig.rules.write_text(RULES.replace("Shopping", "News"))
+    page.get_by_role("button", name="Read again").click()
+    expect(page.locator("#bad-rules")).to_be_hidden(timeout=LIMIT)
+    expect(page.locator("#dropped")).to_contain_text("News", timeout=LIMIT)
+    refused = [text for text in rig.complaints if "422" not in text]
+    assert refused == []
+
+
 def test_a_wrong_token_is_told_and_lets_nobody_act(rig: Rig) -> None:
     page = rig.open()
     page.click("#admin")
@@ -263,7 +315,7 @@ def test_no_serious_fault_of_accessibility_and_nothing_sticks_out(
     with rig.proxy.viewer("News") as viewer:
         viewer.wait_for_source("one").wait_for_bytes(20_000)
         expect(page.locator(CARD)).to_be_visible(timeout=SOON)
-        for view in ("now", "channels", "log", "connect"):
+        for view in ("now", "channels", "log", "connect", "rules"):
             page.evaluate(f"location.hash = '{view}'")
             expect(page.locator(f"#{view}")).to_be_visible()
             page.screenshot(path=tmp_path / f"{view}.png")
@@ -283,7 +335,7 @@ def test_no_serious_fault_of_accessibility_and_nothing_sticks_out(
 
 def test_no_request_leaves_the_host_and_no_script_is_inline(rig: Rig) -> None:
     page = rig.open()
-    for view in ("channels", "log", "connect", "now"):
+    for view in ("channels", "log", "connect", "rules", "now"):
         page.evaluate(f"location.hash = '{view}'")
         expect(page.locator(f"#{view}")).to_be_visible()
     assert {urlsplit(url).netloc for url in rig.requests if url.startswith("http")} == {

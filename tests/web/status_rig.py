@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import time
+from pathlib import Path
 
 import gevent
 from flask import Flask
@@ -18,6 +18,7 @@ from kptv.channels.model import Source, Stream
 from kptv.channels.packing import pack
 from kptv.channels.rules.model import Rules
 from kptv.config import Config
+from kptv.config.rules_file import Look, RulesFile
 from kptv.errors import UpstreamError
 from kptv.formats.m3u import ListParser
 from kptv.logs import Log
@@ -38,8 +39,12 @@ from kptv.web.page.admin import Admin
 from kptv.web.page.api import api_blueprint
 from kptv.web.page.directory import Directory
 from kptv.web.page.events import EventStream
+from kptv.web.page.public import Public
+from kptv.web.page.reports import Reports
+from kptv.web.page.rules import rules_blueprint
 from kptv.web.page.status import status_blueprint
 from kptv.web.page.view import View
+from kptv.web.players.logos import HiddenLogos
 from kptv.web.state import StateReader
 from tests.restream.radio import Radio, marks
 from tests.shared import shared
@@ -67,12 +72,15 @@ http://two.example/live/canary-user/canary-pass/8.ts
 MARK = b"on"  # in what every upstream gives
 
 
-def catalog_of(*lists: str, rules: Rules | None = None) -> Catalog:
-    listings = [
+def listings_of(*lists: str) -> list[Listing]:
+    return [
         Listing(source, [[pack(source.number, e) for e in ListParser().feed(text.split("\n"))]])
         for source, text in zip(SOURCES, lists, strict=True)
     ]
-    return drive(build_catalog(listings, rules=rules))
+
+
+def catalog_of(*lists: str, rules: Rules | None = None) -> Catalog:
+    return drive(build_catalog(listings_of(*lists), rules=rules))
 
 
 @dataclass
@@ -93,6 +101,8 @@ class StatusRig:
         self.imports = 0
         self.found: tuple[str, ...] = ()  # by the next import
         self.catalog: Catalog | None = catalog_of(*LISTS)
+        self.listings = listings_of(*LISTS)
+        self.rules_file = RulesFile(None, None, dict)
         config = Config(sources=SOURCES, base_url="http://tv.example", admin_token=token)
         self.metrics = Metrics()
         self.hubs = Hubs(shared(config, metrics=self.metrics), self._open, self._open_film)
@@ -107,8 +117,11 @@ class StatusRig:
             current_catalog=lambda: self.catalog,
             imports=lambda: [ImportState(source, entries=2) for source in SOURCES],
             stale_names=lambda number: 0,
+            rules=self.rules_file,
         )
-        self.view = View(config, self.hubs, state, self.log, self.clients, started=time())
+        hidden = HiddenLogos(lambda: self.catalog)
+        public = Public(redactor, lambda channel: hidden.logo_of(channel) is not None)
+        self.view = View(config, self.hubs, state, self.log.recent, self.clients, public)
         self.events = EventStream(self.view, self.hubs.journal)
         self.now = 1000.0
         self.held: list[float] = []  # seconds that tries waited
@@ -121,6 +134,13 @@ class StatusRig:
             session_blueprint(self.admin),
             actions_blueprint(
                 self.admin, self.hubs, self.hubs.health, self._import, redactor.redact
+            ),
+            rules_blueprint(
+                self.admin,
+                self.rules_file,
+                self._reload,
+                Reports(lambda: self.catalog, lambda: self.listings),
+                public,
             ),
         ):
             self.app.register_blueprint(blueprint)
@@ -172,6 +192,17 @@ class StatusRig:
     def logged(self, message: str, *args: object) -> None:
         record = logging.LogRecord("kptv.test", logging.WARNING, "", 0, message, args, None)
         self.log.recent.filter(record)
+
+    def follow(self, path: Path) -> None:
+        """Rules of a file, for the lists that are there."""
+        self.rules_file.path = path
+        assert self._reload().complaints == ()
+
+    def _reload(self) -> Look:
+        look = self.rules_file.look()
+        if look.has_changed:
+            self.catalog = catalog_of(*LISTS, rules=look.rules)
+        return look
 
     def _import(self) -> Imported:
         self.imports += 1

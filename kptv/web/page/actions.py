@@ -11,11 +11,10 @@ from kptv.channels.health import Health
 from kptv.channels.model import Channel, Source
 from kptv.restream.hubs import Hubs
 from kptv.web.page.admin import COOKIE, SESSION_SECONDS, WRONG_TOKEN, Admin
-from kptv.web.page.json_answers import Refused, answer, body, new_blueprint
+from kptv.web.page.json_answers import OFF, Refused, answer, body, new_blueprint, permit
 from kptv.web.page.public import stream_id
 
 IMPORT_WAIT = 6.0  # seconds for the answer to say what was found; slow lists are told in the log
-_OFF = "Actions are off: no ADMIN_TOKEN is set."
 
 
 class StartedImport(Protocol):
@@ -43,7 +42,7 @@ def session_blueprint(admin: Admin) -> Blueprint:
         if not isinstance(token, str):
             raise Refused(400, 'A JSON object {"token": "…"} is wanted.')
         if not admin.enabled:
-            raise Refused(403, _OFF)
+            raise Refused(403, OFF)
         known = admin.log_in(token, request)
         if known is None:
             raise Refused(403, WRONG_TOKEN)
@@ -80,7 +79,7 @@ def actions_blueprint(
 
     @blueprint.post("/import")
     def start_import() -> Response:
-        _check(admin)
+        permit(admin, request)
         lists = import_now()
         lists.wait(IMPORT_WAIT)
         found = ". ".join(map(redact, lists.found))
@@ -90,7 +89,7 @@ def actions_blueprint(
 
     @blueprint.post("/channels/<identifier>/switch")
     def switch(identifier: str) -> Response:
-        _check(admin)
+        permit(admin, request)
         wanted = body().get("source")
         if not isinstance(wanted, int | str | None) or isinstance(wanted, bool):
             raise Refused(400, "source is a number or a name, or left out for the next one.")
@@ -107,14 +106,14 @@ def actions_blueprint(
 
     @blueprint.post("/channels/<identifier>/stop")
     def stop(identifier: str) -> Response:
-        _check(admin)
+        permit(admin, request)
         _playing(hubs, identifier)
         hubs.stop(identifier)
         return answer({"done": "The channel is stopped."}, 202)
 
     @blueprint.post("/streams/<identifier>/unblock")
     def unblock(identifier: str) -> Response:
-        _check(admin)
+        permit(admin, request)
         for key in health.known():
             if stream_id(key) == identifier:
                 health.unblock(key)
@@ -122,13 +121,6 @@ def actions_blueprint(
         raise Refused(404, "Nothing is held against such a stream.")
 
     return blueprint
-
-
-def _check(admin: Admin) -> None:
-    if not admin.enabled:
-        raise Refused(403, _OFF)
-    if why := admin.refusal(request):
-        raise Refused(401, why)
 
 
 def _number_of(tag: str, sources: Iterable[Source]) -> int:

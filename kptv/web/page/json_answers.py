@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Request, Response, request
 from flask import json as flask_json
 from werkzeug.exceptions import HTTPException
 
-from kptv.web.page.admin import TooManyTries
+from kptv.web.page.admin import Admin, TooManyTries
 
 _LONGEST_QUERY = 200  # letters
 _LONGEST_BODY = 4096  # bytes
+OFF = "Actions are off: no ADMIN_TOKEN is set."
 _TOO_MANY_TRIES = "Too many wrong tokens; try again in a minute."
 
 
@@ -43,6 +44,14 @@ def answer(value: object, status: int = 200) -> Response:
 def json_error(error: HTTPException) -> Response:
     """An error of a route below `/api/`."""
     return _error(error.code or 500, error.name)
+
+
+def permit(admin: Admin, asked: Request) -> None:
+    """Let only the operator pass; raises Refused."""
+    if not admin.enabled:
+        raise Refused(403, OFF)
+    if why := admin.refusal(asked):
+        raise Refused(401, why)
 
 
 def body() -> dict[str, Any]:

@@ -5,42 +5,28 @@ from __future__ import annotations
 from kptv.metrics.source_figures import SOURCE_FIGURES, Figure, Kind
 from kptv.restream.journal import EventKind
 from kptv.web.page.admin import COOKIE, CSRF_HEADER, TOKEN_HEADER
+from kptv.web.page.openapi_rules import RULES_SCHEMAS
 from kptv.web.page.public import Json
-
-_TEXT: Json = {"type": "string"}
-_WHOLE: Json = {"type": "integer", "minimum": 0}
-_NUMBER: Json = {"type": "number"}
-_FLAG: Json = {"type": "boolean"}
-_TIME: Json = {"type": "number", "description": "Unix time, in seconds"}
-_TIME_OR_NULL: Json = {"type": ["number", "null"], "description": "Unix time, in seconds"}
-_SOURCE_OR_NULL: Json = {"type": ["integer", "null"], "description": "place in SOURCES, from 1"}
-_RATE: Json = {"type": "integer", "minimum": 0, "description": "bits a second"}
-
-
-def _object(**properties: Json) -> Json:
-    """An object with these properties, all there and no other."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _list(items: Json) -> Json:
-    return {"type": "array", "items": items}
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
-
+from kptv.web.page.schema import (
+    FLAG,
+    NUMBER,
+    RATE,
+    SOURCE_OR_NULL,
+    TEXT,
+    TIME,
+    TIME_OR_NULL,
+    WHOLE,
+    list_of,
+    object_of,
+    ref,
+)
 
 _KINDS = {
-    Kind.TEXT: _TEXT,
-    Kind.FLAG: _FLAG,
-    Kind.WHOLE: _WHOLE,
-    Kind.SECONDS: _NUMBER,
-    Kind.TIME: _TIME_OR_NULL,
+    Kind.TEXT: TEXT,
+    Kind.FLAG: FLAG,
+    Kind.WHOLE: WHOLE,
+    Kind.SECONDS: NUMBER,
+    Kind.TIME: TIME_OR_NULL,
 }
 
 
@@ -50,134 +36,136 @@ def _figure(figure: Figure) -> Json:
 
 
 _SCHEMAS: Json = {
-    "Error": _object(error=_TEXT),
-    "Done": _object(done=_TEXT),
-    "Session": _object(actions=_FLAG, csrf={"type": ["string", "null"]}),
-    "Totals": _object(
-        playing=_WHOLE,
-        viewers=_WHOLE,
-        upstreams=_WHOLE,
-        received_rate=_RATE,
-        sent_rate=_RATE,
-        buffer_bytes=_WHOLE,
-        buffer_limit=_WHOLE,
+    "Error": object_of(error=TEXT),
+    "Done": object_of(done=TEXT),
+    "Session": object_of(actions=FLAG, csrf={"type": ["string", "null"]}),
+    "Totals": object_of(
+        playing=WHOLE,
+        viewers=WHOLE,
+        upstreams=WHOLE,
+        received_rate=RATE,
+        sent_rate=RATE,
+        buffer_bytes=WHOLE,
+        buffer_limit=WHOLE,
         loop_lag={"type": "number", "description": "seconds, the worst of the last 10"},
     ),
-    "Source": _object(**{figure.name: _figure(figure) for figure in SOURCE_FIGURES}),
-    "Event": _object(
-        time=_TIME,
+    "Source": object_of(**{figure.name: _figure(figure) for figure in SOURCE_FIGURES}),
+    "Event": object_of(
+        time=TIME,
         kind={"enum": [kind.value for kind in EventKind]},
-        channel=_TEXT,
-        name=_TEXT,
-        source=_SOURCE_OR_NULL,
-        reason=_TEXT,
-        detail=_TEXT,
+        channel=TEXT,
+        name=TEXT,
+        source=SOURCE_OR_NULL,
+        reason=TEXT,
+        detail=TEXT,
         silence={
             "type": ["number", "null"],
             "description": "seconds that viewers had been without media by then",
         },
     ),
-    "Candidate": _object(
-        id=_TEXT,
-        source=_WHOLE,
+    "Candidate": object_of(
+        id=TEXT,
+        source=WHOLE,
         standing={
             "enum": ["open", "ready", "full", "resting", "cooling", "host_cooling", "blocked"]
         },
-        until=_TIME_OR_NULL,
-        failures=_WHOLE,
+        until=TIME_OR_NULL,
+        failures=WHOLE,
         patience={"type": "number", "description": "seconds of silence that are a failure"},
-        reason=_TEXT,
-        detail=_TEXT,
-        failed_at=_TIME_OR_NULL,
+        reason=TEXT,
+        detail=TEXT,
+        failed_at=TIME_OR_NULL,
     ),
-    "Standby": _object(
+    "Standby": object_of(
         id={"type": "string", "description": "of a candidate"},
-        source=_WHOLE,
+        source=WHOLE,
         ready={"type": "boolean", "description": "viewers can go on with it at once"},
-        since=_TIME_OR_NULL,
+        since=TIME_OR_NULL,
     ),
-    "Viewer": _object(
-        viewer=_WHOLE,
-        address=_TEXT,
-        app=_TEXT,
-        joined=_TIME,
+    "Viewer": object_of(
+        viewer=WHOLE,
+        address=TEXT,
+        app=TEXT,
+        joined=TIME,
         behind={"type": "number", "description": "seconds"},
-        received_bytes=_WHOLE,
-        skips=_WHOLE,
+        received_bytes=WHOLE,
+        skips=WHOLE,
     ),
-    "Hub": _object(
-        hub=_WHOLE,
-        id=_TEXT,
-        name=_TEXT,
-        group=_TEXT,
-        logo=_TEXT,
+    "Hub": object_of(
+        hub=WHOLE,
+        id=TEXT,
+        name=TEXT,
+        group=TEXT,
+        logo=TEXT,
         state={"enum": ["starting", "playing", "recovering", "ended"]},
-        since=_TIME,
-        source=_SOURCE_OR_NULL,
-        standby={"oneOf": [{"type": "null"}, _ref("Standby")]},
+        since=TIME,
+        source=SOURCE_OR_NULL,
+        standby={"oneOf": [{"type": "null"}, ref("Standby")]},
         media={"type": "object", "description": "what the transport stream says of itself"},
-        bit_rate=_RATE,
-        rates=_list(_RATE),
-        buffer_bytes=_WHOLE,
-        received_bytes=_WHOLE,
-        sent_bytes=_WHOLE,
-        skips=_WHOLE,
-        failovers=_WHOLE,
-        viewers=_WHOLE,
-        watching=_list(_ref("Viewer")),
-        candidates=_list(_ref("Candidate")),
-        history=_list(_ref("Event")),
+        bit_rate=RATE,
+        rates=list_of(RATE),
+        buffer_bytes=WHOLE,
+        received_bytes=WHOLE,
+        sent_bytes=WHOLE,
+        skips=WHOLE,
+        failovers=WHOLE,
+        viewers=WHOLE,
+        watching=list_of(ref("Viewer")),
+        candidates=list_of(ref("Candidate")),
+        history=list_of(ref("Event")),
     ),
-    "Blocked": _object(id=_TEXT, name=_TEXT, source=_WHOLE, until=_TIME_OR_NULL),
-    "Resting": _object(
-        id=_TEXT,
+    "Blocked": object_of(id=TEXT, name=TEXT, source=WHOLE, until=TIME_OR_NULL),
+    "Resting": object_of(
+        id=TEXT,
         what={"enum": ["stream", "host", "account"], "description": "what is left alone"},
-        source=_WHOLE,
+        source=WHOLE,
         name={"type": "string", "description": "of the stream that was refused"},
-        reason=_TEXT,
-        detail=_TEXT,
-        since=_TIME,
-        until=_TIME,
+        reason=TEXT,
+        detail=TEXT,
+        since=TIME,
+        until=TIME,
     ),
-    "Line": _object(number=_WHOLE, time=_TIME, level=_TEXT, logger=_TEXT, text=_TEXT),
-    "Profile": _object(name=_TEXT, list_url=_TEXT),
-    "Status": _object(
-        time=_TIME,
-        started=_TIME,
+    "Line": object_of(number=WHOLE, time=TIME, level=TEXT, logger=TEXT, text=TEXT),
+    "Profile": object_of(name=TEXT, list_url=TEXT),
+    "Status": object_of(
+        time=TIME,
+        started=TIME,
         version={"type": "string", "description": "of the proxy that answers"},
-        demo=_FLAG,
-        proxy_not_believed=_TEXT,
-        exposed_at=_TEXT,
-        list_url=_TEXT,
-        profiles=_list(_ref("Profile")),
-        stream_url=_TEXT,
-        channels=_WHOLE,
-        ready=_FLAG,
-        totals=_ref("Totals"),
-        sources=_list(_ref("Source")),
-        hubs=_list(_ref("Hub")),
-        blocked=_list(_ref("Blocked")),
-        resting=_list(_ref("Resting")),
-        events=_list(_ref("Event")),
-        log=_list(_ref("Line")),
+        demo=FLAG,
+        proxy_not_believed=TEXT,
+        exposed_at=TEXT,
+        list_url=TEXT,
+        rules=ref("RulesFile"),
+        profiles=list_of(ref("Profile")),
+        stream_url=TEXT,
+        channels=WHOLE,
+        ready=FLAG,
+        totals=ref("Totals"),
+        sources=list_of(ref("Source")),
+        hubs=list_of(ref("Hub")),
+        blocked=list_of(ref("Blocked")),
+        resting=list_of(ref("Resting")),
+        events=list_of(ref("Event")),
+        log=list_of(ref("Line")),
     ),
-    "Channel": _object(
-        id=_TEXT,
-        name=_TEXT,
-        group=_TEXT,
-        logo=_TEXT,
+    "Channel": object_of(
+        id=TEXT,
+        name=TEXT,
+        group=TEXT,
+        logo=TEXT,
         number={"type": "string", "description": "in the served list; may be empty"},
-        sources=_list(_WHOLE),
-        playing=_FLAG,
+        sources=list_of(WHOLE),
+        playing=FLAG,
     ),
-    "Channels": _object(total=_WHOLE, page=_WHOLE, size=_WHOLE, channels=_list(_ref("Channel"))),
-    "Groups": _object(groups=_list(_object(id=_TEXT, name=_TEXT, channels=_WHOLE))),
+    "Channels": object_of(total=WHOLE, page=WHOLE, size=WHOLE, channels=list_of(ref("Channel"))),
+    **RULES_SCHEMAS,
+    "Groups": object_of(groups=list_of(object_of(id=TEXT, name=TEXT, channels=WHOLE))),
 }
 
 
 def _answers(good: int, schema: str, *bad: int) -> Json:
-    answers = {str(good): _answer("As asked.", _ref(schema))}
-    answers |= {str(status): _answer(_WHY[status], _ref("Error")) for status in bad}
+    answers = {str(good): _answer("As asked.", ref(schema))}
+    answers |= {str(status): _answer(_WHY[status], ref("Error")) for status in bad}
     return answers
 
 
@@ -193,6 +181,7 @@ _WHY = {
     409: "It cannot be done now.",
     413: "Too long.",
     415: "Not JSON.",
+    422: "The file cannot be used; the error says why, with lines.",
     429: "Too many wrong tokens.",
     503: "Not ready.",
 }
@@ -200,8 +189,10 @@ _NO_SECURITY: list[Json] = []
 _ADMIN: list[Json] = [{"bearer": []}, {"token": []}, {"session": [], "csrf": []}]
 
 
-def _get(summary: str, answers: Json, *parameters: Json) -> Json:
-    operation = {"summary": summary, "responses": answers, "security": _NO_SECURITY}
+def _get(
+    summary: str, answers: Json, *parameters: Json, security: list[Json] = _NO_SECURITY
+) -> Json:
+    operation = {"summary": summary, "responses": answers, "security": security}
     return {"get": {**operation, "parameters": list(parameters)} if parameters else operation}
 
 
@@ -237,7 +228,7 @@ def _query(name: str, text: str, schema: Json) -> Json:
 
 _SEARCH: Json = {"type": "string", "maxLength": 200}
 _PAGE: Json = {"type": "integer", "minimum": 0, "maximum": 999999}
-_TOKEN: Json = {"type": "object", "properties": {"token": _TEXT}, "required": ["token"]}
+_TOKEN: Json = {"type": "object", "properties": {"token": TEXT}, "required": ["token"]}
 _SWITCH: Json = {
     "type": "object",
     "properties": {
@@ -258,11 +249,35 @@ _PATHS: Json = {
         _query("group", "id of a group", _SEARCH),
         _query("page", "from 0", _PAGE),
     ),
+    "/api/rules": _get(
+        "What the rules do; a report that takes long is null at first", _answers(200, "Rules")
+    ),
+    "/api/rules/merged": _get(
+        "Channels that entries of several names became, a page at a time",
+        _answers(200, "Merged", 400, 404, 503),
+        _query("page", "from 0", _PAGE),
+    ),
+    "/api/rules/dropped": _get(
+        "Entries that rules dropped, a page at a time; of very many, some",
+        _answers(200, "Dropped", 400, 404, 503),
+        _query("q", "words that the name holds", _SEARCH),
+        _query("page", "from 0", _PAGE),
+    ),
+    "/api/rules/explain": _get(
+        "What becomes of entries of a name, step by step",
+        _answers(200, "Explained", 400, 401, 403, 404, 429, 503),
+        {**_query("name", "as a list has it", {**_SEARCH, "minLength": 1}), "required": True},
+        security=_ADMIN,
+    ),
+    "/api/rules/reload": _post(
+        "Read the rules file now; nothing is fetched, and what plays goes on",
+        _answers(200, "Done", 401, 403, 409, 422, 429),
+    ),
     "/api/events": _get(
         "Server-sent events: `status` (as /api/status), `figures`, `event`, `log`",
         {
-            "200": {"description": "No end.", "content": {"text/event-stream": {"schema": _TEXT}}},
-            "503": _answer("Too many pages are open.", _ref("Error")),
+            "200": {"description": "No end.", "content": {"text/event-stream": {"schema": TEXT}}},
+            "503": _answer("Too many pages are open.", ref("Error")),
         },
     ),
     "/api/session": _get("Who asks", _answers(200, "Session")),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from hashlib import blake2s
 from secrets import token_bytes
 from time import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from kptv.channels.logos import LOGO_PATH
 from kptv.channels.model import Channel, StreamKey
 from kptv.channels.served import NUMBERED_AS
 from kptv.logs.redaction import Redactor
@@ -23,8 +24,12 @@ Json = dict[str, Any]
 class Public:
     """Takes everything that tells of a provider out of texts and values."""
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(
+        self, redactor: Redactor, has_hidden_logo: Callable[[Channel], bool] = lambda _: False
+    ) -> None:
+        """``has_hidden_logo``: whether the proxy itself serves the logo of a channel."""
         self._redactor = redactor
+        self._has_hidden_logo = has_hidden_logo
 
     def text(self, text: str) -> str:
         """A text without secrets."""
@@ -48,7 +53,9 @@ class Public:
         return {**fields, "name": self.text(event.name), "detail": self.text(event.detail)}
 
     def _logo(self, channel: Channel) -> str:
-        """The logo's address, unless it tells of a provider."""
+        """The logo's address, as the page asks for it; empty if it would tell of a provider."""
+        if self._has_hidden_logo(channel):
+            return f"{LOGO_PATH.lstrip('/')}{quote(channel.slug, safe='~')}"
         url = _attribute(channel, "tvg-logo")
         host = _host(url)
         if not host or self._redactor.tells(url):

@@ -13,8 +13,7 @@ from kptv.channels.profiles import PROFILE_PATH, profiles_of
 from kptv.channels.resting import Rest
 from kptv.channels.served import STREAM_PATH
 from kptv.config import Config
-from kptv.logs import Log
-from kptv.logs.filters import Line
+from kptv.logs.filters import Line, RecentLines
 from kptv.metrics.source_figures import SOURCE_FIGURES, Figure, Kind, SourceState, Value
 from kptv.pace import Pace
 from kptv.restream.hubs import Hubs
@@ -22,6 +21,7 @@ from kptv.restream.journal import Event
 from kptv.web.clients import Clients
 from kptv.web.page.hub_view import figures_of, hub_view, signature_of
 from kptv.web.page.public import Json, Public, stream_id, unix
+from kptv.web.page.rules_view import rules_file_view
 from kptv.web.state import StateReader
 
 MOST_BLOCKED = 1000  # blocked streams that are shown
@@ -37,18 +37,17 @@ class View:
         config: Config,
         hubs: Hubs,
         state: StateReader,
-        log: Log,
+        recent: RecentLines,
         clients: Clients,
-        started: float,
+        public: Public,
     ) -> None:
-        """``started``: Unix time."""
         self._config = config
         self._hubs = hubs
         self._state = state
-        self._recent = log.recent
+        self._recent = recent
         self._clients = clients
-        self._started = started
-        self._public = Public(log.redactor)
+        self._started = time()
+        self._public = public
 
     @property
     def ready(self) -> bool:
@@ -73,6 +72,7 @@ class View:
             "proxy_not_believed": self._clients.not_believed,
             "exposed_at": self._clients.exposed_at,
             "list_url": f"{self._config.base_url}/playlist.m3u8",
+            "rules": rules_file_view(self._state.rules, self._public),
             "profiles": [self._profile(profile.name) for profile in profiles_of(catalog)],
             "stream_url": f"{self._config.base_url}{STREAM_PATH}",
             "channels": len(catalog) if catalog is not None else 0,
@@ -118,6 +118,8 @@ class View:
                 for source in self._state.sources()
             ),
             id(self._state.current_catalog()),
+            self._state.rules.read_at,
+            self._state.rules.last.complaints,
         )
 
     def playing(self) -> set[str]:

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.logos import LOGO_PATH, Logo
+from kptv.channels.model import Channel
 from kptv.channels.secrets import NOTHING, Finder
 from kptv.channels.served import hidden_logo
 from kptv.errors import Unavailable
@@ -38,7 +39,12 @@ class HiddenLogos:
         """The logo of a channel of the current catalog; None for any other."""
         catalog = self._current_catalog()
         channel = catalog.find(slug) if catalog is not None else None
-        if catalog is None or channel is None:
+        return None if channel is None else self.logo_of(channel)
+
+    def logo_of(self, channel: Channel) -> Logo | None:
+        """The logo of a channel, if it is not served from where it is."""
+        catalog = self._current_catalog()
+        if catalog is None:
             return None
         if catalog.secrets is not self._secrets:
             self._secrets, self._finder = catalog.secrets, Finder(catalog.secrets)

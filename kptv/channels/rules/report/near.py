@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from difflib import SequenceMatcher
 from heapq import nlargest
 from itertools import islice
@@ -16,6 +16,7 @@ _LONGEST = 64  # letters that are compared
 _CLOSE = 0.65  # of 1: how much is alike
 _SHORT = 3  # letters that may be a code
 _MOST_SURE = 1000
+_STEP = 100  # names looked at between two yields
 _SAME_COUNTRY, _SAME_WORDS, _SAME_INITIALS = 3.0, 2.0, 0.7  # likeness is from 0 to 1
 
 _COUNTRIES = {
@@ -83,13 +84,32 @@ def nearest(text: str, names: Iterable[str], most: int = 3) -> tuple[str, ...]:
 
     ``text`` may be a pattern; one that is a regular expression has none.
     """
+    steps = nearest_in_steps(text, names, most)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: tuple[str, ...] = end.value
+            return found
+
+
+def nearest_in_steps(
+    text: str, names: Iterable[str], most: int = 3
+) -> Generator[None, None, tuple[str, ...]]:
+    """As ``nearest``; yields often."""
     if len(text) > 2 and text[0] == text[-1] == "/":
         return ()
     wanted = folded(text.replace("*", " ").replace("?", " "))[:_LONGEST]
     words, code, start = set(wanted.split()), _code_of(wanted), wanted[:2]
     sure: dict[str, float] = {}
     others: list[str] = []
-    for name in islice(names, _MOST_SEEN):
+
+    def promises(name: str) -> tuple[int, bool, int]:
+        simple = name[:_LONGEST].casefold()
+        shared = len(words.intersection(simple.split()))
+        return shared, simple[:2] == start, -abs(len(simple) - len(wanted))
+
+    for seen, name in enumerate(islice(names, _MOST_SEEN)):
         if len(sure) >= _MOST_SURE:
             break
         simple = folded(name)[:_LONGEST]
@@ -101,17 +121,15 @@ def nearest(text: str, names: Iterable[str], most: int = 3) -> tuple[str, ...]:
             sure[name] = _SAME_INITIALS
         else:
             others.append(name)
-
-    def promises(name: str) -> tuple[int, bool, int]:
-        simple = name[:_LONGEST].casefold()
-        shared = len(words.intersection(simple.split()))
-        return shared, simple[:2] == start, -abs(len(simple) - len(wanted))
-
-    sure |= _likeness(wanted, nlargest(_FEW, others, key=promises))
+            if len(others) >= 2 * _FEW:
+                others = nlargest(_FEW, others, key=promises)
+        if seen % _STEP == 0:
+            yield
+    sure |= yield from _likeness(wanted, nlargest(_FEW, others, key=promises))
     return tuple(sorted(sure, key=lambda name: (-sure[name], len(name), name))[:most])
 
 
-def _likeness(wanted: str, names: Iterable[str]) -> dict[str, float]:
+def _likeness(wanted: str, names: Iterable[str]) -> Generator[None, None, dict[str, float]]:
     """How much is alike, of 1, of each name where that is a lot."""
     matcher = SequenceMatcher(autojunk=False)
     matcher.set_seq2(wanted)
@@ -122,6 +140,7 @@ def _likeness(wanted: str, names: Iterable[str]) -> dict[str, float]:
             ratio = matcher.ratio()
             if ratio >= _CLOSE:
                 found[name] = ratio
+        yield
     return found
 
 

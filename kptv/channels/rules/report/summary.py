@@ -21,7 +21,7 @@ from kptv.channels.rules.report.conflicts import (
     prefixes_taken,
 )
 from kptv.channels.rules.report.listed import group_counts, rows_in_steps
-from kptv.channels.rules.report.near import nearest
+from kptv.channels.rules.report.near import nearest_in_steps
 from kptv.channels.rules.report.numbers import Renumberings, renumbered
 from kptv.channels.rules.report.shadows import Shadows, shadows_on
 from kptv.channels.rules.report.spares import Spare, spares_in
@@ -218,17 +218,19 @@ def _near(
         for _, name, count in catalog.groups():
             served[name] = count
             yield
-        return tuple((name, served[name]) for name in nearest(text, served))
+        near = yield from nearest_in_steps(text, served)
+        return tuple((name, served[name]) for name in near)
     if table == "group" or is_of_groups:
         groups = catalog.ruled.outcome.groups
-        return tuple((name, counts.get(name, 0)) for name in nearest(text, groups))
+        near = yield from nearest_in_steps(text, groups)
+        return tuple((name, counts.get(name, 0)) for name in near)
     if table not in ("channel", "alias"):
         return ()
     names: list[str] = []
     for rows in rows_in_steps(catalog):
         names += [name_of(records[0]) for _, records in rows]
         yield
-    return tuple((name, 0) for name in nearest(text, names))
+    return tuple((name, 0) for name in (yield from nearest_in_steps(text, names)))
 
 
 def _is_of_groups(rules: Rules, line: int, text: str) -> bool:

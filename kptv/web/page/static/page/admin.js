@@ -8,6 +8,9 @@ const changed = [];
 /** Whether this page may change something. */
 export const mayAct = () => Boolean(session.csrf);
 
+/** What a request has to carry that only the operator may make. */
+export const adminHeaders = () => (session.csrf ? { "X-CSRF-Token": session.csrf } : {});
+
 /** Call `listener` whenever that changes. */
 export const onAdmin = (listener) => changed.push(listener);
 
@@ -42,8 +45,7 @@ export async function startAdmin() {
 }
 
 async function post(path, body) {
-  const headers = { "Content-Type": "application/json" };
-  if (session.csrf) headers["X-CSRF-Token"] = session.csrf;
+  const headers = { "Content-Type": "application/json", ...adminHeaders() };
   try {
     const answer = await fetch(path, {
       method: "POST",

@@ -11,11 +11,12 @@ import { startLog } from "./log.js";
 import { startPlayer } from "./player.js";
 import { playingCard } from "./playing.js";
 import { sourceRow } from "./sources.js";
+import { showComplaints, startRules } from "./rules.js";
 import { repaint } from "./spark.js";
 import { startTheme } from "./theme.js";
 import { told } from "./timeline.js";
 
-const VIEWS = ["now", "channels", "log", "connect"];
+const VIEWS = ["now", "channels", "log", "connect", "rules"];
 const SHOWN_EVENTS = 14;
 
 let state = null;
@@ -30,6 +31,7 @@ const context = {
 
 const channels = startChannels(context);
 const lines = startLog();
+const rules = startRules();
 
 const heard = {
   live(on) {
@@ -39,6 +41,7 @@ const heard = {
   },
   status(next) {
     const renewed = state && (state.started !== next.started || state.channels !== next.channels);
+    const ruled = state && state.rules.read_at !== next.rules.read_at;
     if (state?.started !== next.started) lines.renew();
     state = next;
     learnSources(next.sources);
@@ -54,9 +57,11 @@ const heard = {
     byId("starting").hidden = next.ready;
     lines.add(next.log);
     showConnect(next.list_url, next.profiles);
+    showComplaints(next.rules);
     show();
     if (renewed) channels.renew();
     else channels.refresh();
+    if (renewed || ruled) rules.renew();
   },
   figures(next) {
     if (!state) return;
@@ -148,6 +153,7 @@ function route() {
   document.body.dataset.view = name;
   if (name === "channels") channels.open();
   lines.open(name === "log");
+  rules.open(name === "rules");
 }
 
 function onKey(event) {
@@ -175,6 +181,7 @@ byId("import").onclick = () => {
 addEventListener("hashchange", route);
 addEventListener("keydown", onKey);
 onAdmin(show);
+onAdmin(rules.refresh);
 startTheme(repaint);
 startPlayer();
 startAdmin();
