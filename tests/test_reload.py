@@ -56,6 +56,31 @@ def test_a_source_that_is_not_there_is_told_and_variables_are_filled_in(tmp_path
     assert "rules.toml:3: there is no source 7" in config.warnings
 
 
+def test_secrets_that_everybody_can_read_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text("[source.1]\nheaders.X-Token = 's3cret'\n")
+    path.chmod(0o604)
+    told = f"Every user of this machine can read your accounts' secrets in {path}: chmod 600 {path}"
+    assert told in load_config(ENVIRON, tmp_path / ".env").warnings
+    path.chmod(0o600)
+    assert told not in load_config(ENVIRON, tmp_path / ".env").warnings
+    reload = Reload(RulesFile(path, None, dict), lambda rules: None, every=60)
+    try:
+        reload.now()
+        assert told not in caplog.messages
+        path.write_text("[source.1]\nproxy = 'http://a:b@h:1'\n")
+        path.chmod(0o644)
+        reload.now()
+        assert caplog.messages.count(told) == 1
+        path.write_text("[source.1]\nuser_agent = 'Box'\n")
+        reload.now()
+        assert caplog.messages.count(told) == 1
+    finally:
+        reload.close()
+
+
 def test_a_change_is_due_and_a_bad_one_changes_nothing_and_is_told_once(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_text(GOOD)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,5 +41,11 @@ def test_another_user_agent_holds_from_the_next_connection_on(
         "s3cret-w0rd-one",
         None,
     ]
+    rules.write_text('[source.1]\nuser_agent = "Box/3"\n')
+    fetched = len(one.list.requests)
+    os.kill(proxy.worker_pid, signal.SIGKILL)  # before it has looked at the file
+    one.wait(lambda: len(one.list.requests) > fetched, 20)
+    assert one.list.requests[fetched].headers["user-agent"] == "Box/3", "its first request"
+    proxy.wait_until_ready()
     shown = proxy.log + proxy.get("/api/status").text + proxy.get("/playlist.m3u8").text
     assert "w0rd-one" not in shown

@@ -31,7 +31,7 @@ from kptv.upstream.answers import hang_up
 from kptv.upstream.client import HttpClient
 from kptv.upstream.ffmpeg import Input
 from kptv.upstream.remuxer import Remuxer
-from tests.provider import Provider
+from tests.provider import MiddleProxy, Provider
 
 TOKEN = '[source.1]\nuser_agent = "Box"\nheaders = { X-Token = "s3cret-one", origin = "o" }\n'
 
@@ -177,6 +177,33 @@ def unknown(tmp_path: Path) -> Iterator[str]:
     server.shutdown()
     thread.join(10)
     server.server_close()
+
+
+@pytest.mark.parametrize("kind", ["socks5", "http"])
+def test_tls_goes_through_a_proxy_and_certificates_count_behind_it(unknown: str, kind: str) -> None:
+    source = Source(1, unknown.replace("127.0.0.1", "panel.example"), 1)
+    with MiddleProxy(kind, ["panel.example"]) as middle:
+        client, terms = client_of(source, f'[source.1]\nproxy = "{middle.url}"\n')
+        with gevent.Timeout(30), closing(client):
+            with pytest.raises(UpstreamError, match=r"refused \(TLS failed\)"):
+                client.get(source, source.url, headers={}, timeout=(5, 5))
+            text = f'[source.1]\nproxy = "{middle.url}"\ntls_verify = false\n'
+            terms.replace(read_rules(text.encode()))
+            assert client.get(source, source.url, headers={}, timeout=(5, 5)).text == "hi"
+        assert middle.tunnels == 2
+
+
+def test_proxies_of_the_environment_are_none_for_a_source_that_has_its_own(
+    one: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source(1, one.list_url.replace("127.0.0.1", "panel.example"), 1)
+    with MiddleProxy("http", ["panel.example"]) as middle, MiddleProxy("http") as other:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, other.url)
+        client, _ = client_of(source, f'[source.1]\nproxy = "{middle.url}"\n')
+        with gevent.Timeout(30), closing(client):
+            assert sent(client, one, source, source.url)
+        assert (middle.tunnels, other.connections) == (1, 0)
 
 
 def test_certificates_are_checked_unless_the_operator_says_no_for_this_source(unknown: str) -> None:

@@ -56,6 +56,7 @@ import gevent
 from gevent import socket
 from kptv.channels.model import Source
 from kptv.config import Config
+from kptv.channels.rules.reading import read_rules
 from kptv.errors import Reason, UpstreamError
 from kptv.upstream.client import HttpClient
 
@@ -82,9 +83,15 @@ for filler in fillers:
     filler.setblocking(False)
     filler.connect_ex(full.getsockname())
 
-for scheme, listener in (("http", full), ("https", silent)):
-    source = Source(1, f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/", 1)
-    client = HttpClient(Config(sources=(source,)))
+for scheme, listener in (
+    ("http", full), ("https", silent), ("socks5", listen(8)), ("http", listen(8))
+):
+    address = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
+    source, rules = Source(1, address + "/", 1), None
+    if listener not in (full, silent):  # it is a proxy that says nothing
+        source = Source(1, "http://panel.example/", 1)
+        rules = read_rules(f"[source.1]\\nproxy = '{address}'".encode())
+    client = HttpClient(Config(sources=(source,), rules=rules))
     for why in (UpstreamError(Reason.TIMEOUT), gevent.GreenletExit()):
         before = sockets()
         asking = gevent.spawn(client.get, source, source.url, headers={}, timeout=(5, 5))
@@ -121,4 +128,4 @@ def test_a_closed_client_leaves_no_connection_open_wherever_its_greenlet_was_kil
 def test_a_request_that_is_ended_while_it_connects_leaves_no_socket_to_who_keeps_its_error() -> (
     None
 ):
-    assert run(ENDED_WHILE_IT_CONNECTS) == ["True"] * 4
+    assert run(ENDED_WHILE_IT_CONNECTS) == ["True"] * 8
