@@ -14,7 +14,7 @@ from kptv.channels.given import Numbered
 from kptv.channels.grouping import normalised, slug_of, slug_of_normalised
 from kptv.channels.indexes import OtherNames
 from kptv.channels.model import Source
-from kptv.channels.numbering import Plan
+from kptv.channels.number_blocks import Plan
 from kptv.channels.ordering import STEP
 from kptv.channels.packing import FIELD, fields_of, name_of
 from kptv.channels.rows import Records, RowBlock, Rows

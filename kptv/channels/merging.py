@@ -16,8 +16,9 @@ from kptv.channels.grouping import slug_of_normalised
 from kptv.channels.indexes import GroupIndex, SlugIndex
 from kptv.channels.joining import Joining, priority_of
 from kptv.channels.model import Source
-from kptv.channels.numbering import Plan, by_number, numbered
-from kptv.channels.ordering import STEP, ordered
+from kptv.channels.number_blocks import Plan
+from kptv.channels.numbering import numbered
+from kptv.channels.ordering import STEP, by_number, ordered
 from kptv.channels.rows import RowBlock, Rows, picked
 from kptv.channels.rules.model import Rules
 from kptv.channels.secrets import NOTHING, Secrets, secrets_of_list

@@ -18,35 +18,17 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Sequence
 
 from kptv.channels.catalog import Block, Row
 from kptv.channels.given import Given, Numbered, keys_of
-from kptv.channels.grouping import normalised
-from kptv.channels.packing import attribute_mark, attribute_of, group_names, groups_of
+from kptv.channels.number_blocks import NO_BLOCK, Homes, Plan
+from kptv.channels.packing import attribute_mark, attribute_of
 
 ROOM = 10_000  # numbers of the last block
-OTHERS = "*"  # all groups that are not named
-_NONE = -1  # no block
 _MOST_OWN = 999_999  # the highest number of a list that counts
 _AT_ONCE = 256
-_REMEMBERED = 20_000  # packed groups
 _OWN = attribute_mark("tvg-chno")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the operator says about the numbers of one list."""
-
-    fixed: Mapping[str, int] = field(default_factory=dict)  # by slug
-    blocks: Mapping[str, int | str] = field(default_factory=dict)
-    """A group, or OTHERS: the first number of its block; a text: it has none."""
-
-    @property
-    def layout(self) -> tuple[int, ...]:
-        """The first numbers of all blocks, in order."""
-        return tuple(sorted({first for first in self.blocks.values() if isinstance(first, int)}))
 
 
 def numbered(
@@ -93,8 +75,7 @@ class _Numbering:
         self._given = given
         self._layout = plan.layout
         self._is_as_before = plan.layout == given.layout
-        self._homes = _Homes(plan)
-        self._has_homes = any(name != OTHERS for name in plan.blocks) or bool(plan.layout)
+        self._homes = Homes(plan)
         self._first = self._layout[0] if self._layout else 0  # of all blocks
         self._behind = self._layout[-1] + ROOM if self._layout else 0  # all blocks
         self._ends = (*self._layout[1:], self._behind)
@@ -128,17 +109,16 @@ class _Numbering:
         start, keys = len(self._numbers), keys_of(block.slugs)
         self._keys.extend(keys)
         kept = self._given.numbers_of(keys)
-        homes = self._homes.of(block.rows) if self._has_homes else [_NONE] * len(keys)
-        own = [
-            _own(row) if home == _NONE else 0 for row, home in zip(block.rows, homes, strict=True)
-        ]
+        homes = self._homes.of(block.rows)
+        rows = zip(block.rows, homes, strict=True)
+        own = [_own(row) if home == NO_BLOCK else 0 for row, home in rows]
         places = range(start, start + len(keys))
         if not (self._fixed or any(kept) or any(own)) and (
-            min(homes) == _NONE == max(homes) or min(homes) != _NONE
+            min(homes) == NO_BLOCK == max(homes) or min(homes) != NO_BLOCK
         ):  # all are new
             nothing = array("I", bytes(4 * len(keys)))
             self._numbers.extend(nothing)
-            if homes[0] == _NONE:
+            if homes[0] == NO_BLOCK:
                 self._others.extend(places, nothing, nothing)
             else:
                 self._for_blocks.extend(places, nothing, array("I", homes))
@@ -162,7 +142,7 @@ class _Numbering:
             if slug and (number := self._fixed.get(slug, 0)):
                 self._of_fixed[place] = was
                 append(number)
-            elif home != _NONE:
+            elif home != NO_BLOCK:
                 if lows[home] <= was < ends[home] and not taken[was]:
                     taken[was] = barred[was] = 1
                     append(was)
@@ -316,59 +296,6 @@ class _Numbering:
             )
 
 
-class _Homes:
-    """Finds the block of a channel, by its groups."""
-
-    def __init__(self, plan: Plan) -> None:
-        layout = plan.layout
-        self._groups: dict[str, int] = {}  # normalised
-        self._others = _NONE
-        self._names: dict[int, list[str]] = {}
-        self._unused = {normalised(name): name for name in plan.blocks if name != OTHERS}
-        for name, first in plan.blocks.items():
-            home = layout.index(first) if isinstance(first, int) else _NONE
-            self._names.setdefault(home, []).append(name)
-            if name == OTHERS:
-                self._others = home
-            else:
-                self._groups[normalised(name)] = home
-        self._known: dict[bytes, int] = {}  # by packed groups
-
-    @property
-    def unused(self) -> tuple[str, ...]:
-        """Groups that no channel has."""
-        return tuple(self._unused.values())
-
-    def name(self, home: int) -> str:
-        """What people call a block."""
-        return ", ".join(self._names[home])
-
-    def of(self, rows: Sequence[Row]) -> list[int]:
-        """The place of each row's block; _NONE: it has none."""
-        return [self._home(_groups(row)) for row in rows]
-
-    def _home(self, packed: bytes) -> int:
-        home = self._known.get(packed)
-        if home is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            home = self._known[packed] = self._learn(packed)
-        return home
-
-    def _learn(self, packed: bytes) -> int:
-        names = [normalised(name) for name in group_names(packed)]
-        for name in names:
-            self._unused.pop(name, None)
-        return next((self._groups[name] for name in names if name in self._groups), self._others)
-
-
-def _groups(row: Row) -> bytes:
-    """The groups of the first candidate that has any, as the served list says."""
-    if isinstance(row, bytes):
-        return groups_of(row)
-    return next(filter(None, map(groups_of, row)), b"")
-
-
 def _own(row: Row) -> int:
     """The list's own number; 0: none, or one that is no whole number (5.1)."""
     if isinstance(row, bytes):
@@ -380,29 +307,3 @@ def _own(row: Row) -> int:
 
 def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0
-
-
-def by_number(
-    order: Sequence[int], numbers: array[int], *, descending: bool
-) -> Generator[None, None, tuple[array[int], array[int]]]:
-    """``order`` sorted by the ``numbers`` that stand beside it, and these; yields often."""
-    highest = 0
-    for start in range(0, len(numbers), _AT_ONCE):
-        highest = max(highest, *numbers[start : start + _AT_ONCE])
-        yield
-    places = array("I", bytes(4 * (highest + 1)))  # by number, from 1
-    for start in range(0, len(numbers), _AT_ONCE):
-        for place, number in enumerate(numbers[start : start + _AT_ONCE], start + 1):
-            places[number] = place
-        yield
-    sorted_order, sorted_numbers = array("I"), array("I")
-    for start in range(0, len(places), _AT_ONCE):
-        some = [place - 1 for place in places[start : start + _AT_ONCE] if place]
-        sorted_order.extend([order[place] for place in some])
-        sorted_numbers.extend([numbers[place] for place in some])
-        if start % (16 * _AT_ONCE) == 0 or some:
-            yield
-    if descending:
-        sorted_order.reverse()
-        sorted_numbers.reverse()
-    return sorted_order, sorted_numbers

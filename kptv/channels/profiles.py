@@ -18,8 +18,9 @@ from kptv.channels.given import Given, Numbered
 from kptv.channels.grouping import all_normalised, slug_of
 from kptv.channels.indexes import GroupIndex
 from kptv.channels.model import Source
-from kptv.channels.numbering import Plan, by_number, numbered
-from kptv.channels.ordering import STEP, ordered
+from kptv.channels.number_blocks import Plan
+from kptv.channels.numbering import numbered
+from kptv.channels.ordering import STEP, by_number, ordered
 from kptv.channels.packing import (
     FIELD,
     attribute_mark,

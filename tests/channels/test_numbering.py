@@ -15,7 +15,9 @@ from kptv.channels import given as given_module
 from kptv.channels.catalog import BLOCK, Block, Catalog
 from kptv.channels.given import Given, Numbered, key_of, keys_of, learned
 from kptv.channels.grouping import slug_of
-from kptv.channels.numbering import ROOM, Plan, by_number, numbered
+from kptv.channels.number_blocks import Plan
+from kptv.channels.numbering import ROOM, numbered
+from kptv.channels.ordering import by_number
 from kptv.channels.packing import pack
 from kptv.channels.served import render
 from kptv.formats.m3u import Entry
