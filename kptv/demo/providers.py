@@ -29,6 +29,8 @@ CHANNELS = (
     ("clock", "Demo Clock", 'tvg-id="clock.demo" tvg-chno="3" group-title="Pictures"'),
     ("radio", "Demo Radio", 'tvg-id="radio.demo" tvg-chno="4" group-title="Sound"'),
 )
+UNWANTED = ("card", "Demo Shopping", 'group-title="Pictures"')  # the rules drop it
+RULES = CLIPS / "rules.toml"  # by which the channels of both are one
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,13 @@ class Account:
     name: str  # its files begin with it
     limit: int  # connections
     clock_base: int  # its clocks at the start, in ticks: far from the other's
+    called: str = "{}"  # how it writes the name of a channel
 
 
-ACCOUNTS = (Account("one", 2, 3600 * CLOCK), Account("two", 4, 50_000 * CLOCK))
+ACCOUNTS = (
+    Account("one", 2, 3600 * CLOCK),
+    Account("two", 4, 50_000 * CLOCK, "UK: {} HD"),
+)
 
 
 @functools.cache
@@ -131,8 +137,9 @@ class DemoProvider:
 
     def _list(self) -> str:
         lines = ["#EXTM3U"]
-        for file, name, attributes in CHANNELS:
-            lines += [f"#EXTINF:-1 {attributes},{name}", f"{self.url}/live/{file}.ts"]
+        for file, name, attributes in (*CHANNELS, UNWANTED):
+            called = self.account.called.format(name)
+            lines += [f"#EXTINF:-1 {attributes},{called}", f"{self.url}/live/{file}.ts"]
         return "\n".join((*lines, ""))
 
     async def _play(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kptv.command import take_no_arguments
 from kptv.config import DEMO_MARK, ENV_FILE, load_config
-from kptv.demo.providers import DemoProvider, both_providers, until_told_to_stop
+from kptv.demo.providers import RULES, DemoProvider, both_providers, until_told_to_stop
 from kptv.errors import ConfigError
 from kptv.web.listening import from_here, listen
 
@@ -28,6 +28,7 @@ _HINT = """
       {list}
 
   See what it does: {page}
+  and what its rules do, which join channels of different names: {page}#rules
 
   Then break the provider you are watching. The picture moves on to the other one:
 
@@ -67,6 +68,7 @@ async def _run_demo(data_dir: str) -> int:
     async with both_providers() as providers:
         sources = ",".join(provider.source for provider in providers)
         environment = {**os.environ, "SOURCES": sources, "DATA_DIR": data_dir, DEMO_MARK: "1"}
+        environment["RULES"] = os.environ.get("RULES") or str(RULES)
         config = load_config(environment)
         listen(config.host, config.port).close()  # or what has the port already would get ready
         proxy = await asyncio.create_subprocess_exec(*GUNICORN, env=environment)

@@ -113,6 +113,17 @@ def test_logos_are_shown_unless_they_are_on_a_providers_host(client: FlaskClient
     assert logos["Old Film"] == ""
 
 
+def test_a_logo_that_holds_the_account_is_shown_by_the_proxys_own_address(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    hidden = LISTS[0].replace("one.example/logo", "one.example/canary-user/canary-pass/logo")
+    rig.catalog = catalog_of(hidden, LISTS[1])
+    channels = client.get("/api/channels").get_json()["channels"]
+    logos = {channel["name"]: channel["logo"] for channel in channels}
+    assert logos["Old Film"] == "logo/old-film"
+    assert logos["News"] == "http://logos.example/news.png"
+
+
 @pytest.mark.parametrize("path", ["status", "channels", "groups", "events"])
 def test_nothing_of_a_providers_url_is_told(rig: StatusRig, path: str) -> None:
     assert rig.play("News")() == MARK
