@@ -98,7 +98,8 @@ class RulesFile:
             self.bad_since = self.bad_since or time()
         else:
             self.read_at, self.bad_since = None if rules is None else time(), None
-            self.last = Look(rules, rules != before.rules)
+            is_same = rules == before.rules
+            self.last = Look(before.rules if is_same else rules, not is_same)
         return self.last
 
 

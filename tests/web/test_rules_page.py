@@ -61,6 +61,7 @@ def asked(client: FlaskClient, path: str) -> Any:
 def test_without_a_file_there_is_nothing_to_show(client: FlaskClient) -> None:
     rules = asked(client, "rules")
     assert (rules["file"]["present"], rules["ruled"], rules["report"]) == (False, None, None)
+    assert rules["file"]["followed"]
     for part in ("merged", "dropped", "explain?name=News"):
         answer = client.get(f"/api/rules/{part}", headers=BEARER)
         assert answer.status_code == 404
@@ -71,6 +72,7 @@ def test_each_rule_is_told_with_its_hits_and_what_has_no_effect(
     client: FlaskClient, path: Path
 ) -> None:
     rules = asked(client, "rules")
+    assert rules["file"]["followed"]
     first, second = rules["ruled"]["rules"]
     assert (first["line"], first["when"], first["does"]) == (7, "group: Films", "drop")
     assert (first["hits"], first["samples"]) == (1, ["Old Film"])
@@ -133,10 +135,16 @@ def test_a_bad_file_is_refused_with_its_lines_and_noted_until_it_is_mended(
     path.write_text(RULES)
     answer = client.post("/api/rules/reload", headers=BEARER)
     assert (answer.status_code, answer.get_json()) == (200, {"done": "The rules are as before."})
-    assert asked(client, "status")["rules"]["bad_since"] is None
+    after = asked(client, "status")["rules"]
+    assert (after["bad_since"], after["followed"]) == (None, True)
 
 
-def test_a_changed_file_is_followed_at_once(client: FlaskClient, path: Path) -> None:
+def test_a_changed_file_is_followed_at_once(
+    rig: StatusRig, client: FlaskClient, path: Path
+) -> None:
+    path.write_text(RULES.replace("Films", "News"))
+    rig.rules_file.look()  # read, and the channels are still those from before
+    assert not asked(client, "status")["rules"]["followed"]
     path.unlink()
     answer = client.post("/api/rules/reload", headers=BEARER)
     assert answer.get_json() == {"done": "The rules are gone: all is as listed."}

@@ -17,6 +17,7 @@ def _or_null(name: str) -> Json:
 RULES_SCHEMAS: Json = {
     "RulesFile": object_of(
         present={"type": "boolean", "description": "rules hold"},
+        followed={"type": "boolean", "description": "the channels are as the rules say"},
         read_at=TIME_OR_NULL,
         bad_since={**TIME_OR_NULL, "description": "Unix time; null: the file can be used"},
         complaints=list_of(_MARKED),

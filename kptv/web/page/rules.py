@@ -49,7 +49,7 @@ def rules_blueprint(
         ruled = catalog.ruled if catalog is not None else None
         return answer(
             {
-                "file": rules_file_view(file, public),
+                "file": rules_file_view(file, catalog, public),
                 "ruled": ruled_view(ruled, public) if ruled else None,
                 "report": report_view(report, public) if report else None,
             }

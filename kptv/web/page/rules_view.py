@@ -16,11 +16,13 @@ MOST_SHOWN = 200  # of each kind of a report
 _LONGEST = 160  # letters of a condition
 
 
-def rules_file_view(file: RulesFile, public: Public) -> Json:
-    """How the file fares."""
+def rules_file_view(file: RulesFile, catalog: Catalog | None, public: Public) -> Json:
+    """How the file fares, and whether ``catalog`` was made by it."""
+    followed = catalog.ruled.rules if catalog is not None and catalog.ruled is not None else None
     complaints = file.last.complaints[:MOST_COMPLAINTS]
     return {
         "present": file.rules is not None,
+        "followed": catalog is not None and followed is file.rules,
         "read_at": file.read_at,
         "bad_since": file.bad_since,
         "complaints": [{"line": c.line, "text": public.text(c.text)} for c in complaints],

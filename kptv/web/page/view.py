@@ -72,7 +72,7 @@ class View:
             "proxy_not_believed": self._clients.not_believed,
             "exposed_at": self._clients.exposed_at,
             "list_url": f"{self._config.base_url}/playlist.m3u8",
-            "rules": rules_file_view(self._state.rules, self._public),
+            "rules": rules_file_view(self._state.rules, catalog, self._public),
             "profiles": [self._profile(profile.name) for profile in profiles_of(catalog)],
             "stream_url": f"{self._config.base_url}{STREAM_PATH}",
             "channels": len(catalog) if catalog is not None else 0,

@@ -41,7 +41,7 @@ const heard = {
   },
   status(next) {
     const renewed = state && (state.started !== next.started || state.channels !== next.channels);
-    const ruled = state && state.rules.read_at !== next.rules.read_at;
+    const ruled = state && JSON.stringify(state.rules) !== JSON.stringify(next.rules);
     if (state?.started !== next.started) lines.renew();
     state = next;
     learnSources(next.sources);

@@ -34,7 +34,10 @@ export function startRules() {
     } catch {
       // the proxy does not answer: asked again below
     }
-    if (!rules || (rules.ruled && !rules.report)) timer = setTimeout(() => open && ask(), AGAIN);
+    if (!rules || (rules.ruled && !rules.report)) {
+      fresh = false;
+      timer = setTimeout(() => open && ask(), AGAIN);
+    }
     if (rules) show(rules);
   }
 
