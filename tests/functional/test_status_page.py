@@ -131,6 +131,8 @@ def test_a_source_with_a_name_is_called_by_it_everywhere(
         assert "premium → source-2" in proxy.log
         for told in (proxy.log, proxy.get("/metrics").text):
             assert "source-1" not in told
+        page.goto(proxy.url("/#rules"))
+        expect(page.locator("#no-rules")).to_contain_text("cp rules.example.toml", timeout=LIMIT)
     finally:
         page.close()
 
