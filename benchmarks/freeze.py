@@ -22,6 +22,7 @@ JOIN_BUFFER = 2.0  # seconds; the default
 NOISE = 0.3  # seconds by which two runs of one case differ anyway
 BURSTS = (0.0, 1.0)  # seconds of media that providers send at once
 JOINED_AT = (6.1, 6.5, 6.9)  # seconds, a round each: they start so long behind a keyframe
+QUICK_AT, QUICK_BURSTS = JOINED_AT[:1], BURSTS[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +39,23 @@ Case = tuple[str, float]  # player, burst
 Scenes = Mapping[tuple[Way, float], list[Arrival]]
 
 
-def run() -> list[Figure]:
-    """Ideal players, then real ones: all ways at once, so that each has the same machine."""
+def run(quick: bool = False) -> list[Figure]:
+    """Ideal players, then real ones: all ways at once, so that each has the same machine.
+
+    ``quick``: one round without bursts.
+    """
+    rounds_at, all_bursts = (QUICK_AT, QUICK_BURSTS) if quick else (JOINED_AT, BURSTS)
     seen: dict[tuple[Case, Way], list[Watched]] = {}
-    for joined_at in JOINED_AT:
+    for joined_at in rounds_at:
         scenes = {
             (way, burst): arrivals(Scene(way.skip_beyond, burst, joined_at, JOIN_BUFFER))
-            for burst in BURSTS
+            for burst in all_bursts
             for way in WAYS
         }
         for player, way, burst, watched in (*_ideal(scenes), *_real(scenes)):
             seen.setdefault(((player, burst), way), []).append(watched)
     figures = [_figure(case, way, rounds) for (case, way), rounds in seen.items()]
-    return [*figures, *(figure for burst in BURSTS for figure in _together(burst, seen))]
+    return [*figures, *(figure for burst in all_bursts for figure in _together(burst, seen))]
 
 
 def _ideal(scenes: Scenes) -> Iterator[tuple[str, Way, float, Watched]]:

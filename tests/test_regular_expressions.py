@@ -44,6 +44,7 @@ OWN = {  # settings, and text of this proxy's own making
     " _SCHEME _WITHIN _HOST _HARMLESS_LIMIT"
     " _is_list_url _about_limit _about_url",
     "channels/rules/places.py": "_HEADER _KEY",
+    "channels/rules/literals.py": "_PART",
     "channels/rules/reading.py": "_AT _VARIABLE _PROFILE_NAME _HEADER_NAME _ATTRIBUTE",
     "formats/hls/variants.py": "parse_selection",
 }
@@ -52,9 +53,11 @@ FOREIGN = {
     "channels/ordering.py": "_DIGITS",
     "channels/reach.py": "_ADDRESS",
     "channels/rules/countries.py": "_WORD",
-    "channels/rules/cleaning.py": "_RAISED _RAISED_LETTER _TAG _LAST_WORD _SUSPECT _prefix_pattern",
+    "channels/rules/cleaning.py": "_RAISED _RAISED_LETTER _TAG _LAST_WORD _BORDER _SUSPECT"
+    " _prefix_pattern",
     "channels/rules/patterns.py": "_SIGNS _GROUP of",
     "channels/rules/report/conflicts.py": "_COUNTRY",
+    "channels/rules/sieve.py": "_APART",
     "channels/secrets.py": "_LOGIN_FIELD _USER_FIELD _PASSWORD_FIELD _FIELD _FIELD_IN_TEXT"
     " _ANY_LOGIN _SLASH _PORT _PUBLIC _any_of",
     "channels/served.py": "_NUMBER _PICTURE _VALUE",
@@ -107,7 +110,9 @@ WORST: dict[str, tuple[str, ...]] = {  # each is repeated to 60 KB, behind what 
 }
 # What is built when it is needed.
 BUILT: dict[str, Callable[[], Iterable[re.Pattern[str]]]] = {
-    "channels/rules/cleaning.py _prefix_pattern": lambda: [Cleaner(Names())._prefix],
+    "channels/rules/cleaning.py _prefix_pattern": lambda: [
+        Cleaner(Names())._prefixes._beginning_with("")
+    ],
     # The operator's own; those of the regex package have a time limit instead.
     "channels/rules/patterns.py of": lambda: [
         found._plain for text in ("*a*b?*", "a*") if (found := Pattern.of(text))._plain

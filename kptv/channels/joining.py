@@ -18,14 +18,17 @@ from kptv.channels.number_blocks import Plan
 from kptv.channels.ordering import STEP
 from kptv.channels.packing import FIELD, fields_of, name_of
 from kptv.channels.rows import Records, RowBlock, Rows
+from kptv.channels.rules.contexts import Fate
 from kptv.channels.rules.model import ChannelRule, Rules
-from kptv.channels.rules.outcome import Tally
-from kptv.channels.rules.rewriting import rank_of, renamed, with_attributes
-from kptv.channels.rules.verdicts import Judge, Judged, is_source, rule_of_source
+from kptv.channels.rules.outcome import Tally, Unmatched
+from kptv.channels.rules.rewriting import changed, rank_of, renamed, with_attributes
+from kptv.channels.rules.sources import is_source, rule_of_source
+from kptv.channels.rules.verdicts import Judge, country_of_entry
 
-_AT_ONCE = 10  # entries judged between two yields
+_AT_ONCE = 25  # entries added between two yields
 _OWN_NAME = 1  # flag of a row: an entry came with its very name
-_OF_COUNTRY = 2
+_OF_COUNTRY, _HAS_ALIASES, _RANKED = 2, 4, 8
+_NOTED = 8192  # names, so that few are noted twice
 
 
 class Joining:
@@ -36,14 +39,14 @@ class Joining:
         self._rules = rules
         self._sources = [listing.source for listing in listings]
         self._tally = Tally(rules)
-        self._judge = Judge(rules, self._sources, self._tally.add)
+        self._judge = Judge(rules, self._sources)
         self._splits = rules.names.split_by_country
-        self._missing: list[str] = []  # what the file names, and nothing has
+        self._missing: list[Unmatched] = []  # what the file names, and nothing has
         self._fixed: dict[int, int] = {}  # numbers of rows
         self._flags = bytearray()  # of rows
         self._digests, self._rows_of = array("q"), array("I")  # other names that entries came with
         self._more_digests, self._more_rows = array("q"), array("I")  # that find rows besides
-        self._ranked: set[int] = set()  # rows with candidates that go behind others
+        self._noted: dict[str, int] = {}  # rows by names that were noted last
         self._moved: dict[int, int] = {}  # rows that joined another
         self._countries: dict[str, list[int]] = {}  # rows of known countries, by their bare key
 
@@ -51,48 +54,63 @@ class Joining:
         return f"<Joining {self.rows}>"
 
     def add(self, records: Sequence[bytes]) -> Generator[None]:
-        """Judge some entries, and add those that stay."""
-        for start in range(0, len(records), _AT_ONCE):
-            for record in records[start : start + _AT_ONCE]:
-                self._add(record)
+        """Judge some entries of a source, and add those that stay."""
+        judged = yield from self._judge.judged(records)
+        for start in range(0, len(judged), _AT_ONCE):
             yield
-            if self._judge.is_full:
-                yield from self._judge.forget()
+            for each in judged[start : start + _AT_ONCE]:
+                self._add(*each)
 
-    def _add(self, record: bytes) -> None:
-        fields = fields_of(record)
-        judged = self._judge.judged(fields)
-        verdict = judged.verdict
-        if verdict.is_dropped:
+    def _add(
+        self, record: bytes, fields: list[bytes], fate: Fate, listed: str, simple: str, name: str
+    ) -> None:
+        self._tally.add(fate, listed)
+        if fate.is_dropped:
+            self._tally.add_dropped(fate, listed, int(fields[0]))
             return
-        key = bare = verdict.key
-        if self._splits and (country := self._judge.country(fields, verdict)):
+        shown, key, owner, told = self._judge.naming.named(name, simple if name is listed else "")
+        bare = key
+        if self._splits and (country := country_of_entry(fields, fate, told)):
             bare = bare.removesuffix(end := f" ({country.lower()})") or bare
             key = f"{bare}{end}"
-        row = self.rows.put(key, judged.changed(record, fields))
-        if verdict.rank:
-            self._ranked.add(row)
-        if judged.row != row:
-            judged.row = row
-            self._note(judged, key, bare, row)
+        if shown != listed:
+            self._tally.add_renamed(listed, shown)
+        row = self.rows.put(key, changed(record, fields, fate, shown))
+        self._mark(row, fate, owner, None if key == bare else bare)
+        if simple == key:
+            self._flags[row] |= _OWN_NAME
+        elif self._noted.get(simple) != row:
+            self._note(simple, row)
 
-    def _note(self, judged: Judged, key: str, bare: str, row: int) -> None:
-        """Remember which names find a row."""
+    def _mark(self, row: int, fate: Fate, owner: str, bare: str | None) -> None:
+        """Note what is known of a row; ``bare``: its name without the country."""
         if row >= len(self._flags):
             self._flags.append(0)
-        if key != bare and not self._flags[row] & _OF_COUNTRY:
+        if fate.rank:
+            self._flags[row] |= _RANKED
+        if bare is not None:
+            self._note_country(bare, row)
+        if owner and not self._flags[row] & _HAS_ALIASES:
+            self._note_aliases(owner, row)
+
+    def _note_country(self, bare: str, row: int) -> None:
+        if not self._flags[row] & _OF_COUNTRY:
             self._flags[row] |= _OF_COUNTRY
             self._countries.setdefault(bare, []).append(row)
             self._also_finds(slug_of_normalised(bare), row)
-        name = normalised(judged.listed_name)
-        if name == key:
-            self._flags[row] |= _OWN_NAME
-        else:
-            self._digests.append(hash(slug_of_normalised(name)))
-            self._rows_of.append(row)
-        if judged.verdict.owner:
-            for alias in self._rules.aliases[judged.verdict.owner]:
-                self._also_finds(slug_of(alias), row)
+
+    def _note_aliases(self, owner: str, row: int) -> None:
+        self._flags[row] |= _HAS_ALIASES
+        for alias in self._rules.aliases[owner]:
+            self._also_finds(slug_of(alias), row)
+
+    def _note(self, name: str, row: int) -> None:
+        """Remember another name that finds a row."""
+        if len(self._noted) >= _NOTED:
+            self._noted.clear()
+        self._noted[name] = row
+        self._digests.append(hash(slug_of_normalised(name)))
+        self._rows_of.append(row)
 
     def _also_finds(self, slug: str, row: int) -> None:
         self._more_digests.append(hash(slug))
@@ -100,7 +118,6 @@ class Joining:
 
     def finish(self) -> Generator[None, None, list[RowBlock]]:
         """All rows, in blocks."""
-        yield from self._judge.forget()
         yield from self._join_unknown_countries()
         yield from self._put_in_order()
         self._missing = [*self._without_use(), *self._apply_channels()]
@@ -114,7 +131,7 @@ class Joining:
         for name, rows in self._countries.items():
             bare = self._bare(name)
             if bare is not None and self._flags[bare] & _OWN_NAME:  # it may be another's, too
-                self._flags[bare] = 0
+                self._flags[bare] &= ~_OWN_NAME
                 self._digests.append(hash(slug_of_normalised(name)))
                 self._rows_of.append(bare)
             if bare is not None and len(rows) == 1:
@@ -122,8 +139,7 @@ class Joining:
                 self.rows[row] = self._merged(self.rows[row], self.rows[bare])
                 self.rows[bare] = []
                 self._moved[bare] = row
-                if bare in self._ranked:
-                    self._ranked.add(row)
+                self._flags[row] |= self._flags[bare] & _RANKED
             yield
 
     def _bare(self, name: str) -> int | None:
@@ -158,13 +174,13 @@ class Joining:
 
     # --- what is said of single channels, ranks ---
 
-    def _apply_channels(self) -> list[str]:
-        """Do what the file says of channels; gives the names that no channel has."""
+    def _apply_channels(self) -> list[Unmatched]:
+        """Do what the file says of channels; gives those that there are none of."""
         missing = []
         for name, rule in self._rules.channels.items():
             rows = list(self._rows_called(name))
             if not rows:
-                missing.append(name)
+                missing.append(Unmatched(rule.line, name))
             for row in rows:
                 self._apply_channel(row, rule)
                 if rule.number is not None:
@@ -203,22 +219,23 @@ class Joining:
         return places
 
     def _put_in_order(self) -> Generator[None]:
-        for row in self._ranked:
-            records = self.rows[row]
-            if not isinstance(records, bytes):
-                records.sort(key=rank_of)
+        for start in range(0, len(self._flags), STEP * 10):
+            for row, flags in enumerate(self._flags[start : start + STEP * 10], start):
+                if flags & _RANKED and not isinstance(records := self.rows[row], bytes):
+                    records.sort(key=rank_of)
             yield
 
     # --- the end ---
 
-    def _without_use(self) -> Iterator[str]:
+    def _without_use(self) -> Iterator[Unmatched]:
         """Groups and aliases of the file that no entry has."""
-        for name in self._rules.groups:
+        rules = self._rules
+        for name in rules.groups:
             if not self._judge.uses_group(name):
-                yield name
-        for name in self._rules.aliases:
+                yield Unmatched(rules.line_of("group", name), name)
+        for name in rules.aliases:
             if not list(self._rows_called(name)) and normalised(name) not in self._countries:
-                yield name
+                yield Unmatched(rules.line_of("alias", name), name)
 
     def plan(self) -> Plan:
         """What the file says of the channels' numbers; after ``finish``."""
@@ -253,7 +270,9 @@ class Joining:
             some = names[start : start + STEP * 10]
             merged.extend([place for place, count in enumerate(some, start) if count > 1])
             yield
-        missing = [*self._missing, *numbered.unused]
+        line_of = self._rules.line_of
+        unused = [Unmatched(line_of("numbers", name), name) for name in numbered.unused]
+        missing = [*self._missing, *unused]
         outcome = self._tally.outcome(self._judge, missing, sum(names), merged, len(order))
         return Ruled(self._rules, outcome, others, numbers, numbered)
 

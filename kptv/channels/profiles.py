@@ -31,11 +31,10 @@ from kptv.channels.packing import (
     names_of,
     url_of,
 )
-from kptv.channels.rules.matching import Test, Texts, texts_of
+from kptv.channels.rules.matching import Test, Texts, public_url, texts_of
 from kptv.channels.rules.model import Condition, Profile
+from kptv.channels.rules.sources import names_of as names_of_source
 from kptv.channels.rules.tables import Complaint
-from kptv.channels.rules.verdicts import names_of as names_of_source
-from kptv.channels.rules.verdicts import public_url
 from kptv.channels.served import NUMBERED_AS
 
 PROFILE_PATH = "/profile/"  # of a profile's lists, below BASE_URL; its name follows

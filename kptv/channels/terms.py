@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from kptv.channels.model import Source
 from kptv.channels.reach import host_name, travels
 from kptv.channels.rules.model import Rules, SourceRule
-from kptv.channels.rules.verdicts import rule_of_source
+from kptv.channels.rules.sources import rule_of_source
 from kptv.channels.secrets import NOTHING, Secrets, gathered
 from kptv.formats.tunnel import ProxyAddress
 

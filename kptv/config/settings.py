@@ -18,8 +18,8 @@ from kptv.channels.reach import Private
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.pending import without_effect
 from kptv.channels.rules.reading import RulesError
+from kptv.channels.rules.sources import is_source
 from kptv.channels.rules.tables import Complaint
-from kptv.channels.rules.verdicts import is_source
 from kptv.channels.terms import warnings_of as warnings_of_terms
 from kptv.config import parsers
 from kptv.config.env_file import EnvFile, read_env_file

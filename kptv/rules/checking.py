@@ -9,8 +9,8 @@ from kptv.channels.model import Source
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.report.listed import group_counts, names_in
 from kptv.channels.rules.report.summary import NoMatch, Report, report_on
+from kptv.channels.rules.sources import is_source
 from kptv.channels.rules.tables import Complaint
-from kptv.channels.rules.verdicts import is_source
 from kptv.config import Config
 from kptv.errors import ConfigError
 from kptv.pace import drive

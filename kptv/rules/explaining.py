@@ -17,8 +17,8 @@ from kptv.channels.rules.report.listed import (
     names_in,
 )
 from kptv.channels.rules.report.near import nearest
+from kptv.channels.rules.sources import is_source
 from kptv.channels.rules.trace import TraceStep
-from kptv.channels.rules.verdicts import is_source
 from kptv.errors import ConfigError
 from kptv.pace import drive
 from kptv.rules.opening import Opened, opened

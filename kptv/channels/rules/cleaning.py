@@ -8,6 +8,8 @@ and stay.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from string import ascii_lowercase, digits
 from unicodedata import category
 
 from kptv.channels.rules.codes import COUNTRIES, OTHER_PREFIXES
@@ -40,7 +42,9 @@ _TAG = re.compile(
     r")\s*[\])}]",
     re.IGNORECASE,
 )
+_BORDER = re.compile(r"[\s_|/-]")
 _LAST_WORD = re.compile(r"[\s_|/-]([^\s_|/-]{1,8})$")
+_FIRST_LETTERS = frozenset(ascii_lowercase + digits)
 _EDGES = " \t|:-_/,;"
 _SUSPECT = re.compile(r"[(\[{|:_/-]|[^ -~]")  # without any, only the last word can be taken away
 
@@ -60,7 +64,7 @@ class Cleaner:
             )
             if wanted in names.clean
         ]
-        self._prefix = _prefix_pattern((*COUNTRIES, *OTHER_PREFIXES, *names.prefixes))
+        self._prefixes = _Prefixes((*COUNTRIES, *OTHER_PREFIXES, *names.prefixes))
         self._known: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -70,7 +74,7 @@ class Cleaner:
         """``name`` after all steps; itself, if it is to be left as it is."""
         if not self._steps:
             return name
-        if not _SUSPECT.search(name) and name.rpartition(" ")[2].lower() not in QUALITY:
+        if not _may_change(name):
             return name
         known = self._known.get(name)
         if known is None:
@@ -89,16 +93,27 @@ class Cleaner:
                 if (shorter := step(name)) and shorter != name:
                     name = shorter
                     changes.append((wanted, name))
-            if name == before:
+            if name == before or not _may_change(name):
                 break
         return changes
 
     def _cleaned(self, name: str) -> str:
-        changes = self.steps(name)
-        return changes[-1][1] if changes else name
+        """What ``steps`` ends with."""
+        for _ in range(_MOST_ROUNDS):
+            before = name
+            for _, step in self._steps:
+                name = step(name) or name
+            if name == before or not _may_change(name):
+                break
+        return name
 
     def _without_prefix(self, name: str) -> str:
-        return name[found.end() :].strip(_EDGES) if (found := self._prefix.match(name)) else name
+        return name[end:].strip(_EDGES) if (end := self._prefixes.end_in(name)) else name
+
+
+def _may_change(name: str) -> bool:
+    """Whether a step may take something away: a cheap look."""
+    return name.rpartition(" ")[2].lower() in QUALITY or _SUSPECT.search(name) is not None
 
 
 def without_marks(name: str) -> str:
@@ -118,24 +133,58 @@ def _without_letters(raised: re.Match[str]) -> str:
 
 def without_tags(name: str) -> str:
     """``name`` without what stands in brackets, if that is no name: (1080p), [Geo-blocked]."""
-    if not _TAG.search(name):
+    if not ("(" in name or "[" in name or "{" in name) or not _TAG.search(name):
         return name
     return " ".join(_TAG.sub(" ", name).split()).strip(_EDGES)
 
 
 def without_quality(name: str) -> str:
     """``name`` without words of quality at its end; one word stays."""
-    while (last := _LAST_WORD.search(name)) and last[1].lower() in QUALITY:
-        rest = name[: last.start()].rstrip(_EDGES)
+    while True:
+        rest, _, last = name.rpartition(" ")
+        if not rest or _BORDER.search(last):  # the last word may begin elsewhere
+            found = _LAST_WORD.search(name)
+            rest, last = (name[: found.start()], found[1]) if found else ("", "")
+        if last.lower() not in QUALITY:
+            break
+        rest = rest.rstrip(_EDGES)
         if not rest:
             break
         name = rest
     return name
 
 
-def _prefix_pattern(prefixes: tuple[str, ...]) -> re.Pattern[str]:
-    """A pattern for one of these in front of a colon, a bar or a dash, or in brackets."""
-    longest_first = sorted({prefix for prefix in prefixes if prefix}, key=lambda p: (-len(p), p))
+class _Prefixes:
+    """Finds one of some prefixes in front of a colon, a bar or a dash, or in brackets.
+
+    There are 250, too many to try one by one: those that begin as the name does are tried.
+    """
+
+    def __init__(self, prefixes: Iterable[str]) -> None:
+        self._all = tuple({prefix for prefix in prefixes if prefix})
+        self._patterns: dict[str, re.Pattern[str] | None] = {}  # by a first letter; empty: any
+
+    def end_in(self, name: str) -> int:
+        """Where the prefix of ``name`` ends; 0 if it has none."""
+        first = name[:1].lower()
+        if first not in _FIRST_LETTERS:
+            first = ""
+        if first not in self._patterns:
+            self._patterns[first] = self._beginning_with(first)
+        pattern = self._patterns[first]
+        found = pattern.match(name) if pattern else None
+        return found.end() if found else 0
+
+    def _beginning_with(self, letter: str) -> re.Pattern[str] | None:
+        # One that is not of ASCII may begin with the same letter in another form.
+        some = [
+            one for one in self._all if one[0].lower() == letter or not letter or not one.isascii()
+        ]
+        return _prefix_pattern(some) if some else None
+
+
+def _prefix_pattern(prefixes: Iterable[str]) -> re.Pattern[str]:
+    longest_first = sorted(prefixes, key=lambda prefix: (-len(prefix), prefix))
     words = "|".join(re.escape(prefix) for prefix in longest_first)
     return re.compile(
         rf"[\s|]{{0,8}}(?:(?:{words})\s{{0,4}}(?:[:|]|-\s|[–—])|[\[(](?:{words})[\])])",

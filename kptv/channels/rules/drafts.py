@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kptv.channels.rules.matching import Test, Texts, expanded, texts_of
+from kptv.channels.rules.matching import NOTHING, Test, Texts, expanded, texts_of
 from kptv.channels.rules.model import Rule
 from kptv.channels.rules.naming import Told
 from kptv.channels.rules.patterns import Pattern
@@ -59,11 +59,11 @@ def _holds(live: Live, draft: Draft) -> bool:
     texts = draft.texts
     draft.found = {}
     for test in live.when:
-        found = test.found(texts.get(test.field) or texts_of(()))
+        found = test.found(texts.get(test.field, NOTHING))
         if found is None:
             return False
         draft.found[test.field] = found
-    return not any(test.found(texts.get(test.field) or texts_of(())) for test in live.unless)
+    return not any(test.found(texts.get(test.field, NOTHING)) for test in live.unless)
 
 
 def _set(draft: Draft, rule: Rule) -> None:
@@ -75,7 +75,7 @@ def _set(draft: Draft, rule: Rule) -> None:
         elif name == "group":
             draft.groups = (value,) if value else ()
             draft.texts["group"] = texts_of(draft.groups)
-        elif name not in ("source", "url"):
+        else:
             draft.sets[name] = value
             draft.texts[name] = texts_of([value])
 

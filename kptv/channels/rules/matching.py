@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from kptv.channels.rules.literals import literal_of, small_letters
 from kptv.channels.rules.model import Condition
 from kptv.channels.rules.patterns import Pattern, TooSlow, folded
 
 STRIKES = 3  # until a pattern is switched off
+_LONGEST_END = 64  # letters of a URL's path that conditions see
 
 # Texts, each as it is and folded: names of groups, or the one value of another field.
 Texts = Sequence[tuple[str, str]]
@@ -19,10 +21,18 @@ Texts = Sequence[tuple[str, str]]
 
 def texts_of(values: Iterable[str]) -> Texts:
     """``values`` as conditions look at them; no value is an empty one."""
-    return [(value, folded(value)) for value in values] or _NOTHING
+    return [(value, folded(value)) for value in values] or NOTHING
 
 
-_NOTHING: Texts = (("", ""),)
+NOTHING: Texts = (("", ""),)
+
+
+def public_url(url: str) -> str:
+    """What conditions see of a URL: scheme and path's end, neither host nor query nor login."""
+    scheme, mark, rest = url.partition("://")
+    path = (rest if mark else url).partition("?")[0].partition("#")[0].partition("|")[0]
+    _, slash, end = path.rpartition("/")
+    return f"{scheme if mark else ''}{mark}/{end[-_LONGEST_END:] if slash else ''}"
 
 
 class Probe:
@@ -85,23 +95,28 @@ def _plain(pattern: Pattern) -> Callable[[str], bool]:
 
 
 def _word(pattern: Pattern) -> str:
-    """What is in each folded text that a pattern matches; empty: not known."""
+    """What is in each folded text that a pattern matches; empty: not known.
+
+    For an expression that holds of ASCII only: see ``small_letters``.
+    """
     if pattern.is_expression:
-        return ""
+        return literal_of(pattern.text[1:-1])
     return max(folded(pattern.text).replace("?", "*").split("*"), key=len)
 
 
 class Test:
     """A condition: any of its patterns matches any of a field's texts."""
 
-    __slots__ = ("_words", "field", "has_expression", "probes")
+    __slots__ = ("field", "has_expression", "probes", "words")
 
     def __init__(self, condition: Condition, line: int) -> None:
         self.field = condition.field
         self.probes = [Probe(pattern, line) for pattern in condition.patterns]
         self.has_expression = any(probe.is_expression for probe in self.probes)
         words = [_word(probe.pattern) for probe in self.probes]
-        self._words = tuple(words) if all(words) else ()  # one of them is in all that matches
+        # One of them is in each folded text that matches; if there is an expression, then in each
+        # of ASCII. None: not known.
+        self.words = tuple(words) if all(words) else ()
 
     def __repr__(self) -> str:
         return f"<Test {self.field} {self.probes}>"
@@ -111,13 +126,8 @@ class Test:
 
         Those that never matched yet are tried, too: else they would seem useless.
         """
-        if self._words and len(texts) == 1:
-            simple = texts[0][1]
-            for word in self._words:
-                if word in simple:
-                    break
-            else:
-                return None
+        if self.words and len(texts) == 1 and not self._may_match(*texts[0]):
+            return None
         first: tuple[Pattern, str] | None = None
         for probe in self.probes:
             if first is None or not probe.has_matched:
@@ -126,6 +136,15 @@ class Test:
                         first = first or (probe.pattern, text)
                         break
         return first
+
+    def _may_match(self, text: str, simple: str) -> bool:
+        for word in self.words:
+            if word in simple:
+                return True
+        if not self.has_expression or text.isascii():
+            return False
+        simple = small_letters(text)
+        return any(word in simple for word in self.words)
 
 
 def expanded(

@@ -119,3 +119,9 @@ class Rules:
     profiles: tuple[Profile, ...] = ()
     variables: frozenset[str] = field(default=frozenset(), repr=False)  # what each ${NAME} means
     has_secrets: bool = False  # that stand in the file itself
+    # Where a key stands in the file, by its table and name.
+    lines: Mapping[tuple[str, str], int] = field(default_factory=dict, repr=False, compare=False)
+
+    def line_of(self, table: str, key: str) -> int:
+        """Where the key of a table stands; 0 if that is not known."""
+        return self.lines.get((table, key), 0)

@@ -30,26 +30,27 @@ class Naming:
 
     def __init__(self, rules: Rules) -> None:
         names = rules.names
-        self.apart = [Probe(pattern) for pattern in names.apart]  # names that are not cleaned
+        line = rules.line_of("names", "apart")
+        self.apart = [Probe(pattern, line) for pattern in names.apart]  # of names not cleaned
         self._cleaner = Cleaner(names)
-        self._finds_prefixes = names.split_by_country and Step.PREFIXES in names.clean
+        self._finds_countries = names.split_by_country and Step.PREFIXES in names.clean
         self._shows_first = names.show == Show.FIRST
         self._owners = _owners(rules)
 
     def __repr__(self) -> str:
         return f"<Naming {self._cleaner}>"
 
-    def named(self, name: str, told: Told | None = None) -> Named:
-        """What becomes of a name that the rules left."""
-        key, cleaned, country = normalised(name), name, ""
-        owner = self._owners.get(key, "")
-        if not owner:
-            cleaned = self._cleaned(name)
-            if cleaned != name:
-                key = normalised(cleaned)
+    def named(self, name: str, simple: str = "", told: Told | None = None) -> Named:
+        """What becomes of a name; ``simple`` is it normalised, if that is known."""
+        key, cleaned = simple or normalised(name), name
+        owner, country = self._owners.get(key, ""), ""
+        if not owner or self._finds_countries:
+            clean = self._cleaner.clean(name)
+            if clean != name and not owner and not self._is_apart(name):
+                cleaned, key = clean, normalised(clean)
                 owner = self._owners.get(key, "")
-        if self._finds_prefixes:
-            country = self._country_in(name)
+            if clean != name and self._finds_countries:
+                country = self._country_in(name)
         if told and cleaned != name:
             for step, text in self._cleaner.steps(name):
                 told(str(step), 0, text)
@@ -57,15 +58,13 @@ class Naming:
             key = normalised(owner)
             if told:
                 told("alias", 0, owner)
-        shown = name if self._shows_first else owner or cleaned
-        return Named(shown, key, owner, country)
+        return Named(name if self._shows_first else owner or cleaned, key, owner, country)
 
-    def _cleaned(self, name: str) -> str:
-        cleaned = self._cleaner.clean(name)
-        if cleaned == name or not self.apart:
-            return cleaned
+    def _is_apart(self, name: str) -> bool:
+        if not self.apart:
+            return False
         simple = folded(name)
-        return name if any(probe.tries(name, simple) for probe in self.apart) else cleaned
+        return any(probe.tries(name, simple) for probe in self.apart)
 
     def _country_in(self, name: str) -> str:
         before = name

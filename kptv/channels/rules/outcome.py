@@ -6,8 +6,9 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from kptv.channels.rules.contexts import Fate
 from kptv.channels.rules.model import Rules
-from kptv.channels.rules.verdicts import Judge, Judged
+from kptv.channels.rules.verdicts import Judge
 
 SAMPLES = 3  # names that are kept of each rule
 MOST_DROPPED = 20_000  # different entries that are kept to be searched
@@ -73,27 +74,35 @@ class Tally:
     def __repr__(self) -> str:
         return f"<Tally entries={self.entries}>"
 
-    def add(self, judged: Judged) -> None:
-        """Count the entries of a verdict."""
-        verdict, name = judged.verdict, judged.listed_name
-        self.entries += judged.entries
-        for place in verdict.hits:
-            self._hits[place] += judged.entries
+    def add(self, fate: Fate, name: str) -> None:
+        """Count an entry that its list calls so."""
+        self.entries += 1
+        for place in fate.hits:
+            self._hits[place] += 1
             samples = self._samples[place]
             if len(samples) < SAMPLES and name not in samples:
                 samples.append(name)
-        if verdict.is_dropped:
-            self._dropped += judged.entries
-            if len(self._dropped_entries) < MOST_DROPPED:
-                line = self._rules.rules[verdict.hits[-1]].line
-                self._dropped_entries[Dropped(name, judged.source, line)] = None
-        elif judged.is_renamed:
-            self._renamed += judged.entries
-            if len(self._renamed_entries) < MOST_RENAMED:
-                self._renamed_entries[name] = verdict.name
+
+    def add_dropped(self, fate: Fate, name: str, source: int) -> None:
+        """Count an entry that is not served."""
+        self._dropped += 1
+        if len(self._dropped_entries) < MOST_DROPPED:
+            line = self._rules.rules[fate.hits[-1]].line
+            self._dropped_entries[Dropped(name, source, line)] = None
+
+    def add_renamed(self, name: str, shown: str) -> None:
+        """Count an entry that is shown under another name."""
+        self._renamed += 1
+        if len(self._renamed_entries) < MOST_RENAMED:
+            self._renamed_entries[name] = shown
 
     def outcome(
-        self, judge: Judge, missing: Iterable[str], names: int, merged: array[int], channels: int
+        self,
+        judge: Judge,
+        missing: Iterable[Unmatched],
+        names: int,
+        merged: array[int],
+        channels: int,
     ) -> Outcome:
         """What came of all. ``missing``: what of the file, besides patterns, nothing has."""
         probes = judge.probes()
@@ -102,7 +111,7 @@ class Tally:
             for probe in probes
             if not probe.has_matched and not probe.is_off
         ]
-        unmatched += [Unmatched(0, text) for text in missing]
+        unmatched += missing
         off = {probe.pattern.text: probe.line for probe in probes if probe.is_off}
         return Outcome(
             entries=self.entries,

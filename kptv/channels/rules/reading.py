@@ -47,6 +47,7 @@ _OF_ADDRESSES = (
     *("profile", "readyz", "stream", "xmltv"),
 )
 _ATTRIBUTE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_NEVER_SET = ("source", "url")
 
 
 class RulesError(Exception):
@@ -102,17 +103,23 @@ class _Reader:
     def rules(self) -> Rules:
         root = self._root
         root.only(_TABLES)
+        tables = {name: root.table(name) for name in _TABLES if name != "rule"}
         return Rules(
-            names=self._names(root.table("names")),
-            aliases=self._aliases(root.table("alias")),
+            names=self._names(tables["names"]),
+            aliases=self._aliases(tables["alias"]),
             rules=tuple(map(_rule, root.tables("rule"))),
-            groups=_texts(root.table("group")),
-            channels=self._channels(root.table("channel")),
-            numbers=_numbers(root.table("numbers"), LIST),
-            sources={name: self._source(table) for name, table in root.table("source").named()},
-            profiles=_profiles(root.table("profile")),
+            groups=_texts(tables["group"]),
+            channels=self._channels(tables["channel"]),
+            numbers=_numbers(tables["numbers"], LIST),
+            sources={name: self._source(table) for name, table in tables["source"].named()},
+            profiles=_profiles(tables["profile"]),
             variables=frozenset(self._variables),  # behind all that names them
             has_secrets=self._has_secrets,
+            lines={
+                (name, key): tables[name].line_of(key)
+                for name in ("names", "alias", "group", "numbers")
+                for key in tables[name].names
+            },
         )
 
     def _names(self, table: Table) -> Names:
@@ -226,6 +233,9 @@ def _rule(table: Table) -> Rule:
         keep=table.flag("keep", False),
         rank=table.whole("rank", 0, 1000),
     )
+    for key in sets.names:
+        if key.lower() in _NEVER_SET:
+            sets.complain(key, "cannot be set")
     if rule.drop and rule.keep:
         table.complain("drop", "drops and keeps")
     if not (rule.drop or rule.keep or rule.sets) and rule.rank is None:

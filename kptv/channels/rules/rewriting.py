@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kptv.channels.packing import FIELD, LISTED_NAME, RANK, attribute_mark, packed_groups
+from kptv.channels.rules.contexts import Fate
 from kptv.formats.m3u_attributes import INNER, quoted, unquoted
 
 _GROUP_TITLE, _TVG_NAME = "group-title", "tvg-name"
@@ -12,6 +13,21 @@ _NAME, _GROUPS, _HEADERS, _TEXT = 2, 3, 4, 5  # places of a record's fields
 _RANK_MARK = attribute_mark(RANK)
 _LISTED_MARK = attribute_mark(LISTED_NAME)
 _MARKS = {key: attribute_mark(key) for key in (_GROUP_TITLE, _TVG_NAME)}
+
+
+def changed(record: bytes, fields: list[bytes], fate: Fate, shown: str) -> bytes:
+    """The record with these fields as the rules want it; ``shown`` is its new name."""
+    name = shown.encode("utf-8", "replace")
+    if name == fields[_NAME] and not fate.changes:
+        return record
+    renamed(fields, name)
+    if fate.groups is not None:
+        regrouped(fields, fate.groups)
+    if fate.sets:
+        with_attributes(fields, fate.sets)
+    if fate.rank:
+        ranked(fields, fate.rank)
+    return FIELD.join(fields)
 
 
 def renamed(fields: list[bytes], name: bytes) -> None:

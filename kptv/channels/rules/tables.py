@@ -46,12 +46,16 @@ class Table:
         """Those of its values."""
         return list(self._values)
 
+    def line_of(self, key: str) -> int:
+        """Where this is given a value."""
+        return self._places.line(*self._path, key)
+
     # --- complaints ---
 
     def complain(self, key: str, what: str) -> None:
         """Say what is wrong with a value."""
         name = ".".join(str(part) for part in (*self._path, key) if not isinstance(part, int))
-        self._complaints.append(Complaint(self._places.line(*self._path, key), f"{name}: {what}"))
+        self._complaints.append(Complaint(self.line_of(key), f"{name}: {what}"))
 
     def complain_here(self, what: str) -> None:
         """Say what is wrong with all of it."""

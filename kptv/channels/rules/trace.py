@@ -48,7 +48,7 @@ def trace(
     """What becomes of an entry that a list names so; ``attributes`` may hold its ``url``."""
     steps: list[TraceStep] = []
     given = {key.lower(): value for key, value in (attributes or {}).items()}
-    verdict = Judge(rules, sources, lambda _: None).explained(
+    verdict = Judge(rules, sources).explained(
         name,
         source,
         tuple(groups),

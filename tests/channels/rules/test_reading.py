@@ -124,6 +124,8 @@ def test_an_empty_file_says_nothing() -> None:
             "2: rule.set.name: /(a)/ has no group 2",
         ),
         ("[[rule]]\nset.name = '\\1'\nwhen.name = 'a'", "2: rule.set.name: \\1 is what"),
+        ("[[rule]]\nset.group = 'a'\nset.url = 'b'", "3: rule.set.url: cannot be set"),
+        ("[[rule]]\nkeep = true\nset.Source = '2'", "3: rule.set.Source: cannot be set"),
         ("[rule]\ndrop = true", "1: rule: [[rule]] is wanted"),
         (
             "[channel.A]\nnumber = 5\n[channel.B]\nnumber = 5",

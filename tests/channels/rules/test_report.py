@@ -83,9 +83,9 @@ def test_groups_near_one_that_nothing_has_are_told_with_their_entries() -> None:
     assert set(report(rules, lists).no_match) == {
         NoMatch(3, "rule", "United Kingdom", (("UK", 2),)),
         NoMatch(3, "rule", "Germany", (("DE", 1),)),
-        NoMatch(0, "group", "Sprots", (("Sports", 1),)),
+        NoMatch(2, "group", "Sprots", (("Sports", 1),)),
         NoMatch(6, "channel", "Nwes", (("News", 0),)),
-        NoMatch(0, "alias", "One", ()),
+        NoMatch(10, "alias", "One", ()),
     }
 
 

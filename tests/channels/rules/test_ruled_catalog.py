@@ -243,7 +243,7 @@ number = 4
         '#EXTINF:-1 tvg-id="A.uk" tvg-chno="1" tvg-logo="http://l/a.png",A',
         '#EXTINF:-1 tvg-chno="2",B',
     ]
-    assert outcome(built).unmatched == (Unmatched(0, "Nobody"),)
+    assert outcome(built).unmatched == (Unmatched(8, "Nobody"),)
 
 
 # --- countries ---
@@ -292,6 +292,26 @@ def test_those_that_join_stand_in_the_order_of_sources() -> None:
 
 
 # --- what is told, and bounds ---
+
+
+def test_what_of_the_file_nothing_has_is_told_with_its_line() -> None:
+    rules = """
+[names]
+clean = "tags"
+apart = ["*UHD*"]
+[alias]
+Nobody = ["Noone"]
+[group]
+Films = "Movies"
+[channel.Nothing]
+guide = false
+"""
+    assert outcome(of_names(rules, "A")).unmatched == (
+        Unmatched(4, "*UHD*"),
+        Unmatched(8, "Films"),
+        Unmatched(6, "Nobody"),
+        Unmatched(9, "Nothing"),
+    )
 
 
 def test_a_pattern_that_is_too_slow_three_times_is_switched_off_and_named() -> None:

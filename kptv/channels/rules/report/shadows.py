@@ -10,11 +10,10 @@ from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 from kptv.channels.catalog import Listing
-from kptv.channels.packing import fields_of
 from kptv.channels.rules.model import Names, Rules
-from kptv.channels.rules.verdicts import Judge, Judged
+from kptv.channels.rules.verdicts import Judge
 
-_AT_ONCE = 10  # entries judged between two yields
+_AT_ONCE = 50  # entries judged between two yields
 
 
 @dataclass(slots=True)
@@ -52,26 +51,23 @@ def _that_decides_all(rules: Rules) -> int:
 def _try_on(
     listings: Sequence[Listing], rules: Rules, shadows: Shadows, idle: Collection[int]
 ) -> Generator[None]:
-    def note(judged: Judged) -> None:
-        hits = judged.verdict.hits
-        decided = next((place for place in hits if _decides(rules, place)), None)
-        for place in hits:
-            if decided is not None and place > decided and place in idle:
-                shadows.by.setdefault(place, set()).add(rules.rules[decided].line)
-
     endless = tuple(replace(rule, keep=False, drop=False) for rule in rules.rules)
     without = replace(rules, rules=endless, names=Names(), aliases={})
-    judge = Judge(without, [listing.source for listing in listings], note)
+    judge = Judge(without, [listing.source for listing in listings])
     for listing in listings:
         for block in listing.blocks:
             for start in range(0, len(block), _AT_ONCE):
-                for record in block[start : start + _AT_ONCE]:
-                    judge.judged(fields_of(record))
+                for judged in (yield from judge.judged(block[start : start + _AT_ONCE])):
+                    _note(judged.fate.hits, rules, shadows, idle)
                 yield
-                if judge.is_full:
-                    yield from judge.forget()
-    yield from judge.forget()
     shadows.matching = {(p.line, p.pattern.text) for p in judge.probes() if p.has_matched}
+
+
+def _note(hits: Sequence[int], rules: Rules, shadows: Shadows, idle: Collection[int]) -> None:
+    decided = next((place for place in hits if _decides(rules, place)), None)
+    for place in hits:
+        if decided is not None and place > decided and place in idle:
+            shadows.by.setdefault(place, set()).add(rules.rules[decided].line)
 
 
 def _decides(rules: Rules, place: int) -> bool:

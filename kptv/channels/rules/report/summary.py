@@ -192,20 +192,18 @@ def _idle_texts(ruled: Ruled) -> Iterator[tuple[int, str, str]]:
 
 
 def _places_of(rules: Rules, unmatched: Unmatched) -> Iterator[tuple[int, str]]:
-    if unmatched.line:
-        yield unmatched.line, "rule"
-        return
-    text = unmatched.text
-    if any(pattern.text == text for pattern in rules.names.apart):
-        yield 0, "names"
-    if text in rules.groups:
-        yield 0, "group"
-    if text in rules.aliases:
-        yield 0, "alias"
-    if text in rules.numbers:
-        yield 0, "numbers"
-    if text in rules.channels:
-        yield rules.channels[text].line, "channel"
+    line, text = unmatched.line, unmatched.text
+    places = [
+        ("names", "apart", any(pattern.text == text for pattern in rules.names.apart)),
+        ("group", text, text in rules.groups),
+        ("alias", text, text in rules.aliases),
+        ("numbers", text, text in rules.numbers),
+    ]
+    tables = [name for name, key, is_in in places if is_in and rules.line_of(name, key) == line]
+    if text in rules.channels and rules.channels[text].line == line:
+        tables.append("channel")
+    for table in tables or ["rule"]:
+        yield line, table
 
 
 def _near(

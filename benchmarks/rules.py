@@ -1,0 +1,143 @@
+"""What a rules file costs: CPU of making a catalog, how long all else stands still meanwhile.
+
+The measured process imports two lists over loopback HTTP and then makes the catalog again and
+again, with the file and without one in turn, as it does after a change of the file. A greenlet
+that wants to run every millisecond tells how long it could not.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks._made_lists import list_of, rules_of
+from benchmarks.figures import Figure, at_most
+from benchmarks.import_catalog import provider
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Lists, and a file for them."""
+
+    entries: int
+    different: int  # names in each of the two lists, at most
+    rules: int
+    cpu: float | None = None  # seconds that the file may cost
+    standstill: float | None = None  # ms
+
+    def __str__(self) -> str:
+        names = "all its names" if self.different >= self.entries else f"{self.different:,} names"
+        return f"{self.entries:,} entries, {names} a list, {self.rules} rules"
+
+
+ALIKE = Case(200_000, 5_000, 10, cpu=0.6)
+CASES = (
+    ALIKE,
+    Case(200_000, 200_000, 10, cpu=0.6),
+    Case(500_000, 500_000, 50, standstill=100),
+)
+QUICK = (Case(50_000, 50_000, 10, cpu=0.15, standstill=100),)
+
+
+def run(quick: bool = False) -> list[Figure]:
+    """The figures, and what they should be."""
+    cases, rounds = (QUICK, 1) if quick else (CASES, ROUNDS)
+    return [figure for case in cases for figure in _measured(case, rounds)]
+
+
+def _measured(case: Case, rounds: int) -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in (1, 2):
+            text = list_of(number, case.entries // 2, case.different)
+            (folder / f"list{number}.m3u").write_text(text)
+        (folder / "rules.toml").write_bytes(rules_of(case.rules))
+        with provider(folder) as port:
+            command = [sys.executable, "-m", __spec__.name, name, f"{port}", f"{rounds}"]
+            told = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=1200).stdout
+    seen: list[dict[str, Any]] = json.loads(told)
+    without, ruled = (
+        [one for one in seen if one["rules"] is with_them] for with_them in (False, True)
+    )
+    before, after = (median(one["cpu"] for one in some) for some in (without, ruled))
+    note = f"without {before:.2f} s, with {after:.2f} s, {after / before:.2f} times"
+    note += f"; {without[0]['channels']:,} channels become {ruled[0]['channels']:,}"
+    cpu = None if case.cpu is None else at_most(case.cpu)
+    yield Figure(f"{case}: CPU for the file", after - before, "s", cpu, note)
+    worst, usual = (max(one["standstill"] for one in some) for some in (ruled, without))
+    bound = None if case.standstill is None else at_most(case.standstill)
+    yield Figure(f"{case}: standstill", worst, "ms", bound, f"without {usual:.0f}")
+
+
+def _make_catalogs(folder: Path, provider_port: int, rounds: int) -> None:
+    """The measured process: what it saw goes to standard output."""
+    import gc
+
+    import gevent
+
+    from kptv.channels.model import Source
+    from kptv.channels.rules.reading import read_rules
+    from kptv.config import Config
+    from kptv.upstream.channel_list import channel_list
+    from kptv.upstream.client import HttpClient
+    from kptv.upstream.importer import Importer
+    from kptv.upstream.last_good import LastGood
+    from kptv.upstream.merger import Merger
+    from kptv.upstream.store import Store
+
+    urls = [f"http://127.0.0.1:{provider_port}/list{number}.m3u" for number in (1, 2)]
+    sources = tuple(Source(number, url, 1) for number, url in enumerate(urls, start=1))
+    config = Config(sources=sources, data_dir=folder / "data")
+    client, store = HttpClient(config), Store(folder / "data")
+    made: list[int] = []
+    merger = Merger(
+        [LastGood(channel_list(source), client, store) for source in sources],
+        lambda catalog: made.append(len(catalog)),
+    )
+    importer = Importer(merger.lists, merger.merge, config.import_refresh_interval, workers=4)
+    rules = read_rules((folder / "rules.toml").read_bytes())
+    longest = [0.0]
+
+    def tick() -> None:
+        while True:
+            begun = time.perf_counter()
+            gevent.sleep(0.001)
+            longest[0] = max(longest[0], time.perf_counter() - begun - 0.001)
+
+    gevent.spawn(tick)
+    done = importer.import_now()
+    importer.start()
+    done.wait()
+    seen = []
+    for turn in range(2 * rounds + 1):
+        merger.rules = rules if turn % 2 else None
+        gc.collect()
+        gevent.sleep(0.05)
+        longest[0], begun, count = 0.0, time.process_time(), len(made)
+        merger.merge()
+        if len(made) > count:
+            report = {
+                "rules": merger.rules is not None,
+                "cpu": time.process_time() - begun,
+                "standstill": longest[0] * 1000,
+                "channels": made[-1],
+            }
+            seen.append(report)
+    print(json.dumps(seen), flush=True)
+
+
+if __name__ == "__main__":
+    from gevent.monkey import patch_all
+
+    patch_all()
+    _make_catalogs(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,204 @@
+"""What a source and the groups of an entry decide already: once for all entries that share them.
+
+Most entries match no pattern that looks at names or attributes. So a context also knows what the
+rules make of such an entry, and only the others go through the rules one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from kptv.channels.model import Source
+from kptv.channels.packing import group_names
+from kptv.channels.rules.drafts import Draft, Live, apply
+from kptv.channels.rules.matching import Texts, texts_of
+from kptv.channels.rules.model import Rules
+from kptv.channels.rules.patterns import folded
+from kptv.channels.rules.sieve import Mesh
+from kptv.channels.rules.sources import names_of, rule_of_source
+
+_KEPT = 2048  # contexts; a list with more groups is judged slower
+_MOST_GROUPS = 20_000  # names that are remembered for people
+_MOST_FATES = 256  # of a context
+DECIDED = ("source", "group")  # fields
+_GROUPS = frozenset(("group", "group-title"))
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of entries, besides their names."""
+
+    groups: tuple[str, ...] | None = None  # None: as they are
+    sets: Mapping[str, str] = field(default_factory=dict)  # attributes
+    rank: int = 0
+    is_dropped: bool = False
+    hits: tuple[int, ...] = ()  # places of the rules that applied
+    changes: bool = False  # the record, whatever becomes of its name
+
+
+class Usual(NamedTuple):
+    """What becomes of entries that no test of theirs matches."""
+
+    fate: Fate
+    name: str | None  # that they are given; None: they keep their own
+
+
+class Context:
+    """What entries of a source and in some groups have in common."""
+
+    __slots__ = (
+        "fates",
+        "group_texts",
+        "groups",
+        "live",
+        "mesh",
+        "open_fields",
+        "source_texts",
+        "usual",
+    )
+
+    def __init__(
+        self,
+        groups: tuple[str, ...],
+        group_texts: Texts,
+        source_texts: Texts,
+        live: tuple[Live, ...],
+    ) -> None:
+        self.groups = groups
+        self.group_texts = group_texts
+        self.source_texts = source_texts
+        self.live = live
+        tests = [test for rule in live for test in (*rule.when, *rule.unless)]
+        looks = [test for test in tests if test.field not in DECIDED]  # at the entry itself
+        self.open_fields = frozenset(test.field for test in looks)
+        self.mesh = Mesh(looks)
+        self.usual: Usual | None = None  # not known yet
+        self.fates: dict[tuple[int, ...], Fate] = {}  # by the rules that applied
+
+    def __repr__(self) -> str:
+        return f"<Context {'; '.join(self.groups)}>"
+
+    def draft(self) -> Draft:
+        """An entry, of which nothing else is known yet."""
+        return Draft({"source": self.source_texts, "group": self.group_texts}, self.groups)
+
+
+class Contexts:
+    """The contexts of a catalog's entries."""
+
+    def __init__(self, rules: Rules, live: Sequence[Live], sources: Mapping[int, Source]) -> None:
+        self.groups: set[str] = set()  # that entries have, most of them
+        self._live = live
+        self._sources = sources
+        self._rules = rules
+        self._renamed = {folded(name): new for name, new in rules.groups.items()}
+        self._used: set[str] = set()  # folded names of [group]
+        # Rules that do not make the same of all entries that they apply to.
+        self._varying = {
+            each.place for each in live if any("\\" in text for text in each.rule.sets.values())
+        }
+        self._known: dict[tuple[int, bytes], Context] = {}
+
+    def __repr__(self) -> str:
+        return f"<Contexts {len(self._known)}>"
+
+    def uses_group(self, name: str) -> bool:
+        """Whether an entry was in a group that the file calls otherwise."""
+        return folded(name) in self._used
+
+    def about_sources(self) -> Iterator[Texts]:
+        """What a file may call each source."""
+        return (texts_of(names_of(source)) for source in self._sources.values())
+
+    def ends_of_name(self, number: int) -> tuple[str, str]:
+        """What is put in front of and behind the names of a source."""
+        source = self._sources.get(number)
+        about = rule_of_source(self._rules, source) if source else None
+        return (about.prefix, about.suffix) if about else ("", "")
+
+    def of(self, number: int, packed: bytes) -> Context:
+        """The context of a source's entries in these groups, which are packed."""
+        context = self._known.get((number, packed))
+        if context is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            names = tuple(group_names(packed))
+            if len(self.groups) < _MOST_GROUPS:
+                self.groups.update(names)
+            context = self._known[number, packed] = self.of_groups(number, names)
+        return context
+
+    def of_groups(self, number: int, groups: tuple[str, ...]) -> Context:
+        """The same of names of groups."""
+        source = self._sources.get(number)
+        about_source = texts_of(names_of(source) if source else [str(number)])
+        about_groups = texts_of(groups)
+        live = tuple(self._alive(about_source, about_groups))
+        self._grouped(groups)  # they are used, whatever the rules do
+        return Context(groups, about_groups, about_source, live)
+
+    def usual(self, context: Context) -> Usual:
+        """What becomes of an entry that none of the tests matches."""
+        if context.usual is None:
+            draft = context.draft()
+            draft.texts |= dict.fromkeys(context.open_fields, ())
+            apply(context.live, draft, None)
+            name = draft.texts.get("name")
+            context.usual = Usual(self.fate(context, draft), name[0][0] if name else None)
+        return context.usual
+
+    def fate(self, context: Context, draft: Draft) -> Fate:
+        """What became of an entry, besides its name."""
+        hits = tuple(draft.hits)
+        fate = context.fates.get(hits)
+        if fate is None:
+            fate = self._new_fate(context, draft, hits)
+            if self._varying.isdisjoint(hits):
+                if len(context.fates) >= _MOST_FATES:
+                    context.fates.clear()
+                context.fates[hits] = fate
+        return fate
+
+    def _new_fate(self, context: Context, draft: Draft, hits: tuple[int, ...]) -> Fate:
+        if draft.dropped:
+            return Fate(is_dropped=True, hits=hits)
+        groups = self._grouped(draft.groups)
+        others = None if groups == context.groups else groups
+        changes = others is not None or bool(draft.sets) or draft.rank != 0
+        return Fate(others, draft.sets, draft.rank, False, hits, changes)
+
+    def _alive(self, source: Texts, groups: Texts) -> Iterator[Live]:
+        """The rules that may apply, each with the conditions that are open."""
+        texts = {"source": source, "group": groups}
+        for live in self._live:
+            decided = texts
+            when = [test for test in live.when if test.field not in decided]
+            unless = [test for test in live.unless if test.field not in decided]
+            sets_by_match = {name for name, value in live.rule.sets.items() if "\\" in value}
+            keeps = [t for t in live.when if t.field in decided and t.field in sets_by_match]
+            if any(not t.found(decided[t.field]) for t in live.when if t.field in decided):
+                continue
+            if any(t.found(decided[t.field]) for t in live.unless if t.field in decided):
+                continue
+            yield Live(live.place, live.rule, (*keeps, *when), tuple(unless))
+            if not _GROUPS.isdisjoint(
+                map(str.lower, live.rule.sets)
+            ):  # what follows sees other groups
+                texts = {"source": source}
+            if (live.rule.keep or live.rule.drop) and not when and not unless:
+                return
+
+    def _grouped(self, groups: tuple[str, ...]) -> tuple[str, ...]:
+        """The groups as [group] calls them."""
+        if not self._renamed:
+            return groups
+        names = []
+        for name in groups:
+            simple = folded(name)
+            new = self._renamed.get(simple)
+            if new is not None:
+                self._used.add(simple)
+            names.append(name if new is None else new)
+        return tuple(dict.fromkeys(filter(None, names)))

@@ -1,0 +1,25 @@
+"""What a rules file says of the sources, and what it may call them."""
+
+from __future__ import annotations
+
+from kptv.channels.model import Source
+from kptv.channels.rules.model import Rules, SourceRule
+
+
+def names_of(source: Source) -> tuple[str, ...]:
+    """What a file may call a source: its number, its name, its tag."""
+    names = str(source.number), source.name, source.tag
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def is_source(name: str, source: Source) -> bool:
+    """Whether a file means this source by that name or number."""
+    return name.casefold() in map(str.casefold, names_of(source))
+
+
+def rule_of_source(rules: Rules, source: Source) -> SourceRule | None:
+    """What the file says of a source, by its name or number."""
+    for name, rule in rules.sources.items():
+        if is_source(name, source):
+            return rule
+    return None
