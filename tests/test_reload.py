@@ -48,12 +48,14 @@ def test_the_file_beside_the_settings_counts_unless_another_is_named(tmp_path: P
 
 def test_a_source_that_is_not_there_is_told_and_variables_are_filled_in(tmp_path: Path) -> None:
     text = '[source.1]\nuser_agent = "${AGENT}"\n[source.7]\npriority = 1\n'
+    text += '[channel.A]\norder = [1, "premiun"]\n'
     (tmp_path / "rules.toml").write_text(text)
     (tmp_path / ".env").write_text("AGENT=me\n")
     config = load_config(ENVIRON, tmp_path / ".env")
     assert config.rules is not None
     assert config.rules.sources["1"].user_agent == "me"
     assert "rules.toml:3: there is no source 7" in config.warnings
+    assert config.warnings[-1] == "rules.toml:5: order: there is no source premiun"
 
 
 def test_secrets_that_everybody_can_read_are_told(

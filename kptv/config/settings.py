@@ -215,6 +215,10 @@ def _about_rules(rules: Rules | None, sources: Sequence[Source], named: str) -> 
     for name, rule in rules.sources.items():
         if not any(is_source(name, source) for source in sources):
             yield f"{Complaint(rule.line, f'there is no source {name}')}"
+    for channel in rules.channels.values():
+        for name in channel.order:
+            if not any(is_source(name, source) for source in sources):
+                yield f"{Complaint(channel.line, f'order: there is no source {name}')}"
     yield from warnings_of_terms(rules, sources)
     yield from map(str, without_effect(rules))
 

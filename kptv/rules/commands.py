@@ -17,6 +17,8 @@ from kptv.rules.previewing import Wanted, preview
 
 ABOUT = "Say what the rules file does, before it takes effect. Nothing is contacted or changed."
 
+_MOST = 100_000  # lines of a kind
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 if all is fine, 1 if something is wrong; argparse ends with 2."""
@@ -87,7 +89,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _whole(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 100_000:
-        raise ValueError(text)
+    number = int(text) if text.isdecimal() and len(text) < 10 else 0
+    if not 1 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {_MOST} is wanted")
     return number

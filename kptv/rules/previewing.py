@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from kptv.channels.rules.report.changes import Change, ChangeKind, Changes, changes_in
 from kptv.channels.rules.report.conflicts import ConflictKind
+from kptv.channels.rules.report.numbers import Renumberings
 from kptv.channels.rules.report.summary import Report, RuleTold, report_on
 from kptv.pace import drive
 from kptv.rules.checking import NO_FILE, no_match_in_words
@@ -39,8 +40,11 @@ def preview(file: Path | None, wanted: Wanted) -> int:
     catalog = kept.catalog(everything.config, everything.rules)
     writer.learn(catalog.secrets)
     before = kept.catalog(everything.config, None)
+    report = drive(report_on(catalog, before=before, listings=kept.listings, given=kept.given))
+    if everything.text is None:  # then channels have the numbers of the lists
+        catalog, report = before, replace(report, numbering=(), renumbered=Renumberings())
     told = Told(
-        drive(report_on(catalog, before=before, listings=kept.listings, given=kept.given)),
+        report,
         kept.missing,
         drive(changes_in(catalog, wanted.changes)) if wanted.changes else {},
         tuple(islice(served_channels(catalog), wanted.channels)),

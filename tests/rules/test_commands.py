@@ -353,6 +353,7 @@ def test_other_rules_than_those_in_use_may_be_tried(run: Run, tmp_path: Path) ->
     without = run("preview")
     assert without[0] == 0
     assert "There is no rules file" in without[1]
+    assert "Numbers" not in without[1]  # channels have those of the lists
     assert run("preview", "--file", str(tmp_path / "none.toml"))[0] == 1
     assert run("check", "--file", str(tmp_path / "none.toml"))[0] == 1
 
@@ -476,6 +477,7 @@ def test_what_is_no_command_is_refused(run: Run) -> None:
     assert run("nonsense")[0] == 2
     assert run("explain")[0] == 2
     assert run("check", "--nonsense")[0] == 2
+    assert "a number from 1 to 100000 is wanted" in run("preview", "--most", "9" * 5000)[1]
 
 
 def test_the_module_is_a_command() -> None:

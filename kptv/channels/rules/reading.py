@@ -26,6 +26,7 @@ from kptv.formats.tunnel import ProxyAddress, read_proxy
 LARGEST = 1024 * 1024  # bytes
 _TABLES = ("names", "alias", "rule", "group", "channel", "numbers", "source", "profile")
 _OF_SOURCES = tuple(SourceRule.__dataclass_fields__)[1:]
+_BETWEEN_SINGLE_QUOTES = "; write regular expressions between single quotes"
 _AT = re.compile(r"\s*\(at line (\d+), column \d+\)$")
 _PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
@@ -69,7 +70,9 @@ def read_rules(data: bytes, environ: Mapping[str, str] | None = None) -> Rules:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         at = _AT.search(str(error))
         line = int(at[1]) if at else 1 + text.rstrip().count("\n")
-        raise RulesError([Complaint(line, _AT.sub("", str(error)))]) from None
+        what = _AT.sub("", str(error))
+        hint = _BETWEEN_SINGLE_QUOTES if what.startswith("Unescaped") else ""
+        raise RulesError([Complaint(line, what + hint)]) from None
     complaints: list[Complaint] = []
     rules = _Reader(root, Places(text), complaints, environ or {}).rules()
     if complaints:
@@ -212,7 +215,7 @@ class _Reader:
         found = _VARIABLE.findall(text)
         missing = [name for name in found if name not in self._environ]
         for name in missing:
-            table.complain(key, f"{name} is not in the environment")
+            table.complain(key, f"{name} is not in the environment, nor in .env")
         self._variables.update(self._environ[name] for name in found if name not in missing)
         self._has_secrets |= is_secret and not found
         value = _VARIABLE.sub(lambda name: self._environ.get(name[1], ""), text)

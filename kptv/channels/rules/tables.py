@@ -74,7 +74,7 @@ class Table:
         """The table of this name; an empty one, if there is none."""
         values = self._values.get(key, {})
         if not isinstance(values, dict):
-            self.complain(key, "a table is wanted")
+            self.complain(key, f"a table is wanted, such as {key}.name = …")
             values = {}
         return self._within(values, key)
 

@@ -112,6 +112,8 @@ def test_an_empty_file_says_nothing() -> None:
         ),
         ("[names]\napart = ['/(/']", "2: names.apart: /(/: missing )"),
         ('a = "\\d"', "1: Unescaped '\\' in a string"),
+        ('a = "\\d"', "1: Unescaped '\\' in a string; write regular expressions"),
+        ("[[rule]]\nwhen = 'a'", "2: rule.when: a table is wanted, such as when.name = …"),
         ("[names]\nshow = 'first'\nshow = 'first'", "3: Cannot overwrite a value"),
         ("[[rule]]\nwhen.name = 'x'", "1: the rule does nothing"),
         (
