@@ -10,10 +10,8 @@ that all explain them (Chinese or Korean, Cyrillic or Hebrew).
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 from charset_normalizer import from_bytes
@@ -98,20 +96,6 @@ _ODD = {
     **dict.fromkeys(_LATIN - {"cp1252"}, re.compile(r"(?!)")),
 }
 _SENSELESS = frozenset("\ufffd")  # in no alphabet
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{1,39}")
-# What is told is often a part of what is meant (WHATWG Encoding, 4.2).
-_WIDER = {
-    **dict.fromkeys(("ascii", "iso8859-1"), "cp1252"),
-    **dict.fromkeys(("gb2312", "gbk"), "gb18030"),
-    **dict.fromkeys(("euc_kr",), "cp949"),
-    **dict.fromkeys(("shift_jis",), "cp932"),
-    **dict.fromkeys(("big5", "cp950"), "big5hkscs"),
-    **dict.fromkeys(("iso8859-9",), "cp1254"),
-    **dict.fromkeys(("tis-620", "iso8859-11"), "cp874"),
-    **dict.fromkeys(("koi8-r", "koi8-u"), "koi8_u"),
-}
-_NO_CHARSET = re.compile(r"utf|unicode|raw_|idna|punycode|undefined|mbcs|oem|charmap")
-_ASCII = bytes(range(0x20, 0x7F))
 
 
 def words_of(text: bytes) -> list[bytes]:
@@ -132,23 +116,6 @@ def _around_the_first(word: bytes) -> bytes:
     first = _HIGH_RUN.search(word)
     assert first is not None  # the word is more than ASCII
     return word[max(first.start() - _BEFORE, 0) :][:SAMPLE]
-
-
-@lru_cache(maxsize=64)
-def codec_of(label: str) -> str:
-    """The codec that a ``charset=`` or ``#EXTENC:`` means; empty for none, and for Unicode's.
-
-    Unicode's tell themselves. An encoding without ASCII in it is not one of a list.
-    """
-    if not _LABEL.fullmatch(label):
-        return ""
-    try:
-        name = codecs.lookup(label).name
-        if _NO_CHARSET.match(name) or _ASCII.decode(name) != _ASCII.decode():
-            return ""
-    except (LookupError, ValueError):  # of bytes to bytes, unknown, or none for these bytes
-        return ""
-    return _WIDER.get(name, name)
 
 
 def guess_encoding(sample: bytes, told: Iterable[str] = ()) -> str:

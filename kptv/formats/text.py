@@ -12,17 +12,11 @@ from __future__ import annotations
 import codecs
 import re
 
-from kptv.formats.charsets import SAMPLE, codec_of, guess_encoding, words_of
+from kptv.formats.charsets import SAMPLE, guess_encoding, words_of
+from kptv.formats.labels import LONGEST_MARK, codec_of, unicode_of
 
 MAX_LINE = 64 * 1024  # bytes; the longest line of real channel lists has 8,369
 _HELD = 32 * 1024  # bytes that are held back at most, to know more of an encoding
-_UNICODE = (  # a byte order mark, or how "#" or a line's end stands in a text without one
-    (re.compile(rb"\xff\xfe\0\0|[\n\r -~]\0\0\0"), "utf-32-le"),
-    (re.compile(rb"\0\0\xfe\xff|\0\0\0[\n\r -~]"), "utf-32-be"),
-    (re.compile(rb"\xff\xfe|[\n\r -~]\0"), "utf-16-le"),
-    (re.compile(rb"\xfe\xff|\0[\n\r -~]"), "utf-16-be"),
-)
-_LONGEST_MARK = 4  # bytes
 _BREAK = re.compile(rb"[\r\n]")
 _TOLD = re.compile(rb"#EXTENC\s*+[:=]?+\s*+\"?([A-Za-z0-9][\w.:-]*+)", re.I)
 
@@ -60,7 +54,7 @@ class Lines:
         """As ``feed``, in one text. Each line ends with LF."""
         if self._head is not None:
             data = self._head + data
-            if len(data) < _LONGEST_MARK:
+            if len(data) < LONGEST_MARK:
                 self._head = data
                 return ""
             self._begin(data)
@@ -79,10 +73,8 @@ class Lines:
 
     def _begin(self, head: bytes) -> None:
         self._head = None
-        for mark, encoding in _UNICODE:
-            if mark.match(head):
-                self._unicode = codecs.getincrementaldecoder(encoding)("replace")
-                return
+        if encoding := unicode_of(head):
+            self._unicode = codecs.getincrementaldecoder(encoding)("replace")
 
     def _complete(self, data: bytes) -> str:
         cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptv.formats.charsets import codec_of, guess_encoding
+from kptv.formats.charsets import guess_encoding
+from kptv.formats.labels import codec_of
 
 NAMES = {
     "cp1251": "Первый канал,Россия 24,НТВ,Пятница!,ТВ Центр,Ёлка,Детский мир,Наука 2.0,Спорт",
