@@ -17,13 +17,14 @@ _BEGIN = re.compile(
     rb"<(?:(programme|channel)(?=[\s/>])|(!--)|(/tv\s{0,8}>)|([A-Za-z]{1,16})(?=[\s/>]))"
 )
 _LONGEST_BEGIN = 32  # bytes that tell one
-_NEXT = re.compile(rb"<(?:programme|channel)(?=[\s/>])")
+_NEXT = re.compile(rb"<(?:(?:programme|channel)(?=[\s/>])|/tv(?=[\s>]))")  # what no element holds
 _ENDS = {b"programme": b"</programme>", b"channel": b"</channel>"}
 _SPACED_ENDS = {
     b"programme": re.compile(rb"</programme\s{1,64}>"),
     b"channel": re.compile(rb"</channel\s{1,64}>"),
 }
 _COMMENT_END = b"-->"
+_SLASH = ord("/")
 
 
 class Element(NamedTuple):
@@ -100,6 +101,9 @@ def _one(buffer: bytes, start: int, kind: bytes, *, final: bool) -> tuple[Elemen
     is_show = kind == b"programme"
     limit = start + LONGEST
     tag_end = start + 1 + len(kind)
+    closing = buffer.find(b">", tag_end, limit)
+    if closing >= 0 and buffer[closing - 1] == _SLASH:
+        return Element(is_show, buffer[start : closing + 1], True), closing + 1
     end = buffer.find(_ENDS[kind], tag_end, limit)
     following = _NEXT.search(buffer, tag_end, end if end >= 0 else limit + _LONGEST_BEGIN)
     if following is None and end >= 0:
@@ -115,5 +119,4 @@ def _one(buffer: bytes, start: int, kind: bytes, *, final: bool) -> tuple[Elemen
         return Element(is_show, b"", False), end
     data = buffer[start:end]
     spaced = _SPACED_ENDS[kind].search(data)
-    is_empty = data[: data.find(b">") + 1].endswith(b"/>")
-    return Element(is_show, data[: spaced.end()] if spaced else data, bool(spaced or is_empty)), end
+    return Element(is_show, data[: spaced.end()] if spaced else data, spaced is not None), end

@@ -121,7 +121,7 @@ class GuideReader:
         shows = self._read(self._elements.feed(self._decoded.finish()))
         shows += self._read(self._elements.finish()) if not self.is_over else []
         self._is_finished = True
-        self.faults[Fault.CUT] += not self.is_whole
+        self.faults[Fault.CUT] += not self.is_over and not self.is_whole
         self.faults[Fault.UNKNOWN_ZONE] += self._times.unknown_zones
         self.faults += Counter()  # without those of which there are none
         return shows + self._checked()
@@ -151,7 +151,8 @@ class GuideReader:
     def _fault(self, fault: Fault) -> None:
         self.faults[fault] += 1
         broken = self.faults[Fault.BROKEN]
-        if fault == Fault.BROKEN and broken > max(MOST_BROKEN, self.shows // 2):
+        too_many = broken > max(MOST_BROKEN, self.shows // 2)
+        if fault == Fault.BROKEN and too_many and not self.is_over:
             self._give_up(Fault.MANY_BROKEN)
 
     def _give_up(self, fault: Fault) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta, timezone, tzinfo
 
-_DIGITS = re.compile(r"([0-9]{4,14})(?:\.[0-9]{1,9})?[ \t]{0,8}([^\s].{0,15})?")
+_DIGITS = re.compile(r"([0-9]{4,14})(?:\.[0-9]{1,9})?[ \t]{0,8}([^\s0-9].{0,15})?")
 _ISO = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[Tt \t]{1,8}([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?(?:[.,][0-9]{1,9})?)?"
-    r"[ \t]{0,8}([^\s].{0,15})?"
+    r"[ \t]{0,8}([^\s0-9].{0,15})?"
 )
+_SIXTIETHS = re.compile(r"[0-5][0-9][0-5][0-9]").fullmatch
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])([0-9]{1,2}):?([0-9]{2})?")
 _DEFAULTS = "00000101000000"  # of what is left out
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -94,7 +95,7 @@ class Times:
         if self._zone is None and len(text) == 20:  # the usual: 14 digits, a blank, a zone
             known = self._hours.get(text[:10] + text[14:])
             rest = text[10:14]
-            if known is not None and rest.isdecimal() and rest.isascii():
+            if known is not None and _SIXTIETHS(rest):
                 return known + int(rest[:2]) * 60 + int(rest[2:])
         found = self._read(text.strip())
         return None if found is None else self._resolved(text, *found, after)
