@@ -29,8 +29,8 @@ SECONDS ?= 60
 soak: .venv/dev
 	$(BIN)/python -m tests.chaos.run $(SEED) $(SEEDS) $(SECONDS)
 
-# Lists, playlists, transport streams made at random: make fuzz SECONDS=3600 TARGETS=lists
-TARGETS ?= lists playlists streams
+# Lists, playlists, transport streams, guides made at random: make fuzz SECONDS=3600 TARGETS=lists
+TARGETS ?= lists playlists streams guides
 fuzz: .venv/fuzz
 	PYTHONPATH=.venv/fuzz $(BIN)/python -m tests.fuzz.run $(SECONDS) $(TARGETS)
 

@@ -50,6 +50,8 @@ OWN = {  # settings, and text of this proxy's own making
 }
 FOREIGN = {
     "channels/accounts.py": "_PACKAGED _NUMBER _REGION _WORD_AND_NUMBER _TOKEN",
+    "channels/guide/keys.py": "_OTHER_PICTURE _GLUED_QUALITY",
+    "channels/guide/schedule.py": "_HOURS _DESCRIPTION",
     "channels/ordering.py": "_DIGITS",
     "channels/reach.py": "_ADDRESS",
     "channels/rules/countries.py": "_WORD",
@@ -62,7 +64,7 @@ FOREIGN = {
     " _ANY_LOGIN _SLASH _PORT _PUBLIC _any_of",
     "channels/served.py": "_NUMBER _PICTURE _VALUE",
     "formats/charsets.py": "_HIGH_RUN _BESIDE_LETTER _NOT_RUSSIAN _WORD _PAIR _BESIDE_ASCII"
-    " _INNER_FINAL _ODD _LABEL _NO_CHARSET",
+    " _INNER_FINAL _ODD",
     "formats/dash.py": "_MANIFEST is_dash_film",
     "formats/digest.py": "_PIECE _schemes",
     "formats/frames.py": "_SYNC",
@@ -73,6 +75,7 @@ FOREIGN = {
     "formats/http.py": "_STATUS _NAME _LENGTH _CHUNK_SIZE _PART",
     "formats/identify.py": "_ENDLESS_SEGMENT _FOREIGN_PICTURE _FOREIGN_SOUND _H264 _H265 _PACK"
     " _START_CODE",
+    "formats/labels.py": "_UNICODE _LABEL _NO_CHARSET",
     "formats/m3u.py": "_HASHLESS _OPTION",
     "formats/m3u_addresses.py": "starts_as_usual _SCHEME _ABSOLUTE _HOST_AND_PORT _REFERENCE _WORD"
     " _OPTIONS _PATH_START _PATH _PROSE _NO_LINK _NOTHING_WORD _CONNECTED _NO_HOST _NO_PORT"
@@ -86,8 +89,13 @@ FOREIGN = {
     "formats/mpegts/aligner.py": "_STARTS",
     "formats/mpegts/nal.py": "_TO_ESCAPE",
     "formats/mpegts/playtime.py": "_ADAPTED _STARTS",
-    "formats/text.py": "_UNICODE _BREAK _TOLD",
+    "formats/text.py": "_BREAK _TOLD",
     "formats/visible.py": "_CONTROLS _UNSEEN _JOINERS",
+    "formats/xmltv/elements.py": "_BEGIN _NEXT _SPACED_ENDS",
+    "formats/xmltv/mending.py": "_DECLARED _HIGH_WORD _AMPERSAND _BARE_LESS _MARKUP",
+    "formats/xmltv/reading.py": "_ATTRIBUTE _INDENTATION _TITLE _DISPLAY_NAME _ICON",
+    "formats/xmltv/times.py": "_DIGITS _ISO _SIXTIETHS _OFFSET",
+    "formats/xmltv/writing.py": "_EPISODE _EMPTY_REPEAT _NEW _LINK _LONE_SURROGATES",
     "logs/filters.py": "_FIGURE",
     "logs/redaction.py": "_PATTERNS spare _compile",
     "upstream/hls/body.py": "size_of _offset",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -143,6 +145,80 @@ PLAYLISTS = st.one_of(
     st.builds(lambda text, junk: b"#EXTM3U\n" + text.encode() + junk, ODD, st.binary(max_size=50)),
     st.binary(max_size=60),
 )
+
+
+# --- guides ---
+
+_XML = st.one_of(
+    st.sampled_from(
+        [
+            "<programme",
+            "<channel",
+            "</programme>",
+            "</programme",
+            ">",
+            "</channel>",
+            "</tv>",
+            "<tv>",
+            "<title>",
+            "</title>",
+            "<desc",
+            "lang='x'>",
+            "</desc>",
+            "<new/>",
+            "<previously-shown/>",
+            "<![CDATA[",
+            "]]>",
+            "<!--",
+            "-->",
+            "<?x",
+            "?>",
+            "&",
+            "<",
+            ">",
+            "&amp;",
+            "&nbsp;",
+            "&#11;",
+            "&#xe9;",
+            "<br>",
+            "/>",
+            "<1>",
+            "<display-name>",
+            "</display-name>",
+            "\x01",
+            "<icon/>",
+            "",
+            "<episode-num>1</episode-num>",
+            "<programme/>",
+            "<!DOCTYPE",
+        ]
+    ),
+    WORD,
+)
+_CLOCK = st.one_of(
+    st.sampled_from(["20260101100000 +0000", "202601011100", "1795694400", "2026-01-01T12:00Z"]),
+    NUMBER,
+)
+_TEXT = st.lists(_XML, max_size=4).map("".join)
+_SHOW = st.builds(
+    '<programme start="{}" stop="{}" channel="{}"><title>{}</title>{}</programme>'.format,
+    _CLOCK,
+    _CLOCK,
+    st.sampled_from(["a", "b", "&#97;", ""]),
+    st.one_of(WORD, _TEXT),
+    _TEXT,
+)
+_CHANNEL = st.builds(
+    '<channel id="{}"><display-name>{}</display-name>{}</channel>'.format, WORD, _TEXT, _TEXT
+)
+_GUIDE = st.lists(st.one_of(_SHOW, _SHOW, _CHANNEL, _XML), max_size=12).map("\n".join)
+_DECLARED = st.sampled_from(["", "<?xml version='1.0' encoding='gbk'?>", "\n <?xml?>", "\ufeff"])
+GUIDES = st.tuples(
+    st.builds("{}<tv>{}</tv>".format, _DECLARED, _GUIDE),
+    st.sampled_from(["utf-8", "utf-8", "cp1252", "cp1251", "gbk", "utf-16", "utf-16-be"]),
+    st.sampled_from([bytes, bytes, gzip.compress, lzma.compress]),
+    st.one_of(st.just(b""), st.binary(max_size=30), st.integers(1, 70_000).map(b"x".__mul__)),
+).map(lambda told: told[2](told[3] + told[0].encode(told[1], "replace")) + told[3])
 
 
 # --- transport streams ---

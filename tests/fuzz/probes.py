@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from unittest.mock import patch
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.grouping import slug_of
+from kptv.channels.guide.schedule import tidied
 from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source
 from kptv.channels.packing import pack
@@ -35,6 +39,10 @@ from kptv.formats.mpegts.aligner import Aligner, sniff
 from kptv.formats.mpegts.inspector import Inspector
 from kptv.formats.mpegts.playtime import Playtime
 from kptv.formats.text import Lines
+from kptv.formats.xmltv import elements, mending, writing
+from kptv.formats.xmltv.reading import MOST_NAMES, Described, Fault, GuideReader, Show, shows_of
+from kptv.formats.xmltv.times import Times
+from kptv.formats.xmltv.writing import FOOTER, HEADER, programme
 from kptv.splice.joining import Chunk, ViewerPatch
 from tests.formats.ts_hub import AlignedSplicer, merge
 from tests.fuzz.inputs import cut
@@ -263,3 +271,48 @@ def _check_measures(data: bytes, sizes: Sequence[int]) -> None:
         assert told >= 0.0
         assert lasts is None or lasts > 0.0
     assert aligner.bytes_dropped >= 0
+
+
+# --- guides ---
+
+
+def guide(data: bytes, sizes: Sequence[int]) -> list[Show]:
+    """Read in pieces to the same; what is written of it is well-formed, and reads again."""
+    reader, shows, heard = _read_guide(data, [len(data) or 1])
+    again, in_pieces, heard_again = _read_guide(data, sizes)
+    assert in_pieces == shows
+    assert heard_again == heard
+    assert (again.faults, again.is_whole, again.root) == (
+        reader.faults,
+        reader.is_whole,
+        reader.root,
+    )
+    for described in heard:
+        assert 0 < len(described.id) <= 256
+        assert len(described.names) <= MOST_NAMES
+    tidy = [s for s in tidied(shows, Counter()) if s.start >= 0 and s.stop is not None]
+    parts = [writing.channel("one", d.names, d.icon) for d in heard]
+    parts += [programme("one", s.start, s.stop or 0, s.xml) for s in tidy]
+    written = HEADER + b"".join(parts) + FOOTER
+    ElementTree.fromstring(written)
+    third = GuideReader(Times(), lambda _: None, bool)
+    read_again = list(shows_of([written], third))
+    assert set(third.faults) <= {Fault.MANY_NAMES}
+    assert [(s.start, s.stop, s.title) for s in read_again] == [
+        (s.start, s.stop, s.title) for s in tidy
+    ]
+    return shows
+
+
+def _read_guide(
+    data: bytes, sizes: Sequence[int]
+) -> tuple[GuideReader, list[Show], list[Described]]:
+    """With bounds so small that they are met; looked at as soon as anything comes."""
+    heard: list[Described] = []
+    reader = GuideReader(Times(), heard.append, lambda guide_id: guide_id != "b")
+    with (
+        patch.object(elements, "STEP", 1),
+        patch.object(elements, "LONGEST", 400),
+        patch.object(mending, "HEAD", 256),
+    ):
+        return reader, list(shows_of(cut(data, sizes), reader)), heard

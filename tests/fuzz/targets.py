@@ -41,6 +41,12 @@ _VARIANTS = b"""#EXTM3U
 #EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=2x3,CODECS="avc1,mp4a",AUDIO="a"
 v.m3u8
 """
+_GUIDE = b"""<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE tv SYSTEM "xmltv.dtd"><tv>
+<channel id="a"><display-name lang="en">A &amp; B</display-name><icon src="http://h/a"/></channel>
+<programme start="20260101100000 +0100" stop="20260101110000 +0100" channel="a">
+<title><![CDATA[x & y]]></title><desc>one<br>two &nbsp;</desc><!-- c --><new/>
+<episode-num>S1E2</episode-num><previously-shown /></programme>
+</tv>"""
 
 
 class Target(NamedTuple):
@@ -68,6 +74,10 @@ def _splice_stream(data: bytes) -> None:
     probes.transport_stream(data[1:], _sizes(data[:1], 40))
 
 
+def _read_guide(data: bytes) -> None:
+    probes.guide(data[1:], _sizes(data[:1], 7))
+
+
 def _files(folder: str, ending: str) -> Iterator[bytes]:
     for path in sorted((SHARED / folder).glob(f"*{ending}")):
         with path.open("rb") as file:
@@ -92,7 +102,14 @@ def _streams() -> Iterator[bytes]:
         yield b"\xff" + data
 
 
+def _guides() -> Iterator[bytes]:
+    for text in (_GUIDE, *_files("lists", ".xml")):
+        yield b"\x40" + text
+        yield b"\x40" + text.decode("utf-8", "replace").encode("utf-16")
+
+
 TARGETS = {
+    "guides": Target(_read_guide, _guides, 4_000),
     "lists": Target(_read_list, _lists, 4_000),
     "playlists": Target(_follow_playlist, _playlists, 4_000),
     "streams": Target(_splice_stream, _streams, 80 * 188),

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.fuzz import probes
-from tests.fuzz.inputs import CHANNEL_LISTS, CUTS, PLAYLISTS, TRANSPORT_STREAMS, examples
+from tests.fuzz.inputs import CHANNEL_LISTS, CUTS, GUIDES, PLAYLISTS, TRANSPORT_STREAMS, examples
 
 
 @examples(60)
@@ -38,3 +38,11 @@ def test_any_bytes_become_whole_packets_with_tables_first_however_they_are_cut(
     data: bytes, sizes: Sequence[int]
 ) -> None:
     probes.transport_stream(data, sizes)
+
+
+@examples(80)
+@given(GUIDES, CUTS)
+def test_any_guide_is_read_the_same_however_it_is_cut_and_written_well_formed(
+    data: bytes, sizes: Sequence[int]
+) -> None:
+    probes.guide(data, sizes)

@@ -266,13 +266,15 @@ class _Decision:
 
     def _one_of(self, guide: GuideOf, found: list[_Hit]) -> _Hit | None:
         """The one, or of twins (one channel in HD and SD) the one that shows most."""
-        by_id = {hit.id: hit for hit in reversed(found)}
+        by_id: dict[str, _Hit] = {}
+        for hit in found:
+            by_id.setdefault(hit.id, hit)
         if len(by_id) == 1:
             return found[0]
         if not _are_twins(list(by_id.values())):
             self._several += list(by_id)
             return None
-        return max(reversed(by_id.values()), key=lambda hit: self._shows(guide.number, hit.id))
+        return max(by_id.values(), key=lambda hit: self._shows(guide.number, hit.id))
 
     def _why(self) -> str:
         if self._silent:

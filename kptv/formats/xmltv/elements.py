@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 LONGEST = 64 * 1024  # bytes of one element
-_STEP = 32 * 1024  # bytes that are waited for before they are looked at
+STEP = 32 * 1024  # bytes that are waited for before they are looked at
 _BEGIN = re.compile(
     rb"<(?:(programme|channel)(?=[\s/>])|(!--)|(/tv\s{0,8}>)|([A-Za-z]{1,16})(?=[\s/>]))"
 )
@@ -51,7 +51,7 @@ class Elements:
     def feed(self, data: bytes) -> Iterator[Element]:
         """The elements that are complete with ``data``."""
         self._fresh += data
-        if len(self._fresh) >= _STEP:
+        if len(self._fresh) >= STEP:
             yield from self._found(final=False)
 
     def finish(self) -> Iterator[Element]:
