@@ -313,6 +313,6 @@ def _read_guide(
     with (
         patch.object(elements, "STEP", 1),
         patch.object(elements, "LONGEST", 400),
-        patch.object(mending, "HEAD", 256),
+        patch.object(mending, "HEAD", 32),
     ):
         return reader, list(shows_of(cut(data, sizes), reader)), heard

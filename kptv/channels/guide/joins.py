@@ -20,7 +20,7 @@ from kptv.channels.rules.cleaning import QUALITY
 from kptv.channels.rules.countries import country_of
 
 MOST_NAMES = 200  # of one id
-_MOST_IDS = 64  # of one guide that a channel's key finds
+_MOST_IDS = 64  # of one guide that a rule finds for a channel
 _MOST_TOLD = 5  # ids, in a reason or as suggestions
 _FEW_GUIDES = 4  # of one list; some name a hundred, of all countries
 
@@ -110,7 +110,7 @@ class Joiner:
         self._of_source = Counter(source for guide in guides for source in guide.sources)
         self._names = NameKeys(prefixes)
         self._by_key: dict[tuple[Rule, str], list[int]] = {}
-        self._hits: dict[tuple[int, int], dict[_Hit, None]] = {}  # by channel and guide
+        self._hits: dict[tuple[int, int, Rule], dict[_Hit, None]] = {}  # by channel, guide
         self._wanted: set[tuple[int, str]] = set()
         self._countries: dict[int, Counter[str]] = {guide.number: Counter() for guide in guides}
         for place, channel in enumerate(channels):
@@ -139,7 +139,7 @@ class Joiner:
 
     def _hit(self, guide: int, hit: _Hit) -> None:
         for place in self._by_key.get((hit.rule, hit.key), ()):
-            hits = self._hits.setdefault((place, guide), {})
+            hits = self._hits.setdefault((place, guide, hit.rule), {})
             if len(hits) < _MOST_IDS:
                 hits[hit] = None
                 self._wanted.add((guide, hit.id))
@@ -152,9 +152,9 @@ class Joiner:
             for place, channel in enumerate(self._channels)
         ]
 
-    def hits(self, place: int, guide: int) -> Collection[_Hit]:
-        """What was found for a channel in a guide."""
-        return self._hits.get((place, guide), {})
+    def hits(self, place: int, guide: GuideOf, rule: Rule) -> Collection[_Hit]:
+        """What was found for a channel in a guide, by one rule."""
+        return self._hits.get((place, guide.number, rule), {})
 
     def ordered(self, channel: Wanted) -> list[GuideOf]:
         """The guides of a channel: those of its candidates' own lists, then the user's."""
@@ -202,7 +202,7 @@ class _Decision:
         lively = [match for match in matches if self._shows(match.guide, match.id)]
         self._silent = [match for match in matches if match not in lively]
         for guide in self._joiner.others(self._channel):
-            self._suggest(guide, self._named(guide))
+            self._suggest(guide, self._joiner.hits(self._place, guide, Rule.NAME))
         suggestions = tuple(dict.fromkeys(self._abroad))[:_MOST_TOLD]
         if not lively:
             silent = matches[0] if matches else None
@@ -212,44 +212,37 @@ class _Decision:
 
     def _in(self, guide: GuideOf) -> Match | None:
         """The id in one guide, by the first rule that gives exactly one."""
-        hits = self._joiner.hits(self._place, guide.number)
         if self._channel.fixed:
-            return self._by_keys(guide, hits, Rule.FIXED, [self._channel.fixed])
+            return self._by_ids(guide, Rule.FIXED, [self._channel.fixed])
         # What another list calls "1" is not what this guide does.
         offers = [o for o in self._channel.offers if not guide.sources or o.source in guide.sources]
         ids = list(dict.fromkeys(offer.tvg_id for offer in offers if offer.tvg_id))
         for rule in _RULES_OF_IDS:
-            if match := self._by_keys(guide, hits, rule, ids):
+            if match := self._by_ids(guide, rule, ids):
                 return match
         return self._by_name(guide, offers)
 
-    def _by_keys(
-        self, guide: GuideOf, hits: Collection[_Hit], rule: Rule, ids: Iterable[str]
-    ) -> Match | None:
-        for told in ids:
-            key = told if rule == Rule.NAME else _key_of(rule, told)
-            found = [
-                hit
-                for hit in hits
-                if (hit.rule, hit.key) == (rule, key)
-                and (rule == Rule.NAME or _may_be_one_feed(hit.id, told))
-            ]
-            if found and (hit := self._one_of(guide, found)):
-                return Match(guide.number, hit.id, rule, key)
+    def _by_ids(self, guide: GuideOf, rule: Rule, ids: Iterable[str]) -> Match | None:
+        hits = self._joiner.hits(self._place, guide, rule)
+        for told in ids if hits else ():
+            near = [hit for hit in hits if _may_be_one_feed(hit.id, told)]
+            if match := self._by_key(guide, near, _key_of(rule, told)):
+                return match
         return None
 
-    def _named(self, guide: GuideOf) -> list[_Hit]:
-        hits = self._joiner.hits(self._place, guide.number)
-        return [hit for hit in hits if hit.rule == Rule.NAME]
+    def _by_key(self, guide: GuideOf, hits: Iterable[_Hit], key: str) -> Match | None:
+        found = [hit for hit in hits if hit.key == key]
+        hit = self._one_of(guide, found) if found else None
+        return Match(guide.number, hit.id, hit.rule, key) if hit else None
 
     def _by_name(self, guide: GuideOf, offers: list[Offer]) -> Match | None:
-        named = self._named(guide)
+        named = self._joiner.hits(self._place, guide, Rule.NAME)
         if not named:
             return None
         countries = {offer.country for offer in offers if offer.country}
         near = [hit for hit in named if self._is_near(guide, hit, countries)]
         keys = _names_in_order(self._channel.name, offers, self._joiner)
-        if match := self._by_keys(guide, near, Rule.NAME, keys):
+        if match := next(filter(None, (self._by_key(guide, near, key) for key in keys)), None):
             return match
         self._suggest(guide, named)
         return None

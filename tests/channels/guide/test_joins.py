@@ -250,6 +250,12 @@ def test_what_the_rules_say_is_first_and_last() -> None:
     assert (missing.match, missing.why) == (None, "no guide has the id c")
 
 
+def test_many_ids_of_its_name_do_not_hide_its_own_id() -> None:
+    ids = {f"x{n}": ["Radio"] for n in range(500)} | {"own": ["Radio"]}
+    match = one(wanted("Radio", "own"), ids)
+    assert match == Match(1, "own", Rule.ID, "own")
+
+
 def test_an_id_that_nothing_describes_is_wanted_by_itself() -> None:
     joiner = Joiner([wanted("A", "a.uk")], [USERS])
     assert joiner.wants(2, "A.uk")
