@@ -57,7 +57,7 @@ FOREIGN = {
     "channels/rules/countries.py": "_WORD",
     "channels/rules/cleaning.py": "_RAISED _RAISED_LETTER _TAG _LAST_WORD _BORDER _SUSPECT"
     " _prefix_pattern",
-    "channels/rules/patterns.py": "_SIGNS _GROUP of",
+    "channels/rules/patterns.py": "_SIGNS _GROUP _COUNT of",
     "channels/rules/report/conflicts.py": "_COUNTRY",
     "channels/rules/sieve.py": "_APART",
     "channels/secrets.py": "_LOGIN_FIELD _USER_FIELD _PASSWORD_FIELD _FIELD _FIELD_IN_TEXT"

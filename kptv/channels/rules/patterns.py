@@ -6,12 +6,15 @@ import fnmatch
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from unicodedata import normalize
 
 import regex
 
 LONGEST = 512  # letters of a text that are looked at
 _GROUP = re.compile(r"\\([0-9]{1,2})")
+_COUNT = re.compile(r"\{([0-9]{1,18})[,}]")
+_MOST_REPEATS = 10_000  # parts that are repeated so often are written out: a million take 1 GB
 TIMEOUT = 0.005  # seconds for one text
 
 # Signs that NFKC would make into letters and digits: *Ⓨ does not mean all that ends in y.
@@ -40,10 +43,7 @@ class Pattern:
     def of(cls, text: str) -> Pattern:
         """The pattern that is written so. Raises ValueError, which says why it is none."""
         if len(text) > 2 and text[0] == text[-1] == "/":
-            try:
-                return cls(text, None, regex.compile(text[1:-1], regex.IGNORECASE))
-            except regex.error as error:
-                raise ValueError(str(error)) from None
+            return cls(text, None, _compiled(text[1:-1]))
         plain = fnmatch.translate(folded(text).replace("[", "[[]"))
         return cls(text, re.compile(rf"\A{plain}"), None)
 
@@ -80,6 +80,8 @@ class Pattern:
                 return rf"\{number} is what a regular expression found, and {self.text} is none"
             if int(number) > groups:
                 return f"{self.text} has no group {number}"
+        if self._expression is not None and "\\" in _GROUP.sub("", template):
+            return r"a \ stands only in front of the number of a group, as in \1"
         return ""
 
     def _search(self, text: str) -> regex.Match[str] | None:
@@ -88,6 +90,23 @@ class Pattern:
             return self._expression.search(text[:LONGEST], timeout=TIMEOUT)
         except TimeoutError:
             raise TooSlow(self.text) from None
+
+
+def names_groups(template: str) -> bool:
+    """Whether a template wants what groups of an expression found."""
+    return _GROUP.search(template) is not None
+
+
+def _compiled(text: str) -> regex.Pattern[str]:
+    """Raises ValueError."""
+    if prod(max(int(count), 1) for count in _COUNT.findall(text)) > _MOST_REPEATS:
+        raise ValueError("its repeats, multiplied, are too many")
+    try:
+        return regex.compile(text, regex.IGNORECASE)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except (regex.error, OverflowError) as error:
+        raise ValueError(str(error)) from None
 
 
 def folded(text: str) -> str:

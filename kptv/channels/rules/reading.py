@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from kptv.channels.grouping import normalised
 from kptv.channels.reach import travels
 from kptv.channels.rules.model import (
     LIST,
@@ -19,6 +20,7 @@ from kptv.channels.rules.model import (
     SourceRule,
     Step,
 )
+from kptv.channels.rules.patterns import folded, names_groups
 from kptv.channels.rules.places import Places
 from kptv.channels.rules.tables import Complaint, Table
 from kptv.formats.tunnel import ProxyAddress, read_proxy
@@ -137,18 +139,25 @@ class _Reader:
 
     def _aliases(self, table: Table) -> dict[str, tuple[str, ...]]:
         aliases: dict[str, tuple[str, ...]] = {}
+        shown = _spelled_once(table)
         owners: dict[str, str] = {}
         for name in table.names:
+            if not (name.isprintable() and normalised(name)):
+                table.complain(name, "a name of one line is wanted")
             aliases[name] = tuple(table.texts(name))
             for alias in aliases[name]:
-                first = owners.setdefault(alias.casefold(), name)
+                key = normalised(alias)
+                first = owners.setdefault(key, name)
                 if first != name:
                     table.complain(name, f'"{alias}" is an alias of "{first}" already')
+                elif shown.get(key, name) != name:
+                    table.complain(name, f'"{alias}" has aliases itself: it is another channel')
         return aliases
 
     def _channels(self, table: Table) -> dict[str, ChannelRule]:
         channels: dict[str, ChannelRule] = {}
         owners: dict[int, str] = {}
+        _spelled_once(table)
         for name, about in table.named():
             about.only(("number", "logo", "guide", "order"))
             rule = ChannelRule(
@@ -173,7 +182,7 @@ class _Reader:
             prefix=table.text("prefix", empty=True) or "",
             suffix=table.text("suffix", empty=True) or "",
             headers=self._headers(table.table("headers")),
-            user_agent=self._secret(table, "user_agent"),
+            user_agent=self._header(table, "user_agent"),
             proxy=self._proxy(table),
             timeout=table.seconds("timeout", 0.1, 600.0),
             tls_verify=table.flag("tls_verify", True),
@@ -181,15 +190,24 @@ class _Reader:
         )
 
     def _headers(self, given: Table) -> dict[str, str]:
-        headers = {}
+        headers: dict[str, str] = {}
         for name in given.names:
             if not _HEADER_NAME.fullmatch(name):
                 given.complain(name, "no header can be called so")
             elif name.lower() in _OUR_HEADERS:
                 given.complain(name, "the proxy says that itself")
-            elif (value := self._secret(given, name, is_secret=not travels(name))) is not None:
+            elif name.lower() in map(str.lower, headers):
+                given.complain(name, "it is there already")
+            elif (value := self._header(given, name, is_secret=not travels(name))) is not None:
                 headers[name] = value
         return headers
+
+    def _header(self, table: Table, key: str, *, is_secret: bool = False) -> str | None:
+        """The value of a header."""
+        value = self._secret(table, key, is_secret=is_secret)
+        if value and (not value.isascii() or value != value.strip()):
+            table.complain(key, "letters of ASCII, without blanks around them, are wanted")
+        return value
 
     def _proxy(self, table: Table) -> ProxyAddress | None:
         text = self._secret(table, "proxy", is_secret=table.has_sign("proxy", "@"))
@@ -239,6 +257,8 @@ def _rule(table: Table) -> Rule:
     for key in sets.names:
         if key.lower() in _NEVER_SET:
             sets.complain(key, "cannot be set")
+        elif not _ATTRIBUTE.fullmatch(key):
+            sets.complain(key, "no attribute can be called so")
     if rule.drop and rule.keep:
         table.complain("drop", "drops and keeps")
     if not (rule.drop or rule.keep or rule.sets) and rule.rank is None:
@@ -250,19 +270,33 @@ def _rule(table: Table) -> Rule:
 def _check_templates(rule: Rule, sets: Table) -> None:
     """What is set may name groups of expressions for the same field only."""
     for field, template in rule.sets.items():
-        conditions = [condition for condition in rule.when if condition.field == field]
+        conditions = [condition for condition in rule.when if condition.field == field.lower()]
         patterns = [pattern for condition in conditions for pattern in condition.patterns]
         for why in sorted({pattern.complaint_about(template) for pattern in patterns}):
             if why:
                 sets.complain(field, why)
+        if not patterns and names_groups(template):
+            sets.complain(field, f"what its groups found is wanted, but there is no when.{field}")
+
+
+def _spelled_once(table: Table, shared: Callable[[str], str] = normalised) -> dict[str, str]:
+    """Names of a table as written, by what all their spellings share; none is there twice."""
+    known: dict[str, str] = {}
+    for name in table.names:
+        first = known.setdefault(shared(name), name)
+        if first != name:
+            table.complain(name, f'it is "{first}", which is there already')
+    return known
 
 
 def _texts(table: Table) -> dict[str, str]:
+    _spelled_once(table, folded)
     texts = {name: table.text(name, empty=True) for name in table.names}
     return {name: text for name, text in texts.items() if text is not None}
 
 
 def _numbers(table: Table, word: str | None) -> dict[str, Any]:
+    _spelled_once(table)
     numbers = {name: table.whole(name, 1, _HIGHEST_NUMBER, word) for name in table.names}
     return {name: number for name, number in numbers.items() if number is not None}
 

@@ -55,6 +55,7 @@ class Table:
     def complain(self, key: str, what: str) -> None:
         """Say what is wrong with a value."""
         name = ".".join(str(part) for part in (*self._path, key) if not isinstance(part, int))
+        name = "".join(letter if letter.isprintable() else "?" for letter in name)
         self._complaints.append(Complaint(self.line_of(key), f"{name}: {what}"))
 
     def complain_here(self, what: str) -> None:
