@@ -9,7 +9,7 @@ from statistics import fmean
 
 from benchmarks.figures import Figure
 from benchmarks.rig import Crowd, compiled, cpu_seconds, pin, two_cores
-from kptv.restream.gathering import BUSY_LARGE_TICK, LARGE_TICK
+from kptv.restream.gathering import BUSY_TICK, LARGE_TICK
 from tests.functional.harness import Proxy
 from tests.provider import Provider
 
@@ -31,7 +31,7 @@ def run() -> list[Figure]:
         Provider("one", bitrate=BITRATE) as provider,
     ):
         provider.add_channel("News")
-        for tick in (LARGE_TICK, BUSY_LARGE_TICK):
+        for tick in (LARGE_TICK, BUSY_TICK):
             turns = [_turn(provider, program, cores.server, tick) for _ in range(ROUNDS)]
             per_core, median, p99 = (fmean(values) for values in zip(*turns, strict=True))
             name = f"chunks of {tick * 1e3:.0f} ms, viewers of {BITRATE / 1e6:g} Mbit/s"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 # Seconds between two reads; shorter if there are few viewers.
 SMALL_AUDIENCE, SMALL_TICK, LARGE_TICK = 50, 0.015, 0.04
-BUSY_SMALL_TICK, BUSY_LARGE_TICK = 0.04, 0.08  # the same while the loop is busy
+BUSY_TICK = 0.08  # while the loop is busy; many hubs with a viewer each gain as one with many
 PUBLISH_AT = 256 * 1024  # bytes that are published without gathering more
 BURST_TICK = 0.001  # after such a read: long enough for others to run, and still 256 MB/s
 
@@ -20,6 +20,6 @@ def tick(size: int, leases: int, *, busy: bool = False, starting: bool = False) 
     """
     if starting or size >= PUBLISH_AT:
         return BURST_TICK
-    if leases < SMALL_AUDIENCE:
-        return BUSY_SMALL_TICK if busy else SMALL_TICK
-    return BUSY_LARGE_TICK if busy else LARGE_TICK
+    if busy:
+        return BUSY_TICK
+    return SMALL_TICK if leases < SMALL_AUDIENCE else LARGE_TICK

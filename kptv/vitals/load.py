@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-BUSY, QUIET = 0.6, 0.3  # of a core; between the two it stays what it was
+BUSY, QUIET = 0.6, 0.25  # of a core; between the two it stays what it was
 OVER = 3.0  # seconds; the share is that of so long: one burst is no load
 
 
