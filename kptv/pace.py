@@ -32,15 +32,15 @@ class Turns:
     streams, and no deadline would ever strike.
     """
 
-    _AFTER = 64 * 1024  # bytes; parsing so many takes 0.05 s at most
-
-    def __init__(self) -> None:
+    def __init__(self, after: int = 64 * 1024) -> None:
+        """``after`` so many bytes; to parse the usual number takes 0.05 s at most."""
+        self._after = after
         self._since = 0
 
     def count(self, size: int) -> None:
         """``size`` bytes were read."""
         self._since += size
-        if self._since >= self._AFTER:
+        if self._since >= self._after:
             self._since = 0
             give_turn()
 

@@ -61,8 +61,8 @@ class FairTLSConnection(ByRoad, urllib3.connection.HTTPSConnection):
     response_class = _FairAnswer
 
 
-def receiver_of(response: requests.Response) -> Callable[[int], bytes] | None:
-    """Receives from an answer's socket past all layers, and never waits.
+def receiver_of(response: requests.Response) -> Callable[[memoryview], int] | None:
+    """Receives from an answer's socket, past all layers, into memory; it never waits.
 
     It raises BlockingIOError if nothing is there. None: the connection is encrypted. Before it is
     called, what the layers hold has to be read from them.
@@ -72,5 +72,6 @@ def receiver_of(response: requests.Response) -> Callable[[int], bytes] | None:
     connection: Any = raw.connection if isinstance(raw, _Fair) else None
     if type(connection) not in (gevent.socket.socket, socket.socket):
         return None  # a subclass's bytes may be encrypted
-    receive: Callable[[int, int], bytes] = getattr(connection, "_sock", connection).recv
-    return lambda size: receive(size, socket.MSG_DONTWAIT)
+    plain = getattr(connection, "_sock", connection)
+    receive: Callable[[memoryview, int, int], int] = plain.recv_into
+    return lambda room: receive(room, 0, socket.MSG_DONTWAIT)

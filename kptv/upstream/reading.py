@@ -1,7 +1,8 @@
 """The bytes of an endless body, by the shortest way that its framing allows.
 
 A hundred channels are read thousands of times per second. The layers of a client library cost a
-fifth of all work there, and if each read asks for the largest size, the heap is torn to shreds.
+fifth of all work there, and if each read makes room for the largest size, the heap is torn to
+shreds.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from kptv.upstream.failures import mapped_errors
 from kptv.upstream.fairness import receiver_of
 
 _SMALLEST = 16 * 1024  # bytes that a read asks for; twice what a file of the socket keeps
+# All receive into the same memory, and copy from it what came: nothing else has a turn in between.
+_ROOM = memoryview(bytearray(256 * 1024))
 Bound = tuple[float, UpstreamError]  # seconds to wait at most, and what is raised after them
 
 
 class BodyReader:
-    """Reads one body; asks for about as many bytes as came lately."""
+    """Reads one body; through layers, it asks for about as many bytes as came lately."""
 
     __slots__ = (
         "_begun",
@@ -32,6 +35,7 @@ class BodyReader:
         "_readable",
         "_receive",
         "_response",
+        "_room",
         "_size",
         "_turns",
     )
@@ -40,9 +44,10 @@ class BodyReader:
         """``most``: bytes that one read gives."""
         self._response = response
         self._most = self._size = most
+        self._room = _ROOM[:most]
         self._readable = polled(response.raw.fileno(), select.POLLIN)
         self._receive = None if is_framed(response) else receiver_of(response)
-        self._turns = Turns()
+        self._turns = Turns(len(self._room))  # a receive parses nothing
         self._begun = False  # what came with the head is read, so that the socket has the rest
 
     def __repr__(self) -> str:
@@ -60,7 +65,7 @@ class BodyReader:
             with gevent.Timeout(*bound()):
                 data = read_some(self._response, self._size)
             self._begun = True
-        self._adapt(len(data))
+            self._adapt(len(data))
         return data
 
     def has_more(self) -> bool:
@@ -71,10 +76,10 @@ class BodyReader:
         """
         return self._readable()
 
-    def _received(self, receive: Callable[[int], bytes]) -> bytes | None:
+    def _received(self, receive: Callable[[memoryview], int]) -> bytes | None:
         """What the socket has; None: nothing after all."""
         try:
-            data = receive(self._size)
+            data = bytes(self._room[: receive(self._room)])
         except BlockingIOError:
             return None
         except OSError:
