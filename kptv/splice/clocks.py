@@ -27,7 +27,7 @@ class ClockShifter:
         if lane is None:
             return
         if lane.kind is ElementaryKind.CLOCK and not lane.open:
-            counter = scan.words[mark.packet] & 15
+            counter = scan.word(mark.packet) & 15
             # Packets without a payload have the counter of the packet before them.
             self._lanes.open(lane, draft, mark.packet, counter + 1)
         at = mark.packet * PACKET_SIZE

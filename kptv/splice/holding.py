@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kptv.formats.mpegts import PACKET_SIZE
 from kptv.formats.mpegts.inspection import Unit
 from kptv.formats.mpegts.packets import pid_of
-from kptv.splice.joining import StartPoint
+from kptv.splice.joining import Media, StartPoint
 
 
 @dataclass(slots=True, eq=False)
@@ -25,27 +25,24 @@ class PossibleStart:
 class Hold:
     """Packets in the order in which they were made."""
 
-    __slots__ = ("_data", "_starts", "_versions", "made", "tables_version")
+    __slots__ = ("_parts", "_starts", "_versions", "base", "made", "tables_version")
 
     def __init__(self) -> None:
-        self._data = b""
+        self._parts: deque[Media] = deque()  # joined once, when they are released
+        self.base = 0  # the place of the first packet that is held
         self.made = 0  # places: how many packets were made so far
         self._starts: deque[PossibleStart] = deque()
         self.tables_version = 0  # of the tables that were released last
         self._versions: deque[tuple[int, int]] = deque()  # (place, version): tables that are held
 
     @property
-    def base(self) -> int:
-        """The place of the first packet that is held."""
-        return self.made - len(self._data) // PACKET_SIZE
-
-    @property
     def is_empty(self) -> bool:
-        return not self._data
+        return self.base == self.made
 
-    def add(self, packets: bytes) -> None:
+    def add(self, packets: Media) -> None:
+        """Add whole packets, which nobody changes from now on."""
         if packets:
-            self._data = self._data + packets if self._data else packets
+            self._parts.append(packets)
             self.made += len(packets) // PACKET_SIZE
 
     def add_tables(self, packets: bytes, version: int) -> None:
@@ -62,8 +59,8 @@ class Hold:
         base = self.base
         if boundary <= base:
             return b"", ()
-        size = (boundary - base) * PACKET_SIZE
-        data, self._data = self._data[:size], self._data[size:]
+        data = self._take((boundary - base) * PACKET_SIZE)
+        self.base = boundary
         points: list[StartPoint] = []
         while self._starts and self._starts[0].place < boundary:
             start = self._starts.popleft()
@@ -73,25 +70,37 @@ class Hold:
             _, self.tables_version = self._versions.popleft()
         return data, tuple(points)
 
+    def _take(self, size: int) -> bytes:
+        taken: list[Media] = []
+        while size:
+            part = self._parts.popleft()
+            if len(part) > size:
+                self._parts.appendleft(memoryview(part)[size:])
+                part = memoryview(part)[:size]
+            taken.append(part)
+            size -= len(part)
+        return b"".join(taken)
+
     def change(self, place: int, change: Callable[[bytes], bytes]) -> None:
         """Change the packets that are held from a place on; their number must stay the same."""
         at = (place - self.base) * PACKET_SIZE
         if at >= 0:
-            self._data = self._data[:at] + change(self._data[at:])
+            data = b"".join(self._parts)
+            self._parts = deque((data[:at], change(data[at:])))
 
     def cut(self, partial: dict[int, int]) -> list[int]:
         """Take out the packets of each PID from its place on: units that never became whole.
 
         Returns the places that these packets had.
         """
-        base, kept, gone = self.base, [], []
-        for number in range(len(self._data) // PACKET_SIZE):
+        data, base, kept, gone = b"".join(self._parts), self.base, [], []
+        for number in range(len(data) // PACKET_SIZE):
             at = number * PACKET_SIZE
-            if base + number >= partial.get(pid_of(self._data, at), self.made):
+            if base + number >= partial.get(pid_of(data, at), self.made):
                 gone.append(base + number)
             else:
-                kept.append(self._data[at : at + PACKET_SIZE])
-        self._data = b"".join(kept)
+                kept.append(data[at : at + PACKET_SIZE])
+        self._parts = deque((b"".join(kept),))
         self.made -= len(gone)
         removed = set(gone)
         self._starts = deque(start for start in self._starts if start.place not in removed)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from kptv.formats.mpegts import PACKET_SIZE, PAT_PID
+from kptv.formats.mpegts import PAT_PID
 from kptv.formats.mpegts.clock import TICKS
 from kptv.formats.mpegts.elementary import ElementaryKind
 from kptv.formats.mpegts.inspection import Unit
 from kptv.formats.mpegts.programs import Program
-from kptv.formats.mpegts.psi import Tables, packets_of
+from kptv.formats.mpegts.psi import Tables, packet_count, packets_of
 from kptv.splice.holding import Hold
 from kptv.splice.reserve import Reserve
 from kptv.splice.timeline import Timeline
@@ -85,8 +85,7 @@ class OutgoingProgram:
         """The PMT's next repeat."""
         if self.tables is None:
             return b""
-        count = len(packets_of(self.tables.pmt, self.tables.pmt_pid, 0)) // PACKET_SIZE
-        self._pmt_counter = self._pmt_counter + count & 15
+        self._pmt_counter = self._pmt_counter + packet_count(self.tables.pmt) & 15
         return packets_of(self.tables.pmt, self.tables.pmt_pid, self._pmt_counter)
 
     def end_of(self, track: Track) -> int | None:

@@ -13,6 +13,7 @@ from kptv.formats.mpegts.clock import read_pcr, write_pcr, write_timestamp
 from kptv.formats.mpegts.inspection import Inspection, Unit
 from kptv.formats.mpegts.packets import HAS_OPCR, HAS_PCR, payload_of, pid_of, with_payload
 from kptv.formats.mpegts.parameters import with_sets
+from kptv.splice.joining import Media
 
 _CRA, _BLA_N_LP = 21, 18  # nal_unit_type of H.265
 DROP = 0  # in place of a header: no packet's header is 0
@@ -37,7 +38,8 @@ class Draft:
 
     Headers are mapped in runs, each by the map as it is then: call ``advance`` with a packet's
     index before a change of the map that counts from there on. Without ``rewrite`` packets are
-    dropped and replaced, but those that stay are not touched.
+    dropped and replaced, but those that stay are not touched, so that it is enough to ask of the
+    plain ones in a row whether the first is dropped.
     """
 
     def __init__(self, scan: Inspection, start: int, headers: HeaderMap, *, rewrite: bool) -> None:
@@ -45,19 +47,52 @@ class Draft:
         self._scan = scan
         self._start = self._at = start
         self._headers = headers
-        self._words: list[int] = []
+        self._gone: list[int] = []  # indices of packets that are dropped or replaced
         self._instead: dict[int, bytes] = {}
         self._changes: dict[int, tuple[int, Callable[[bytes], bytes]]] = {}
-        self._bytes = bytearray(scan.block[start * PACKET_SIZE :]) if rewrite else None
+        self._looked = 0  # so many of ``scan.looked`` are passed
+        # If packets may be touched: they, the headers that came, and those that go out.
+        self._bytes: bytearray | None = None
+        self._words: tuple[int, ...] = ()
+        self._mapped: list[int] = []
+        if rewrite:
+            self.rewrite()
 
     def advance(self, index: int) -> int:
         """Map the packets before ``index``; the number of packets made so far."""
         if index > self._at:
-            words = list(map(self._headers.__getitem__, self._scan.words[self._at : index]))
-            self.made += len(words) - words.count(DROP)
-            self._words += words
+            before, came = len(self._gone), index - self._at
+            if self._bytes is None:
+                self._pass(index)
+            else:
+                self._map(index)
+            self.made += came - (len(self._gone) - before)
             self._at = index
         return self.made
+
+    def _pass(self, index: int) -> None:
+        """Note which packets before ``index`` are dropped."""
+        headers, looked, at = self._headers, self._scan.looked, self._at
+        while at < index:
+            following, word = looked[self._looked] if self._looked < len(looked) else (index, 0)
+            if following < at:  # it is before this draft, or was replaced
+                self._looked += 1
+            elif following == at:
+                self._looked += 1
+                if headers[word] == DROP:
+                    self._gone.append(at)
+                at += 1
+            else:
+                end = min(following, index)
+                if headers[self._scan.word(at)] == DROP:
+                    self._gone += range(at, end)
+                at = end
+
+    def _map(self, index: int) -> None:
+        words = list(map(self._headers.__getitem__, self._words[self._at : index]))
+        self._mapped += words
+        if DROP in words:
+            self._gone += [at for at, word in enumerate(words, self._at) if word == DROP]
 
     @property
     def rewrites(self) -> bool:
@@ -68,14 +103,14 @@ class Draft:
         """From here on packets may be touched."""
         if self._bytes is None:
             self._bytes = bytearray(self._scan.block[self._start * PACKET_SIZE :])
+            self._words = self._scan.words
+            self._mapped = list(self._words[self._start : self._at])
 
     def replace(self, index: int, packets: bytes) -> None:
         """Put whole packets, or none, in the place of one."""
         self.advance(index)
-        self._words.append(DROP)
         self._instead[index] = packets
-        self.made += len(packets) // PACKET_SIZE
-        self._at = index + 1
+        self._take_out(index, len(packets) // PACKET_SIZE)
 
     def expand(self, index: int, change: Callable[[bytes], bytes]) -> int:
         """Put the packets that ``change`` makes of one in its place, once its header is mapped.
@@ -85,11 +120,17 @@ class Draft:
         self.advance(index)
         packet = self._scan.block[index * PACKET_SIZE : (index + 1) * PACKET_SIZE]
         count = len(change(packet)) // PACKET_SIZE
-        self._changes[index] = self._headers[self._scan.words[index]], change
-        self._words.append(DROP)
-        self.made += count
-        self._at = index + 1
+        self._changes[index] = self._headers[self._scan.word(index)], change
+        self._take_out(index, count)
         return count
+
+    def _take_out(self, index: int, made: int) -> None:
+        """So many packets come in the place of one, to which all came."""
+        self._gone.append(index)
+        if self._bytes is not None:
+            self._mapped.append(DROP)
+        self.made += made
+        self._at = index + 1
 
     def packet(self, index: int) -> tuple[bytearray, int] | None:
         """A buffer and an offset where the packet may be changed; None: it goes out as it is."""
@@ -97,40 +138,41 @@ class Draft:
             return None
         return self._bytes, (index - self._start) * PACKET_SIZE
 
-    def finish(self, stop: int) -> bytes:
-        """All packets made of those before ``stop``."""
+    def finish(self, stop: int) -> list[Media]:
+        """All packets made of those before ``stop``, in parts; nothing may be changed any more."""
         self.advance(stop)
         if self._bytes is None:
-            data = self._scan.block[self._start * PACKET_SIZE : stop * PACKET_SIZE]
+            data = memoryview(self._scan.block)[self._start * PACKET_SIZE : stop * PACKET_SIZE]
         else:
             data = self._written(self._bytes)
-        return data if DROP not in self._words else self._joined(data)
+        return self._parts(data) if self._gone else [data]
 
-    def _written(self, data: bytearray) -> bytes:
+    def _written(self, data: bytearray) -> memoryview:
         """The block with the mapped headers in it."""
-        end = len(self._words) * PACKET_SIZE
-        heads = _packer(len(self._words)).pack(*self._words)
+        end = len(self._mapped) * PACKET_SIZE
+        heads = _packer(len(self._mapped)).pack(*self._mapped)
         for n in range(4):
             data[n:end:PACKET_SIZE] = heads[n::4]
-        return bytes(memoryview(data)[:end])
+        return memoryview(data)[:end]
 
-    def _joined(self, data: bytes) -> bytes:
+    def _parts(self, data: memoryview) -> list[Media]:
         """All packets, without those that are dropped, with those that replace them."""
-        pieces: list[bytes] = []
+        parts: list[Media] = []
         run = 0
-        for index in [index for index, word in enumerate(self._words) if word == DROP]:
+        for gone in self._gone:
+            index = gone - self._start
             if index > run:
-                pieces.append(data[run * PACKET_SIZE : index * PACKET_SIZE])
+                parts.append(data[run * PACKET_SIZE : index * PACKET_SIZE])
             run = index + 1
-            packets = self._instead.get(self._start + index)
-            if changed := self._changes.get(self._start + index):
+            packets = self._instead.get(gone)
+            if changed := self._changes.get(gone):
                 header, change = changed
                 rest = data[index * PACKET_SIZE + 4 : (index + 1) * PACKET_SIZE]
                 packets = change(header.to_bytes(4, "big") + rest)
             if packets:
-                pieces.append(packets)
-        pieces.append(data[run * PACKET_SIZE :])
-        return b"".join(pieces)
+                parts.append(packets)
+        parts.append(data[run * PACKET_SIZE :])
+        return parts
 
 
 @lru_cache(maxsize=512)

@@ -102,7 +102,8 @@ class Sender:
         """
         draft = Draft(scan, start, self._lanes.headers, rewrite=self._rewrites)
         stop = self._go_through(scan, draft, start, limit, final=final) or _Stop(scan.count)
-        self._hold.add(draft.finish(stop.index))
+        for packets in draft.finish(stop.index):
+            self._hold.add(packets)
         self._rewrites = draft.rewrites
         self._shift_cues()
         self._trail.go_on(scan, start, stop.index)
@@ -256,13 +257,13 @@ class Sender:
     def _on_table(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
         """Send the outgoing tables in place of the upstream's."""
         packets = b""
-        if scan.words[mark.packet] & UNIT_START:
+        if scan.word(mark.packet) & UNIT_START:
             is_pat = mark.pid == PAT_PID
             packets = self._outgoing.next_pat() if is_pat else self._outgoing.next_pmt()
         draft.replace(mark.packet, packets)
 
     def _on_section(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
-        lane, word = self._lanes.get(mark.pid), scan.words[mark.packet]
+        lane, word = self._lanes.get(mark.pid), scan.word(mark.packet)
         if lane is None or lane.kind is not _OTHER:
             return
         starts = bool(word & UNIT_START)

@@ -103,8 +103,22 @@ class Aligner:
 
         The last packet waits for the byte after it, or for ``flush``.
         """
-        self._pending = self._pending + data if self._pending else data
-        return self._take(final=False)
+        run = self._next_run(data)
+        if run is None:
+            self._pending = self._pending + data if self._pending else data
+            run = self._take(final=False)
+        return run
+
+    def _next_run(self, data: bytes) -> bytes | None:
+        """The packets of ``data`` that is in sync, by one copy; None: it takes a closer look."""
+        first = -len(self._pending) % PACKET_SIZE  # where in ``data`` the next head is
+        heads = data[first::PACKET_SIZE]
+        if self._stride != PACKET_SIZE or not heads or heads.count(_SYNC) < len(heads):
+            return None
+        end = first + (len(heads) - 1) * PACKET_SIZE
+        run = self._pending + memoryview(data)[:end]
+        self._pending = data[end:]
+        return run
 
     @property
     def torn(self) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from kptv.formats.mpegts import PACKET_SIZE
 from kptv.formats.mpegts.elementary import RandomAccess
-from kptv.formats.mpegts.packets import payload_of
+from kptv.formats.mpegts.packets import payload_of, pid_of
 from kptv.formats.mpegts.programs import Program
 
 UNIT_START = 0x400000  # payload_unit_start_indicator in a header
@@ -70,18 +72,39 @@ class Mark(NamedTuple):
     whole: bool = True  # BREAK: the PES packet before lacks nothing
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(maxsize=512)
+def headers_of(count: int) -> struct.Struct:
+    """Unpacks the headers of so many packets."""
+    return struct.Struct(">" + "I184x" * count)
+
+
+@dataclass(slots=True, eq=False)
 class Inspection:
-    """A block of packets, their headers, and marks in the order of the packets."""
+    """A block of packets, and marks in the order of the packets.
+
+    Headers as numbers take as much memory as a quarter of the media: they are not kept.
+    """
 
     block: bytes
-    words: tuple[int, ...]  # the packets' headers
     first: int  # the number of the first packet
+    # Index and header of each packet but the plain ones of the lead; what those have in common is
+    # true of all between two of these.
+    looked: list[tuple[int, int]]
     marks: list[Mark]
 
     @property
     def count(self) -> int:
-        return len(self.words)
+        return len(self.block) // PACKET_SIZE
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """The packets' headers."""
+        words: tuple[int, ...] = headers_of(self.count).unpack(self.block)
+        return words
+
+    def word(self, index: int) -> int:
+        """The header of one packet."""
+        return int.from_bytes(self.block[index * PACKET_SIZE : index * PACKET_SIZE + 4], "big")
 
 
 def elementary_stream(unit: Unit, scans: Iterable[Inspection]) -> bytes:
@@ -92,6 +115,6 @@ def elementary_stream(unit: Unit, scans: Iterable[Inspection]) -> bytes:
         payload_of(scan.block[index * PACKET_SIZE : (index + 1) * PACKET_SIZE])
         for scan in scans
         for index in range(max(0, unit.number - scan.first), min(scan.count, unit.end - scan.first))
-        if scan.words[index] >> 8 & 0x1FFF == unit.pid
+        if pid_of(scan.block, index * PACKET_SIZE) == unit.pid
     )
     return data[9 + data[8] :] if len(data) > 8 else b""

@@ -3,13 +3,12 @@
 How it works. The 32-bit headers of all packets of a block are unpacked by one call. A header that
 is the one predicted for the next plain video packet needs no further look, a null packet is
 counted, and everything else (tables, starts of PES packets, adaptation fields, other PIDs, wrong
-counters) goes to one slow method. The result is the block's headers and a short list of marks, in
-the order of the packets. The splicer looks only at those.
+counters) goes to one slow method. The result is which packets these were and a short list of marks,
+in the order of the packets. The splicer looks only at those.
 """
 
 from __future__ import annotations
 
-import struct
 from functools import lru_cache
 
 from kptv.formats.mpegts import NULL_PID, PACKET_SIZE, PAT_PID
@@ -23,7 +22,7 @@ from kptv.formats.mpegts.continuity import (
     judge_jump,
 )
 from kptv.formats.mpegts.elementary import CUES, ElementaryKind, Nature
-from kptv.formats.mpegts.inspection import UNIT_START, Inspection, Mark, MarkKind
+from kptv.formats.mpegts.inspection import UNIT_START, Inspection, Mark, MarkKind, headers_of
 from kptv.formats.mpegts.parameters import ParameterSets
 from kptv.formats.mpegts.programs import Program, ProgramFinder
 from kptv.formats.mpegts.sps import Size
@@ -41,10 +40,10 @@ _VIDEO = ElementaryKind.VIDEO
 _CLOCK, _TABLE, _SECTION = MarkKind.CLOCK, MarkKind.TABLE, MarkKind.SECTION
 
 
-@lru_cache(maxsize=512)
-def headers_of(count: int) -> struct.Struct:
-    """Unpacks the headers of so many packets."""
-    return struct.Struct(">" + "I184x" * count)
+@lru_cache(maxsize=64)
+def _followers(plain: int) -> dict[int, int]:
+    """The header behind each plain one of a PID; ``plain`` is one of them, with counter 0."""
+    return {plain | counter: plain | counter + 1 & 15 for counter in range(16)}
 
 
 class Inspector:
@@ -62,6 +61,7 @@ class Inspector:
         self.media = 0  # packets of the programme with a clear payload
         self.continuity_errors = 0
         self._expected = _NO_PREDICTION
+        self._followers: dict[int, int] = {}  # the header to expect behind each expected one
         self._pids: dict[int, PidState] = {}
         self._finder = ProgramFinder(wanted)
         self._listens = True  # nothing came yet of the programme: units of others are noted
@@ -82,21 +82,21 @@ class Inspector:
         first = self.packets
         self._block, self._marks = block, []
         self._units.begin(first, self._marks)
-        slow, expected, nulls, others = self._look, self._expected, 0, 0
+        looked: list[tuple[int, int]] = []
+        slow, expected, followers = self._look, self._expected, self._followers
         for index, word in enumerate(words):
             if word == expected:
-                expected = word + 1 if word & 15 != 15 else word - 15
-            elif word & _PID == _NULL:
-                nulls += 1
-            else:
-                others += 1
+                expected = followers[word]
+                continue
+            looked.append((index, word))
+            if word & _PID != _NULL:
                 self._expected = expected
                 slow(index, word)
-                expected = self._expected
+                expected, followers = self._expected, self._followers
         self._expected = expected
         self.packets += len(words)
-        self.media += len(words) - nulls - others
-        return Inspection(block, words, first, self._marks)
+        self.media += len(words) - len(looked)
+        return Inspection(block, first, looked, self._marks)
 
     def cross(self) -> None:
         """A part of the stream begins that was made apart from the one before."""
@@ -169,6 +169,7 @@ class Inspector:
         settled = state.unit and state.unit.head is None and not word & _SCRAMBLED
         if settled and state.nature.kind is _VIDEO:
             self._expected = plain | state.counter + 1 & 15
+            self._followers = _followers(plain)
         else:
             self._expected = _NO_PREDICTION
 

@@ -12,6 +12,7 @@ PMT_TABLE = 0x02
 CUE_TABLE = 0xFC  # SCTE 35
 MAX_SECTION = 1024  # 2.4.4.1: a section_length of at most 1021, behind three bytes
 
+_ROOM = PACKET_SIZE - 4  # bytes of a section in a packet
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -123,17 +124,22 @@ def read_descriptors(data: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
+def packet_count(section: bytes) -> int:
+    """How many packets of its own a section takes."""
+    return -(-(1 + len(section)) // _ROOM)
+
+
 def packets_of(section: bytes, pid: int, last_counter: int) -> bytes:
     """A section in packets of its own; the last one carries ``last_counter`` (2.4.3.3)."""
-    payload = b"\x00" + section  # pointer_field: the section starts at once
-    room = PACKET_SIZE - 4
-    count = -(-len(payload) // room)
-    payload = payload.ljust(count * room, b"\xff")
+    count = packet_count(section)
+    # pointer_field: the section starts at once
+    payload = (b"\x00" + section).ljust(count * _ROOM, b"\xff")
     return b"".join(
-        bytes((SYNC_BYTE, pid >> 8 | (0 if n else 0x40), pid & 0xFF))
-        + bytes((0x10 | last_counter - count + 1 + n & 15,))
-        + payload[n * room : (n + 1) * room]
-        for n in range(count)
+        [
+            bytes((SYNC_BYTE, pid >> 8 | (0 if n else 0x40), pid & 0xFF, 0x10 | counter & 15))
+            + payload[n * _ROOM : (n + 1) * _ROOM]
+            for n, counter in enumerate(range(last_counter - count + 1, last_counter + 1))
+        ]
     )
 
 
