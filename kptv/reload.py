@@ -6,15 +6,18 @@ import logging
 from collections.abc import Callable
 
 import gevent
+from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
+from gevent.threadpool import ThreadPool
 
 from kptv.channels.rules.model import Rules
-from kptv.config.rules_file import Look, RulesFile, about_secrets
+from kptv.config.rules_file import Contents, Look, RulesFile, about_secrets
 from kptv.vitals.repeating import Repeating
 
 log = logging.getLogger(__name__)
 
 EVERY = 5.0  # seconds between two looks at the file
+READ_WITHIN = 10.0  # seconds; a disk that sleeps needs some
 _MOST_TOLD = 10  # complaints
 
 
@@ -22,11 +25,20 @@ class Reload:
     """Looks at the rules file every few seconds, until ``close``."""
 
     def __init__(
-        self, file: RulesFile, use: Callable[[Rules | None], object], every: float = EVERY
+        self,
+        file: RulesFile,
+        use: Callable[[Rules | None], object],
+        every: float = EVERY,
+        within: float = READ_WITHIN,
     ) -> None:
         """``use`` is given other rules as soon as they can be read, and may wait."""
         self.file = file
         self._use = use
+        self._within = within
+        # One thread of its own: a file as long as may be would hold up all streams, and a disk
+        # that hangs holds up nothing else.
+        self._thread = ThreadPool(1)
+        self._reading: AsyncResult | None = None  # that was waited for in vain
         self._one_at_a_time = BoundedSemaphore(1)
         self._repeating = Repeating(self._look, every)
 
@@ -52,8 +64,10 @@ class Reload:
             self._one_at_a_time.release()
 
     def _now(self) -> Look:
-        # In a thread: a file as long as may be would hold up all streams.
-        look: Look = gevent.get_hub().threadpool.apply(self.file.look)
+        was_bad = self.file.bad_since is not None
+        look = self._look_in_thread()
+        if was_bad and not (look.complaints or look.has_changed):
+            log.info("rules: the file can be used again, and says what it said before")
         if look.is_news:
             told = "; ".join(map(str, look.complaints[:_MOST_TOLD]))
             log.error("the rules cannot be used, and those from before hold: %s", told)
@@ -63,6 +77,15 @@ class Reload:
                 log.warning("%s", told)
             self._use(look.rules)
         return look
+
+    def _look_in_thread(self) -> Look:
+        reading, self._reading = self._reading or self._thread.spawn(self.file.read), None
+        try:
+            contents: Contents = reading.get(timeout=self._within)
+        except gevent.Timeout:
+            self._reading = reading  # the next look waits for the same answer
+            return self.file.miss()
+        return self.file.take(contents)
 
     def _look(self) -> None:
         if self.file.is_due():

@@ -102,6 +102,62 @@ def test_a_change_is_due_and_a_bad_one_changes_nothing_and_is_told_once(tmp_path
     assert file.last.complaints == ()
 
 
+def test_settings_that_cannot_be_read_change_nothing_and_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(GOOD)
+
+    def environ() -> dict[str, str]:
+        raise ConfigError("Cannot read the settings in .env: not UTF-8.")
+
+    look = RulesFile(path, Rules(groups={"A": "Z"}), environ).look()
+    assert look.rules == Rules(groups={"A": "Z"})
+    assert "Cannot read the settings in .env: not UTF-8." in str(look.complaints[0])
+
+
+def test_a_disk_that_gives_no_answer_holds_nothing_up_and_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, used = tmp_path / "rules.toml", list[Rules | None]()
+    path.write_text(GOOD)
+    file, (reader, writer) = rules_file(path), os.pipe()
+
+    def environ() -> dict[str, str]:
+        os.read(reader, 1)  # the thread waits here, and no greenlet
+        return {}
+
+    file._environ = environ
+    caplog.set_level("INFO")
+    reload = Reload(file, used.append, every=60, within=0.01)
+    try:
+        path.write_text(OTHER)
+        for _ in range(2):
+            look = reload.now()
+            assert look is not None
+            assert [each.text for each in look.complaints] == [
+                "cannot be read: the disk gives no answer"
+            ]
+        os.write(writer, b"1")
+        reload._within = 5
+        reload.now()
+        path.write_text(BAD)
+        os.write(writer, b"3")
+        reload.now()
+        path.write_text(OTHER)
+        os.write(writer, b"4")
+        reload.now()
+    finally:
+        reload.close()
+        os.write(writer, b"!")
+    assert used == [Rules(groups={"A": "C"})]
+    told = [record.getMessage() for record in caplog.records]
+    assert ["no answer" in each for each in told] == [True, False, False, False]
+    assert told[1:] == [
+        "rules: read again",
+        told[2],
+        "rules: the file can be used again, and says what it said before",
+    ]
+
+
 def test_a_file_that_is_gone_is_missed_at_the_second_look(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_text(GOOD)

@@ -11,7 +11,9 @@ from time import time
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.reading import LARGEST, RulesError, read_rules
 from kptv.channels.rules.tables import Complaint
+from kptv.errors import ConfigError
 
+NO_ANSWER = Complaint(1, "cannot be read: the disk gives no answer")
 _Stamp = tuple[int, int, int] | None  # what tells that a file was written; None: there is none
 
 
@@ -25,6 +27,15 @@ def load_rules(path: Path, environ: Mapping[str, str]) -> Rules | None:
     except OSError as error:
         raise RulesError([Complaint(1, f"cannot be read: {error.strerror}")]) from None
     return read_rules(data, environ)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the file says."""
+
+    stamp: _Stamp
+    rules: Rules | None = None
+    complaints: tuple[Complaint, ...] = ()  # why it cannot be used
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +97,27 @@ class RulesFile:
 
     def look(self) -> Look:
         """Read it now. What cannot be used changes nothing."""
+        return self.take(self.read())
+
+    def read(self) -> Contents:
+        """What the file says now. Nothing changes here, so that a thread may wait for the disk."""
+        if self.path is None:
+            return Contents(None)
+        stamp = _stamp(self.path)
+        try:
+            return Contents(stamp, load_rules(self.path, self._environ()))
+        except RulesError as error:
+            return Contents(stamp, complaints=tuple(error.complaints))
+        except ConfigError as error:  # what `${NAME}` means cannot be known
+            return Contents(stamp, complaints=(Complaint(1, str(error)),))
+
+    def take(self, contents: Contents) -> Look:
+        """Have these rules hold from now on. What cannot be used changes nothing."""
         if self.path is None:
             return self.last
-        before = self.last
-        self._stamp = _stamp(self.path)
-        try:
-            rules = load_rules(self.path, self._environ())
-        except RulesError as error:
-            complaints = tuple(error.complaints)
+        before, rules, complaints = self.last, contents.rules, contents.complaints
+        self._stamp = contents.stamp
+        if complaints:
             self.last = Look(before.rules, False, complaints, complaints != before.complaints)
             self.bad_since = self.bad_since or time()
         else:
@@ -101,6 +125,10 @@ class RulesFile:
             is_same = rules == before.rules
             self.last = Look(before.rules if is_same else rules, not is_same)
         return self.last
+
+    def miss(self) -> Look:
+        """Have the file be one that cannot be read, as there was no answer."""
+        return self.take(Contents(self._stamp, complaints=(NO_ANSWER,)))
 
 
 def _stamp(path: Path) -> _Stamp:
