@@ -16,7 +16,7 @@ from typing import NamedTuple, overload
 
 from kptv.channels.given import Numbered
 from kptv.channels.grouping import slug_of
-from kptv.channels.indexes import OtherNames, SlugIndex
+from kptv.channels.indexes import OtherNames, SlugIndex, group_slug_in
 from kptv.channels.model import Channel, Source
 from kptv.channels.packing import group_names, groups_of, unpack
 from kptv.channels.rules.model import Rules
@@ -129,8 +129,7 @@ class Catalog:
 
     def group_slug(self, identifier: str) -> str | None:
         """The slug of the group with this name or slug; None if there is no such group."""
-        slugs = (identifier, slug_of(identifier))
-        return next((slug for slug in slugs if slug in self._groups), None)
+        return group_slug_in(self._groups, identifier)
 
     def groups(self) -> Iterator[tuple[str, str, int]]:
         """Slug, name and number of channels of each group."""

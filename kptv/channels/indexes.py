@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
 from kptv.channels.grouping import slug_of
 from kptv.channels.packing import group_names, groups_of
@@ -73,6 +73,12 @@ class OtherNames:
                 return self._slots[slot] - 1
             slot = (slot + 1) & self._mask
         return None
+
+
+def group_slug_in(groups: Mapping[str, object], identifier: str) -> str | None:
+    """The slug of the group with this name or slug; None if it is none of ``groups``, by slug."""
+    slugs = (identifier, slug_of(identifier))
+    return next((slug for slug in slugs if slug in groups), None)
 
 
 class GroupIndex:

@@ -111,7 +111,7 @@ class _Numbering:
         kept = self._given.numbers_of(keys)
         homes = self._homes.of(block.rows)
         rows = zip(block.rows, homes, strict=True)
-        own = [_own(row) if home == NO_BLOCK else 0 for row, home in rows]
+        own = [own_number(row) if home == NO_BLOCK else 0 for row, home in rows]
         places = range(start, start + len(keys))
         if not (self._fixed or any(kept) or any(own)) and (
             min(homes) == NO_BLOCK == max(homes) or min(homes) != NO_BLOCK
@@ -296,8 +296,8 @@ class _Numbering:
             )
 
 
-def _own(row: Row) -> int:
-    """The list's own number; 0: none, or one that is no whole number (5.1)."""
+def own_number(row: Row) -> int:
+    """The list's own number for a channel; 0: none, or one that is no whole number (5.1)."""
     if isinstance(row, bytes):
         # By `find`: most lists have no numbers, and it takes a tenth of the time.
         return _whole(attribute_of(row, _OWN)) if row.find(_OWN) >= 0 else 0

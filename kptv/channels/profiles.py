@@ -15,8 +15,8 @@ from itertools import islice
 
 from kptv.channels.catalog import BLOCK, Block, Catalog, Row, records_of
 from kptv.channels.given import Given, Numbered
-from kptv.channels.grouping import all_normalised, slug_of
-from kptv.channels.indexes import GroupIndex
+from kptv.channels.grouping import all_normalised
+from kptv.channels.indexes import GroupIndex, group_slug_in
 from kptv.channels.model import Source
 from kptv.channels.number_blocks import Plan
 from kptv.channels.numbering import numbered
@@ -77,8 +77,7 @@ class MadeProfile:
 
     def group_slug(self, identifier: str) -> str | None:
         """The slug of the group with this name or slug; None if no channel here is in it."""
-        slugs = (identifier, slug_of(identifier))
-        return next((slug for slug in slugs if slug in self._groups), None)
+        return group_slug_in(self._groups, identifier)
 
 
 def profiles_of(catalog: Catalog | None) -> Sequence[Profile]:

@@ -83,7 +83,7 @@ class KeptNumbers:
         assert self._database is not None
         lists = self._in_thread(self._database.read, _READ_WITHIN)
         for name, kept in (lists or {}).items():
-            self._lists[name] = _given(kept)
+            self._lists[name] = given_of(kept)
             self._whole_on[name] = kept.whole_on
 
     def _write(self, database: Database, change: Change) -> None:
@@ -104,7 +104,7 @@ class KeptNumbers:
     def _forget(self, database: Database) -> None:
         """Have in memory only what is in the file, unless something is on its way there."""
         lists = self._in_thread(database.read, _READ_WITHIN) or {}
-        read = {name: _given(kept) for name, kept in lists.items()}
+        read = {name: given_of(kept) for name, kept in lists.items()}
         if not self._unwritten:
             self._is_behind = False
             self._lists |= {name: read[name] for name in self._whole_on if name in read}
@@ -157,7 +157,8 @@ class KeptNumbers:
             )
 
 
-def _given(kept: KeptList) -> Given:
+def given_of(kept: KeptList) -> Given:
+    """What the channels of a list were given, of what the file has."""
     given = Given(kept.layout)
     drive(given.add(kept.portions(), len(kept.keys)))
     return given

@@ -13,6 +13,7 @@ from kptv.channels.rules.model import Rules
 from kptv.config import Config
 from kptv.errors import ImportFailed
 from kptv.kept.database import Database, Refused
+from kptv.kept.numbers import given_of
 from kptv.pace import drive
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.documents import Edition, path_of, read_document
@@ -67,11 +68,7 @@ def kept_lists(config: Config) -> KeptLists:
 
 def _given(config: Config) -> Given:
     kept = Database(config.data_dir).read().get("")
-    if kept is None:
-        return Given()
-    given = Given(kept.layout)
-    drive(given.add(kept.portions(), len(kept.keys)))
-    return given
+    return Given() if kept is None else given_of(kept)
 
 
 def _kept(source: Source, store: Store) -> Listing | None:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from kptv.channels.catalog import Catalog, Row, records_of
 from kptv.channels.given import Given, keys_of
-from kptv.channels.packing import attribute_mark, attribute_of, name_of
+from kptv.channels.numbering import own_number
+from kptv.channels.packing import name_of
 from kptv.channels.rules.report.listed import STEP
 
 MOST = 1000
-_OWN = attribute_mark("tvg-chno")
-_MOST_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,4 @@ def _had(rows: Sequence[tuple[str, Row]], given: Given) -> list[int]:
     """The numbers that channels had; 0: none."""
     if len(given):
         return given.numbers_of(keys_of("\n".join(slug for slug, _ in rows).encode()))
-    return [_own(records_of(row)) for _, row in rows]
-
-
-def _own(records: Sequence[bytes]) -> int:
-    own = next(filter(None, (attribute_of(record, _OWN) for record in records)), "")
-    return int(own) if own.isascii() and own.isdecimal() and len(own) <= _MOST_DIGITS else 0
+    return [own_number(row) for _, row in rows]
