@@ -290,6 +290,9 @@ _REPEATS = {
 }
 
 
+_WORDS = 12  # of a branch that has hundreds
+
+
 def _parts(kind: Any, value: Any) -> Sequence[Any]:
     """What is inside a node of a parsed expression."""
     if kind in _REPEATS:
@@ -297,7 +300,9 @@ def _parts(kind: Any, value: Any) -> Sequence[Any]:
     if kind is _constants.SUBPATTERN:
         return [value[3]]
     if kind is _constants.BRANCH:
-        return list(value[1])
+        words = [part for part in value[1] if all(kind is _constants.LITERAL for kind, _ in part)]
+        others = [part for part in value[1] if part not in words]
+        return [*others, *words[:: max(1, len(words) // _WORDS)]]  # one word is like another
     if kind is getattr(_constants, "ATOMIC_GROUP", None):
         return [value]
     if kind is _constants.ASSERT:
