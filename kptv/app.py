@@ -18,6 +18,8 @@ from kptv.channels.terms import CurrentTerms, secrets_of
 from kptv.config import Config
 from kptv.config.rules_file import RulesFile
 from kptv.config.settings import environment
+from kptv.guide.current import CurrentGuide
+from kptv.guide_round import GuideParts, GuideRound
 from kptv.kept.numbers import KeptNumbers
 from kptv.logs import Log, set_up_logging
 from kptv.metrics.counters import Metrics
@@ -81,6 +83,8 @@ class AppParts:
     catalog: CurrentCatalog
     lists: ServedLists
     logos: Logos
+    guide: CurrentGuide
+    guide_round: GuideRound
     importer: Importer
     listings: Callable[[], Sequence[Listing]]
     reload: Reload
@@ -108,6 +112,7 @@ def create_app(config: Config) -> Flask:
     parts = build_parts(config, log_of_process)
     app = build_web(parts)
     parts.reload.now()  # a worker that is replaced has the rules of the start
+    parts.guide_round.open_last()
     parts.importer.start()
     return app
 
@@ -124,11 +129,23 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     hubs = Hubs(shared, opener.open_stream, opener.open_film)
     numbers = KeptNumbers(config.data_dir)
     lists = ServedLists(config, numbers)
+    guide = CurrentGuide()
+    guide_round = GuideRound(
+        GuideParts(
+            config=config,
+            client=client,
+            current=guide,
+            profile=lists.profiles.get,
+            keep_secret=log_of_process.redactor.keep,
+            figures=metrics.guide,
+        )
+    )
     catalog = CurrentCatalog(
         lambda catalog: log_of_process.redactor.learn(catalog.secrets),
         lists.replace,
         lambda _: opener.forget(),
         lambda _: hubs.films.forget(),
+        guide_round.replace,
     )
     merger = _build_merger(config, client, catalog, numbers)
     importer = _build_importer(config, merger, catalog, hubs)
@@ -144,6 +161,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         catalog=catalog,
         lists=lists,
         logos=_build_logos(config, client, metrics),
+        guide=guide,
+        guide_round=guide_round,
         importer=importer,
         listings=merger.listings,
         reload=reload,
@@ -164,7 +183,7 @@ def build_web(parts: AppParts) -> Flask:
     """The routes, and what they answer from."""
     config, catalog, hubs = parts.config, parts.catalog, parts.hubs
     app = new_application(Exposition(parts.metrics, parts.state.read))
-    app.extensions["when_stopping"] = [hubs.close, parts.logos.close]
+    app.extensions["when_stopping"] = [hubs.close, parts.logos.close, parts.guide_round.close]
     app.register_blueprint(stream_blueprint(catalog.get, hubs, parts.clients, config.max_clients))
     app.register_blueprint(playlist_blueprint(parts.lists))
     app.register_blueprint(logo_blueprint(HiddenLogos(catalog.get), parts.logos.get))
@@ -174,6 +193,7 @@ def build_web(parts: AppParts) -> Flask:
         "vitals": parts.vitals,
         "log": parts.teller,
         "lists": parts.lists,
+        "guide": parts.guide_round,
         "rules": parts.reload,
     }
     if config.status_page:

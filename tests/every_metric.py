@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kptv.channels.model import Source
 from kptv.errors import Reason
+from kptv.guide.report import GuideReport, Report
 from kptv.metrics.counters import Metrics
 from kptv.metrics.exposition import Exposition, ReadState
 from kptv.metrics.source_figures import ImportState, SourceState
@@ -19,6 +20,10 @@ def every_metric() -> Exposition:
     news.recovered("ended", 1.0, same=True)
     metrics.totals.logo_fetched(1, "kept")
     news.source, news.standby = 1, 1
+    metrics.guide.fetched(True)
+    metrics.guide.failed()
+    told = GuideReport(number=1, tag="guide-1", faults={"broken": 1})
+    metrics.guide.report = Report(made=1, until=1, channels=2, joined={"id": 1}, guides=(told,))
     source = Source(1, "http://one.example/list.m3u", 1)
     sources = (SourceState(ImportState(source, last_success=1.0)),)
     return Exposition(metrics, lambda: ReadState(sources=sources))

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kptv.channels.guide.addresses import GuideAddress
 from kptv.channels.reach import Private
 from kptv.config import DEFAULT_SLATE, LOOPBACK, VARIABLES, Config, load_config
 from kptv.errors import ConfigError
@@ -59,6 +60,11 @@ DEFAULTS = [
     ("MIN_DATA_SIZE", "min_data_size", 2048),
     ("SORT_FIELD", "sort_field", "tvg-name"),
     ("SORT_DIRECTION", "sort_descending", False),
+    ("GUIDES", "guides", ()),
+    ("GUIDE_FROM_LISTS", "guide_from_lists", True),
+    ("GUIDE_REFRESH_INTERVAL", "guide_refresh_interval", 43200.0),
+    ("GUIDE_DAYS", "guide_days", 3),
+    ("GUIDE_FILLER", "guide_filler", False),
     ("USER_AGENT", "user_agent", "VLC/3.0.18 LibVLC/3.0.18"),
     ("REQ_ORIGIN", "req_origin", ""),
     ("REQ_REFERRER", "req_referrer", ""),
@@ -107,6 +113,20 @@ ACCEPTED = [
     ("MAX_FAILURES_BEFORE_BLOCK", "max_failures_before_block", "1", 1),
     ("IMPORT_REFRESH_INTERVAL", "import_refresh_interval", "1h30m", 5400.0),
     ("WORKER_THREADS", "worker_threads", "16", 16),
+    (
+        "GUIDES",
+        "guides",
+        "http://a.example/g,1.xml|offset=-1h30m|zone=Europe/London,file:///g.xml|zone=+0200,/g.xml",
+        (
+            GuideAddress("http://a.example/g,1.xml", -5400, "Europe/London"),
+            GuideAddress("file:///g.xml", zone="+0200"),
+            GuideAddress("/g.xml"),
+        ),
+    ),
+    ("GUIDE_FROM_LISTS", "guide_from_lists", "no", False),
+    ("GUIDE_REFRESH_INTERVAL", "guide_refresh_interval", "1h", 3600.0),
+    ("GUIDE_DAYS", "guide_days", "14", 14),
+    ("GUIDE_FILLER", "guide_filler", "on", True),
     ("MAX_BUFFER_SIZE", "max_buffer_size", "64MiB", 64 * MB),
     ("BUFFER_SIZE_PER_STREAM", "buffer_size_per_stream", "512KB", 512 * 1024),
     ("STREAM_TIMEOUT", "stream_timeout", "2.5", 2.5),
@@ -166,6 +186,14 @@ REFUSED = [
     ("MAX_FAILURES_BEFORE_BLOCK", ("0", "-1", "five")),
     ("IMPORT_REFRESH_INTERVAL", ("0", "500ms", "366000h", "9" * 400, "9" * 400 + "h")),
     ("WORKER_THREADS", ("0", "65", "four")),
+    (
+        "GUIDES",
+        ("ftp://a.example/", "http://a.example/|offset=x", "http://a.example/|zone=Nowhere"),
+    ),
+    ("GUIDE_FROM_LISTS", ("maybe",)),
+    ("GUIDE_REFRESH_INTERVAL", ("5s", "often")),
+    ("GUIDE_DAYS", ("0", "15", "three")),
+    ("GUIDE_FILLER", ("maybe",)),
     ("MAX_BUFFER_SIZE", ("1023KB", "-1", "16XB", "2000000GB", "9" * 400, "1e9")),
     ("BUFFER_SIZE_PER_STREAM", ("1KB", "2GB", "much")),
     ("STREAM_TIMEOUT", ("0", "99ms", "601s", "soon")),

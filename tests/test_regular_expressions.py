@@ -44,6 +44,7 @@ OWN = {  # settings, and text of this proxy's own making
     "config/sources.py": "_SOURCE_END _NAMED_SOURCE_END _NAME _NO_NAME _OF_A_NUMBER _SOURCE_LIMIT"
     " _SCHEME _WITHIN _HOST _HARMLESS_LIMIT"
     " _is_list_url _about_limit _about_url",
+    "channels/guide/addresses.py": "_END _OPTION _OFFSET _ZONE _SCHEME",
     "channels/rules/places.py": "_HEADER _KEY",
     "channels/rules/literals.py": "_PART",
     "channels/rules/reading.py": "_AT _VARIABLE _PROFILE_NAME _HEADER_NAME _ATTRIBUTE",
@@ -51,6 +52,7 @@ OWN = {  # settings, and text of this proxy's own making
 }
 FOREIGN = {
     "channels/accounts.py": "_PACKAGED _NUMBER _REGION _WORD_AND_NUMBER _TOKEN",
+    "channels/guide/addresses.py": "_END_IN_HEADER",
     "channels/guide/keys.py": "_OTHER_PICTURE _GLUED_QUALITY",
     "channels/guide/schedule.py": "_HOURS _DESCRIPTION",
     "channels/ordering.py": "_DIGITS",

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from kptv.channels.guide.addresses import ACCEPTED, BadAddress, GuideAddress, parse_addresses
 from kptv.channels.reach import Private
 from kptv.formats.hls.variants import Selection, parse_selection
 from kptv.formats.mpegts.aligner import PROBE_SIZE, sniff
+from kptv.formats.xmltv.times import zone_of
 
 DAY = 86400.0
 MB = 1024**2
@@ -136,6 +139,26 @@ def selection(text: str) -> Selection:
 
 
 # --- Words, files, addresses ---
+
+
+def guides(text: str) -> tuple[GuideAddress, ...]:
+    """Where guides are. Nothing of their addresses is repeated."""
+    try:
+        addresses = parse_addresses(text)
+    except BadAddress as error:
+        raise Rejected(f"{ACCEPTED}; {error}", "an address") from None
+    for address in addresses:
+        if address.zone and not is_zone(address.zone):
+            raise Rejected(f"{ACCEPTED}; this machine knows no zone of that name", address.zone)
+    return addresses
+
+
+def is_zone(name: str) -> bool:
+    """Whether times can be read in the zone of this name."""
+    try:
+        return zone_of(name) is not None or bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
 
 
 def header(text: str) -> str:

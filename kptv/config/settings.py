@@ -13,10 +13,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from kptv.channels.guide.addresses import GuideAddress
 from kptv.channels.model import Source
 from kptv.channels.reach import Private
 from kptv.channels.rules.model import Rules
-from kptv.channels.rules.pending import without_effect
 from kptv.channels.rules.reading import RulesError
 from kptv.channels.rules.sources import is_source
 from kptv.channels.rules.tables import Complaint
@@ -145,6 +145,15 @@ class Config:
     cache_enabled: bool = setting("CACHE_ENABLED", boolean, True)
     cache_duration: float = setting("CACHE_DURATION", duration(0, 365 * DAY), 1800.0)
 
+    # The programme guide
+    guides: tuple[GuideAddress, ...] = setting("GUIDES", parsers.guides, ())
+    guide_from_lists: bool = setting("GUIDE_FROM_LISTS", boolean, True)
+    guide_refresh_interval: float = setting(
+        "GUIDE_REFRESH_INTERVAL", duration(60, 365 * DAY), 12 * 3600.0
+    )
+    guide_days: int = setting("GUIDE_DAYS", whole(1, 14), 3)  # ahead
+    guide_filler: bool = setting("GUIDE_FILLER", boolean, False)
+
     # What providers are told
     user_agent: str = setting("USER_AGENT", header, "VLC/3.0.18 LibVLC/3.0.18")
     req_origin: str = setting("REQ_ORIGIN", header, "")
@@ -220,7 +229,6 @@ def _about_rules(rules: Rules | None, sources: Sequence[Source], named: str) -> 
             if not any(is_source(name, source) for source in sources):
                 yield f"{Complaint(channel.line, f'order: there is no source {name}')}"
     yield from warnings_of_terms(rules, sources)
-    yield from map(str, without_effect(rules))
 
 
 def present(texts: Mapping[str, str | None]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from kptv.errors import Reason
+from kptv.metrics.guide_figures import GuideFigures
 
 # A channel's series stay this long after its hub ended, so that a scrape sees its last figures.
 RETENTION = 120.0
@@ -120,6 +121,7 @@ class Metrics:
         self.totals = Totals()
         self.first_bytes = {start: Histogram(_FIRST_BYTES) for start in ("cold", "join")}
         self.loop_lag = Histogram(_LAGS)
+        self.guide = GuideFigures()
         self.loop_blocks = 0  # times that the event loop stood still for a second
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from kptv import __version__
 from kptv.metrics.counters import ChannelCounters, Histogram, Metrics, Totals
+from kptv.metrics.guide_figures import Told
 from kptv.metrics.source_figures import SOURCE_FIGURES, Figure, SourceState
 
 
@@ -174,6 +175,14 @@ def _by_source_and(label: str, counts: Callable[[Totals], Mapping[tuple[int, str
     )
 
 
+def _of_guide(value: Callable[[Told], float]) -> Values:
+    """A value if there is a guide."""
+    return Values(
+        (),
+        lambda scrape: [((), value(report))] if (report := scrape.metrics.guide.report) else [],
+    )
+
+
 def _build(scrape: Scrape) -> Iterator[Sample]:
     yield (__version__, platform.python_version()), 1
 
@@ -321,6 +330,50 @@ FAMILIES: tuple[Family, ...] = (
         "logo_fetches",
         "Logos fetched for clients, by how that ended.",
         _by_source_and("outcome", lambda totals: totals.logos),
+    ),
+    # --- of the guide ---
+    Family(
+        _GAUGE,
+        "guide_made_timestamp_seconds",
+        "Unix time at which the guide was built.",
+        _of_guide(lambda report: report.made),
+    ),
+    Family(
+        _GAUGE,
+        "guide_until_timestamp_seconds",
+        "Unix time up to which half of the joined channels have shows.",
+        _of_guide(lambda report: report.until),
+    ),
+    Family(_GAUGE, "guide_shows", "Shows in the guide.", _of_guide(lambda report: report.shows)),
+    Family(
+        _GAUGE,
+        "guide_channels",
+        "Channels by the rule that joined them to a guide.",
+        _by("rule", lambda metrics: metrics.guide.joined()),
+    ),
+    Family(
+        _GAUGE,
+        "guide_faults",
+        "What was wrong in the guides, by kind.",
+        _by("kind", lambda metrics: metrics.guide.faults()),
+    ),
+    Family(
+        _COUNTER,
+        "guide_fetches",
+        "Attempts to fetch a guide, by how they ended.",
+        _by("outcome", lambda metrics: metrics.guide.fetches),
+    ),
+    Family(
+        _COUNTER,
+        "guide_builds",
+        "Times that the guide was built, by how that ended.",
+        _by("outcome", lambda metrics: metrics.guide.builds),
+    ),
+    Family(
+        _COUNTER,
+        "guide_build_cpu_seconds",
+        "CPU that building took.",
+        _one(lambda scrape: scrape.metrics.guide.seconds),
     ),
     # --- of the process ---
     Family(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kptv.channels.grouping import normalised
+from kptv.channels.guide.addresses import BadAddress, parse_address
 from kptv.channels.reach import travels
 from kptv.channels.rules.model import (
     LIST,
@@ -220,7 +221,14 @@ class _Reader:
 
     def _guide(self, table: Table) -> tuple[str, ...] | bool | None:
         guide = table.texts_or_false("guide")
-        return guide if guide is None or isinstance(guide, bool) else tuple(guide)
+        if guide is None or isinstance(guide, bool):
+            return guide
+        for address in guide:
+            try:
+                parse_address(address)
+            except BadAddress as error:
+                table.complain("guide", f"false, or addresses as in GUIDES: {error}")
+        return tuple(guide)
 
     def _secret(self, table: Table, key: str, *, is_secret: bool = False) -> str | None:
         """A text, which may name variables of the environment and is never told again.

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from kptv.channels.rules.pending import without_effect
 from kptv.channels.rules.reading import read_rules
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -21,7 +20,6 @@ def test_the_example_can_be_used_and_all_of_it_has_an_effect() -> None:
     rules = read_rules(EXAMPLE.encode())
     assert rules.names.clean
     assert len(rules.rules) == 3
-    assert without_effect(rules) == []
 
 
 def test_the_example_with_all_its_suggestions_can_be_used() -> None:
@@ -32,18 +30,8 @@ def test_the_example_with_all_its_suggestions_can_be_used() -> None:
     assert rules.sources["1"].suffix
     assert rules.channels["BBC One"].guide
     assert rules.profiles[0].sort == "tvg-name"
-    assert without_effect(rules) == []
 
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_each_example_of_the_page_can_be_used(block: str) -> None:
-    assert without_effect(read_rules(block.encode(), VARIABLES)) == []
-
-
-def test_what_has_no_effect_yet_is_told() -> None:
-    told = without_effect(
-        read_rules(b"[source.1]\nguide = false\nheaders = { A = 'sesame' }\npriority = 1\n")
-    )
-    assert [str(each) for each in told] == [
-        "rules.toml:1: source.1.guide: has no effect yet",
-    ]
+    read_rules(block.encode(), VARIABLES)

@@ -1,0 +1,358 @@
+"""When the guide is fetched and built, in the background.
+
+Theory of operation. One greenlet fetches guides that are due, two at a time, and then has a child
+build a generation, if a guide or the catalog has changed, or the window of time has moved on. The
+worker opens the finished generation, and closes the one before a minute later, when nobody reads
+it any more. A child that fails changes nothing: the same is tried again with the next change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, time
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+
+from kptv.channels.catalog import Catalog
+from kptv.channels.guide.addresses import KnownGuide, Wishes, known_guides
+from kptv.channels.profiles import MadeProfile, profiles_of
+from kptv.channels.secrets import NOTHING, Secrets, secrets_of_list
+from kptv.config import Config
+from kptv.guide.current import CurrentGuide
+from kptv.guide.job import MOST_CHANNELS, GuideFile, Job, ProfileLine, line_of
+from kptv.guide.reading import Generation, GuideBroken
+from kptv.guide.report import GuideReport
+from kptv.guide.schema import UNFINISHED, finished_in
+from kptv.guide.served import lines_of
+from kptv.metrics.guide_figures import GuideFigures
+from kptv.pace import Pace
+from kptv.upstream.documents import DocumentClient
+from kptv.upstream.guide_child import BuildFailed, run_child
+from kptv.upstream.guides import Budget, FetchedGuide, files_of, sweep
+from kptv.vitals.heartbeat import Heartbeat
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 2  # guides that are fetched side by side
+EVERY = 6 * 3600.0  # seconds after which it is built anew, as the window moves on
+KEPT_FOR = 60.0  # seconds that a replaced generation stays open
+PATIENCE = 60.0  # seconds that a build waits for guides that are still being fetched
+RETRY = 300.0  # seconds until a child is tried again that failed
+_BEAT = 10.0  # seconds between two signs of life
+_JOB = ".job-"
+
+
+@dataclass(frozen=True, slots=True)
+class GuideParts:
+    """What the round needs of others."""
+
+    config: Config
+    client: DocumentClient
+    current: CurrentGuide
+    profile: Callable[[str], MadeProfile | None]  # of the newest catalog; may wait
+    keep_secret: Callable[[Secrets], object]
+    figures: GuideFigures
+
+
+class GuideRound:
+    """Fetches and builds from the first catalog on that knows a guide, until ``close``."""
+
+    def __init__(self, parts: GuideParts, run: Callable[[Path], str] = run_child) -> None:
+        """``run`` the child with a job, a file."""
+        self._parts, self._run_child = parts, run
+        self._folder = parts.config.data_dir / "guide"
+        self._catalog: Catalog | None = None
+        self._guides: dict[KnownGuide, FetchedGuide] = {}
+        self._fetching: dict[FetchedGuide, gevent.Greenlet] = {}
+        self._pool = Pool(AT_ONCE)
+        self._stir = Event()
+        self._is_stale = False  # something has changed since the last build
+        self._made_of = ""  # the digest of the channels of the last build
+        self._build_at = 0.0  # monotonic; earliest
+        self._again_at = 0.0  # Unix time: the window has moved on then
+        self._told = ""  # why the last build failed
+        self._heartbeat = Heartbeat(monotonic(), longest=4 * 3600.0)
+        self._greenlet: gevent.Greenlet | None = None
+
+    def __repr__(self) -> str:
+        return f"<GuideRound guides={len(self._guides)} {self._parts.current}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it goes on, if it has anything to do."""
+        greenlet = self._greenlet
+        return greenlet is None or (not greenlet.ready() and self._heartbeat.alive(monotonic()))
+
+    def open_last(self) -> None:
+        """Begin with the generation of the last run, if there is one."""
+        for path in finished_in(self._folder):
+            try:
+                generation = Generation.open(path)
+            except GuideBroken as error:
+                log.warning("guide: %s cannot be read: %s", path.name, error)
+                shutil.rmtree(path, ignore_errors=True)
+                continue
+            self._again_at = generation.report.made + EVERY
+            self._use(generation)
+            return
+
+    def replace(self, catalog: Catalog) -> None:
+        """A new catalog: does not wait."""
+        config = self._parts.config
+        rules = catalog.ruled.rules if catalog.ruled is not None else None
+        wishes = Wishes(config.guides, config.guide_from_lists, rules)
+        self._catalog = catalog
+        self._know(known_guides(wishes, config.sources, catalog.list_headers))
+        is_wanted = bool(self._guides) or config.guide_filler
+        self._parts.current.expect(is_wanted)
+        if not is_wanted and self._parts.current.get() is not None:
+            self._drop(self._parts.current.get(), None)
+        self._is_stale = True
+        self._stir.set()
+        if is_wanted and self._greenlet is None:
+            self._greenlet = gevent.spawn(self._run)
+
+    def close(self) -> None:
+        """Stop, also the child; may come twice."""
+        self._pool.kill(block=False)
+        if self._greenlet is not None:
+            self._greenlet.kill()
+
+    # --- guides ---
+
+    def _know(self, known: Sequence[KnownGuide]) -> None:
+        before = self._guides
+        self._guides = {
+            guide: before.get(guide) or FetchedGuide(guide, self._folder) for guide in known
+        }
+        secrets = NOTHING
+        for guide in known:
+            secrets |= secrets_of_list(guide.address.url)
+        if secrets != NOTHING and set(before) != set(known):
+            self._parts.keep_secret(secrets)
+
+    def _fetch_due(self) -> None:
+        now, interval = time(), self._parts.config.guide_refresh_interval
+        budgets: dict[int, Budget] = {}
+        for guide in list(self._guides.values()):
+            is_running = guide in self._fetching and not self._fetching[guide].ready()
+            if guide.is_due(now, interval) and not is_running:
+                budget = budgets.setdefault(guide.known.source.number, Budget())
+                self._fetching[guide] = gevent.spawn(self._fetch, guide, budget)
+        self._fetching = {g: job for g, job in self._fetching.items() if not job.ready()}
+
+    def _fetch(self, guide: FetchedGuide, budget: Budget) -> None:
+        job = self._pool.spawn(guide.fetch, self._parts.client, budget)
+        try:
+            if job.get():
+                self._is_stale = True
+        finally:
+            self._parts.figures.fetched(guide.failures == 0)
+            self._stir.set()
+
+    # --- the loop ---
+
+    def _run(self) -> None:
+        sweep(self._folder)
+        self._sweep_builds()
+        self._heartbeat.beat(monotonic())
+        while True:
+            self._turn()
+            self._heartbeat.beat(monotonic())
+            self._stir.clear()
+            self._stir.wait(self._wait())
+
+    def _turn(self) -> None:
+        try:
+            self._fetch_due()
+            gevent.joinall(list(self._fetching.values()), timeout=PATIENCE)
+            if time() >= self._again_at or self._again_at > time() + EVERY + 60:
+                self._is_stale = True
+            if self._is_stale and monotonic() >= self._build_at and self._catalog is not None:
+                self._build(self._catalog)
+        except Exception:  # the next turn may do better
+            log.exception("guide: failed by a fault of the proxy")
+            self._build_at = monotonic() + RETRY
+
+    def _wait(self) -> float:
+        """Seconds until something may be due."""
+        interval = self._parts.config.guide_refresh_interval
+        due = [g.due_at(interval) for g in self._guides.values() if g not in self._fetching]
+        until = min([self._again_at, *due], default=0.0) - time()
+        if self._is_stale:
+            until = min(until, self._build_at - monotonic())
+        return min(max(until, 0.1), 60.0)
+
+    def _build(self, catalog: Catalog) -> None:
+        self._is_stale = False
+        guides = list(self._guides.values())
+        if not any(guide.paths for guide in guides) and not self._parts.config.guide_filler:
+            return  # the next fetch comes back here
+        digests = [guide.kept.digest for guide in guides]
+        job_file: Path | None = None
+        try:
+            job_file, channels = self._write_job(catalog, guides)
+            if not self._has_changed(channels):
+                return
+            generation = Generation.open(self._folder / self._run_child(job_file))
+        except (BuildFailed, GuideBroken, OSError) as error:
+            self._failed(str(error))
+            return
+        finally:
+            if job_file is not None:
+                job_file.unlink(missing_ok=True)
+        self._made_of = channels
+        self._again_at = generation.report.made + EVERY
+        told = {one.number: one for one in generation.report.guides}
+        for number, (guide, digest) in enumerate(zip(guides, digests, strict=True), start=1):
+            if guide.kept.digest == digest:  # not another one since
+                _settle(guide, told.get(number), channels)
+        self._take(generation)
+        sweep(self._folder, files_of(list(self._guides.values())))
+
+    def _take(self, generation: Generation) -> None:
+        """Use what the child made, unless no guide was of use."""
+        are_used = any(one.used for one in generation.report.guides)
+        if are_used or self._parts.config.guide_filler:
+            self._told = ""
+            self._use(generation)
+            self._parts.figures.built(generation.report)
+        else:
+            _end(generation)
+            self._failed("no guide is of use")
+            self._is_stale = False  # until another one comes
+
+    def _has_changed(self, channels: str) -> bool:
+        """Whether a build would give something else than the last one."""
+        is_new = channels != self._made_of or any(
+            guide.newest.exists() for guide in self._guides.values()
+        )
+        return is_new or time() >= self._again_at or self._parts.current.get() is None
+
+    def _failed(self, why: str) -> None:
+        self._is_stale, self._build_at = True, monotonic() + RETRY
+        self._parts.figures.failed()
+        if why != self._told:
+            has = self._parts.current.get() is not None
+            rest = "the one before stays" if has else "there is none yet"
+            log.warning("guide: it could not be built: %s; %s", why, rest)
+        self._told = why
+
+    def _use(self, generation: Generation) -> None:
+        before = self._parts.current.get()
+        report = generation.report
+        self._parts.figures.report = report
+        joined = sum(report.joined.values())
+        log.info(
+            "guide: %d shows, %d of %d channels joined (%s)",
+            *(report.shows, joined, report.channels, generation.tag),
+        )
+        if report.left_out:
+            log.warning("guide: only for the first %d channels", report.channels)
+        self._drop(before, generation)
+
+    def _drop(self, before: Generation | None, now: Generation | None) -> None:
+        self._parts.current.replace(now)
+        if now is None:
+            self._parts.figures.report = None
+        if before is not None:
+            gevent.spawn_later(KEPT_FOR, _end, before)
+
+    def _sweep_builds(self) -> None:
+        """Remove what runs before this one have left."""
+        current = self._parts.current.get()
+        with contextlib.suppress(OSError):
+            for path in self._folder.iterdir():
+                if path.name.startswith((UNFINISHED, _JOB)):
+                    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+        for path in finished_in(self._folder):
+            if current is None or path != current.path:
+                shutil.rmtree(path, ignore_errors=True)
+
+    # --- the job ---
+
+    def _write_job(self, catalog: Catalog, guides: Sequence[FetchedGuide]) -> tuple[Path, str]:
+        """The job's file, and a digest of what does not change with time. Raises OSError."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=_JOB, dir=self._folder)
+        digest, pace = hashlib.sha256(), Pace()
+        profiles = self._profiles(catalog)
+        with open(descriptor, "wb") as file:
+            for channel in lines_of(catalog, self._parts.config.base_url):
+                line = line_of(channel)
+                file.write(line)
+                digest.update(line)
+                pace()
+            same = [(each.known.tag, each.known.address, each.known.sources) for each in guides]
+            digest.update(repr((profiles, same)).encode())
+            digest.update("".join(each.known.address.url for each in guides).encode())
+            channels = digest.hexdigest()
+            file.write(line_of(self._job(catalog, profiles, tuple(_files(guides, channels)))))
+        return Path(name), channels
+
+    def _profiles(self, catalog: Catalog) -> tuple[ProfileLine, ...]:
+        made = (self._parts.profile(profile.name) for profile in profiles_of(catalog))
+        return tuple(_profile_line(one) for one in made if one is not None)
+
+    def _job(
+        self, catalog: Catalog, profiles: tuple[ProfileLine, ...], guides: tuple[GuideFile, ...]
+    ) -> Job:
+        config, secrets = self._parts.config, catalog.secrets
+        return Job(
+            folder=str(self._folder.absolute()),
+            now=int(time()),
+            days=config.guide_days,
+            filler=config.guide_filler,
+            parent=os.getpid(),
+            guides=guides,
+            profiles=profiles,
+            prefixes=catalog.ruled.rules.names.prefixes if catalog.ruled is not None else (),
+            left_out=max(len(catalog) - MOST_CHANNELS, 0),
+            words=tuple(secrets.words),
+            logins=tuple(secrets.logins),
+        )
+
+
+def _files(guides: Sequence[FetchedGuide], channels: str) -> Iterator[GuideFile]:
+    """Those that were fetched, but for those of which these channels want nothing."""
+    for number, guide in enumerate(guides, start=1):
+        is_fruitless = guide.kept.fruitless == channels and not guide.newest.exists()
+        if not guide.paths or is_fruitless:
+            continue
+        known = guide.known
+        yield GuideFile(
+            number=number,
+            tag=known.tag,
+            paths=tuple(str(path.absolute()) for path in guide.paths),
+            reaches=guide.kept.reaches,
+            offset=known.address.offset,
+            zone=known.address.zone,
+            sources=tuple(sorted(known.sources)),
+        )
+
+
+def _settle(guide: FetchedGuide, told: GuideReport | None, channels: str) -> None:
+    """Keep the file that was of use."""
+    if told is not None:
+        guide.settle(told.used, told.refused, told.last, "" if told.kept else channels)
+
+
+def _profile_line(made: MadeProfile) -> ProfileLine:
+    places = [place for place in made.positions if place < MOST_CHANNELS]
+    numbers = None if made.numbers is None else tuple(made.numbers[place] for place in places)
+    return ProfileLine(name=made.profile.name, places=tuple(places), numbers=numbers)
+
+
+def _end(generation: Generation) -> None:
+    generation.close()
+    shutil.rmtree(generation.path, ignore_errors=True)
