@@ -16,7 +16,9 @@ from kptv.vitals.repeating import Repeating
 
 log = logging.getLogger(__name__)
 
-EVERY = 5.0  # seconds between two looks at the file
+EVERY = 4.0  # seconds between two looks at the file
+_SETTLES = 0.25  # seconds in which nobody writes it
+_MOST_WAITS = 4  # for that
 READ_WITHIN = 10.0  # seconds; a disk that sleeps needs some
 _MOST_TOLD = 10  # complaints
 
@@ -88,5 +90,10 @@ class Reload:
         return self.file.take(contents)
 
     def _look(self) -> None:
-        if self.file.is_due():
-            self.now()
+        if not self.file.is_due():
+            return
+        for _ in range(_MOST_WAITS):  # half of a file may be a good one, which says other things
+            if self.file.is_settled():
+                break
+            gevent.sleep(_SETTLES)
+        self.now()

@@ -208,3 +208,30 @@ def test_the_greenlet_sees_a_change_and_hands_it_on(
     assert len(told) == 1
     assert "rules.toml:5: " in told[0]
     assert len(used) == 1
+
+
+def test_half_a_file_is_not_used_while_somebody_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(GOOD)
+
+    class Growing(RulesFile):
+        def is_settled(self) -> bool:
+            settled = super().is_settled()
+            if path.read_text() == half:
+                path.write_text(f"{half}{OTHER}")
+            return settled
+
+    used: list[Rules | None] = []
+    seen, half = Event(), "[numbers]\nNews = 100\n"
+
+    def use(rules: Rules | None) -> None:
+        used.append(rules)
+        seen.set()
+
+    reload = Reload(Growing(path, load_rules(path, {}), dict), use, every=0.01)
+    try:
+        path.write_text(half)
+        assert seen.wait(5)
+        assert used == [Rules(numbers={"News": 100}, groups={"A": "C"})]
+    finally:
+        reload.close()

@@ -90,6 +90,10 @@ class Given:
             found.append(numbers[slot])
         return found
 
+    def portions(self) -> Iterator[tuple[array[int], array[int]]]:
+        """All keys and numbers of now, to be kept; what is added later is not among them."""
+        return _portions(self._keys[:], self._numbers[:])
+
     def add(
         self, portions: Iterable[tuple[Sequence[int], Sequence[int]]], most: int
     ) -> Generator[None]:
@@ -131,6 +135,15 @@ class Given:
                         slot = (slot + 1) & mask
                     self._keys[slot], self._numbers[slot] = key, number
                     self._count += 1
+
+
+def _portions(keys: array[int], numbers: array[int]) -> Iterator[tuple[array[int], array[int]]]:
+    for start in range(0, len(keys), _AT_ONCE):
+        places = [place for place in range(start, min(start + _AT_ONCE, len(keys))) if keys[place]]
+        yield (
+            array("q", [keys[place] for place in places]),
+            array("I", [numbers[place] for place in places]),
+        )
 
 
 def learned(given: Given | None, numbered: Numbered) -> Generator[None, None, Given]:

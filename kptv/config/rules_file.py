@@ -75,6 +75,7 @@ class RulesFile:
         self._environ = environ
         self._stamp: _Stamp = (0, 0, 0)  # of no file: the first look reads it
         self._is_missed = False
+        self._seen: _Stamp = (0, 0, 0)  # when ``is_settled`` was asked last
 
     def __repr__(self) -> str:
         return f"<RulesFile {self.path}>"
@@ -94,6 +95,11 @@ class RulesFile:
         stamp = _stamp(self.path)
         was_missed, self._is_missed = self._is_missed, stamp is None
         return stamp != self._stamp and (stamp is not None or was_missed)
+
+    def is_settled(self) -> bool:
+        """Whether it is as it was when this was asked last: nobody writes it just now."""
+        seen, self._seen = self._seen, _stamp(self.path) if self.path else None
+        return seen == self._seen
 
     def look(self) -> Look:
         """Read it now. What cannot be used changes nothing."""

@@ -39,6 +39,9 @@ _UPSERT = (  # a clock may have been wrong
 )
 
 
+LOST = -1  # what ``write`` gives where the file is a new one, and the change not all of a list
+
+
 class Refused(Exception):
     """The file is not to be touched; the text says why."""
 
@@ -90,13 +93,15 @@ class Database:
             return {name: _list(connection, *about) for name, *about in lists}
 
     def write(self, change: Change) -> int:
-        """Write all of it or nothing; gives how many numbers were forgotten."""
+        """Write all of it or nothing; gives how many numbers were forgotten, or LOST."""
         self._make_file()
         with self._connected() as connection, _transaction(connection):
-            if _version(connection) == 0:
+            is_new = _version(connection) == 0
+            if is_new:
                 for statement in _SCHEMA:
                     connection.execute(statement)
-            return _write(connection, change)
+            forgotten = _write(connection, change)
+            return LOST if is_new and not change.is_whole else forgotten
 
     def set_aside(self) -> Path | None:
         """Move a broken file out of the way; None if there are enough of them already."""

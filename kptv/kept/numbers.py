@@ -18,7 +18,16 @@ from gevent.lock import BoundedSemaphore
 from gevent.threadpool import ThreadPool
 
 from kptv.channels.given import Given, Numbered, learned
-from kptv.kept.database import MOST_KEPT, NAME, SEEN_EVERY, Change, Database, KeptList, Refused
+from kptv.kept.database import (
+    LOST,
+    MOST_KEPT,
+    NAME,
+    SEEN_EVERY,
+    Change,
+    Database,
+    KeptList,
+    Refused,
+)
 from kptv.pace import drive
 
 log = logging.getLogger(__name__)
@@ -96,10 +105,21 @@ class KeptNumbers:
             elif self._told:
                 self._told = ""
                 log.info("%s can be written again: numbers are kept", database.path)
-            self._is_behind |= bool(forgotten)
+            if forgotten == LOST:
+                self._write_all(database, change.today)
+            self._is_behind |= (forgotten or 0) > 0
             self._unwritten -= 1
             if self._is_behind and not self._unwritten:
                 self._forget(database)
+
+    def _write_all(self, database: Database, today: int) -> None:
+        """Somebody took the file away: write all that it had."""
+        log.warning("%s was gone: all numbers are written again", database.path)
+        for name, given in list(self._lists.items()):
+            every = Change(name, given.layout, given.portions(), today, True, is_anew=True)
+            if self._in_thread(partial(database.write, every), _WRITTEN_WITHIN) is None:
+                self._whole_on.clear()
+                return
 
     def _forget(self, database: Database) -> None:
         """Have in memory only what is in the file, unless something is on its way there."""

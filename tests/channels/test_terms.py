@@ -28,6 +28,16 @@ def test_a_source_is_meant_by_its_number_or_name(name: str) -> None:
     assert told.of(TWO) == USUAL
 
 
+def test_what_is_said_of_a_source_by_its_number_and_by_its_name_holds_all() -> None:
+    told = terms(
+        '[source.premium]\nproxy = "socks5://way:1"\nheaders = { A = "b", C = "d" }\ntimeout = 9\n'
+        '[source.1]\ntls_verify = false\nheaders = { A = "e", F = "g" }\ntimeout = 5\n'
+    ).of(ONE)
+    assert told.proxy is not None
+    assert (told.timeout, told.tls_verify) == (9, False)
+    assert told.headers == {"A": "b", "C": "d", "F": "g"}
+
+
 def test_user_agent_wins_over_the_same_header() -> None:
     told = terms('[source.1]\nuser_agent = "Box"\nheaders = { user-agent = "Other", A = "b" }\n')
     assert told.of(ONE).headers == {"A": "b", "User-Agent": "Box"}

@@ -114,6 +114,23 @@ def test_other_blocks_forget_the_channels_that_are_gone(tmp_path: Path) -> None:
     assert numbers_in(KeptNumbers(tmp_path), "ab") == [0, 2]
 
 
+def test_a_file_that_somebody_took_away_is_written_again_with_all_that_it_had(
+    tmp_path: Path,
+) -> None:
+    kept = KeptNumbers(tmp_path)
+    keep(kept, {"a": 1, "b": 2, "gone": 3}, layout=(500,))
+    keep(kept, {"a": 9}, "kids")
+    (tmp_path / NAME).unlink()
+    both = numbered({"a": 1, "b": 2, "c": 4}, layout=(500,))
+    writing = kept.keep(Numbered(both.numbers, both.keys, (500,), array("I", [2])))
+    assert writing is not None
+    writing.get(timeout=20)
+    again = KeptNumbers(tmp_path)
+    assert numbers_in(again, ["a", "b", "gone", "c"]) == [1, 2, 3, 4]
+    assert numbers_in(again, "a", "kids") == [9]
+    assert again.given().layout == (500,)
+
+
 def test_names_that_change_daily_fill_no_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

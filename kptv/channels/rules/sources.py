@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from kptv.channels.model import Source
 from kptv.channels.rules.model import Rules, SourceRule
 
@@ -18,8 +20,19 @@ def is_source(name: str, source: Source) -> bool:
 
 
 def rule_of_source(rules: Rules, source: Source) -> SourceRule | None:
-    """What the file says of a source, by its name or number."""
-    for name, rule in rules.sources.items():
-        if is_source(name, source):
-            return rule
-    return None
+    """What the file says of a source, by its name, its number or both."""
+    found = [rule for name, rule in rules.sources.items() if is_source(name, source)]
+    if len(found) < 2:
+        return found[0] if found else None
+    # All of it holds: a proxy that is overlooked would be gone around.
+    said = {
+        field.name: value
+        for rule in reversed(found)
+        for field in fields(rule)
+        if (value := getattr(rule, field.name)) != getattr(_NOTHING_SAID, field.name)
+    }
+    headers = {name: value for rule in reversed(found) for name, value in rule.headers.items()}
+    return SourceRule(**{**said, "headers": headers})
+
+
+_NOTHING_SAID = SourceRule(0)
