@@ -53,11 +53,13 @@ from kptv.web.page.admin import Admin
 from kptv.web.page.api import api_blueprint
 from kptv.web.page.directory import Directory
 from kptv.web.page.events import EventStream
+from kptv.web.page.guide import guide_blueprint as guide_api_blueprint
 from kptv.web.page.public import Public
 from kptv.web.page.reports import Reports
 from kptv.web.page.rules import rules_blueprint
 from kptv.web.page.status import status_blueprint
 from kptv.web.page.view import View
+from kptv.web.players.guide import guide_blueprint
 from kptv.web.players.lists import ServedLists, playlist_blueprint
 from kptv.web.players.logos import HiddenLogos, logo_blueprint
 from kptv.web.players.ts import stream_blueprint
@@ -128,8 +130,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     opener = Opener(config, client, shared.rhythms)
     hubs = Hubs(shared, opener.open_stream, opener.open_film)
     numbers = KeptNumbers(config.data_dir)
-    lists = ServedLists(config, numbers)
-    guide = CurrentGuide()
+    guide = CurrentGuide(lambda _: lists.renew())
+    lists = ServedLists(config, numbers, guide)
     guide_round = GuideRound(
         GuideParts(
             config=config,
@@ -175,6 +177,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
             imports=lambda: merger.states,
             stale_names=lambda number: roads.names.stale[number],
             rules=reload.file,
+            guide=guide,
         ),
     )
 
@@ -186,6 +189,7 @@ def build_web(parts: AppParts) -> Flask:
     app.extensions["when_stopping"] = [hubs.close, parts.logos.close, parts.guide_round.close]
     app.register_blueprint(stream_blueprint(catalog.get, hubs, parts.clients, config.max_clients))
     app.register_blueprint(playlist_blueprint(parts.lists))
+    app.register_blueprint(guide_blueprint(parts.guide, parts.lists))
     app.register_blueprint(logo_blueprint(HiddenLogos(catalog.get), parts.logos.get))
     watched: dict[str, Watched] = {
         "import": parts.importer,
@@ -221,6 +225,7 @@ def _build_page(parts: AppParts) -> Page:
     blueprints = (
         status_blueprint(config.base_url),
         api_blueprint(view, events, directory, clients),
+        guide_api_blueprint(view.shows, directory),
         session_blueprint(admin),
         actions_blueprint(
             admin,

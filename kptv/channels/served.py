@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 
 from kptv.channels.catalog import Catalog, Row
+from kptv.channels.guide.entry_ids import EntryIds
 from kptv.channels.logos import LOGO_PATH, SERVED_AS, Logo, has_logo, hidden_in
 from kptv.channels.model import Channel
 from kptv.channels.packing import fields_for_list, fields_of
@@ -44,18 +45,28 @@ def render(
     base_url: str,
     positions: Sequence[int] | None = None,
     numbers: Iterable[int] | None = None,
+    guide_url: str = "",
+    ids: EntryIds | None = None,
 ) -> Iterator[bytes]:
     """The served list, or that of the channels at ``positions``, in small pieces.
 
     ``numbers`` are those of the channels that are listed; None: as the catalog has them.
+    ``guide_url`` is that of the list's guide, ``ids`` are those of its channels in it.
     """
     secrets = Finder(catalog.secrets)
     if numbers is None and (own := catalog.numbers) is not None:
         numbers = own if positions is None else map(own.__getitem__, positions)
-    yield b"#EXTM3U\n"
+    yield _heading(guide_url)
     channels, left = catalog.rows(positions), None if numbers is None else iter(numbers)
+    if ids is not None:
+        channels = ids.put_into(channels, count() if positions is None else positions)
     while some := list(islice(channels, PIECE)):
         yield listed(some, secrets, base_url, None if left is None else list(islice(left, PIECE)))
+
+
+def _heading(guide_url: str) -> bytes:
+    named = f' x-tvg-url="{guide_url}" url-tvg="{guide_url}"' if guide_url else ""
+    return f"#EXTM3U{named}\n".encode()
 
 
 def listed(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.health import Health
 from kptv.config.rules_file import RulesFile
+from kptv.guide.current import CurrentGuide
 from kptv.metrics.exposition import ReadState
 from kptv.metrics.source_figures import ImportState, SourceState
 from kptv.restream.slots import Slots
@@ -27,6 +28,7 @@ class StateReader:
     imports: Callable[[], Sequence[ImportState]]
     stale_names: Callable[[int], int]  # by the number of a source
     rules: RulesFile
+    guide: CurrentGuide = field(default_factory=CurrentGuide)
 
     def read(self) -> ReadState:
         """All of it."""

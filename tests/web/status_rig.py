@@ -21,6 +21,7 @@ from kptv.config import Config
 from kptv.config.rules_file import Look, RulesFile
 from kptv.errors import UpstreamError
 from kptv.formats.m3u import ListParser
+from kptv.guide.current import CurrentGuide
 from kptv.logs import Log
 from kptv.logs.filters import RecentLines, RepeatFilter
 from kptv.logs.redaction import Redactor
@@ -39,6 +40,7 @@ from kptv.web.page.admin import Admin
 from kptv.web.page.api import api_blueprint
 from kptv.web.page.directory import Directory
 from kptv.web.page.events import EventStream
+from kptv.web.page.guide import guide_blueprint
 from kptv.web.page.public import Public
 from kptv.web.page.reports import Reports
 from kptv.web.page.rules import rules_blueprint
@@ -102,6 +104,7 @@ class StatusRig:
         self.found: tuple[str, ...] = ()  # by the next import
         self.catalog: Catalog | None = catalog_of(*LISTS)
         self.listings = listings_of(*LISTS)
+        self.guide = CurrentGuide()
         self.rules_file = RulesFile(None, None, dict)
         config = Config(sources=SOURCES, base_url="http://tv.example", admin_token=token)
         self.metrics = Metrics()
@@ -118,6 +121,7 @@ class StatusRig:
             imports=lambda: [ImportState(source, entries=2) for source in SOURCES],
             stale_names=lambda number: 0,
             rules=self.rules_file,
+            guide=self.guide,
         )
         hidden = HiddenLogos(lambda: self.catalog)
         public = Public(redactor, lambda channel: hidden.logo_of(channel) is not None)
@@ -131,6 +135,7 @@ class StatusRig:
         directory = Directory(lambda: self.catalog)
         for blueprint in (
             api_blueprint(self.view, self.events, directory, self.clients),
+            guide_blueprint(self.view.shows, directory),
             session_blueprint(self.admin),
             actions_blueprint(
                 self.admin, self.hubs, self.hubs.health, self._import, redactor.redact

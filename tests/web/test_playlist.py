@@ -18,6 +18,7 @@ from kptv.channels.packing import pack
 from kptv.channels.rules.reading import read_rules
 from kptv.config import LOOPBACK, Config
 from kptv.formats.m3u import ListParser
+from kptv.guide.current import CurrentGuide
 from kptv.pace import drive
 from kptv.ports import FilmBody
 from kptv.restream.hubs import Hubs
@@ -45,11 +46,13 @@ def catalog_of(text: str, rules: str | None = None) -> Catalog:
     return drive(build_catalog([Listing(source, [records])], rules=read))
 
 
-def make_lists(numbers: Numbers | None = None, **settings: object) -> ServedLists:
+def make_lists(
+    numbers: Numbers | None = None, guide: CurrentGuide | None = None, **settings: object
+) -> ServedLists:
     source = Source(1, "http://provider.example/list", 1)
     settings = {"base_url": "http://tv.example/iptv", "data_dir": Path("none"), **settings}
     config = Config(sources=(source,), **settings)  # type: ignore[arg-type]
-    return ServedLists(config, numbers)
+    return ServedLists(config, numbers, guide)
 
 
 def client_of(lists: ServedLists) -> FlaskClient:

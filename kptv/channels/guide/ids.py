@@ -29,6 +29,11 @@ def guide_ids(channels: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     }
 
 
+def id_of_slug(slug: str) -> str:
+    """The id of a channel that has no tvg-id for it, and no number."""
+    return _of_slug(slug, "")
+
+
 def _is_fit(tvg_id: str, number: str) -> bool:
     if not tvg_id or len(tvg_id) > LONGEST or not tvg_id.isprintable():
         return False

@@ -61,8 +61,10 @@ def _channels(view: View, directory: Directory) -> Response:
         raise Refused(503, "No channel list has been imported yet.")
     playing = view.playing()
     items, pace, numbers = [], Pace(), found.catalog.numbers
-    for position in found.positions[page * PAGE : (page + 1) * PAGE]:
-        channel = found.catalog.channel(position)
+    positions = found.positions[page * PAGE : (page + 1) * PAGE]
+    channels = [found.catalog.channel(position) for position in positions]
+    beside = view.shows.beside([channel.slug for channel in channels])
+    for position, channel in zip(positions, channels, strict=True):
         items.append(
             {
                 "id": channel.slug,
@@ -70,6 +72,7 @@ def _channels(view: View, directory: Directory) -> Response:
                 "number": view.number(channel, numbers[position] if numbers else 0),
                 "sources": [stream.source.number for stream in channel.streams],
                 "playing": channel.slug in playing,
+                **beside[channel.slug],
             }
         )
         pace()

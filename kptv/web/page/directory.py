@@ -76,6 +76,11 @@ class Directory:
         """Whether no index hangs that is being built."""
         return self._building is None or not self._building.is_stuck
 
+    @property
+    def catalog(self) -> Catalog | None:
+        """The current catalog."""
+        return self._current()
+
     def find(self, query: str, group: str) -> FoundChannels | None:
         """All channels whose names hold each word of ``query``, of a group if one is named.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from kptv.guide.reading import STATES
 from kptv.metrics.source_figures import SOURCE_FIGURES, Figure, Kind
 from kptv.restream.journal import EventKind
 from kptv.web.page.admin import COOKIE, CSRF_HEADER, TOKEN_HEADER
+from kptv.web.page.openapi_guide import GUIDE_SCHEMAS, or_null
 from kptv.web.page.openapi_rules import RULES_SCHEMAS
 from kptv.web.page.public import Json
 from kptv.web.page.schema import (
@@ -113,6 +115,8 @@ _SCHEMAS: Json = {
         watching=list_of(ref("Viewer")),
         candidates=list_of(ref("Candidate")),
         history=list_of(ref("Event")),
+        now=or_null("Show"),
+        next=or_null("Show"),
     ),
     "Blocked": object_of(id=TEXT, name=TEXT, source=WHOLE, until=TIME_OR_NULL),
     "Resting": object_of(
@@ -156,9 +160,12 @@ _SCHEMAS: Json = {
         number={"type": "string", "description": "in the served list; may be empty"},
         sources=list_of(WHOLE),
         playing=FLAG,
+        now=or_null("Show"),
+        next=or_null("Show"),
     ),
     "Channels": object_of(total=WHOLE, page=WHOLE, size=WHOLE, channels=list_of(ref("Channel"))),
     **RULES_SCHEMAS,
+    **GUIDE_SCHEMAS,
     "Groups": object_of(groups=list_of(object_of(id=TEXT, name=TEXT, channels=WHOLE))),
 }
 
@@ -228,6 +235,14 @@ def _query(name: str, text: str, schema: Json) -> Json:
 
 _SEARCH: Json = {"type": "string", "maxLength": 200}
 _PAGE: Json = {"type": "integer", "minimum": 0, "maximum": 999999}
+_MOMENT: Json = {"type": "integer", "minimum": 0, "maximum": 99999999999}
+_ID_OF_CHANNEL: Json = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "of a channel",
+    "schema": {"type": "string", "minLength": 1},
+}
 _TOKEN: Json = {"type": "object", "properties": {"token": TEXT}, "required": ["token"]}
 _SWITCH: Json = {
     "type": "object",
@@ -247,6 +262,35 @@ _PATHS: Json = {
         _answers(200, "Channels", 400, 404, 503),
         _query("q", "words that the name holds", _SEARCH),
         _query("group", "id of a group", _SEARCH),
+        _query("page", "from 0", _PAGE),
+    ),
+    "/api/guide/now": _get(
+        "What channels show now and next; of those named, or of a page of the list",
+        _answers(200, "GuideNow", 400, 404, 503),
+        _query("channels", "their ids, with commas between; 200 at most", _SEARCH),
+        _query("group", "id of a group", _SEARCH),
+        _query("page", "from 0", _PAGE),
+    ),
+    "/api/guide": _get(
+        "Channels with their shows, 100 a page; with `q`, those with such titles, at most 100",
+        _answers(200, "GuideGrid", 400, 404, 503),
+        _query("from", "Unix time; now", _MOMENT),
+        _query("to", "24 hours later at most; 3 hours, of a search 24", _MOMENT),
+        _query("group", "id of a group", _SEARCH),
+        _query("q", "what the title holds", _SEARCH),
+        _query("page", "from 0", _PAGE),
+    ),
+    "/api/guide/channels/{id}": _get(
+        "A channel's day, with all that is told of its shows",
+        _answers(200, "GuideDay", 400, 404, 503),
+        _ID_OF_CHANNEL,
+        _query("from", "Unix time; now", _MOMENT),
+        _query("to", "24 hours later at most", _MOMENT),
+    ),
+    "/api/guide/joins": _get(
+        "Which id of which guide each channel got, by which rule, or why none",
+        _answers(200, "GuideJoins", 400, 503),
+        _query("state", "all without it", {"enum": list(STATES)}),
         _query("page", "from 0", _PAGE),
     ),
     "/api/rules": _get(

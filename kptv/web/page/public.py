@@ -35,6 +35,10 @@ class Public:
         """A text without secrets."""
         return self._redactor.redact_again(text) if text else ""
 
+    def link(self, url: str) -> str:
+        """The address of a picture that a page may load; empty if it tells of a provider."""
+        return "" if not _host(url) or self._redactor.tells(url) else url
+
     def channel(self, channel: Channel) -> Json:
         """Name, group and logo of a channel."""
         return {

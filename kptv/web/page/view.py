@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from heapq import nlargest
 from itertools import islice
@@ -22,6 +23,7 @@ from kptv.web.clients import Clients
 from kptv.web.page.hub_view import figures_of, hub_view, signature_of
 from kptv.web.page.public import Json, Public, stream_id, unix
 from kptv.web.page.rules_view import rules_file_view
+from kptv.web.page.shows import Shows
 from kptv.web.state import StateReader
 
 MOST_BLOCKED = 1000  # blocked streams that are shown
@@ -48,6 +50,7 @@ class View:
         self._clients = clients
         self._started = time()
         self._public = public
+        self.shows = Shows(state.guide, public)
 
     @property
     def ready(self) -> bool:
@@ -79,10 +82,7 @@ class View:
             "ready": catalog is not None,
             "totals": self._totals(),
             "sources": [paced(self._source(source)) for source in self._state.sources()],
-            "hubs": [
-                paced(hub_view(hub, self._public, self._hubs.rhythms.patience, now))
-                for hub in self._hubs.all()
-            ],
+            "hubs": self._playing(now, paced),
             "blocked": [
                 self._blocked(*block, now)
                 for block in islice(self._hubs.health.blocks(now), MOST_BLOCKED)
@@ -120,6 +120,7 @@ class View:
             id(self._state.current_catalog()),
             self._state.rules.read_at,
             self._state.rules.last.complaints,
+            self.shows.signature() if len(self._hubs) else (),
         )
 
     def playing(self) -> set[str]:
@@ -141,6 +142,17 @@ class View:
     def lines_after(self, number: int) -> list[Json]:
         """The last lines of the log, from the one behind this number on."""
         return [_line(line) for line in self._recent.lines if line.number > number]
+
+    def _playing(self, now: float, paced: Callable[[Json], Json]) -> list[Json]:
+        hubs = self._hubs.all()
+        beside = self.shows.beside([hub.channel.slug for hub in hubs])
+        return [
+            {
+                **paced(hub_view(hub, self._public, self._hubs.rhythms.patience, now)),
+                **beside[hub.channel.slug],
+            }
+            for hub in hubs
+        ]
 
     def _totals(self) -> Json:
         hubs, vitals = self._hubs, self._state.vitals

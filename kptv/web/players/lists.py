@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
+import gevent
 from flask import Blueprint, Response
 
 from kptv.channels.catalog import Catalog
+from kptv.channels.guide.bare import bare_guide
 from kptv.channels.logos import LOGO_PATH
-from kptv.channels.profiles import PROFILE_PATH, MadeProfile
+from kptv.channels.profiles import PROFILE_PATH
 from kptv.channels.served import STREAM_PATH, render
 from kptv.config import Config
+from kptv.guide.current import CurrentGuide
 from kptv.web.lines import line
+from kptv.web.players.guide_ids import GUIDE, GuideIds
 from kptv.web.players.links import Ambiguous, meant
 from kptv.web.players.profiles import Numbers, Profiles
 from kptv.web.rendered import Rendered, Renderings, Wanted, answer
@@ -26,13 +31,17 @@ _MOST_LINKS = 3  # that an answer names
 class ServedLists:
     """The lists of the current catalog; give it each new one."""
 
-    def __init__(self, config: Config, numbers: Numbers | None = None) -> None:
-        """``numbers`` keeps those of the profiles."""
+    def __init__(
+        self, config: Config, numbers: Numbers | None = None, guide: CurrentGuide | None = None
+    ) -> None:
+        """``numbers`` keeps those of the profiles; ``guide`` is the one that the lists name."""
         self._base_url = config.base_url
         self._catalog: Catalog | None = None
         self._keeps = config.cache_enabled
         self._renderings = Renderings(MOST_KEPT, config.cache_duration if self._keeps else 0)
         self.profiles = Profiles(numbers)
+        self._guide = guide or CurrentGuide()
+        self._ids = GuideIds(self._guide)
 
     def __repr__(self) -> str:
         return f"<ServedLists catalog={self._catalog} {self._renderings}>"
@@ -52,6 +61,14 @@ class ServedLists:
         self._catalog = catalog
         self._renderings.clear()
         self.profiles.replace(catalog)
+        self._begin()
+
+    def renew(self, _: object = None) -> None:
+        """The guide is another one: render anew, once it is in force."""
+        self._renderings.clear()
+        gevent.spawn(self._begin)
+
+    def _begin(self) -> None:
         if self._keeps and (everything := self._wanted()):
             self._renderings.start(everything)
 
@@ -63,34 +80,63 @@ class ServedLists:
         """
         return self._renderings.get(lambda: self._wanted(group, profile))
 
+    def bare_guide(self, profile: str | None = None) -> Rendered | None:
+        """A guide of all channels, or a profile's, without shows; None as of ``get``."""
+        return self._renderings.get(lambda: self._wanted_guide(profile))
+
     def _wanted(self, group: str | None = None, profile: str | None = None) -> Wanted | None:
+        chosen = self._chosen(group, profile)
+        if chosen is None:
+            return None
+        place, tag = f"{PROFILE_PATH}{profile}" if profile else "", self._ids.tag
+        guide_url = f"{self._base_url}{place}{GUIDE}" if self._ids.is_known else ""
+        return Wanted(
+            (profile, chosen.group, bool(guide_url), tag),
+            partial(_render, chosen, self._base_url, guide_url, self._ids),
+        )
+
+    def _wanted_guide(self, profile: str | None) -> Wanted | None:
+        chosen = self._chosen(None, profile)
+        if chosen is None:
+            return None
+        pieces = partial(bare_guide, chosen.catalog, chosen.positions, chosen.numbers)
+        return Wanted(("guide", profile), pieces)
+
+    def _chosen(self, group: str | None, profile: str | None) -> _Chosen | None:
+        """What is in the list; None if there is no such group or profile."""
         made = None if profile is None else self.profiles.get(profile)
         catalog = self._catalog  # the one that it was made of: no switch since
         if catalog is None or (profile is not None and made is None):
             return None
-        if made is not None:
-            return self._wanted_of(made, group, catalog)
-        rendering = partial(render, catalog, self._base_url)
-        if group is None:
-            return Wanted(None, rendering)
-        slug = catalog.group_slug(group)
-        return None if slug is None else Wanted(slug, partial(rendering, catalog.group(slug)))
-
-    def _wanted_of(self, made: MadeProfile, group: str | None, catalog: Catalog) -> Wanted | None:
-        slug = None if group is None else made.group_slug(group)
+        found = catalog if made is None else made
+        slug = None if group is None else found.group_slug(group)
         if group is not None and slug is None:
             return None
-        return Wanted(
-            (made.profile.name, slug), partial(_render_profile, catalog, self._base_url, made, slug)
-        )
+        if made is None:
+            return _Chosen(catalog, slug, None if slug is None else catalog.group(slug))
+        positions = made.positions if slug is None else made.group(slug) or ()
+        return _Chosen(catalog, slug, positions, made.numbers)
 
 
-def _render_profile(
-    catalog: Catalog, base_url: str, made: MadeProfile, slug: str | None
-) -> Iterator[bytes]:
-    positions = made.positions if slug is None else made.group(slug) or ()
-    numbers = None if made.numbers is None else map(made.numbers.__getitem__, positions)
-    return render(catalog, base_url, positions, numbers)
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The channels of a list."""
+
+    catalog: Catalog
+    group: str | None
+    positions: Sequence[int] | None = None  # None: all
+    numbers_of: Sequence[int] | None = None  # by position; None: as the catalog has them
+
+    @property
+    def numbers(self) -> Iterator[int] | None:
+        if self.numbers_of is None or self.positions is None:
+            return None
+        return map(self.numbers_of.__getitem__, self.positions)
+
+
+def _render(chosen: _Chosen, base_url: str, guide_url: str, guide_ids: GuideIds) -> Iterator[bytes]:
+    ids = yield from guide_ids.of(chosen.catalog)
+    yield from render(chosen.catalog, base_url, chosen.positions, chosen.numbers, guide_url, ids)
 
 
 def playlist_blueprint(lists: ServedLists) -> Blueprint:
