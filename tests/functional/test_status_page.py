@@ -236,7 +236,7 @@ def test_a_switch_by_hand_keeps_the_viewers_connection(rig: Rig) -> None:
 
 def test_what_the_rules_do_is_shown_explained_and_read_again(rig: Rig) -> None:
     page = rig.open()
-    page.keyboard.press("5")
+    page.keyboard.press("6")
     expect(page.locator("#rule-rows tr").first).to_contain_text("name: Shopping*drop1 (Shopping)")
     expect(page.locator("#merged")).to_contain_text("Channel 00 2 entries")
     expect(page.locator("#idle-rules")).to_contain_text("“Grup 1” matched nothing; near it: Group")
@@ -286,11 +286,11 @@ def test_the_page_comes_back_when_the_proxy_does(rig: Rig) -> None:
 
 def test_the_keyboard_is_enough(rig: Rig) -> None:
     page = rig.open()
-    page.keyboard.press("4")
+    page.keyboard.press("5")
     expect(page.locator("#list-url")).to_have_value(
         f"http://localhost:{rig.proxy.port}/playlist.m3u8"
     )
-    page.keyboard.press("3")
+    page.keyboard.press("4")
     expect(page.locator("#lines")).to_contain_text("catalog: 31 channels")
     page.keyboard.press("2")
     page.keyboard.press("/")
@@ -337,7 +337,7 @@ def test_no_serious_fault_of_accessibility_and_nothing_sticks_out(
 
 def test_no_request_leaves_the_host_and_no_script_is_inline(rig: Rig) -> None:
     page = rig.open()
-    for view in ("channels", "log", "connect", "rules", "now"):
+    for view in ("channels", "guide", "log", "connect", "rules", "now"):
         page.evaluate(f"location.hash = '{view}'")
         expect(page.locator(f"#{view}")).to_be_visible()
     assert {urlsplit(url).netloc for url in rig.requests if url.startswith("http")} == {

@@ -2,6 +2,7 @@
 
 import { byId, copy, el, logo, put } from "./dom.js";
 import { count, sourceColour, sourceName } from "./format.js";
+import { onAir, startNowNext } from "./now_next.js";
 import { watch } from "./player.js";
 
 const ROW = 52; // pixels, as style.css has it
@@ -21,6 +22,7 @@ export function startChannels(context) {
   let asked = 0; // searches; an answer to an earlier one is ignored
   let timer = null;
   let begun = false;
+  const nowNext = startNowNext(context.now, () => list.offsetParent && show());
   list.append(spacer);
 
   async function page(number) {
@@ -67,7 +69,7 @@ export function startChannels(context) {
     const first = Math.max(0, Math.floor(list.scrollTop / ROW) - BEYOND);
     const last = Math.min(total, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + BEYOND);
     while (rows.length < last - first) {
-      const row = channelRow(context);
+      const row = channelRow(context, nowNext);
       rows.push(row);
       spacer.append(row.node);
     }
@@ -145,7 +147,8 @@ export function startChannels(context) {
   };
 }
 
-async function fillGroups(select) {
+/** Fill a choice of groups; the chosen one stays. */
+export async function fillGroups(select) {
   const response = await fetch("api/groups").catch(() => null);
   if (!response?.ok) return;
   const { groups } = await response.json();
@@ -158,10 +161,12 @@ async function fillGroups(select) {
   select.value = groups.some(({ id }) => id === chosen) ? chosen : "";
 }
 
-function channelRow(context) {
+function channelRow(context, nowNext) {
   const picture = logo();
   const name = el("span.channel-name");
   const group = el("span.muted");
+  const now = el("span.on-air");
+  const next = el("span.on-air.muted");
   const sources = el("span.badges");
   const open = el("button.small", { type: "button", tabIndex: -1 }, "Watch");
   const link = el("button.small", { type: "button", tabIndex: -1 }, "Copy link");
@@ -169,7 +174,7 @@ function channelRow(context) {
     "div.channel-row",
     { role: "listitem" },
     picture.node,
-    el("span.channel-text", {}, name, group),
+    el("span.channel-text", {}, name, group, now, next),
     sources,
     el("span.row-actions", {}, link, open),
   );
@@ -178,21 +183,25 @@ function channelRow(context) {
   link.onclick = () => copy(context.streamUrl(channel.id));
   return {
     node,
-    update(next, index, total, isActive) {
-      channel = next;
+    update(found, index, total, isActive) {
+      channel = found;
       node.style.transform = `translateY(${index * ROW}px)`;
       node.setAttribute("aria-posinset", String(index + 1));
       node.setAttribute("aria-setsize", String(total));
       node.classList.toggle("active", isActive);
-      node.classList.toggle("loading", !next);
-      node.classList.toggle("on", Boolean(next) && context.isPlaying(next.id));
-      open.disabled = link.disabled = !next;
-      put(name, next?.name ?? "…");
-      put(group, [next?.number, next?.group].filter(Boolean).join(" · "));
-      picture.update(next ?? { name: "", logo: "" });
-      open.setAttribute("aria-label", `Watch ${next?.name ?? ""}`);
-      link.setAttribute("aria-label", `Copy link of ${next?.name ?? ""}`);
-      const numbers = [...new Set(next?.sources ?? [])];
+      node.classList.toggle("loading", !channel);
+      node.classList.toggle("on", Boolean(channel) && context.isPlaying(channel.id));
+      open.disabled = link.disabled = !channel;
+      put(name, channel?.name ?? "…");
+      put(group, [channel?.number, channel?.group].filter(Boolean).join(" · "));
+      const told = onAir(nowNext.of(channel));
+      put(now, told[0]);
+      put(next, told[1]);
+      node.classList.toggle("told", Boolean(told[0] || told[1]));
+      picture.update(channel ?? { name: "", logo: "" });
+      open.setAttribute("aria-label", `Watch ${channel?.name ?? ""}`);
+      link.setAttribute("aria-label", `Copy link of ${channel?.name ?? ""}`);
+      const numbers = [...new Set(channel?.sources ?? [])];
       const mark = numbers.join();
       if (sources.dataset.mark === mark) return;
       sources.dataset.mark = mark;

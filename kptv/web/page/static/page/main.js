@@ -2,11 +2,12 @@
 
 import { act, onAdmin, startAdmin } from "./admin.js";
 import { blockedRow, restingRow } from "./blocked.js";
-import { startChannels } from "./channels.js";
+import { fillGroups, startChannels } from "./channels.js";
 import { showConnect } from "./connect.js";
 import { byId, el, explain, keyed, put, toast } from "./dom.js";
 import { follow } from "./feed.js";
 import { clock, count, learnSources, rate, size, sourceName, span } from "./format.js";
+import { startGuide } from "./guide.js";
 import { startLog } from "./log.js";
 import { startPlayer } from "./player.js";
 import { playingCard } from "./playing.js";
@@ -16,7 +17,7 @@ import { repaint } from "./spark.js";
 import { startTheme } from "./theme.js";
 import { told } from "./timeline.js";
 
-const VIEWS = ["now", "channels", "log", "connect", "rules"];
+const VIEWS = ["now", "channels", "guide", "log", "connect", "rules"];
 const SHOWN_EVENTS = 14;
 
 let state = null;
@@ -30,6 +31,7 @@ const context = {
 };
 
 const channels = startChannels(context);
+const guide = startGuide(context, fillGroups);
 const lines = startLog();
 const rules = startRules();
 
@@ -61,6 +63,7 @@ const heard = {
     show();
     if (renewed) channels.renew();
     else channels.refresh();
+    if (renewed) guide.renew();
     if (renewed || ruled) rules.renew();
   },
   figures(next) {
@@ -152,6 +155,7 @@ function route() {
   }
   document.body.dataset.view = name;
   if (name === "channels") channels.open();
+  guide.open(name === "guide");
   lines.open(name === "log");
   rules.open(name === "rules");
 }
@@ -164,9 +168,10 @@ function onKey(event) {
   if (number >= 1 && number <= VIEWS.length) location.hash = VIEWS[number - 1];
   if (event.key === "/") {
     event.preventDefault();
-    location.hash = "channels";
+    const inGuide = byId("guide-body").offsetParent !== null;
+    if (!inGuide) location.hash = "channels";
     route();
-    byId("query").focus();
+    byId(inGuide ? "guide-query" : "query").focus();
   }
 }
 

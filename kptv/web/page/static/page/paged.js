@@ -5,8 +5,8 @@ import { count, plural, sourceName } from "./format.js";
 
 const PATIENCE = 150; // milliseconds after a key before the server is asked
 
-/** The list `id`, with `id-more`, `id-found` and, if there is one, `id-query`. */
-export function pagedList(id, path, items, row) {
+/** The list `id`, with `id-more`, `id-found` and, if there is one, `id-query`; `also()` is asked too. */
+export function pagedList(id, path, items, row, also = () => ({})) {
   const rows = byId(id);
   const more = byId(`${id}-more`);
   const query = byId(`${id}-query`);
@@ -16,7 +16,7 @@ export function pagedList(id, path, items, row) {
 
   async function ask() {
     const mine = (asked += 1);
-    const wanted = new URLSearchParams({ q: query?.value ?? "", page: next });
+    const wanted = new URLSearchParams({ ...also(), q: query?.value ?? "", page: next });
     const response = await fetch(`${path}?${wanted}`).catch(() => null);
     const page = response?.ok ? await response.json() : null;
     if (mine !== asked) return;

@@ -3,6 +3,7 @@
 import { act, mayAct } from "./admin.js";
 import { copy, el, explain, keyed, logo, put } from "./dom.js";
 import { clock, count, plural, rate, size, sourceColour, sourceName, span, why } from "./format.js";
+import { onAir } from "./now_next.js";
 import { watch } from "./player.js";
 import { sparkline } from "./spark.js";
 import { timeline } from "./timeline.js";
@@ -33,6 +34,7 @@ export function playingCard(hub, context) {
   const name = el("h3");
   const state = el("span.pill");
   const under = el("p.under");
+  const air = el("p.on-air");
   const bits = el("span.bits");
   const spark = sparkline("Bit rate of the last minute");
   const line = timeline();
@@ -49,7 +51,7 @@ export function playingCard(hub, context) {
       "header",
       {},
       picture.node,
-      el("div.title", {}, el("div.name", {}, name, state), under),
+      el("div.title", {}, el("div.name", {}, name, state), under, air),
       el("div.rate", {}, bits, spark.node),
     ),
     line.node,
@@ -77,6 +79,8 @@ export function playingCard(hub, context) {
       explain(state, EXPLAINED[next.state]);
       put(under, subtitle(next));
       explain(under, next.media.slate && "card");
+      const [now, then] = onAir(next);
+      put(air, [now, then && `next ${then}`].filter(Boolean).join(" · "));
       put(bits, rate(next.bit_rate));
       spark.set(next.rates);
       line.update(next, context.now());
