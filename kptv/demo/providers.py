@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kptv.demo.guide import guide
 from kptv.demo.playout import CLOCK, Clip, Playout
 
 CLIPS = Path(__file__).parent / "data"
@@ -130,13 +131,15 @@ class DemoProvider:
             _reset(writer)
         elif path == "/list.m3u":
             _reply(writer, 200, self._list(), "audio/x-mpegurl")
+        elif path == "/guide.xml":
+            _reply(writer, 200, guide(time.time(), _NAMES), "application/xml")
         elif (file := path.removeprefix("/live/").removesuffix(".ts")) in _FILES:
             await self._play(file, reader, writer)
         else:
             _reply(writer, 404, "Not here.\n")
 
     def _list(self) -> str:
-        lines = ["#EXTM3U"]
+        lines = [f'#EXTM3U x-tvg-url="{self.url}/guide.xml"']
         for file, name, attributes in (*CHANNELS, UNWANTED):
             called = self.account.called.format(name)
             lines += [f"#EXTINF:-1 {attributes},{called}", f"{self.url}/live/{file}.ts"]
@@ -192,6 +195,7 @@ async def until_told_to_stop() -> None:
 
 
 _FILES = frozenset(file for file, _, _ in CHANNELS)
+_NAMES = {f"{file}.demo": name for file, name, _ in CHANNELS}  # by tvg-id
 
 
 def _request_line(head: bytes) -> tuple[str, str]:

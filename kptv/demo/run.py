@@ -29,6 +29,7 @@ _HINT = """
 
   See what it does: {page}
   and what its rules do, which join channels of different names: {page}#rules
+  What is on, and what comes: {page}#guide
 
   Then break the provider you are watching. The picture moves on to the other one:
 

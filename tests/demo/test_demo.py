@@ -13,12 +13,16 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from kptv.demo import run as demo_run_module
+from kptv.demo.guide import SHOWS, guide
 from kptv.demo.playout import CLOCK, Playout
 from kptv.demo.providers import CHANNELS, CLIP_SECONDS, clip
 from kptv.demo.run import wants_demo
@@ -119,6 +123,36 @@ def test_both_providers_list_the_same_channels_under_names_of_their_own(ports: l
     plain = lists[1].replace(",UK: ", ",").replace(" HD\n", "\n")
     assert lists[0] == plain != lists[1]
     assert [name in lists[0] for _, name, _ in CHANNELS] == [True] * 4
+
+
+def test_the_list_names_a_guide_that_tells_what_is_on(ports: list[int]) -> None:
+    [address] = re.findall(
+        r'#EXTM3U x-tvg-url="http://127.0.0.1:(\S+)"', ask(ports[0], "/list.m3u")[1]
+    )
+    assert address == f"{ports[0]}/guide.xml"
+    told = ElementTree.fromstring(ask(ports[0], "/guide.xml")[1])
+    now = time.strftime("%Y%m%d%H%M%S +0000", time.gmtime())
+    on = [
+        show for show in told.iter("programme") if show.attrib["start"] <= now < show.attrib["stop"]
+    ]
+    listed = set(re.findall(r'tvg-id="(\S+)"', ask(ports[0], "/list.m3u")[1]))
+    assert {show.attrib["channel"] for show in on} == listed == set(SHOWS)
+    assert len(on) == len(listed) == len(told.findall("channel"))
+
+
+@pytest.mark.parametrize("guide_id", SHOWS)
+def test_a_programme_is_at_the_same_time_whenever_the_guide_is_asked(guide_id: str) -> None:
+    assert 24 * 60 % sum(show.minutes for show in SHOWS[guide_id]) == 0
+    moments = (1_700_000_000, 1_700_000_000 + 30_000)
+    first, later = (
+        [line for line in guide(now, {guide_id: "One"}).split("\n") if "<programme" in line]
+        for now in moments
+    )
+    overlap = [line for line in first if line in later]
+    assert overlap == first[-len(overlap) :] == later[: len(overlap)]
+    assert len(overlap) > 30
+    stops = [re.findall(r'(?:start|stop)="(\d+) ', line) for line in later]
+    assert [start for start, _ in stops[1:]] == [stop for _, stop in stops[:-1]]
 
 
 def test_a_channel_plays_and_the_limit_is_kept(ports: list[int]) -> None:
@@ -227,6 +261,9 @@ def test_make_run_plays_the_demo_through_a_providers_death(demo_run: Run) -> Non
     assert sorted(numbers) == [101, 102, 103, 901]
     ruled = json.loads(ask(demo_run.port.number, "/api/rules")[1])["ruled"]
     assert (ruled["merged"], ruled["dropped"], ruled["rules"][0]["hits"]) == (4, 2, 2)
+    eventually(lambda: told_of_guide(demo_run.port.number)["guide"] == "there", 20, "no guide")
+    told = told_of_guide(demo_run.port.number)["channels"]
+    assert [len(channel["shows"]) > 1 for channel in told] == [True] * 4
     path = re.findall(r"(/stream/\S*card\S*)", listed)[0]
     with Viewer(demo_run.port.number, path).start() as viewer:
         viewer.wait_for_bytes(50_000)
@@ -237,6 +274,10 @@ def test_make_run_plays_the_demo_through_a_providers_death(demo_run: Run) -> Non
         assert demo_run.process.wait(10) == 0
     eventually(lambda: demo_run.group_is_gone, 5, "orphans are left")
     assert "Traceback" not in demo_run.output
+
+
+def told_of_guide(port: int) -> Any:
+    return json.loads(ask(port, "/api/guide")[1])
 
 
 @pytest.mark.requires("ffmpeg")
