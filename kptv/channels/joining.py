@@ -48,7 +48,8 @@ class Joining:
         self._more_digests, self._more_rows = array("q"), array("I")  # that find rows besides
         self._noted: dict[str, int] = {}  # rows by names that were noted last
         self._moved: dict[int, int] = {}  # rows that joined another
-        self._countries: dict[str, list[int]] = {}  # rows of known countries, by their bare key
+        # Rows of known countries, by their bare key; the collector forgets such tuples.
+        self._countries: dict[str, tuple[int, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<Joining {self.rows}>"
@@ -96,7 +97,7 @@ class Joining:
     def _note_country(self, bare: str, row: int) -> None:
         if not self._flags[row] & _OF_COUNTRY:
             self._flags[row] |= _OF_COUNTRY
-            self._countries.setdefault(bare, []).append(row)
+            self._countries[bare] = (*self._countries.get(bare, ()), row)
             self._also_finds(slug_of_normalised(bare), row)
 
     def _note_aliases(self, owner: str, row: int) -> None:
@@ -137,7 +138,7 @@ class Joining:
             if bare is not None and len(rows) == 1:
                 (row,) = rows
                 self.rows[row] = self._merged(self.rows[row], self.rows[bare])
-                self.rows[bare] = []
+                self.rows[bare] = ()
                 self._moved[bare] = row
                 self._flags[row] |= self._flags[bare] & _RANKED
             yield
@@ -170,7 +171,7 @@ class Joining:
         return self.rows.name(row)[-3:-1].upper()
 
     def _replace(self, row: int, records: list[bytes]) -> None:
-        self.rows[row] = records[0] if len(records) == 1 else records
+        self.rows[row] = records[0] if len(records) == 1 else tuple(records)
 
     # --- what is said of single channels, ranks ---
 
@@ -192,7 +193,7 @@ class Joining:
         row = self.rows.number_of(key)
         if row is not None and self.rows[row]:
             yield row
-        elif len(rows := self._countries.get(key, [])) == 1:
+        elif len(rows := self._countries.get(key, ())) == 1:
             yield rows[0]
 
     def _apply_channel(self, row: int, rule: ChannelRule) -> None:
@@ -222,7 +223,7 @@ class Joining:
         for start in range(0, len(self._flags), STEP * 10):
             for row, flags in enumerate(self._flags[start : start + STEP * 10], start):
                 if flags & _RANKED and not isinstance(records := self.rows[row], bytes):
-                    records.sort(key=rank_of)
+                    self.rows[row] = tuple(sorted(records, key=rank_of))
             yield
 
     # --- the end ---

@@ -1,7 +1,8 @@
 """The entries of all sources put together by name: the rows that a catalog is made of.
 
 Names and records lie in blocks, since Python's garbage collector goes through a list at once: one
-of 500,000 records would stop all else for 40 ms, each time.
+of 500,000 records would stop all else for 40 ms, each time. The records of one name are a tuple,
+which it forgets once it has seen that they are only bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ MOST_OF_ONE = 64
 _FEW = 8  # candidates that are compared one by one; a dict for each channel would take 40 MB
 _SHARDS = 256  # dicts that share the names while grouping: one dict would block 20 ms as it grows
 
-Records = bytes | list[bytes]  # of one name, in order of preference; bytes: the only one so far
+Records = (
+    bytes | tuple[bytes, ...]
+)  # of one name, in order of preference; bytes: the only one so far
 
 
 class RowBlock(NamedTuple):
@@ -122,7 +125,7 @@ class Rows:
             if offer_of(records) == offer_of(record):
                 rows[place_in_it] = united(records, record)
                 return True
-            records = rows[place_in_it] = [records]
+            records = rows[place_in_it] = (records,)
         known = self._offers.get(number)
         if known is None:
             known = {offer_of(one): place for place, one in enumerate(records)}
@@ -131,13 +134,15 @@ class Rows:
         offer = offer_of(record)
         place = known.get(offer)
         if place is not None:
-            records[place] = united(records[place], record)
+            both = united(records[place], record)
+            if both is not records[place]:
+                rows[place_in_it] = (*records[:place], both, *records[place + 1 :])
             return True
         mark = offer[: offer.index(FIELD) + 1]
         if len(records) >= MOST_OF_ONE and records[-MOST_OF_ONE].startswith(mark):
             return False
         known[offer] = len(records)
-        records.append(record)
+        rows[place_in_it] = (*records, record)
         return True
 
 
@@ -148,7 +153,6 @@ def picked(blocks: Sequence[RowBlock], numbers: Iterable[int]) -> tuple[list[str
     for number in numbers:
         names, records = blocks[number // BLOCK]
         place = number % BLOCK
-        row = records[place]
         picked_names.append(names[place])
-        picked_rows.append(row if isinstance(row, bytes) else tuple(row))
+        picked_rows.append(records[place])
     return picked_names, tuple(picked_rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from time import monotonic
 
 from kptv.channels.failover import Failover
@@ -143,11 +143,10 @@ class Hubs:
         whose import was good (None: all were).
         """
         self.health.imported(monotonic(), numbers)
-        for key, hub in list(self._hubs.items()):
+        for hub in list(self._hubs.values()):
             if channel := find(hub.channel.slug):
-                if hub.channel.slug == key != channel.slug and channel.slug not in self._hubs:
-                    self._hubs[channel.slug] = self._hubs.pop(key)  # rules call it otherwise
                 hub.update(channel)
+        self._hubs = _by_slug(self._hubs)  # rules may call them otherwise
         self.slots.look_again()  # a new candidate's source may have room
 
     def close(self) -> None:
@@ -194,7 +193,8 @@ class Hubs:
 
     def idle(self, hub: Hub) -> None:
         """A hub has lost its last lease: it lingers only if that does no harm."""
-        lingers = self._config.stream_linger > 0 and self._config.enable_restreaming
+        may_be_found = self._hubs.get(hub.channel.slug) is hub
+        lingers = self._config.stream_linger > 0 and may_be_found
         if not lingers or hub.source_number is None:
             hub.close()
         else:
@@ -205,3 +205,20 @@ class Hubs:
         for key in [key for key, each in self._hubs.items() if each is hub]:
             del self._hubs[key]
         self._metrics.close(hub.counters, monotonic())
+
+
+def _by_slug(hubs: Mapping[object, Hub]) -> dict[object, Hub]:
+    """The same hubs, each by its channel's slug as it is now.
+
+    Of those whose channels rules have joined, new viewers find one: the one that had the slug, or
+    the first. The others play on for those they have, under keys of their own.
+    """
+    taken = {key for key, hub in hubs.items() if key == hub.channel.slug}
+    found: dict[object, Hub] = {}
+    for key, hub in hubs.items():
+        slug = hub.channel.slug
+        if isinstance(key, str) and key != slug:
+            key = object() if slug in taken else slug
+            taken.add(slug)
+        found[key] = hub
+    return found

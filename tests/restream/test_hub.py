@@ -363,6 +363,26 @@ def test_a_hub_whose_channel_rules_call_otherwise_is_found_by_its_new_name(rig: 
     assert [hub.channel for hub in rig.hubs.all()] == [renamed]
 
 
+def test_hubs_whose_channels_rules_join_play_on_and_newcomers_share_one_of_them() -> None:
+    rig = Rig(stream_linger=60)
+    rig.upstreams.feed(ONE, b"a")
+    rig.upstreams.feed(TWO, b"s")
+    news, sport = rig.viewer(NEWS), rig.viewer(Channel("sport", "Sport", (TWO,)))
+    assert (news.next(), sport.next()) == (b"a", b"s")
+    hubs = {hub.channel.slug: hub for hub in rig.hubs.all()}
+    began = rig.hubs.all()
+    joined = Channel("sport", "Sport", NEWS.streams)
+    rig.hubs.imported(lambda slug: joined)
+    rig.viewer(joined)
+    assert rig.hubs.all() == began
+    assert [hub.audience.viewers for hub in (hubs["news"], hubs["sport"])] == [1, 2]
+    rig.upstreams.feed(ONE, b"b")
+    assert news.next() == b"b"
+    news.leave()
+    until(lambda: rig.hubs.all() == [hubs["sport"]])  # nobody would find the other: no lingering
+    assert rig.upstreams.opened == [ONE.url, TWO.url]
+
+
 def test_a_hub_that_waits_for_a_slot_sees_the_candidates_of_a_new_import_at_once(
     rig: Rig,
 ) -> None:

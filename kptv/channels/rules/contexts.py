@@ -6,7 +6,7 @@ rules make of such an entry, and only the others go through the rules one by one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from kptv.channels.rules.sources import names_of, rule_of_source
 _KEPT = 2048  # contexts; a list with more groups is judged slower
 _MOST_GROUPS = 20_000  # names that are remembered for people
 _MOST_FATES = 256  # of a context
+_MOST_SHARED = 4096  # fates that contexts share
 DECIDED = ("source", "group")  # fields
 _GROUPS = frozenset(("group", "group-title"))
 
@@ -45,35 +46,34 @@ class Usual(NamedTuple):
     name: str | None  # that they are given; None: they keep their own
 
 
-class Context:
-    """What entries of a source and in some groups have in common."""
+class Left:
+    """The rules that are left once source and groups are known; contexts share them."""
 
-    __slots__ = (
-        "fates",
-        "group_texts",
-        "groups",
-        "live",
-        "mesh",
-        "open_fields",
-        "source_texts",
-        "usual",
-    )
+    __slots__ = ("live", "mesh", "open_fields")
 
-    def __init__(
-        self,
-        groups: tuple[str, ...],
-        group_texts: Texts,
-        source_texts: Texts,
-        live: tuple[Live, ...],
-    ) -> None:
-        self.groups = groups
-        self.group_texts = group_texts
-        self.source_texts = source_texts
+    def __init__(self, live: tuple[Live, ...]) -> None:
         self.live = live
         tests = [test for rule in live for test in (*rule.when, *rule.unless)]
         looks = [test for test in tests if test.field not in DECIDED]  # at the entry itself
         self.open_fields = frozenset(test.field for test in looks)
         self.mesh = Mesh(looks)
+
+    def __repr__(self) -> str:
+        return f"<Left {len(self.live)}>"
+
+
+class Context:
+    """What entries of a source and in some groups have in common."""
+
+    __slots__ = ("fates", "group_texts", "groups", "left", "source_texts", "usual")
+
+    def __init__(
+        self, groups: tuple[str, ...], group_texts: Texts, source_texts: Texts, left: Left
+    ) -> None:
+        self.groups = groups
+        self.group_texts = group_texts
+        self.source_texts = source_texts
+        self.left = left
         self.usual: Usual | None = None  # not known yet
         self.fates: dict[tuple[int, ...], Fate] = {}  # by the rules that applied
 
@@ -100,6 +100,11 @@ class Contexts:
             each.place for each in live if any("\\" in text for text in each.rule.sets.values())
         }
         self._known: dict[tuple[int, bytes], Context] = {}
+        # Thousands of contexts differ in little: what is alike is made once, for the collector.
+        self._open = [_opened(each, DECIDED) for each in live]
+        self._open_groups = [_opened(each, ("source",)) for each in live]  # if a rule gave others
+        self._left: dict[tuple[int, ...], Left] = {}
+        self._fates: dict[tuple[object, ...], Fate] = {}
 
     def __repr__(self) -> str:
         return f"<Contexts {len(self._known)}>"
@@ -135,16 +140,27 @@ class Contexts:
         source = self._sources.get(number)
         about_source = texts_of(names_of(source) if source else [str(number)])
         about_groups = texts_of(groups)
-        live = tuple(self._alive(about_source, about_groups))
         self._grouped(groups)  # they are used, whatever the rules do
-        return Context(groups, about_groups, about_source, live)
+        return Context(
+            groups, about_groups, about_source, self._left_of(about_source, about_groups)
+        )
+
+    def _left_of(self, source: Texts, groups: Texts) -> Left:
+        live = tuple(self._alive(source, groups))
+        key = tuple(map(id, live))  # they are those of _open and _open_groups
+        left = self._left.get(key)
+        if left is None:
+            if len(self._left) >= _KEPT:
+                self._left.clear()
+            left = self._left[key] = Left(live)
+        return left
 
     def usual(self, context: Context) -> Usual:
         """What becomes of an entry that none of the tests matches."""
         if context.usual is None:
             draft = context.draft()
-            draft.texts |= dict.fromkeys(context.open_fields, ())
-            apply(context.live, draft, None)
+            draft.texts |= dict.fromkeys(context.left.open_fields, ())
+            apply(context.left.live, draft, None)
             name = draft.texts.get("name")
             context.usual = Usual(self.fate(context, draft), name[0][0] if name else None)
         return context.usual
@@ -158,8 +174,15 @@ class Contexts:
             if self._varying.isdisjoint(hits):
                 if len(context.fates) >= _MOST_FATES:
                     context.fates.clear()
-                context.fates[hits] = fate
+                context.fates[hits] = fate = self._shared(fate)
         return fate
+
+    def _shared(self, fate: Fate) -> Fate:
+        """The first that is equal to it."""
+        key = (fate.hits, fate.groups, fate.is_dropped)  # what is set, is set by the same rules
+        if len(self._fates) >= _MOST_SHARED:
+            self._fates.clear()
+        return self._fates.setdefault(key, fate)
 
     def _new_fate(self, context: Context, draft: Draft, hits: tuple[int, ...]) -> Fate:
         if draft.dropped:
@@ -171,24 +194,18 @@ class Contexts:
 
     def _alive(self, source: Texts, groups: Texts) -> Iterator[Live]:
         """The rules that may apply, each with the conditions that are open."""
-        texts = {"source": source, "group": groups}
+        decided, opened = {"source": source, "group": groups}, self._open
         for live in self._live:
-            decided = texts
-            when = [test for test in live.when if test.field not in decided]
-            unless = [test for test in live.unless if test.field not in decided]
-            sets_by_match = {name for name, value in live.rule.sets.items() if "\\" in value}
-            keeps = [t for t in live.when if t.field in decided and t.field in sets_by_match]
             if any(not t.found(decided[t.field]) for t in live.when if t.field in decided):
                 continue
             if any(t.found(decided[t.field]) for t in live.unless if t.field in decided):
                 continue
-            yield Live(live.place, live.rule, (*keeps, *when), tuple(unless))
-            if not _GROUPS.isdisjoint(
-                map(str.lower, live.rule.sets)
-            ):  # what follows sees other groups
-                texts = {"source": source}
-            if (live.rule.keep or live.rule.drop) and not when and not unless:
+            yield opened[live.place]
+            tests = (*live.when, *live.unless)
+            if (live.rule.keep or live.rule.drop) and all(t.field in decided for t in tests):
                 return
+            if not _GROUPS.isdisjoint(map(str.lower, live.rule.sets)):
+                decided, opened = {"source": source}, self._open_groups  # what follows sees others
 
     def _grouped(self, groups: tuple[str, ...]) -> tuple[str, ...]:
         """The groups as [group] calls them."""
@@ -202,3 +219,12 @@ class Contexts:
                 self._used.add(simple)
             names.append(name if new is None else new)
         return tuple(dict.fromkeys(filter(None, names)))
+
+
+def _opened(live: Live, decided: Collection[str]) -> Live:
+    """A rule that holds as far as the ``decided`` fields go, with what is to be tried still."""
+    by_match = {name for name, value in live.rule.sets.items() if "\\" in value}
+    when = [test for test in live.when if test.field not in decided]
+    unless = [test for test in live.unless if test.field not in decided]
+    again = [test for test in live.when if test.field in decided and test.field in by_match]
+    return Live(live.place, live.rule, (*again, *when), tuple(unless))

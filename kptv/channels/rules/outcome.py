@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kptv.channels.rules.contexts import Fate
@@ -51,12 +51,17 @@ class Outcome:
     channels: int = 0
     names: int = 0  # different ones that entries came with: channels, were there no rules
     rules: tuple[RuleOutcome, ...] = ()
-    dropped_entries: tuple[Dropped, ...] = field(default=(), repr=False)
+    dropped_fields: tuple[tuple[str, int, int], ...] = field(default=(), repr=False)
     renamed_entries: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # before, after
     merged: Sequence[int] = field(default=(), repr=False)  # channels with entries of several names
     unmatched: tuple[Unmatched, ...] = ()
     groups: tuple[str, ...] = field(default=(), repr=False)  # that the lists have
     switched_off: tuple[Unmatched, ...] = ()  # patterns that were too slow
+
+    @property
+    def dropped_entries(self) -> Iterator[Dropped]:
+        """Entries that are not served, one by one: 20,000 objects would hold the collector up."""
+        return (Dropped(*fields) for fields in self.dropped_fields)
 
 
 class Tally:
@@ -68,7 +73,8 @@ class Tally:
         self._hits = [0] * len(rules.rules)
         self._samples: list[list[str]] = [[] for _ in rules.rules]
         self._dropped = self._renamed = 0
-        self._dropped_entries: dict[Dropped, None] = {}
+        # As fields, of which the collector forgets the tuples.
+        self._dropped_entries: dict[tuple[str, int, int], None] = {}
         self._renamed_entries: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -88,7 +94,7 @@ class Tally:
         self._dropped += 1
         if len(self._dropped_entries) < MOST_DROPPED:
             line = self._rules.rules[fate.hits[-1]].line
-            self._dropped_entries[Dropped(name, source, line)] = None
+            self._dropped_entries[name, source, line] = None
 
     def add_renamed(self, name: str, shown: str) -> None:
         """Count an entry that is shown under another name."""
@@ -125,7 +131,7 @@ class Tally:
                     self._rules.rules, self._hits, self._samples, strict=True
                 )
             ),
-            dropped_entries=tuple(self._dropped_entries),
+            dropped_fields=tuple(self._dropped_entries),
             renamed_entries=tuple(self._renamed_entries.items()),
             merged=merged,
             unmatched=tuple(unmatched),

@@ -114,7 +114,7 @@ class Judge:
         judged = []
         for place, (record, each, name) in enumerate(zip(records, fields, names, strict=True)):
             context = contexts.of(number, each[_GROUPS])
-            if context.mesh.lets_through(caught.get(place, ()), each, name):
+            if context.left.mesh.lets_through(caught.get(place, ()), each, name):
                 fate, given = context.usual or contexts.usual(context)
                 name = name if given is None else given
             else:
@@ -137,7 +137,7 @@ class Judge:
     def _texts(self, context: Context, fields: Sequence[bytes]) -> dict[str, Texts]:
         """What of an entry, besides its name, conditions look at in this context."""
         texts = {}
-        for field_name in context.open_fields:
+        for field_name in context.left.open_fields:
             if field_name == "url":
                 texts["url"] = texts_of([public_url(fields[_URL].decode())])
             elif field_name != "name":
@@ -150,7 +150,7 @@ class Judge:
         """What the rules make of an entry with these texts, and of its name."""
         draft = context.draft()
         draft.texts.update(texts)
-        apply(context.live, draft, told)
+        apply(context.left.live, draft, told)
         fate = self._contexts.fate(context, draft)
         if told and fate.groups is not None and fate.groups != draft.groups:
             told("group", 0, "; ".join(fate.groups))

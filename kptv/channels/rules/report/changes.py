@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from kptv.channels.catalog import Catalog, records_of
 from kptv.channels.grouping import normalised
@@ -57,8 +58,8 @@ def changes_in(
         yield
     if catalog.ruled is not None:
         outcome = catalog.ruled.outcome
-        counts[ChangeKind.DROPPED] = len(outcome.dropped_entries)
-        for dropped in outcome.dropped_entries[:most]:
+        counts[ChangeKind.DROPPED] = len(outcome.dropped_fields)
+        for dropped in islice(outcome.dropped_entries, most):
             source = catalog.sources[dropped.source]
             entry = ListedEntry(dropped.name, source.tag, source.number)
             change = Change(ChangeKind.DROPPED, dropped.name, "", (entry,), dropped.line)
