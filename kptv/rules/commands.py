@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -24,13 +25,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 if all is fine, 1 if something is wrong; argparse ends with 2."""
     given = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = given.run
+    if sys.stdout is None:  # it was closed before this began
+        return 1
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names have letters of all scripts
     try:
-        return command(given)
+        status = command(given)
+        sys.stdout.flush()
     except (ConfigError, RulesError) as error:
         sys.stderr.write(f"{error}\n")
-    except BrokenPipeError:  # `| head` has enough; Python would complain again as it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # `| head` has enough
+        _write_no_more()
+    except OSError as error:
+        sys.stderr.write(f"It cannot be written: {error.strerror}\n")
+        _write_no_more()
+    else:
+        return status
     return 1
+
+
+def _write_no_more() -> None:
+    """Else Python would complain again as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,7 +89,7 @@ def _wanted(given: argparse.Namespace) -> Wanted:
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
     _add_common(parser)
-    parser.add_argument("name", help="of an entry, as its list has it")
+    parser.add_argument("name", type=_name, help="of an entry, as its list has it")
     parser.add_argument("--source", default="", help="if no list has it: in which it would be")
     parser.add_argument("--group", action="append", default=[], help="and in which group")
     parser.add_argument("--json", action="store_true", help="for scripts")
@@ -86,6 +102,12 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", type=Path, help="rules to try, instead of those in use")
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a name is wanted, as a list has it")
+    return text
 
 
 def _whole(text: str) -> int:

@@ -565,3 +565,33 @@ def test_preview_has_the_figures_of_real_lists(
     for line in told:
         assert line in page, page
     assert max(map(width_of, page.splitlines())) <= WIDTH
+
+
+@pytest.mark.parametrize(
+    ("redirection", "status", "told"),
+    [
+        ("| cat", 0, "BBC \\u25c9"),  # the terminal knows ASCII alone
+        (">&-", 1, ""),
+        (">/dev/full", 1, "It cannot be written: No space left on device"),
+    ],
+)
+def test_an_output_that_takes_not_all_is_no_accident(
+    run: Run, tmp_path: Path, redirection: str, status: int, told: str
+) -> None:
+    keep(tmp_path / "data", PREMIUM, ",BBC ◉")
+    done = subprocess.run(
+        f"set -o pipefail; {sys.executable} -m kptv.rules preview --list {redirection}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+        timeout=30,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False), done.stderr
+    assert told in done.stdout + done.stderr
+
+
+def test_no_name_is_not_explained(run: Run, tmp_path: Path) -> None:
+    keep(tmp_path / "data", PREMIUM, ",BBC")
+    assert run("explain", " ")[0] == 2
