@@ -95,7 +95,7 @@ FOREIGN = {
     "formats/text.py": "_BREAK _TOLD",
     "formats/visible.py": "_CONTROLS _UNSEEN _JOINERS",
     "channels/guide/entry_ids.py": "_SHIFT",
-    "formats/xmltv/details.py": "_MARKUP _SYSTEM _SOURCE",
+    "formats/xmltv/details.py": "_ELEMENT _MARKUP _SYSTEM _SOURCE",
     "formats/xmltv/elements.py": "_BEGIN _NEXT _SPACED_ENDS",
     "formats/xmltv/mending.py": "_DECLARED _HIGH_WORD _AMPERSAND _BARE_LESS _MARKUP",
     "formats/xmltv/reading.py": "_ATTRIBUTE _INDENTATION _TITLE _DISPLAY_NAME _ICON",

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from html import unescape
 from typing import NamedTuple
 
-_MOST_CATEGORIES = 10
+_MOST = 10  # elements of one name
 _LONGEST = 4000  # letters of a description
 _LONGEST_LINE = 500  # of any other text
+_ELEMENT = re.compile(
+    rb"<(title|sub-title|desc|category|icon|episode-num)(?=[\s/>])([^<>]*)>([^<]*)"
+)
 _MARKUP = re.compile(r"</?[A-Za-z!][^<>]*>")
 _SYSTEM = re.compile(rb"""\ssystem\s{0,40}=\s{0,40}["']xmltv_ns["']""")
 _SOURCE = re.compile(rb"""\ssrc\s{0,40}=\s{0,40}(?:"([^"<]*)"|'([^'<]*)')""")
+
+
+_Element = tuple[bytes, bytes]  # what its tag tells, what is in it
+_NONE: Sequence[_Element] = ((b"", b""),)
 
 
 class Details(NamedTuple):
@@ -27,37 +34,31 @@ class Details(NamedTuple):
 
 
 def details_of(xml: bytes) -> Details:
-    """The details in ``xml``: the first of each, as players take it."""
-    icon = next((_SOURCE.search(tag) for tag, _ in _elements(xml, b"icon")), None)
-    categories = [_line(text) for _, text in _elements(xml, b"category", _MOST_CATEGORIES)]
+    """The details in ``xml``, which is well-formed: the first of each, as players take it."""
+    found: dict[bytes, list[_Element]] = {}
+    for match in _ELEMENT.finditer(xml):
+        some = found.setdefault(match[1], [])
+        if len(some) < _MOST:
+            some.append((match[2], _inside(xml, match)))
+    tag = found.get(b"icon", _NONE)[0][0]
+    icon = _SOURCE.search(tag) if tag else None
+    categories = [_line(text) for _, text in found.get(b"category", ())]
     return Details(
-        title=_first(xml, b"title"),
-        sub_title=_first(xml, b"sub-title"),
-        desc=_described(next((text for _, text in _elements(xml, b"desc")), b"")),
+        title=_line(found.get(b"title", _NONE)[0][1]),
+        sub_title=_line(found.get(b"sub-title", _NONE)[0][1]),
+        desc=_described(found.get(b"desc", _NONE)[0][1]),
         categories=tuple(dict.fromkeys(filter(None, categories))),
         icon=_plain(icon[1] or icon[2] or b"") if icon else "",
-        episode=_episode(list(_elements(xml, b"episode-num", _MOST_CATEGORIES))),
+        episode=_episode(found.get(b"episode-num", ())),
     )
 
 
-def _elements(xml: bytes, name: bytes, most: int = 1) -> Iterator[tuple[bytes, bytes]]:
-    """The tag and the inside of the first elements of this name; ``xml`` is well-formed."""
-    place = 0
-    while most > 0 and (start := xml.find(b"<" + name, place)) >= 0:
-        place = start + 1 + len(name)
-        if xml[place : place + 1] not in b" \t\r\n/>":
-            continue  # another name, which only begins so
-        close = xml.find(b">", place)
-        tag = xml[place:close]
-        end = close if tag.endswith(b"/") else xml.find(b"</" + name, close)
-        if close < 0 or end < 0:
-            return
-        yield tag, xml[close + 1 : end]
-        place, most = end, most - 1
-
-
-def _first(xml: bytes, name: bytes) -> str:
-    return next((_line(text) for _, text in _elements(xml, name)), "")
+def _inside(xml: bytes, match: re.Match[bytes]) -> bytes:
+    """All of an element; it mostly ends where its first text does."""
+    end = match.end()
+    if xml.startswith(b"</", end) or match[2].endswith(b"/"):
+        return match[3]
+    return xml[match.start(3) : max(end, xml.find(b"</" + match[1], end))]
 
 
 def _line(raw: bytes) -> str:
@@ -67,7 +68,9 @@ def _line(raw: bytes) -> str:
 def _described(raw: bytes) -> str:
     """A description may be HTML: its markup goes, and then its references become characters."""
     text = _plain(raw, " ")
-    return " ".join(unescape(_MARKUP.sub(" ", text)).split())[:_LONGEST]
+    if "<" in text or "&" in text:
+        text = " ".join(unescape(_MARKUP.sub(" ", text)).split())
+    return text[:_LONGEST]
 
 
 def _plain(raw: bytes, between: str = "") -> str:
@@ -78,7 +81,7 @@ def _plain(raw: bytes, between: str = "") -> str:
     return " ".join((unescape(text) if "&" in text else text).split())
 
 
-def _episode(told: list[tuple[bytes, bytes]]) -> str:
+def _episode(told: Sequence[_Element]) -> str:
     for tag, text in told:
         if _SYSTEM.search(tag) and (known := _of_numbers(_line(text))):
             return known
