@@ -47,7 +47,7 @@ AT_ONCE = 2  # guides that are fetched side by side
 EVERY = 6 * 3600.0  # seconds after which it is built anew, as the window moves on
 KEPT_FOR = 60.0  # seconds that a replaced generation stays open
 PATIENCE = 60.0  # seconds that a build waits for guides that are still being fetched
-RETRY = 300.0  # seconds until a child is tried again that failed
+RETRY = 300.0  # seconds until a child is tried again that failed, doubling to EVERY
 _BEAT = 10.0  # seconds between two signs of life
 _JOB = ".job-"
 
@@ -81,6 +81,7 @@ class GuideRound:
         self._build_at = 0.0  # monotonic; earliest
         self._again_at = 0.0  # Unix time: the window has moved on then
         self._told = ""  # why the last build failed
+        self._failures = 0  # of builds, in a row
         self._heartbeat = Heartbeat(monotonic(), longest=4 * 3600.0)
         self._greenlet: gevent.Greenlet | None = None
 
@@ -224,7 +225,7 @@ class GuideRound:
         """Use what the child made, unless no guide was of use."""
         are_used = any(one.used for one in generation.report.guides)
         if are_used or self._parts.config.guide_filler:
-            self._told = ""
+            self._told, self._failures = "", 0
             self._use(generation)
             self._parts.figures.built(generation.report)
         else:
@@ -240,7 +241,9 @@ class GuideRound:
         return is_new or time() >= self._again_at or self._parts.current.get() is None
 
     def _failed(self, why: str) -> None:
-        self._is_stale, self._build_at = True, monotonic() + RETRY
+        delay = min(RETRY * 2.0 ** min(self._failures, 16), EVERY)
+        self._is_stale, self._build_at = True, monotonic() + delay
+        self._failures += 1
         self._parts.figures.failed()
         if why != self._told:
             has = self._parts.current.get() is not None

@@ -1,0 +1,156 @@
+"""When the guide is built: a fake child that makes generations, or fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import gevent
+import pytest
+
+from kptv.channels.catalog import Catalog, Listing
+from kptv.channels.guide.addresses import GuideAddress
+from kptv.channels.merging import build_catalog
+from kptv.channels.model import Source
+from kptv.channels.packing import pack
+from kptv.channels.secrets import Secrets
+from kptv.config import Config
+from kptv.formats.m3u import ListParser
+from kptv.guide.build import build
+from kptv.guide.current import CurrentGuide, Standing
+from kptv.guide.job import Job, read
+from kptv.guide_round import GuideParts, GuideRound
+from kptv.metrics.guide_figures import GuideFigures
+from kptv.pace import drive
+from kptv.upstream.client import HttpClient
+from kptv.upstream.guide_child import BuildFailed
+from tests.guide.made import guide_xml
+
+SOURCE = Source(1, "http://provider.example/list", 1)
+ONE = '#EXTINF:-1 tvg-id="One.uk" tvg-shift="1",One\nhttp://a/1\n'
+
+
+def catalog_of(text: str, **headers: str) -> Catalog:
+    records = [pack(1, entry) for entry in ListParser().feed(text.split("\n"))]
+    return drive(build_catalog([Listing(SOURCE, [records], headers)]))
+
+
+class Child:
+    """Builds in this process, or fails with what ``fails`` says."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self.fails = ""
+
+    def run(self, path: Path) -> str:
+        with path.open("rb") as file:
+            job, channels = read(file)
+        self.jobs.append(job)
+        assert path.stat().st_mode & 0o777 == 0o600
+        if self.fails:
+            raise BuildFailed(self.fails)
+        # Another name each time, as if a second had passed.
+        return build(replace(job, now=job.now + len(self.jobs), parent=0), channels).name
+
+
+Rig = Callable[..., tuple[GuideRound, CurrentGuide, Child]]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rounds: list[GuideRound] = []
+
+    def make(**settings: object) -> tuple[GuideRound, CurrentGuide, Child]:
+        given = {"guides": (GuideAddress(str(tmp_path / "my.xml")),), **settings}
+        config = Config(sources=(SOURCE,), data_dir=tmp_path, **given)  # type: ignore[arg-type]
+        current, child = CurrentGuide(), Child()
+        kept: list[Secrets] = []
+        parts = GuideParts(
+            config, HttpClient(config), current, lambda _: None, kept.append, GuideFigures()
+        )
+        rounds.append(GuideRound(parts, child.run))
+        return rounds[-1], current, child
+
+    yield make
+    for each in rounds:
+        each.close()
+
+
+def until(condition: Callable[[], object]) -> None:
+    with gevent.Timeout(10):
+        while not condition():
+            gevent.sleep(0.01)
+
+
+def test_nothing_runs_where_no_guide_is_known(rig: Rig) -> None:
+    round_, current, child = rig(guides=())
+    round_.replace(catalog_of(ONE))
+    gevent.sleep(0)
+    assert current.standing is Standing.NONE_KNOWN
+    assert round_.alive
+    assert child.jobs == []
+
+
+def test_it_is_built_once_and_again_when_channels_or_guides_change(
+    rig: Rig, tmp_path: Path
+) -> None:
+    (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One", "Two.uk": "Two"}))
+    round_, current, child = rig()
+    round_.replace(catalog_of(ONE))
+    assert current.standing is Standing.EXPECTED
+    until(current.get)
+    first = current.get()
+    assert first is not None
+    round_.replace(catalog_of(ONE))  # nothing is new
+    gevent.sleep(0.3)
+    assert current.get() is first
+    round_.replace(catalog_of(f"{ONE}#EXTINF:-1,Two\nhttp://a/2\n"))
+    until(lambda: current.get() is not first)
+    assert len(child.jobs) == 2
+    assert [len(job.guides) for job in child.jobs] == [1, 1]
+    assert not list((tmp_path / "guide").glob(".*"))
+    again, started, _ = rig()
+    again.open_last()
+    generation = started.get()
+    assert generation is not None
+    assert generation.tag == current.get().tag  # type: ignore[union-attr]
+
+
+def test_a_child_that_fails_changes_nothing_and_is_told_of_once(
+    rig: Rig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "kptv.guide_round")
+    (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One"}))
+    round_, current, child = rig()
+    round_.replace(catalog_of(ONE))
+    until(current.get)
+    first, child.fails = current.get(), "it was killed"
+    round_.replace(catalog_of(f"{ONE}#EXTINF:-1,Two\nhttp://a/2\n"))
+    until(lambda: len(child.jobs) == 2)
+    gevent.sleep(0.2)
+    assert current.get() is first
+    assert len(child.jobs) == 2  # it is not tried again at once
+    assert [record.getMessage() for record in caplog.records] == [
+        "guide: it could not be built: it was killed; the one before stays"
+    ]
+
+
+def test_a_guide_of_no_use_makes_no_empty_one(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "my.xml").write_bytes(b"\x1f\x8b no gzip at all")
+    round_, current, child = rig()
+    round_.replace(catalog_of(ONE))
+    until(lambda: child.jobs)
+    gevent.sleep(0.1)
+    assert current.standing is Standing.EXPECTED
+
+
+def test_the_lists_own_guides_and_filler_count_too(rig: Rig) -> None:
+    round_, current, child = rig(guides=(), guide_filler=True)
+    round_.replace(catalog_of(ONE, **{"x-tvg-url": "file:///etc/passwd"}))
+    until(current.get)
+    assert child.jobs[0].guides == ()
+    generation = current.get()
+    assert generation is not None
+    assert generation.report.shows > 8
