@@ -12,11 +12,11 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from kptv.channels.catalog import Listing, Ruled
 from kptv.channels.given import Numbered
 from kptv.channels.grouping import normalised, slug_of, slug_of_normalised
-from kptv.channels.indexes import OtherNames
 from kptv.channels.model import Source
 from kptv.channels.number_blocks import Plan
 from kptv.channels.ordering import STEP
 from kptv.channels.packing import FIELD, fields_of, name_of
+from kptv.channels.row_names import RowNames
 from kptv.channels.rows import Records, RowBlock, Rows
 from kptv.channels.rules.contexts import Fate
 from kptv.channels.rules.model import ChannelRule, Rules
@@ -28,7 +28,6 @@ from kptv.channels.rules.verdicts import Judge, country_of_entry
 _AT_ONCE = 25  # entries added between two yields
 _OWN_NAME = 1  # flag of a row: an entry came with its very name
 _OF_COUNTRY, _HAS_ALIASES, _RANKED = 2, 4, 8
-_NOTED = 8192  # names, so that few are noted twice
 
 
 class Joining:
@@ -44,10 +43,7 @@ class Joining:
         self._missing: list[Unmatched] = []  # what the file names, and nothing has
         self._fixed: dict[int, int] = {}  # numbers of rows
         self._flags = bytearray()  # of rows
-        self._digests, self._rows_of = array("q"), array("I")  # other names that entries came with
-        self._more_digests, self._more_rows = array("q"), array("I")  # that find rows besides
-        self._noted: dict[str, int] = {}  # rows by names that were noted last
-        self._moved: dict[int, int] = {}  # rows that joined another
+        self._names = RowNames()
         # Rows of known countries, by their bare key; the collector forgets such tuples.
         self._countries: dict[str, tuple[int, ...]] = {}
 
@@ -80,8 +76,8 @@ class Joining:
         self._mark(row, fate, owner, None if key == bare else bare)
         if simple == key:
             self._flags[row] |= _OWN_NAME
-        elif self._noted.get(simple) != row:
-            self._note(simple, row)
+        elif self._names.noted.get(simple) != row:
+            self._names.note(simple, row)
 
     def _mark(self, row: int, fate: Fate, owner: str, bare: str | None) -> None:
         """Note what is known of a row; ``bare``: its name without the country."""
@@ -98,24 +94,12 @@ class Joining:
         if not self._flags[row] & _OF_COUNTRY:
             self._flags[row] |= _OF_COUNTRY
             self._countries[bare] = (*self._countries.get(bare, ()), row)
-            self._also_finds(slug_of_normalised(bare), row)
+            self._names.also_finds(slug_of_normalised(bare), row)
 
     def _note_aliases(self, owner: str, row: int) -> None:
         self._flags[row] |= _HAS_ALIASES
         for alias in self._rules.aliases[owner]:
-            self._also_finds(slug_of(alias), row)
-
-    def _note(self, name: str, row: int) -> None:
-        """Remember another name that finds a row."""
-        if len(self._noted) >= _NOTED:
-            self._noted.clear()
-        self._noted[name] = row
-        self._digests.append(hash(slug_of_normalised(name)))
-        self._rows_of.append(row)
-
-    def _also_finds(self, slug: str, row: int) -> None:
-        self._more_digests.append(hash(slug))
-        self._more_rows.append(row)
+            self._names.also_finds(slug_of(alias), row)
 
     def finish(self) -> Generator[None, None, list[RowBlock]]:
         """All rows, in blocks."""
@@ -133,13 +117,12 @@ class Joining:
             bare = self._bare(name)
             if bare is not None and self._flags[bare] & _OWN_NAME:  # it may be another's, too
                 self._flags[bare] &= ~_OWN_NAME
-                self._digests.append(hash(slug_of_normalised(name)))
-                self._rows_of.append(bare)
+                self._names.add(name, bare)
             if bare is not None and len(rows) == 1:
                 (row,) = rows
                 self.rows[row] = self._merged(self.rows[row], self.rows[bare])
                 self.rows[bare] = ()
-                self._moved[bare] = row
+                self._names.moved[bare] = row
                 self._flags[row] |= self._flags[bare] & _RANKED
             yield
 
@@ -252,19 +235,7 @@ class Joining:
             for position, row in enumerate(order[start : start + STEP * 10], start):
                 positions[row] = position
             yield
-        others = OtherNames(len(self._digests) + len(self._more_digests))
-        names = array("I", bytes(4 * len(order)))  # by position: how many the entries had
-        for start in range(0, len(self._digests), STEP):
-            for place in range(start, min(start + STEP, len(self._digests))):
-                row = self._rows_of[place]
-                position = positions[self._moved.get(row, row)]
-                names[position] += others.add(self._digests[place], position)
-            yield
-        for start in range(0, len(self._more_digests), STEP):
-            for place in range(start, min(start + STEP, len(self._more_digests))):
-                row = self._more_rows[place]
-                others.add(self._more_digests[place], positions[self._moved.get(row, row)])
-            yield
+        others, names = yield from self._names.index(positions, len(order))
         yield from self._count_own(names, positions)
         merged = array("I")
         for start in range(0, len(names), STEP * 10):
@@ -281,7 +252,7 @@ class Joining:
         for start in range(0, len(self._flags), STEP * 10):
             for row, flags in enumerate(self._flags[start : start + STEP * 10], start):
                 if flags & _OWN_NAME:
-                    names[positions[self._moved.get(row, row)]] += 1
+                    names[positions[self._names.moved.get(row, row)]] += 1
             yield
 
 

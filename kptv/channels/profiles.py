@@ -33,6 +33,7 @@ from kptv.channels.packing import (
 )
 from kptv.channels.rules.matching import Test, Texts, public_url, texts_of
 from kptv.channels.rules.model import Condition, Profile
+from kptv.channels.rules.outcome import about_slow
 from kptv.channels.rules.sources import names_of as names_of_source
 from kptv.channels.rules.tables import Complaint
 from kptv.channels.served import NUMBERED_AS
@@ -62,8 +63,7 @@ class MadeProfile:
     def complaints(self) -> tuple[Complaint, ...]:
         """What the operator should hear of while the proxy runs."""
         line, name = self.profile.line, f"profile.{self.profile.name}"
-        slow = "takes too long, and matches nothing from now on"
-        told = [Complaint(line, f"{text} {slow}") for text in self.switched_off]
+        told = [about_slow(line, text) for text in self.switched_off]
         if not self.positions:
             told.append(without_channels(self.profile))
         elif self.numbered is not None:

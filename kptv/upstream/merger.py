@@ -12,7 +12,7 @@ from kptv.channels.given import Given, Numbered
 from kptv.channels.merging import build_catalog
 from kptv.channels.rows import MOST_OF_ONE
 from kptv.channels.rules.model import Rules
-from kptv.channels.rules.outcome import Outcome
+from kptv.channels.rules.outcome import Outcome, about_slow
 from kptv.metrics.source_figures import ImportState
 from kptv.pace import drive
 from kptv.upstream.channel_list import ChannelList
@@ -135,11 +135,7 @@ def _tell(outcome: Outcome) -> None:
         outcome.channels,
     )
     for pattern in outcome.switched_off:
-        log.warning(
-            "rules.toml:%d: %s takes too long, and matches nothing from now on",
-            pattern.line,
-            pattern.text,
-        )
+        log.warning("%s", about_slow(pattern.line, pattern.text))
 
 
 def _copied(listing: Listing) -> Listing:

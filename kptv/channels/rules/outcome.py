@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from kptv.channels.rules.contexts import Fate
 from kptv.channels.rules.model import Rules
+from kptv.channels.rules.tables import Complaint
 from kptv.channels.rules.verdicts import Judge
 
 SAMPLES = 3  # names that are kept of each rule
@@ -39,6 +40,11 @@ class Unmatched:
 
     line: int  # 0: not known
     text: str
+
+
+def about_slow(line: int, text: str) -> Complaint:
+    """What is said of a pattern that was too slow."""
+    return Complaint(line, f"{text} takes too long, and matches nothing from now on")
 
 
 @dataclass(frozen=True, slots=True)
