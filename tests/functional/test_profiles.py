@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.functional.harness import Proxy, eventually
 from tests.provider import Provider
 
+TOKEN = "a-long-enough-token"
 KIDS = '[profile.kids]\ngroup = ["Kids", "Animation"]\nsort = "tvg-name"\ndirection = "desc"\n'
 NEWS = '[profile.news]\ngroup = "News"\nnumbers = { News = 40 }\n'
 
@@ -21,6 +22,11 @@ def lists_kept(path: Path) -> list[str]:
             return [name for (name,) in connection.execute("SELECT name FROM lists")]
         except sqlite3.OperationalError:  # it is made just now
             return []
+
+
+def read_again(proxy: Proxy) -> int:
+    """The answer's status."""
+    return proxy.get("/api/rules/reload", {"Authorization": f"Bearer {TOKEN}"}, "POST").status
 
 
 def test_a_profile_has_lists_its_channels_play_and_the_file_adds_and_takes_it_away(
@@ -36,14 +42,18 @@ def test_a_profile_has_lists_its_channels_play_and_the_file_adds_and_takes_it_aw
         one.add_channel(name, group_title=group)
     rules = tmp_path / "rules.toml"
     rules.write_text(KIDS)
-    proxy = start_proxy((one, 1), RULES=str(rules))
+    proxy = start_proxy((one, 1), RULES=str(rules), ADMIN_TOKEN=TOKEN)
     assert list(proxy.playlist("/profile/kids/playlist.m3u8")) == ["Ten", "Cartoons", "Anime"]
     assert list(proxy.playlist("/profile/kids/Kids/playlist.m3u")) == ["Ten", "Cartoons"]
     assert list(proxy.playlist()) == ["Anime", "Cartoons", "Day", "Ten"]
     link = proxy.playlist("/profile/kids/animation/playlist")["Anime"]
     with proxy.viewer(link) as viewer:
         viewer.wait_for_bytes(20_000)
+        rules.write_text("[profil]")
+        eventually(lambda: read_again(proxy) == 422)  # 409 while it is read anyway
+        assert proxy.get("/profile/kids/playlist.m3u8").status == 200
         rules.write_text(NEWS)
+        eventually(lambda: read_again(proxy) == 200)
         eventually(lambda: proxy.get("/profile/news/playlist.m3u8").status == 200, 15)
         assert 'tvg-chno="40"' in proxy.get("/profile/news/playlist.m3u8").text
         assert list(proxy.playlist("/profile/news/playlist.m3u8")) == ["Day"]
