@@ -130,6 +130,8 @@ class Database:
                 raise Refused(f"a newer version has written it (schema {version})")
             if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise Refused("another program has written it")
+            if version == VERSION and _tables(connection) < {"lists", "numbers"}:
+                raise Refused("tables of it are gone")
             connection.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
             connection.execute(f"PRAGMA cache_size = {_CACHED}")
             yield connection
@@ -138,6 +140,11 @@ class Database:
 def _version(connection: sqlite3.Connection) -> int:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return version
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    found = connection.execute("SELECT name FROM sqlite_master WHERE name IN ('lists', 'numbers')")
+    return {name for (name,) in found}
 
 
 def _list(connection: sqlite3.Connection, number: int, layout: str, whole: int) -> KeptList:
@@ -149,7 +156,7 @@ def _list(connection: sqlite3.Connection, number: int, layout: str, whole: int) 
             keys.append(key)
             numbers.append(given)
     firsts = tuple(int(first) for first in str(layout).split() if first.isdecimal())
-    return KeptList(firsts, keys, numbers, whole)
+    return KeptList(firsts, keys, numbers, whole if isinstance(whole, int) else 0)
 
 
 @contextmanager

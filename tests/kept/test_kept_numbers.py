@@ -325,3 +325,25 @@ def test_a_disk_that_hangs_holds_nobody_up_and_is_not_written_over(
     monkeypatch.undo()
     assert numbers_in(KeptNumbers(tmp_path), "a") == [1]
     assert "gave no answer" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE lists SET whole = 'x', layout = x'ff'", ""),
+        ("DROP TABLE numbers", "tables of it are gone; it is left as it is"),
+    ],
+)
+def test_a_file_that_somebody_changed_stops_no_import(
+    statement: str, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(KeptNumbers(tmp_path), {"a": 1})
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection:
+        connection.execute(statement)
+        connection.commit()
+    kept = KeptNumbers(tmp_path)
+    keep(kept, {"a": 1, "b": 2})
+    keep(kept, {"a": 1, "b": 3})
+    assert numbers_in(kept, "ab") == [1, 3]
+    assert told in caplog.text
+    assert caplog.text.count("WARNING") == bool(told)

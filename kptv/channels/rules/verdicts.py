@@ -24,7 +24,7 @@ from kptv.channels.rules.naming import Naming, Told
 from kptv.channels.rules.patterns import all_folded
 from kptv.channels.rules.sieve import Sieve
 
-_LOOKED_AT_ONCE = 8  # entries that go through all rules between two yields
+_TRIED_AT_ONCE = 8  # times an expression may be tried between two yields: each may take 5 ms
 _NUMBER, _URL, _NAME, _GROUPS = 0, 1, 2, 3  # places of a record's fields
 
 
@@ -75,6 +75,8 @@ class Judge:
                     test.found(texts)
         looks = [test for test in self._tests() if test.field not in DECIDED]
         self._sieve = Sieve(looks)
+        expressions = sum(probe.is_expression for test in looks for probe in test.probes)
+        self._at_once = max(_TRIED_AT_ONCE // max(expressions, 1), 1)  # entries
         self._marks = {
             name: attribute_mark(name)
             for name in sorted({test.field for test in looks} - {"name", "url"})
@@ -122,7 +124,7 @@ class Judge:
                 texts["name"] = ((name, folded[place]),) if folded else texts_of([name])
                 fate, name = self._looked_at(context, texts)
                 looked_at += 1
-                if looked_at % _LOOKED_AT_ONCE == 0:
+                if looked_at % self._at_once == 0:
                     yield
             judged.append(Judged(record, each, fate, listed[place], simple[place], name))
         return judged

@@ -13,6 +13,7 @@ from kptv.channels.grouping import slug_of
 from kptv.channels.joining import Joining
 from kptv.channels.rules.outcome import Dropped, Unmatched
 from kptv.channels.rules.reading import read_rules
+from kptv.channels.rules.verdicts import Judge
 from kptv.formats.m3u import Entry
 from tests.channels.rules.ruled import of_names, outcome, ruled, served
 from tests.channels.test_catalog import catalog, listing, names, packed, run
@@ -494,3 +495,14 @@ set.group = "Eights"
     gc.collect()
     assert len(joining.rows) == 1800
     assert len(gc.get_objects()) - before < 900  # of 50 groups of each list; not of names
+
+
+@pytest.mark.parametrize(("expressions", "yields"), [(1, 2), (4, 8), (50, 16)])
+def test_the_more_expressions_are_tried_the_more_often_others_have_a_turn(
+    expressions: int, yields: int
+) -> None:
+    rule = "[[rule]]\nwhen.name = '/./'\nrank = 1\n"
+    listed = listing(",a\n" * 16)
+    judge = Judge(read_rules((rule * expressions).encode()), [listed.source])
+    records = [record for block in listed.blocks for record in block]
+    assert len(list(judge.judged(records))) == yields
