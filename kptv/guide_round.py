@@ -245,6 +245,7 @@ class GuideRound:
         self._is_stale, self._build_at = True, monotonic() + delay
         self._failures += 1
         self._parts.figures.failed()
+        self._sweep_unfinished()
         if why != self._told:
             has = self._parts.current.get() is not None
             rest = "the one before stays" if has else "there is none yet"
@@ -274,13 +275,17 @@ class GuideRound:
     def _sweep_builds(self) -> None:
         """Remove what runs before this one have left."""
         current = self._parts.current.get()
+        self._sweep_unfinished()
+        for path in finished_in(self._folder):
+            if current is None or path != current.path:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _sweep_unfinished(self) -> None:
+        """Remove what a killed child has left; none runs now."""
         with contextlib.suppress(OSError):
             for path in self._folder.iterdir():
                 if path.name.startswith((UNFINISHED, _JOB)):
                     shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
-        for path in finished_in(self._folder):
-            if current is None or path != current.path:
-                shutil.rmtree(path, ignore_errors=True)
 
     # --- the job ---
 

@@ -50,6 +50,7 @@ class Child:
         self.jobs.append(job)
         assert path.stat().st_mode & 0o777 == 0o600
         if self.fails:
+            (path.parent / ".building-1").mkdir()
             raise BuildFailed(self.fails)
         # Another name each time, as if a second had passed.
         return build(replace(job, now=job.now + len(self.jobs), parent=0), channels).name
@@ -131,6 +132,7 @@ def test_a_child_that_fails_changes_nothing_and_is_told_of_once(
     until(lambda: len(child.jobs) == 2)
     gevent.sleep(0.2)
     assert current.get() is first
+    assert not list((tmp_path / "guide").glob(".*"))
     assert len(child.jobs) == 2  # it is not tried again at once
     assert [record.getMessage() for record in caplog.records] == [
         "guide: it could not be built: it was killed; the one before stays"
