@@ -1,12 +1,13 @@
 # make run: the proxy (a demo without SOURCES).  make test: every check, pytest last.
 # make image-check: the Docker image, built and run without an engine.
 # make docs-check: the commands of README and docs, run on a bare Debian that boots with systemd.
+# make clients: Kodi shows and plays what the proxy serves.
 PYTHON ?= python3
 BIN := .venv/bin
 # With other wheels than PyPI's (piwheels on a Raspberry Pi): REQUIREMENTS=requirements.in
 REQUIREMENTS ?= requirements.txt
 
-.PHONY: run test format bench soak fuzz image-check docs-check requirements audit clean
+.PHONY: run test format bench soak fuzz image-check docs-check clients requirements audit clean
 
 run: .venv/run
 	$(BIN)/python -m kptv.demo.run
@@ -47,6 +48,9 @@ image-check: .venv/dev
 
 docs-check: .venv/dev
 	$(BIN)/pytest -s -x tests/docs_check/story.py  # as root: debootstrap, unshare; ports 80, 8080
+
+clients: .venv/dev
+	$(BIN)/pytest -s tests/clients/shown.py  # kodi, kodi-pvr-iptvsimple, xvfb
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
