@@ -110,6 +110,7 @@ def test_shifts_are_applied_and_gaps_are_filled_if_that_is_wanted(
         (guide_xml({"One.uk": "One"}, shows=10)[:-100], "cut"),
         (guide_xml({}), "no guide: it tells no shows"),
     ],
+    ids=["empty", "page", "packed page", "cut", "no shows"],
 )
 def test_a_new_file_of_no_use_leaves_the_one_before(
     tmp_path: Path, guide: Path, data: bytes, why: str
