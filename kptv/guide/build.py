@@ -31,8 +31,9 @@ from kptv.channels.guide.schedule import (
 )
 from kptv.channels.rules.countries import country_of
 from kptv.channels.secrets import Finder
-from kptv.formats.xmltv.reading import Show
-from kptv.formats.xmltv.writing import for_players, without_links
+from kptv.formats.xmltv.links import without_links
+from kptv.formats.xmltv.reading import Show, title_of
+from kptv.formats.xmltv.writing import for_players
 from kptv.guide.gathering import Gathered, gather
 from kptv.guide.generation import Unfinished
 from kptv.guide.job import ChannelLine, Job, read
@@ -159,7 +160,10 @@ class _Build:
         schedules = [self._schedule(line, match) for match in (joined.match, *joined.fills)]
         for show in within(filled(*schedules), self._start, self._end):
             xml = for_players(without_links(show.xml, self._tells))
-            yield show if xml == show.xml else show._replace(xml=xml)
+            if xml == show.xml:
+                yield show
+            elif title := title_of(xml):  # with the link, the title may be gone
+                yield show._replace(xml=xml, title=title)
 
     def _schedule(self, line: ChannelLine, match: Match) -> list[Show]:
         told = shifted(self._scratch.shows(match.guide, match.id), shift_of(line.shift))

@@ -304,3 +304,25 @@ def test_shows_and_channels_have_bounds_that_are_told(monkeypatch: pytest.Monkey
     assert (len(shows), len(heard)) == (5, 2)
     assert reader.faults == Counter({Fault.MANY_CHANNELS: 2, Fault.MANY_SHOWS: 1})
     assert (reader.is_over, reader.is_whole) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        (b'<media:thumb url="u"/>', b'<media-thumb url="u"/>'),
+        (b"<x:a><x:b>1:2</x:b></x:a>", b"<x-a><x-b>1:2</x-b></x-a>"),
+        (b"<c xsi:type='b'/>", b"<c xsi-type='b'/>"),
+        (b'<desc xml:lang="en">a:b</desc>', None),
+        (b'<m:a xmlns:m="u">x</m:a>', None),
+    ],
+)
+def test_a_prefix_that_only_the_root_explains_is_none_of_ours(
+    told: bytes, kept: bytes | None
+) -> None:
+    """Jellyfin's and Python's readers refuse the whole of a guide with an unknown prefix."""
+    shows, _, reader = read(guide(a_show(1, b"<title>One</title>" + told), a_show(2)))
+    assert [show.xml for show in shows] == [
+        b"<title>One</title>" + (kept or told),
+        b"<title>Show</title>",
+    ]
+    assert reader.faults == {}

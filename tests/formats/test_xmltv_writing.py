@@ -13,7 +13,6 @@ from kptv.formats.xmltv.writing import (
     for_players,
     programme,
     title_xml,
-    without_links,
 )
 
 
@@ -51,15 +50,3 @@ def test_a_guide_is_well_formed_whatever_is_in_its_names() -> None:
 def test_players_are_told_no_riddles(before: bytes, after: bytes | None) -> None:
     assert for_players(before) == (after or before)
     assert for_players(for_players(before)) == (after or before)
-
-
-def test_links_that_tell_a_secret_are_left_out() -> None:
-    xml = (
-        b'<title>x</title><icon src="http://p/?u=al&amp;p=s3cret"/><url>http://p/s3cret</url>'
-        b'<icon src="http://cdn/1.png" /><image type="poster">http://p/s3cret.jpg</image>'
-        b"<url system='a'>http://public/</url>"
-    )
-    kept = without_links(xml, lambda text: "s3cret" in text)
-    assert kept == (
-        b"<title>x</title><icon src=\"http://cdn/1.png\" /><url system='a'>http://public/</url>"
-    )

@@ -34,6 +34,10 @@ _BARE_LESS = re.compile(rb"<(?![A-Za-z_:/!?\x80-\xff])")
 _MARKUP = re.compile(
     rb"</?(?:br|p|b|i|u|em|strong|font|span|div|a|hr|li|ul|wbr)(?:\s[^<>]*)?/?>", re.I
 )
+_PREFIXED = re.compile(rb"(</?[A-Za-z_][\w.-]{0,40}):(?=[A-Za-z_])")
+_PREFIXED_VALUE = re.compile(
+    rb"(\s(?!xml:)[A-Za-z_][\w.-]{0,40}):(?=[A-Za-z_][\w.-]{0,40}\s{0,8}=\s{0,8}[\"'])"
+)
 _CDATA = b"<![CDATA["
 _CDATA_END = b"]]>"
 
@@ -162,8 +166,12 @@ def mended(element: bytes) -> bytes:
 
 
 def mended_harder(element: bytes) -> bytes:
-    """An element that no parser took, without what is often wrong: ``<1>``, ``<br>``."""
-    return _BARE_LESS.sub(b"&lt;", _MARKUP.sub(b" ", element))
+    """An element that no parser took, without what is often wrong: ``<1>``, ``<br>``, ``<a:b>``.
+
+    The root of a guide may explain a prefix; ours does not, and for Jellyfin nothing is left then.
+    """
+    element = _BARE_LESS.sub(b"&lt;", _MARKUP.sub(b" ", element))
+    return _PREFIXED_VALUE.sub(rb"\1-", _PREFIXED.sub(rb"\1-", element))
 
 
 def _without_cdata(element: bytes) -> bytes:

@@ -225,8 +225,7 @@ class GuideReader:
                     self._fault(Fault.BROKEN)
                     continue
             xml = _children(element)
-            title = _TITLE.search(xml)
-            text = text_of(title[1])[:_LONGEST_TITLE] if title else ""
+            text = title_of(xml)
             if not text:
                 self.faults[Fault.UNTITLED] += 1
                 continue
@@ -250,6 +249,12 @@ def shows_of(
         yield from reader.stopped(Fault.PACKING)
         return
     yield from reader.finish()
+
+
+def title_of(xml: bytes) -> str:
+    """The first title among a show's children; empty: it has none."""
+    title = _TITLE.search(xml)
+    return text_of(title[1])[:_LONGEST_TITLE] if title else ""
 
 
 def text_of(raw: bytes) -> str:
@@ -281,7 +286,7 @@ def are_well_formed(elements: list[bytes]) -> bool:
 
 
 def _is_well_formed(element: bytes) -> bool:
-    parser = ParserCreate("utf-8")
+    parser = ParserCreate("utf-8", " ")  # a prefix that only the guide's root explains is a fault
     try:
         parser.Parse(element, True)
     except ExpatError:

@@ -7,13 +7,12 @@ Kodi and Jellyfin drop what deviates without a word; Plex takes a repeat for non
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
 from html import escape
 
 from kptv.formats.visible import visible
-from kptv.formats.xmltv.reading import text_of
 
 HEADER = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -25,7 +24,6 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _EPISODE = re.compile(rb"<episode-num(\s[^<>]*)?>")
 _EMPTY_REPEAT = re.compile(rb"<previously-shown\s{0,40}(?:/>|>\s{0,40}</previously-shown\s{0,40}>)")
 _NEW = re.compile(rb"<new[\s/>]")
-_LINK = re.compile(rb"<(icon|url|image)(?=[\s/>])[^<>]*>(?:([^<]*)</(?:icon|url|image)\s{0,40}>)?")
 _LONE_SURROGATES = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
@@ -81,15 +79,6 @@ def _with_system(found: re.Match[bytes]) -> bytes:
     if b"system" in attributes:
         return found[0]
     return b'<episode-num system="onscreen"%b>' % attributes
-
-
-def without_links(xml: bytes, tells: Callable[[str], bool]) -> bytes:
-    """``xml`` without the pictures and links for which ``tells`` is true: they tell a secret."""
-
-    def kept(found: re.Match[bytes]) -> bytes:
-        return b"" if tells(text_of(found[0])) else found[0]
-
-    return _LINK.sub(kept, xml) if b"<icon" in xml or b"<url" in xml or b"<image" in xml else xml
 
 
 def _text(text: str) -> str:
