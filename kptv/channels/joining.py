@@ -65,7 +65,9 @@ class Joining:
         if fate.is_dropped:
             self._tally.add_dropped(fate, listed, int(fields[0]))
             return
-        shown, key, owner, told = self._judge.naming.named(name, simple if name is listed else "")
+        shown, key, owner, told = self._judge.naming.fields_of(
+            name, simple if name is listed else ""
+        )
         bare = key
         if self._splits and (country := country_of_entry(fields, fate, told)):
             bare = bare.removesuffix(end := f" ({country.lower()})") or bare

@@ -16,7 +16,6 @@ from kptv.channels.rules.codes import COUNTRIES, OTHER_PREFIXES
 from kptv.channels.rules.model import Names, Step
 from kptv.channels.rules.patterns import LONGEST
 
-_REMEMBERED = 64 * 1024  # names whose cleaned form is kept
 _MOST_ROUNDS = 8  # of all steps; what is cleaned more often than that was made for it
 
 # Small raised letters, with the digits beside them: ᴴᴰ, ⁶⁰ᶠᵖˢ.
@@ -65,7 +64,6 @@ class Cleaner:
             if wanted in names.clean
         ]
         self._prefixes = _Prefixes((*COUNTRIES, *OTHER_PREFIXES, *names.prefixes))
-        self._known: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"<Cleaner {' '.join(sorted(self._names.clean))}>"
@@ -76,12 +74,7 @@ class Cleaner:
             return name
         if not _may_change(name):
             return name
-        known = self._known.get(name)
-        if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            known = self._known[name] = self._cleaned(name[:LONGEST])
-        return known
+        return self._cleaned(name[:LONGEST])
 
     def steps(self, name: str) -> list[tuple[Step, str]]:
         """Each step that changes ``name``, and what it makes of it: for people."""

@@ -16,6 +16,9 @@ from kptv.channels.rules.patterns import folded
 Told = Callable[[str, int, str], object]
 
 
+_REMEMBERED = 64 * 1024  # names, with what became of them
+
+
 class Named(NamedTuple):
     """What became of a name."""
 
@@ -36,13 +39,27 @@ class Naming:
         self._finds_countries = names.split_by_country and Step.PREFIXES in names.clean
         self._shows_first = names.show == Show.FIRST
         self._owners = _owners(rules)
+        self._known: dict[str, tuple[str, str, str, str]] = {}
 
     def __repr__(self) -> str:
         return f"<Naming {self._cleaner}>"
 
     def named(self, name: str, simple: str = "", told: Told | None = None) -> Named:
         """What becomes of a name; ``simple`` is it normalised, if that is known."""
-        key, cleaned = simple or normalised(name), name
+        return self._named(name, simple or normalised(name), told)
+
+    def fields_of(self, name: str, simple: str = "") -> tuple[str, str, str, str]:
+        """What is in ``named``, remembered: the collector forgets a plain tuple of texts."""
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            shown, key, owner, country = self.named(name, simple)
+            known = self._known[name] = (shown, key, owner, country)
+        return known
+
+    def _named(self, name: str, key: str, told: Told | None) -> Named:
+        cleaned = name
         owner, country = self._owners.get(key, ""), ""
         if not owner or self._finds_countries:
             clean = self._cleaner.clean(name)

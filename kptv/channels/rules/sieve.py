@@ -16,7 +16,8 @@ from kptv.channels.rules.patterns import folded_lines
 
 _NAME, _URL, _TEXT = "name", "url", "text"
 _URL_FIELD = 1  # of a record
-_APART = re.compile(r'[\s"]')  # blanks and quotes are others where things are packed
+# Blanks and quotes are others where things are packed; a URL is not seen whole.
+_APART = {_TEXT: re.compile(r'[\s"]'), _URL: re.compile(r'[\s"/]')}
 
 Word = tuple[str, str]  # where it is sought, and itself
 
@@ -83,9 +84,15 @@ class Sieve:
             else:
                 at = _URL_FIELD if place == _URL else -1
                 lines = folded_lines(b"\n".join([each[at] for each in fields]).decode())
+            ends: list[int] = []  # of the lines
             for word in words:
-                for number in _lines_with(word, lines):
+                at = lines.find(word)
+                if at >= 0 and not ends:
+                    ends = list(accumulate(map(_length_with_end, lines.split("\n"))))
+                while at >= 0:
+                    number = bisect_right(ends, at)
                     found.setdefault(number, []).append((place, word))
+                    at = lines.find(word, ends[number])
         return found
 
 
@@ -94,7 +101,7 @@ def words_of(test: Test) -> Iterator[Word]:
     place = _place(test)
     words = test.words
     if place != _NAME:
-        words = tuple(max(_APART.split(word), key=len) for word in words)
+        words = tuple(max(_APART[place].split(word), key=len) for word in words)
     if all(words):
         for word in words:
             yield place, word
@@ -104,13 +111,5 @@ def _place(test: Test) -> str:
     return test.field if test.field in (_NAME, _URL) else _TEXT
 
 
-def _lines_with(word: str, lines: str) -> Iterator[int]:
-    """Numbers of the lines that hold ``word``."""
-    at = lines.find(word)
-    if at < 0:
-        return
-    ends = list(accumulate(len(line) + 1 for line in lines.split("\n")))
-    while at >= 0:
-        number = bisect_right(ends, at)
-        yield number
-        at = lines.find(word, ends[number])
+def _length_with_end(line: str) -> int:
+    return len(line) + 1

@@ -101,7 +101,7 @@ def test_names_apart_are_left_as_they_are() -> None:
     assert naming.named("UK: Love Nature 4K").shown == "UK: Love Nature 4K"
     assert naming.named("UK: Love Nature HD").shown == "Love Nature"
     told: list[str] = []
-    naming.named("Rai 4K", lambda step, line, text: told.append(step))
+    naming.named("Rai 4K", told=lambda step, line, text: told.append(step))
     assert told == []
 
 
