@@ -9,6 +9,7 @@ import pytest
 from gevent.event import Event
 
 from kptv.channels.rules.model import Rules
+from kptv.channels.rules.reading import RulesError
 from kptv.config import load_config
 from kptv.config.rules_file import RulesFile, load_rules
 from kptv.errors import ConfigError
@@ -179,6 +180,14 @@ def test_rubbish_and_what_is_too_long_is_refused(tmp_path: Path) -> None:
         look = file.look()
         assert look.complaints
         assert look.rules == Rules(groups={"A": "B"})
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    os.mkfifo(path)
+    with pytest.raises(RulesError, match="pipe"):
+        load_rules(path, {})
 
 
 def test_the_greenlet_sees_a_change_and_hands_it_on(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,13 +21,20 @@ _Stamp = tuple[int, int, int] | None  # what tells that a file was written; None
 def load_rules(path: Path, environ: Mapping[str, str]) -> Rules | None:
     """The rules in the file; None if there is none. Raises RulesError."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+                raise RulesError([Complaint(1, "is a pipe, which cannot be read again")])
             data = file.read(LARGEST + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise RulesError([Complaint(1, f"cannot be read: {error.strerror}")]) from None
     return read_rules(data, environ)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a pipe, too, that nobody writes to."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 @dataclass(frozen=True, slots=True)
