@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time
+from typing import IO
 
 import gevent
 from gevent.event import Event
@@ -114,7 +115,7 @@ class GuideRound:
         wishes = Wishes(config.guides, config.guide_from_lists, rules)
         self._catalog = catalog
         self._know(known_guides(wishes, config.sources, catalog.list_headers))
-        is_wanted = bool(self._guides) or config.guide_filler
+        is_wanted = self._is_wanted
         self._parts.current.expect(is_wanted)
         if not is_wanted and self._parts.current.get() is not None:
             self._drop(self._parts.current.get(), None)
@@ -122,6 +123,10 @@ class GuideRound:
         self._stir.set()
         if is_wanted and self._greenlet is None:
             self._greenlet = gevent.spawn(self._run)
+
+    @property
+    def _is_wanted(self) -> bool:
+        return bool(self._guides) or self._parts.config.guide_filler
 
     def close(self) -> None:
         """Stop, also the child; may come twice."""
@@ -177,7 +182,7 @@ class GuideRound:
         try:
             self._fetch_due()
             gevent.joinall(list(self._fetching.values()), timeout=PATIENCE)
-            if time() >= self._again_at or self._again_at > time() + EVERY + 60:
+            if time() >= self._again_at or self._again_at > time() + EVERY + 60 or self._is_lost:
                 self._is_stale = True
             if self._is_stale and monotonic() >= self._build_at and self._catalog is not None:
                 self._build(self._catalog)
@@ -222,7 +227,10 @@ class GuideRound:
         sweep(self._folder, files_of(list(self._guides.values())))
 
     def _take(self, generation: Generation) -> None:
-        """Use what the child made, unless no guide was of use."""
+        """Use what the child made, unless no guide was of use, or none is wanted any more."""
+        if not self._is_wanted:
+            _end(generation)
+            return
         are_used = any(one.used for one in generation.report.guides)
         if are_used or self._parts.config.guide_filler:
             self._told, self._failures = "", 0
@@ -230,15 +238,24 @@ class GuideRound:
             self._parts.figures.built(generation.report)
         else:
             _end(generation)
+            failures = self._failures
             self._failed("no guide is of use")
-            self._is_stale = False  # until another one comes
+            # Nothing is left to be tried again; another one that comes is read at once.
+            self._failures, self._build_at, self._is_stale = failures, 0.0, False
 
     def _has_changed(self, channels: str) -> bool:
         """Whether a build would give something else than the last one."""
         is_new = channels != self._made_of or any(
             guide.newest.exists() for guide in self._guides.values()
         )
-        return is_new or time() >= self._again_at or self._parts.current.get() is None
+        has_none = self._parts.current.get() is None or self._is_lost
+        return is_new or has_none or time() >= self._again_at
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether somebody has removed the files of the generation in force."""
+        current = self._parts.current.get()
+        return current is not None and not current.file().exists()
 
     def _failed(self, why: str) -> None:
         delay = min(RETRY * 2.0 ** min(self._failures, 16), EVERY)
@@ -293,20 +310,27 @@ class GuideRound:
         """The job's file, and a digest of what does not change with time. Raises OSError."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=_JOB, dir=self._folder)
+        try:
+            with open(descriptor, "wb") as file:
+                return Path(name), self._write(file, catalog, guides)
+        except BaseException:  # it holds secrets
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def _write(self, file: IO[bytes], catalog: Catalog, guides: Sequence[FetchedGuide]) -> str:
         digest, pace = hashlib.sha256(), Pace()
         profiles = self._profiles(catalog)
-        with open(descriptor, "wb") as file:
-            for channel in lines_of(catalog, self._parts.config.base_url):
-                line = line_of(channel)
-                file.write(line)
-                digest.update(line)
-                pace()
-            same = [(each.known.tag, each.known.address, each.known.sources) for each in guides]
-            digest.update(repr((profiles, same)).encode())
-            digest.update("".join(each.known.address.url for each in guides).encode())
-            channels = digest.hexdigest()
-            file.write(line_of(self._job(catalog, profiles, tuple(_files(guides, channels)))))
-        return Path(name), channels
+        for channel in lines_of(catalog, self._parts.config.base_url):
+            line = line_of(channel)
+            file.write(line)
+            digest.update(line)
+            pace()
+        same = [(each.known.tag, each.known.address, each.known.sources) for each in guides]
+        digest.update(repr((profiles, same)).encode())
+        digest.update("".join(each.known.address.url for each in guides).encode())
+        channels = digest.hexdigest()
+        file.write(line_of(self._job(catalog, profiles, tuple(_files(guides, channels)))))
+        return channels
 
     def _profiles(self, catalog: Catalog) -> tuple[ProfileLine, ...]:
         made = (self._parts.profile(profile.name) for profile in profiles_of(catalog))
@@ -316,6 +340,8 @@ class GuideRound:
         self, catalog: Catalog, profiles: tuple[ProfileLine, ...], guides: tuple[GuideFile, ...]
     ) -> Job:
         config, secrets = self._parts.config, catalog.secrets
+        for guide in self._guides:
+            secrets |= secrets_of_list(guide.address.url)
         return Job(
             folder=str(self._folder.absolute()),
             now=int(time()),

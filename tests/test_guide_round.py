@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import logging
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +15,7 @@ import gevent
 import pytest
 
 from kptv.channels.catalog import Catalog, Listing
-from kptv.channels.guide.addresses import GuideAddress
+from kptv.channels.guide.addresses import GuideAddress, KnownGuide, Wishes, known_guides
 from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source
 from kptv.channels.packing import pack
@@ -26,6 +30,7 @@ from kptv.metrics.guide_figures import GuideFigures
 from kptv.pace import drive
 from kptv.upstream.client import HttpClient
 from kptv.upstream.guide_child import BuildFailed
+from kptv.upstream.guides import FetchedGuide, files_of
 from tests.guide.made import guide_xml
 
 SOURCE = Source(1, "http://provider.example/list", 1)
@@ -156,3 +161,90 @@ def test_the_lists_own_guides_and_filler_count_too(rig: Rig) -> None:
     generation = current.get()
     assert generation is not None
     assert generation.report.shows > 8
+
+
+def test_a_guide_whose_files_are_gone_is_built_again(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One"}))
+    round_, current, _ = rig()
+    round_.replace(catalog_of(ONE))
+    until(current.get)
+    first = current.get()
+    assert first is not None
+    shutil.rmtree(tmp_path / "guide")
+    round_.replace(catalog_of(ONE))  # or any other turn: there is one each minute
+    until(lambda: current.get() is not first)
+    assert current.get().file().exists()  # type: ignore[union-attr]
+
+
+def test_what_nobody_wants_by_the_time_it_is_built_is_not_served(rig: Rig, tmp_path: Path) -> None:
+    round_, current, child = rig(guides=(), guide_from_lists=True)
+    guide = tmp_path / "guide"
+    run = child.run
+
+    def run_while_the_list_changes(path: Path) -> str:
+        name = run(path)
+        round_.replace(catalog_of(ONE))  # its header names no guide any more
+        return name
+
+    round_._run_child = run_while_the_list_changes
+    known = KnownGuide("one-guide-1", GuideAddress("http://a/guide"), SOURCE, frozenset({1}))
+    guide.mkdir()
+    FetchedGuide(known, guide).good.write_bytes(guide_xml({"One.uk": "One"}))
+    round_.replace(catalog_of(ONE, **{"x-tvg-url": "http://a/guide"}))
+    until(lambda: child.jobs)
+    gevent.sleep(0.1)
+    assert current.standing is Standing.NONE_KNOWN
+    assert current.get() is None
+
+
+def test_a_good_guide_behind_one_of_no_use_is_built_at_once(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "my.xml").write_bytes(b"\x1f\x8b no gzip at all")
+    round_, current, child = rig()
+    round_.replace(catalog_of(ONE))
+    until(lambda: child.jobs)
+    gevent.sleep(0.1)
+    (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One"}))
+    for guide in round_._guides.values():
+        guide.again_at = 0.0
+    round_.replace(catalog_of(ONE))
+    until(current.get)
+
+
+def test_a_guide_of_the_settings_does_not_tell_its_account(rig: Rig, tmp_path: Path) -> None:
+    url = "http://panel.example/xmltv.php?username=alice&password=sesame99"
+    round_, current, _ = rig(guides=(GuideAddress(url),))
+    known = known_guides(Wishes((GuideAddress(url),)), (), {})
+    (tmp_path / "guide").mkdir()
+    icon = b'<icon src="http://panel.example/alice/sesame99/1.png"/></programme>'
+    text = guide_xml({"One.uk": "One"}, now=int(time.time())).replace(b"</programme>", icon)
+    FetchedGuide(known[0], tmp_path / "guide").good.write_bytes(text)
+    round_.replace(catalog_of(ONE))
+    until(current.get)
+    generation = current.get()
+    assert generation is not None
+    xml = gzip.decompress(generation.file().read_bytes())
+    assert b"<programme " in xml
+    assert b"sesame99" not in xml
+
+
+def test_a_job_that_does_not_fit_on_the_disk_leaves_nothing(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("kptv.guide_round.line_of", full)
+    round_, _, _ = rig()
+    with pytest.raises(OSError, match="No space"):
+        round_._write_job(catalog_of(ONE), [])
+    assert not list((tmp_path / "guide").iterdir())
+
+
+def test_one_address_in_two_zones_and_of_two_owners_is_kept_apart(tmp_path: Path) -> None:
+    told = [GuideAddress("http://a/guide"), GuideAddress("http://a/guide", 3600)]
+    known = known_guides(
+        Wishes((*told, told[0])), (SOURCE,), {1: {"x-tvg-url": "http://a/guide, http://a/2"}}
+    )
+    files = files_of([FetchedGuide(each, tmp_path) for each in known])
+    assert len(known) == 4
+    assert len(files) == 4 * 3

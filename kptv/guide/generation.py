@@ -7,6 +7,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from kptv.channels.guide.joins import Joined
@@ -59,8 +60,9 @@ class Packed:
         self._file.close()
 
     def close(self) -> None:
-        """Leave it as it is; may come twice."""
-        self._file.close()
+        """Leave it as it is, also on a full disk; may come twice."""
+        with suppress(OSError):
+            self._file.close()
 
 
 class Unfinished:

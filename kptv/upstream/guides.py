@@ -2,8 +2,8 @@
 
 Theory of operation. A guide may have 200 MB, and only the child that builds a generation can tell
 whether it is one. So a new file lies beside the last good one, and the child is given both; it
-says which it has used (see ``GuideFiles.settle``). Files hold secrets: only their owner may read
-them. They are named by a digest of the address.
+says which it has used (see ``FetchedGuide.settle``). Files hold secrets: only their owner may read
+them. They are named by a digest of the address and how it is read.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class FetchedGuide:
         self.failures = 0  # in a row
         self.error = ""  # of the last attempt
         self.again_at = 0.0  # Unix time
-        name = hashlib.sha256(known.address.url.encode()).hexdigest()[:32]
+        name = _name_of(known)
         self.good, self.newest = folder / f"{name}.guide", folder / f"{name}.new.guide"
         self.about = folder / f"{name}.json"
         self.kept = _read_kept(self.about)
@@ -162,7 +162,8 @@ class FetchedGuide:
             try:
                 with open(descriptor, "wb") as file:
                     digest = _copy(pieces, file, min(LONGEST, budget.left), tag, budget)
-                is_new = digest != self.kept.digest
+                is_lost = not self.paths and not self._is_refused  # somebody has removed them
+                is_new = is_lost or digest != self.kept.digest
                 if is_new:
                     os.replace(name, self.newest)
             finally:
@@ -196,6 +197,13 @@ class FetchedGuide:
             os.replace(new, self.about)
         except OSError as error:  # it is fetched again after a restart
             log.debug("%s: %s", self.known.tag, error.strerror)
+
+
+def _name_of(known: KnownGuide) -> str:
+    """Another one for each guide: the user and a list may name one address, also in two zones."""
+    address, is_users = known.address, not known.sources
+    told = f"{address.url} {address.offset} {address.zone} {is_users}"
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
 def _copy(pieces: Iterator[bytes], file: IO[bytes], most: int, tag: str, budget: Budget) -> str:

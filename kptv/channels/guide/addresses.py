@@ -125,7 +125,7 @@ def known_guides(
     """
     known = [
         KnownGuide(f"guide-{number}", address, _alone(number, address.url))
-        for number, address in enumerate(wishes.addresses, start=1)
+        for number, address in enumerate(dict.fromkeys(wishes.addresses), start=1)
     ]
     options = {guide.address.url: guide.address for guide in known}
     of_lists: dict[GuideAddress, KnownGuide] = {}
