@@ -1,8 +1,10 @@
-"""Lists of accounts, made to the measure of real ones, and rules for them.
+"""Lists of accounts, near to the measure of real ones, and rules for them.
 
 Of 10,000 entries of public lists 78% have a name that no other has, 20% have brackets in it, 38%
-other letters than ASCII's; names have 8 to 25 letters, and a group 40 entries. Accounts that are
-paid for put a country in front and a quality behind.
+other letters than ASCII's; names have 8 to 25 letters, and 40 entries share a group. Of entries
+made here 96% have a name of their own, unless names are to be fewer than entries; 17% have
+brackets, 26% other letters, and names have 14 to 32 letters. They are in at most 253 groups. As in
+lists that are paid for, a country may stand in front and a quality behind.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ def list_of(number: int, entries: int, different: int) -> str:
         lines.append(
             f'#EXTINF:-1 tvg-id="ch{n}.{"uk" if n % 5 else "de"}" tvg-name="{name}"'
             f' tvg-logo="http://logo.example/{n % 977}/{n}.png"'
-            f' group-title="Group | {n // 40 % 250}",{name}\n'
+            f' group-title="Group | {n // 40 % 253}",{name}\n'
             f"http://provider{number}.example:8080/live/username/pass/{n}.ts"
         )
     return "\n".join(lines)

@@ -34,19 +34,28 @@ class Case:
     rules: int
     cpu: float | None = None  # seconds that the file may cost
     standstill: float | None = None  # ms
+    headline: bool = False
 
     def __str__(self) -> str:
-        names = "all its names" if self.different >= self.entries else f"{self.different:,} names"
-        return f"{self.entries:,} entries, {names} a list, {self.rules} rules"
+        alike = (
+            "names nearly all different"
+            if self.different >= self.entries
+            else "names as public lists"
+        )
+        return f"{self.entries:,} entries, {alike}, {self.rules} rules"
 
 
-ALIKE = Case(200_000, 5_000, 10, cpu=0.6)
+# As many names as public lists had together, 9,874, and as many groups, 253.
+ALIKE = Case(200_000, 5_520, 10, cpu=0.6, headline=True)
 CASES = (
     ALIKE,
-    Case(200_000, 200_000, 10, cpu=0.6),
+    Case(200_000, 200_000, 10),  # made to cost: told, without a target
     Case(500_000, 500_000, 50, standstill=100),
 )
-QUICK = (Case(50_000, 50_000, 10, cpu=0.15, standstill=100),)
+QUICK = (
+    Case(50_000, 5_520, 10, cpu=0.15, standstill=100),
+    Case(50_000, 50_000, 10, standstill=100),
+)
 
 
 def run(quick: bool = False) -> list[Figure]:
@@ -73,7 +82,7 @@ def _measured(case: Case, rounds: int) -> Iterator[Figure]:
     note = f"without {before:.2f} s, with {after:.2f} s, {after / before:.2f} times"
     note += f"; {without[0]['channels']:,} channels become {ruled[0]['channels']:,}"
     cpu = None if case.cpu is None else at_most(case.cpu)
-    yield Figure(f"{case}: CPU for the file", after - before, "s", cpu, note)
+    yield Figure(f"{case}: CPU for the file", after - before, "s", cpu, note, case.headline)
     worst, usual = (max(one["standstill"] for one in some) for some in (ruled, without))
     bound = None if case.standstill is None else at_most(case.standstill)
     yield Figure(f"{case}: standstill", worst, "ms", bound, f"without {usual:.0f}")

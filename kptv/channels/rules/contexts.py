@@ -6,13 +6,13 @@ rules make of such an entry, and only the others go through the rules one by one
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kptv.channels.model import Source
 from kptv.channels.packing import group_names
-from kptv.channels.rules.drafts import Draft, Live, apply
+from kptv.channels.rules.drafts import Draft, FieldTexts, Live, apply
 from kptv.channels.rules.matching import Texts, texts_of
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.patterns import folded
@@ -80,9 +80,10 @@ class Context:
     def __repr__(self) -> str:
         return f"<Context {'; '.join(self.groups)}>"
 
-    def draft(self) -> Draft:
-        """An entry, of which nothing else is known yet."""
-        return Draft({"source": self.source_texts, "group": self.group_texts}, self.groups)
+    def draft(self, make: Callable[[str], Texts] | None = None) -> Draft:
+        """An entry, of which nothing else is known yet; ``make`` gives the texts of a field."""
+        known = {"source": self.source_texts, "group": self.group_texts}
+        return Draft(FieldTexts(known, make), self.groups)
 
 
 class Contexts:

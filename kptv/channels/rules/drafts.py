@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kptv.channels.rules.matching import NOTHING, Test, Texts, expanded, texts_of
@@ -21,12 +21,26 @@ class Live:
     unless: tuple[Test, ...]
 
 
+class FieldTexts(dict[str, Texts]):
+    """What conditions look at, by field; those of an entry's record are made when asked for."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, known: Mapping[str, Texts], make: Callable[[str], Texts] | None) -> None:
+        super().__init__(known)
+        self._make = make
+
+    def __missing__(self, field: str) -> Texts:
+        texts = self[field] = self._make(field) if self._make else NOTHING
+        return texts
+
+
 class Draft:
     """An entry on its way through the rules."""
 
     __slots__ = ("dropped", "found", "groups", "hits", "rank", "sets", "texts")
 
-    def __init__(self, texts: dict[str, Texts], groups: tuple[str, ...]) -> None:
+    def __init__(self, texts: FieldTexts, groups: tuple[str, ...]) -> None:
         self.texts = texts  # by field
         self.groups = groups
         self.sets: dict[str, str] = {}
@@ -59,11 +73,11 @@ def _holds(live: Live, draft: Draft) -> bool:
     texts = draft.texts
     draft.found = {}
     for test in live.when:
-        found = test.found(texts.get(test.field, NOTHING))
+        found = test.found(texts[test.field])
         if found is None:
             return False
         draft.found[test.field] = found
-    return not any(test.found(texts.get(test.field, NOTHING)) for test in live.unless)
+    return not any(test.found(texts[test.field]) for test in live.unless)
 
 
 def _set(draft: Draft, rule: Rule) -> None:

@@ -8,8 +8,9 @@ that Python's garbage collector has nothing to go through.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from kptv.channels.grouping import all_normalised
@@ -120,9 +121,9 @@ class Judge:
                 fate, given = context.usual or contexts.usual(context)
                 name = name if given is None else given
             else:
-                texts = self._texts(context, each)
-                texts["name"] = ((name, folded[place]),) if folded else texts_of([name])
-                fate, name = self._looked_at(context, texts)
+                texts = ((name, folded[place]),) if folded else texts_of([name])
+                make = partial(self._texts, each)
+                fate, name = self._looked_at(context, {"name": texts}, make)
                 looked_at += 1
                 if looked_at % self._at_once == 0:
                     yield
@@ -136,21 +137,21 @@ class Judge:
             return listed
         return [f"{prefix}{name}{suffix}".strip() for name in listed]
 
-    def _texts(self, context: Context, fields: Sequence[bytes]) -> dict[str, Texts]:
-        """What of an entry, besides its name, conditions look at in this context."""
-        texts = {}
-        for field_name in context.left.open_fields:
-            if field_name == "url":
-                texts["url"] = texts_of([public_url(fields[_URL].decode())])
-            elif field_name != "name":
-                texts[field_name] = texts_of([_value(fields[-1], self._marks[field_name])])
-        return texts
+    def _texts(self, fields: Sequence[bytes], field_name: str) -> Texts:
+        """What of an entry, besides its name, conditions look at."""
+        if field_name == "url":
+            return texts_of([public_url(fields[_URL].decode())])
+        return texts_of([_value(fields[-1], self._marks[field_name])])
 
     def _looked_at(
-        self, context: Context, texts: Mapping[str, Texts], told: Told | None = None
+        self,
+        context: Context,
+        texts: Mapping[str, Texts],
+        make: Callable[[str], Texts] | None = None,
+        told: Told | None = None,
     ) -> tuple[Fate, str]:
         """What the rules make of an entry with these texts, and of its name."""
-        draft = context.draft()
+        draft = context.draft(make)
         draft.texts.update(texts)
         apply(context.left.live, draft, told)
         fate = self._contexts.fate(context, draft)
@@ -176,7 +177,7 @@ class Judge:
         texts = {key: texts_of([value]) for key, value in {**attributes, "name": name}.items()}
         if "url" in attributes:
             texts["url"] = texts_of([public_url(attributes["url"])])
-        fate, name = self._looked_at(context, texts, told)
+        fate, name = self._looked_at(context, texts, told=told)
         if fate.is_dropped:
             return Verdict(name, "", is_dropped=True, hits=fate.hits)
         shown, key, owner, country = self.naming.named(name, told=told)
