@@ -37,6 +37,8 @@ def id_of_slug(slug: str) -> str:
 def _is_fit(tvg_id: str, number: str) -> bool:
     if not tvg_id or len(tvg_id) > LONGEST or not tvg_id.isprintable():
         return False
+    if '"' in tvg_id:  # a list cannot tell it
+        return False
     return not tvg_id.isdecimal() or tvg_id == number
 
 

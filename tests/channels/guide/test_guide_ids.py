@@ -29,6 +29,7 @@ def test_a_tvg_id_that_is_its_own_stays_and_others_get_their_slug() -> None:
         ("25", "", "25"),
         ("six", "itv", ""),
         ("seven", "x" * 200, ""),
+        ("eight", 'a"b', ""),  # which no list could tell
     ]
     assert guide_ids(served) == {
         "bbc-one": "BBCOne.uk",
@@ -41,6 +42,7 @@ def test_a_tvg_id_that_is_its_own_stays_and_others_get_their_slug() -> None:
         "25": "25",
         "six": "six",
         "seven": "seven",
+        "eight": "eight",
     }
 
 
