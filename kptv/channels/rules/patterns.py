@@ -124,7 +124,12 @@ def all_folded(texts: Sequence[str]) -> list[str]:
 def folded_lines(text: str) -> str:
     """``text`` as ``folded``, but whole and with all blanks; its lines do not touch each other."""
     if not text.isascii():
-        parts = _SIGNS.split(text)
-        parts[::2] = [normalize("NFKC", part) for part in parts[::2]]
-        text = "".join(parts)
+        lines = text.split("\n")
+        text = "\n".join([line if line.isascii() else _plain_forms(line) for line in lines])
     return text.casefold()
+
+
+def _plain_forms(text: str) -> str:
+    parts = _SIGNS.split(text)
+    parts[::2] = [normalize("NFKC", part) for part in parts[::2]]
+    return "".join(parts)
