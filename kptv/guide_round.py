@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, time
 from typing import IO
@@ -105,6 +105,7 @@ class GuideRound:
                 shutil.rmtree(path, ignore_errors=True)
                 continue
             self._again_at = generation.report.made + EVERY
+            self._made_of = generation.report.made_of
             self._use(generation)
             return
 
@@ -325,20 +326,21 @@ class GuideRound:
             file.write(line)
             digest.update(line)
             pace()
-        same = [(each.known.tag, each.known.address, each.known.sources) for each in guides]
-        digest.update(repr((profiles, same)).encode())
-        digest.update("".join(each.known.address.url for each in guides).encode())
-        channels = digest.hexdigest()
-        file.write(line_of(self._job(catalog, profiles, tuple(_files(guides, channels)))))
-        return channels
+        job = self._job(catalog, profiles)
+        known = [each.known for each in guides]
+        same = [(one.tag, one.address, sorted(one.sources)) for one in known]
+        digest.update(repr((profiles, job.days, job.filler, job.prefixes, same)).encode())
+        digest.update("".join(one.address.url for one in known).encode())
+        made_of = digest.hexdigest()
+        files = tuple(_files(guides, made_of))
+        file.write(line_of(replace(job, guides=files, made_of=made_of)))
+        return made_of
 
     def _profiles(self, catalog: Catalog) -> tuple[ProfileLine, ...]:
         made = (self._parts.profile(profile.name) for profile in profiles_of(catalog))
         return tuple(_profile_line(one) for one in made if one is not None)
 
-    def _job(
-        self, catalog: Catalog, profiles: tuple[ProfileLine, ...], guides: tuple[GuideFile, ...]
-    ) -> Job:
+    def _job(self, catalog: Catalog, profiles: tuple[ProfileLine, ...]) -> Job:
         config, secrets = self._parts.config, catalog.secrets
         for guide in self._guides:
             secrets |= secrets_of_list(guide.address.url)
@@ -348,7 +350,6 @@ class GuideRound:
             days=config.guide_days,
             filler=config.guide_filler,
             parent=os.getpid(),
-            guides=guides,
             profiles=profiles,
             prefixes=catalog.ruled.rules.names.prefixes if catalog.ruled is not None else (),
             left_out=max(len(catalog) - MOST_CHANNELS, 0),

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import gevent
@@ -33,6 +34,7 @@ from kptv.upstream.guide_child import BuildFailed
 from kptv.upstream.guides import FetchedGuide, files_of
 from tests.guide.made import guide_xml
 
+SECONDS = count(1)
 SOURCE = Source(1, "http://provider.example/list", 1)
 ONE = '#EXTINF:-1 tvg-id="One.uk" tvg-shift="1",One\nhttp://a/1\n'
 
@@ -58,7 +60,7 @@ class Child:
             (path.parent / ".building-1").mkdir()
             raise BuildFailed(self.fails)
         # Another name each time, as if a second had passed.
-        return build(replace(job, now=job.now + len(self.jobs), parent=0), channels).name
+        return build(replace(job, now=job.now + next(SECONDS), parent=0), channels).name
 
 
 Rig = Callable[..., tuple[GuideRound, CurrentGuide, Child]]
@@ -122,6 +124,24 @@ def test_it_is_built_once_and_again_when_channels_or_guides_change(
     generation = started.get()
     assert generation is not None
     assert generation.tag == current.get().tag  # type: ignore[union-attr]
+
+
+def test_a_restart_builds_nothing_that_is_there(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One"}))
+    round_, current, _ = rig()
+    round_.replace(catalog_of(ONE))
+    until(current.get)
+    for settings, builds in (({}, 0), ({"guide_days": 2}, 1), ({"guide_days": 2}, 0)):
+        again, started, child = rig(**settings)
+        again.open_last()
+        first = started.get()
+        again.replace(catalog_of(ONE))
+        if builds:
+            until(lambda started=started, first=first: started.get() is not first)
+        else:
+            gevent.sleep(0.3)
+        assert len(child.jobs) == builds
+        again.close()
 
 
 def test_a_child_that_fails_changes_nothing_and_is_told_of_once(

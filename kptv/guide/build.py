@@ -190,6 +190,7 @@ class _Build:
             tidied={kind.value: count for kind, count in tally.tidied.items() if count},
             seconds=round(process_time(), 2),
             left_out=self._job.left_out,
+            made_of=self._job.made_of,
         )
 
 

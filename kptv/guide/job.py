@@ -50,6 +50,7 @@ class Job:
     profiles: tuple[ProfileLine, ...] = ()
     prefixes: tuple[str, ...] = ()  # of names, besides countries
     left_out: int = 0  # channels
+    made_of: str = ""  # digest of all that does not change with time
     words: tuple[str, ...] = field(default=(), repr=False)  # secrets
     logins: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 

@@ -62,6 +62,7 @@ class Redactor:
         self._of_rules = self._of_catalog = NOTHING
         self._remembered = lru_cache(_REMEMBERED_TEXTS)(self.redact)
         self._own_urls: list[str] = []
+        self.learned = 0  # how often what is secret has changed
         self.spare(own_url)
         self.learn(NOTHING)
 
@@ -88,6 +89,7 @@ class Redactor:
 
     def _compile(self) -> None:
         known = self._of_lists | self._of_rules | self._of_catalog
+        self.learned += 1
         self._finder, self._hosts = Finder(known), known.hosts - _LOOPBACK
         sides = (_beside(*login) for login in known.logins)
         words = map(_pattern_of, sorted(_forms(known), key=len, reverse=True))

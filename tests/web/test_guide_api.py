@@ -10,6 +10,9 @@ import gevent
 import pytest
 from flask.testing import FlaskClient
 
+from kptv.channels.secrets import Secrets
+from kptv.formats.xmltv.details import Details, details_of
+from kptv.guide.reading import Generation, GuideBroken
 from kptv.web.page import shows
 from tests.restream.test_hub import until
 from tests.web.guides import MADE, Shown, generation_of, hours
@@ -99,6 +102,67 @@ def test_within_a_minute_nothing_is_new(
         with monkeypatch.context() as later:
             later.setattr(shows, "time", lambda: NOW + 60.0)
             assert client.get(path, headers=again).status_code == 200
+
+
+def test_what_is_kept_ready_ends_with_its_show(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on() -> list[str | None]:
+        [news] = got(client, "/api/guide/now?channels=news")["channels"]
+        return [news[which] and news[which]["title"] for which in ("now", "next")]
+
+    assert on() == on() == ["Morning", "Noon"]
+    for seconds, shown in (
+        (1740, ["Morning", "Noon"]),
+        (1800, ["Noon", "Evening"]),
+        (6000, ["Evening", None]),
+        (9000, [None, None]),
+        (0, ["Morning", "Noon"]),  # the clock was set back
+    ):
+        monkeypatch.setattr(shows, "time", lambda seconds=seconds: float(NOW + seconds))
+        assert on() == shown
+
+
+def test_what_is_kept_ready_is_read_once_and_forgotten_with_its_guide(
+    rig: StatusRig, client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation = rig.guide.get()
+    assert generation is not None
+    read: list[bytes] = []
+
+    def details(xml: bytes) -> Details:
+        read.append(xml)
+        return details_of(xml)
+
+    monkeypatch.setattr(shows, "details_of", details)
+    for _ in range(3):
+        got(client, "/api/guide/now?channels=news")
+    assert len(read) == 2  # now and next
+    rig.guide.replace(generation_of(tmp_path, [Shown("news", "x", hours(HOUR, "Another"))]))
+    [news] = got(client, "/api/guide/now?channels=news")["channels"]
+    assert news["now"]["title"] == "Another"
+
+
+def test_what_is_kept_ready_tells_nothing_that_became_secret(
+    rig: StatusRig, client: FlaskClient, tmp_path: Path
+) -> None:
+    told = hours(HOUR, "Login hunter2hunter2")
+    rig.guide.replace(generation_of(tmp_path, [Shown("news", "x", told)]))
+    assert "hunter2" in client.get("/api/guide/now?channels=news").text
+    rig.log.redactor.keep(Secrets(words=frozenset(["hunter2hunter2"])))
+    assert "hunter2" not in client.get("/api/guide/now?channels=news").text
+
+
+def test_a_guide_that_could_not_be_read_is_asked_again(
+    rig: StatusRig, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise GuideBroken("disk I/O error")
+
+    with monkeypatch.context() as now:
+        now.setattr(Generation, "now", broken)
+        assert got(client, "/api/guide/now?channels=news")["channels"][0]["now"] is None
+    assert got(client, "/api/guide/now?channels=news")["channels"][0]["now"] is not None
 
 
 def test_the_grid_has_the_shows_of_three_hours(client: FlaskClient) -> None:

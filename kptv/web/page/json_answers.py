@@ -35,7 +35,12 @@ def new_blueprint(name: str) -> Blueprint:
 
 def answer(value: object, status: int = 200) -> Response:
     """An answer in JSON."""
-    response = Response(flask_json.dumps(value), status=status, content_type="application/json")
+    return written(flask_json.dumps(value), status)
+
+
+def written(text: str, status: int = 200) -> Response:
+    """An answer that is JSON already."""
+    response = Response(text, status=status, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

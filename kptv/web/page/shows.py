@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from time import time
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+
+from cachetools import LRUCache
+from flask import json as flask_json
 
 from kptv.formats.xmltv.details import details_of
 from kptv.guide.current import CurrentGuide, Standing
 from kptv.guide.reading import AT_ONCE, Detailed, GuideBroken, NowNext, Told
-from kptv.pace import give_turn
+from kptv.pace import Pace, give_turn
 from kptv.web.page.public import Json, Public
 
 log = logging.getLogger(__name__)
@@ -23,6 +26,31 @@ STANDINGS = {  # how the API tells of the guide
     Standing.EXPECTED: "expected",
     Standing.THERE: "there",
 }
+_READY_SIZE, _LONGEST_READY = 4 * 1024**2, 32 * 1024  # bytes of JSON: of all channels, of one
+
+
+class _Ready(NamedTuple):
+    """What a channel shows now and next, as JSON; good for moments in [since, until)."""
+
+    since: int
+    until: int
+    text: str
+
+
+class _ReadyOnes:
+    """Of one generation, redacted with what was known to be secret when they were made."""
+
+    def __init__(self, mark: tuple[object, ...]) -> None:
+        self.mark = mark
+        self._ones: LRUCache[str, _Ready] = LRUCache(_READY_SIZE, lambda one: len(one.text) + 200)
+
+    def get(self, slug: str, at: int) -> str | None:
+        one = self._ones.get(slug)
+        return one.text if one is not None and one.since <= at < one.until else None
+
+    def keep(self, slug: str, one: _Ready) -> None:
+        if len(one.text) <= _LONGEST_READY:
+            self._ones[slug] = one
 
 
 class Shows:
@@ -31,6 +59,7 @@ class Shows:
     def __init__(self, guide: CurrentGuide, public: Public) -> None:
         self.guide = guide
         self.public = public
+        self._ready = _ReadyOnes(())
 
     def __repr__(self) -> str:
         return f"<Shows of={self.guide!r}>"
@@ -50,8 +79,11 @@ class Shows:
 
         ``slugs``: of any number of channels.
         """
+        return self._now(slugs, minute())
+
+    def _now(self, slugs: Sequence[str], at: int) -> dict[str, NowNext]:
         found: dict[str, NowNext] = {}
-        generation, at = self.guide.get(), minute()
+        generation = self.guide.get()
         if generation is None:
             return {}
         try:
@@ -84,6 +116,33 @@ class Shows:
             "episode": text(details.episode),
         }
 
+    def ready(self, slugs: Sequence[str]) -> Iterator[str]:
+        """Now and next of each of the channels with all details, as JSON with its ``id``.
+
+        It is made once for as long as a show runs: most of it is the same in the next minute.
+        """
+        at, ready = minute(), self._ready_ones()
+        known = {slug: ready.get(slug, at) for slug in slugs}
+        unknown = [slug for slug, text in known.items() if text is None]
+        found, pace = self._now(unknown, at), Pace()
+        for slug, text in known.items():
+            if text is None:
+                text = flask_json.dumps(self._detailed(slug, found.get(slug, NOTHING)))
+                if slug in found:  # else it may not have been read
+                    ready.keep(slug, _Ready(at, _changes(found[slug]), text))
+                pace()
+            yield text
+
+    def _ready_ones(self) -> _ReadyOnes:
+        generation = self.guide.get()
+        mark = (generation.tag if generation else None, self.public.learned)
+        if mark != self._ready.mark:
+            self._ready = _ReadyOnes(mark)
+        return self._ready
+
+    def _detailed(self, slug: str, shows: NowNext) -> Json:
+        return {"id": slug, "now": self.detailed(shows.now), "next": self.detailed(shows.next)}
+
     def beside(self, slugs: Sequence[str]) -> dict[str, Json]:
         """Now and next of each of the channels, in short: ``{"now": …, "next": …}``."""
         found = self.now(slugs)
@@ -91,6 +150,13 @@ class Shows:
 
     def _beside(self, shows: NowNext) -> Json:
         return {"now": self.told(shows.now), "next": self.told(shows.next)}
+
+
+def _changes(shows: NowNext) -> int:
+    """When something else is on or next."""
+    moments = [shows.now.stop] if shows.now is not None else []
+    moments += [shows.next.start] if shows.next is not None else []
+    return min(moments)
 
 
 def pieces(channels: Sequence[T]) -> Iterator[Sequence[T]]:
