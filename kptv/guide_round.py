@@ -77,6 +77,7 @@ class GuideRound:
         self._fetching: dict[FetchedGuide, gevent.Greenlet] = {}
         self._pool = Pool(AT_ONCE)
         self._stir = Event()
+        self._renewed = Event()  # the catalog is another one than the last build's
         self._is_stale = False  # something has changed since the last build
         self._made_of = ""  # the digest of the channels of the last build
         self._build_at = 0.0  # monotonic; earliest
@@ -114,6 +115,8 @@ class GuideRound:
         config = self._parts.config
         rules = catalog.ruled.rules if catalog.ruled is not None else None
         wishes = Wishes(config.guides, config.guide_from_lists, rules)
+        if self._catalog is not None:  # the first one waits for guides
+            self._renewed.set()
         self._catalog = catalog
         self._know(known_guides(wishes, config.sources, catalog.list_headers))
         is_wanted = self._is_wanted
@@ -182,7 +185,7 @@ class GuideRound:
     def _turn(self) -> None:
         try:
             self._fetch_due()
-            gevent.joinall(list(self._fetching.values()), timeout=PATIENCE)
+            self._wait_for_guides()
             if time() >= self._again_at or self._again_at > time() + EVERY + 60 or self._is_lost:
                 self._is_stale = True
             if self._is_stale and monotonic() >= self._build_at and self._catalog is not None:
@@ -190,6 +193,17 @@ class GuideRound:
         except Exception:  # the next turn may do better
             log.exception("guide: failed by a fault of the proxy")
             self._build_at = monotonic() + RETRY
+
+    def _wait_for_guides(self) -> None:
+        """Until none is fetched any more, for PATIENCE; a new list does not wait for its ids."""
+        until = monotonic() + PATIENCE
+        while (left := until - monotonic()) > 0:
+            ends = [job for job in self._fetching.values() if not job.ready()]
+            if not ends or (self._renewed.is_set() and self._parts.current.get() is not None):
+                return
+            if self._parts.current.get() is not None:
+                ends.append(self._renewed)
+            gevent.wait(ends, timeout=left, count=1)
 
     def _wait(self) -> float:
         """Seconds until something may be due."""
@@ -202,6 +216,7 @@ class GuideRound:
 
     def _build(self, catalog: Catalog) -> None:
         self._is_stale = False
+        self._renewed.clear()
         guides = list(self._guides.values())
         if not any(guide.paths for guide in guides) and not self._parts.config.guide_filler:
             return  # the next fetch comes back here

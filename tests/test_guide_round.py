@@ -14,6 +14,7 @@ from pathlib import Path
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.guide.addresses import GuideAddress, KnownGuide, Wishes, known_guides
@@ -268,3 +269,24 @@ def test_one_address_in_two_zones_and_of_two_owners_is_kept_apart(tmp_path: Path
     files = files_of([FetchedGuide(each, tmp_path) for each in known])
     assert len(known) == 4
     assert len(files) == 4 * 3
+
+
+def test_a_new_list_has_its_ids_while_a_guide_is_still_fetched(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One"}))
+    round_, current, _ = rig()
+    round_.replace(catalog_of(ONE))
+    until(current.get)
+    begun, never = Event(), Event()
+
+    def fetch(*_: object) -> bool:
+        begun.set()
+        return bool(never.wait())
+
+    monkeypatch.setattr(FetchedGuide, "fetch", fetch)
+    headers = {"x-tvg-url": "http://provider.example/guide"}
+    round_.replace(catalog_of(ONE, **headers))
+    until(begun.is_set)
+    round_.replace(catalog_of(f"{ONE}#EXTINF:-1,Two\nhttp://a/2\n", **headers))
+    until(lambda: current.get().report.channels == 2)  # type: ignore[union-attr]
