@@ -18,7 +18,8 @@ from statistics import median_low
 from time import process_time
 
 from kptv.channels.guide.ids import guide_ids
-from kptv.channels.guide.joins import GuideOf, Joined, Joiner, Match, Offer, Wanted
+from kptv.channels.guide.joins import Joiner
+from kptv.channels.guide.model import GuideOf, Joined, Match, Offer, Wanted
 from kptv.channels.guide.schedule import (
     Tidy,
     filled,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from kptv.channels.guide.joins import Joined
+from kptv.channels.guide.model import Joined
 from kptv.formats.xmltv import writing
 from kptv.formats.xmltv.reading import Show
 from kptv.guide.job import ChannelLine, ProfileLine

@@ -80,7 +80,7 @@ class ChannelLine:
     number: str = ""  # that is shown
     icon: str = ""  # that is served
     shift: str = ""  # tvg-shift, of the channel or its list
-    fixed: str | None = None  # see joins.Wanted
+    fixed: str | None = None  # see kptv.channels.guide.model.Wanted
     offers: tuple[OfferLine, ...] = ()
 
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import NamedTuple
 
 from kptv.channels.guide.keys import NameKeys, id_keys
+from kptv.channels.guide.model import GuideOf, Joined, Match, Offer, Rule, Wanted
 from kptv.channels.rules.cleaning import QUALITY
 from kptv.channels.rules.countries import country_of
 
@@ -25,68 +24,7 @@ _MOST_TOLD = 5  # ids, in a reason or as suggestions
 _FEW_GUIDES = 4  # of one list; some name a hundred, of all countries
 
 
-class Rule(IntEnum):
-    """How an id was found; the strictest first."""
-
-    FIXED = 0  # the rules file names it
-    ID = 1
-    ID_ANY_CASE = 2
-    ID_WITHOUT_FEED = 3  # what follows an @ left out
-    ID_SQUASHED = 4
-    ID_PLAIN = 5  # squashed, without words of quality
-    NAME = 6  # in a guide of the entry's own list, or of its country
-
-
 _RULES_OF_IDS = tuple(Rule)[1:-1]
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What one candidate of a channel says of itself."""
-
-    source: int
-    tvg_id: str = ""
-    names: tuple[str, ...] = ()
-    country: str = ""  # two letters
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A served channel, its candidates in their order."""
-
-    slug: str
-    name: str
-    offers: tuple[Offer, ...]
-    fixed: str | None = None  # the id that the rules file gives it; empty: it shall have none
-
-
-@dataclass(frozen=True, slots=True)
-class GuideOf:
-    """A guide, and the sources whose lists name it; none: the user does."""
-
-    number: int
-    sources: frozenset[int] = frozenset()
-
-
-class Match(NamedTuple):
-    """An id of a guide, and why it is this channel's."""
-
-    guide: int
-    id: str
-    rule: Rule
-    key: str  # that was compared
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """What became of a channel."""
-
-    slug: str
-    name: str
-    match: Match | None
-    fills: tuple[Match, ...] = ()  # for what the first does not tell; never by a name
-    suggestions: tuple[Match, ...] = ()  # by name, from other lists or countries
-    why: str = ""  # there is no match, or nothing to show
 
 
 class _Hit(NamedTuple):

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from kptv.channels.grouping import slug_of
 from kptv.channels.guide.ids import guide_ids
-from kptv.channels.guide.joins import GuideOf, Joiner, Offer, Rule, Wanted
+from kptv.channels.guide.joins import Joiner
 from kptv.channels.guide.keys import NameKeys, id_keys, squashed
+from kptv.channels.guide.model import GuideOf, Offer, Rule, Wanted
 from kptv.formats.xmltv.reading import Described, GuideReader, shows_of
 from kptv.formats.xmltv.times import Times
 from kptv.formats.xmltv.writing import FOOTER, HEADER, channel

@@ -10,7 +10,8 @@ from time import process_time
 import pytest
 
 from kptv.channels.grouping import slug_of
-from kptv.channels.guide.joins import GuideOf, Joined, Joiner, Match, Offer, Rule, Wanted
+from kptv.channels.guide.joins import Joiner
+from kptv.channels.guide.model import GuideOf, Joined, Match, Offer, Rule, Wanted
 from kptv.channels.rules.countries import country_of
 from kptv.formats.m3u import ListParser
 from kptv.formats.text import Lines
