@@ -1,6 +1,7 @@
 """``kptv.db``, a small SQLite file of DATA_DIR. Whatever is here waits for the disk.
 
-It holds no name but digests of slugs, so that it stays small whatever lists do, and tells nothing.
+It holds digests of slugs, and slugs themselves only of channels whose ids are odd: so it stays
+small whatever lists do.
 """
 
 from __future__ import annotations
@@ -8,18 +9,20 @@ from __future__ import annotations
 import os
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from kptv.channels.given import HIGHEST_KEPT
+from kptv.channels.ids import HIGHEST
 
 NAME = "kptv.db"
 VERSION = 1  # of the schema; tells a program from before that it cannot know what is here
 MOST_KEPT = 900_000  # numbers; a row takes 32 bytes, and what a list has anew must fit besides
 KEPT_FOR = 90  # days, after the channel was there last
 SEEN_EVERY = 7  # days between two writes of who is there: of 200,000 channels it takes 0.5 s
+MOST_ODD = 10_000  # ids; there is one in 170 catalogs of 5,000 channels, unless somebody makes them
 _PAGE = 4096
 _MOST_PAGES = 50_000_000 // _PAGE  # whatever happens
 _PORTION = 500  # numbers that are learned at once, 0.2 ms
@@ -33,6 +36,7 @@ _SCHEMA = (
     " number INTEGER NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (list, channel)) WITHOUT ROWID",
     f"PRAGMA user_version = {VERSION}",
 )
+_ODD_IDS = "CREATE TABLE IF NOT EXISTS odd_ids (slug TEXT PRIMARY KEY, id INTEGER NOT NULL UNIQUE)"
 _UPSERT = (  # a clock may have been wrong
     "INSERT INTO numbers VALUES (?, ?, ?, ?) ON CONFLICT (list, channel)"
     " DO UPDATE SET number = excluded.number, seen = max(seen, excluded.seen)"
@@ -96,12 +100,34 @@ class Database:
         """Write all of it or nothing; gives how many numbers were forgotten, or LOST."""
         self._make_file()
         with self._connected() as connection, _transaction(connection):
-            is_new = _version(connection) == 0
-            if is_new:
-                for statement in _SCHEMA:
-                    connection.execute(statement)
+            is_new = _make_tables(connection)
             forgotten = _write(connection, change)
             return LOST if is_new and not change.is_whole else forgotten
+
+    def read_odd_ids(self) -> dict[str, int]:
+        """The ids by slug that are no digests (see ``channels.ids``)."""
+        if not self.path.exists():
+            return {}
+        with self._connected() as connection:
+            if "odd_ids" not in _tables(connection):
+                return {}
+            return {
+                slug: odd
+                for slug, odd in connection.execute("SELECT slug, id FROM odd_ids")
+                if isinstance(slug, str) and isinstance(odd, int) and 0 < odd <= HIGHEST
+            }
+
+    def write_odd_ids(self, new: Mapping[str, int]) -> None:
+        """Write these, too; of more than MOST_ODD the oldest are forgotten."""
+        self._make_file()
+        with self._connected() as connection, _transaction(connection):
+            _make_tables(connection)
+            connection.executemany("INSERT OR REPLACE INTO odd_ids VALUES (?, ?)", new.items())
+            connection.execute(
+                "DELETE FROM odd_ids WHERE rowid NOT IN"
+                " (SELECT rowid FROM odd_ids ORDER BY rowid DESC LIMIT ?)",
+                (MOST_ODD,),
+            )
 
     def set_aside(self) -> Path | None:
         """Move a broken file out of the way; None if there are enough of them already."""
@@ -130,11 +156,20 @@ class Database:
                 raise Refused(f"a newer version has written it (schema {version})")
             if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise Refused("another program has written it")
-            if version == VERSION and _tables(connection) < {"lists", "numbers"}:
+            if version == VERSION and not _tables(connection) >= {"lists", "numbers"}:
                 raise Refused("tables of it are gone")
             connection.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
             connection.execute(f"PRAGMA cache_size = {_CACHED}")
             yield connection
+
+
+def _make_tables(connection: sqlite3.Connection) -> bool:
+    """Let there be all tables; True: the file is a new one."""
+    is_new = _version(connection) == 0
+    for statement in _SCHEMA if is_new else ():
+        connection.execute(statement)
+    connection.execute(_ODD_IDS)
+    return is_new
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -143,7 +178,7 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
-    found = connection.execute("SELECT name FROM sqlite_master WHERE name IN ('lists', 'numbers')")
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     return {name for (name,) in found}
 
 
