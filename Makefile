@@ -1,13 +1,14 @@
 # make run: the proxy (a demo without SOURCES).  make test: every check, pytest last.
 # make image-check: the Docker image, built and run without an engine.
 # make docs-check: the commands of README and docs, run on a bare Debian that boots with systemd.
+# make both-ways: all functional tests, with each way of sending to many viewers.
 # make clients: Kodi shows and plays what the proxy serves.
 PYTHON ?= python3
 BIN := .venv/bin
 # With other wheels than PyPI's (piwheels on a Raspberry Pi): REQUIREMENTS=requirements.in
 REQUIREMENTS ?= requirements.txt
 
-.PHONY: run test format bench soak fuzz image-check docs-check clients requirements audit clean
+.PHONY: run test format bench soak fuzz image-check docs-check both-ways clients requirements audit clean
 
 run: .venv/run
 	$(BIN)/python -m kptv.demo.run
@@ -48,6 +49,9 @@ image-check: .venv/dev
 
 docs-check: .venv/dev
 	$(BIN)/pytest -s -x tests/docs_check/story.py  # as root: debootstrap, unshare; ports 80, 8080
+
+both-ways: .venv/dev
+	KPTV_TEST_BOTH_WAYS=1 $(BIN)/pytest -n 3 --dist loadfile tests/functional
 
 clients: .venv/dev
 	$(BIN)/pytest -s tests/clients/shown.py  # kodi, kodi-pvr-iptvsimple, xvfb

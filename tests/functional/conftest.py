@@ -5,6 +5,7 @@ Starting gunicorn costs a second.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -18,8 +19,11 @@ from tests.provider import Provider
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A module with ``BOTH_WAYS = True`` is run with each way of sending to the front row."""
-    if getattr(metafunc.module, "BOTH_WAYS", False):
+    """A module with ``BOTH_WAYS = True`` is run with each way of sending to the front row.
+
+    KPTV_TEST_BOTH_WAYS: each module is.
+    """
+    if getattr(metafunc.module, "BOTH_WAYS", False) or "KPTV_TEST_BOTH_WAYS" in os.environ:
         metafunc.parametrize("sending", WAYS.values(), ids=WAYS, indirect=True, scope="module")
 
 
