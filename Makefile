@@ -18,7 +18,7 @@ test: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 3 --dist loadfile  # most tests wait more than they work
+	$(BIN)/pytest -n 2 --dist loadfile  # most tests wait more than they work
 
 format: .venv/dev
 	$(BIN)/ruff format .

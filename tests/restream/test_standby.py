@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from time import monotonic
 
@@ -10,6 +10,8 @@ import gevent
 import pytest
 from gevent.event import Event
 from gevent.lock import RLock
+from gevent.monkey import get_original
+from gevent.threadpool import ThreadPool
 
 from kptv.channels.model import Channel, Source, Stream
 from kptv.config import Config
@@ -120,7 +122,10 @@ class Viewer:
         self.playing = playing
         self.times = [monotonic()]
         self.over = False
+        self._ticks = [monotonic()]
         self._greenlet = gevent.spawn(self._run)
+        self._clock = ThreadPool(1)  # no greenlet: one would not tell of a loop that is held up
+        self._clock.spawn(self._tick)
 
     def _run(self) -> None:
         try:
@@ -130,13 +135,24 @@ class Viewer:
             self.playing.close()
             self.over = True
 
+    def _tick(self) -> None:
+        while not self.over:
+            get_original("time", "sleep")(0.01)
+            self._ticks.append(monotonic())
+
     def longest_silence(self, since: float) -> float:
-        times = [since, *(at for at in self.times if at >= since), monotonic()]
-        return max(b - a for a, b in pairwise(times))
+        """Seconds without media, less what the machine held all of this process up for."""
+        return _longest(self.times, since) - _longest(self._ticks, since)
 
     def leave(self) -> None:
         self._greenlet.kill()
         self.playing.close()  # it may not have begun
+        self.over = True
+
+
+def _longest(moments: Sequence[float], since: float) -> float:
+    times = [since, *(at for at in list(moments) if at >= since), monotonic()]
+    return max(b - a for a, b in pairwise(times))
 
 
 def until(condition: Callable[[], bool]) -> None:
