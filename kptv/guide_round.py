@@ -145,11 +145,17 @@ class GuideRound:
         self._guides = {
             guide: before.get(guide) or FetchedGuide(guide, self._folder) for guide in known
         }
-        secrets = NOTHING
-        for guide in known:
-            secrets |= secrets_of_list(guide.address.url)
+        secrets = self._secrets
         if secrets != NOTHING and set(before) != set(known):
             self._parts.keep_secret(secrets)
+
+    @property
+    def _secrets(self) -> Secrets:
+        """Those in the URLs of all guides."""
+        secrets = NOTHING
+        for guide in self._guides:
+            secrets |= secrets_of_list(guide.address.url)
+        return secrets
 
     def _fetch_due(self) -> None:
         now, interval = time(), self._parts.config.guide_refresh_interval
@@ -356,9 +362,7 @@ class GuideRound:
         return tuple(_profile_line(one) for one in made if one is not None)
 
     def _job(self, catalog: Catalog, profiles: tuple[ProfileLine, ...]) -> Job:
-        config, secrets = self._parts.config, catalog.secrets
-        for guide in self._guides:
-            secrets |= secrets_of_list(guide.address.url)
+        config, secrets = self._parts.config, catalog.secrets | self._secrets
         return Job(
             folder=str(self._folder.absolute()),
             now=int(time()),
