@@ -113,6 +113,7 @@ FOREIGN = {
     "web/page/guide.py": "_moment",
     "web/page/json_answers.py": "page_number",
     "web/clients.py": "_KNOWN _PRODUCT _PORT",
+    "web/players/addresses.py": "_HOST",
     "web/players/links.py": "_SUFFIX _PLAYLIST _APPENDED _LIST",
 }
 WORST: dict[str, tuple[str, ...]] = {  # each is repeated to 60 KB, behind what stands before "…"

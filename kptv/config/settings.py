@@ -174,6 +174,8 @@ class Config:
     rules: Rules | None = None  # in the file; None: there is none
     rules_path: Path | None = field(default=None, compare=False)  # of that file
     warnings: tuple[str, ...] = ()  # to be logged once the log is set up
+    # By the operator, so that all links begin with it.
+    base_url_is_set: bool = field(default=True, compare=False)
     demo: bool = False  # `make run` without SOURCES: the status page says so
 
 
@@ -211,7 +213,8 @@ def load_config(
         **values, rules=rules, rules_path=path, warnings=(*file.warnings, *warnings), demo=demo
     )
     if "base_url" not in values:
-        config = replace(config, base_url=f"http://localhost:{config.port}")
+        own = f"http://localhost:{config.port}"
+        config = replace(config, base_url=own, base_url_is_set=False)
     return config
 
 
