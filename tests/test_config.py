@@ -65,6 +65,8 @@ DEFAULTS = [
     ("GUIDE_REFRESH_INTERVAL", "guide_refresh_interval", 43200.0),
     ("GUIDE_DAYS", "guide_days", 3),
     ("GUIDE_FILLER", "guide_filler", False),
+    ("HDHOMERUN", "hdhomerun", "http"),
+    ("HDHOMERUN_TUNERS", "hdhomerun_tuners", 0),
     ("USER_AGENT", "user_agent", "VLC/3.0.18 LibVLC/3.0.18"),
     ("REQ_ORIGIN", "req_origin", ""),
     ("REQ_REFERRER", "req_referrer", ""),
@@ -127,6 +129,9 @@ ACCEPTED = [
     ("GUIDE_REFRESH_INTERVAL", "guide_refresh_interval", "1h", 3600.0),
     ("GUIDE_DAYS", "guide_days", "14", 14),
     ("GUIDE_FILLER", "guide_filler", "on", True),
+    ("HDHOMERUN", "hdhomerun", "OFF", "off"),
+    ("HDHOMERUN", "hdhomerun", "on", "on"),
+    ("HDHOMERUN_TUNERS", "hdhomerun_tuners", "32", 32),
     ("MAX_BUFFER_SIZE", "max_buffer_size", "64MiB", 64 * MB),
     ("BUFFER_SIZE_PER_STREAM", "buffer_size_per_stream", "512KB", 512 * 1024),
     ("STREAM_TIMEOUT", "stream_timeout", "2.5", 2.5),
@@ -193,6 +198,8 @@ REFUSED = [
     ("GUIDE_FROM_LISTS", ("maybe",)),
     ("GUIDE_REFRESH_INTERVAL", ("5s", "often")),
     ("GUIDE_DAYS", ("0", "15", "three")),
+    ("HDHOMERUN", ("true", "udp")),
+    ("HDHOMERUN_TUNERS", ("33", "-1", "many")),
     ("GUIDE_FILLER", ("maybe",)),
     ("MAX_BUFFER_SIZE", ("1023KB", "-1", "16XB", "2000000GB", "9" * 400, "1e9")),
     ("BUFFER_SIZE_PER_STREAM", ("1KB", "2GB", "much")),
@@ -320,6 +327,8 @@ def test_the_bounds_in_a_message_can_be_used_as_they_are_written() -> None:
 def test_the_links_follow_the_port() -> None:
     assert load(PORT="9000").base_url == "http://localhost:9000"
     assert load(PORT="9000", BASE_URL="http://tv.example").base_url == "http://tv.example"
+    assert load(BASE_URL="http://tv.example").base_url_is_set
+    assert not load(BASE_URL="").base_url_is_set
 
 
 WRONG_ROWS = """

@@ -111,10 +111,12 @@ def descending(text: str) -> bool:
     return one_of("asc", "desc")(text) == "desc"
 
 
-def one_of(first: str, second: str) -> Callable[[str], str]:
+def one_of(*words: str) -> Callable[[str], str]:
+    *others, last = words
+
     def parse(text: str) -> str:
-        if text.lower() not in (first, second):
-            raise Rejected(f"{first} or {second}")
+        if text.lower() not in words:
+            raise Rejected(f"{', '.join(others)} or {last}")
         return text.lower()
 
     return parse

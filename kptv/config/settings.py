@@ -21,6 +21,7 @@ from kptv.channels.rules.reading import RulesError
 from kptv.channels.rules.sources import is_source
 from kptv.channels.rules.tables import Complaint
 from kptv.channels.terms import warnings_of as warnings_of_terms
+from kptv.channels.tuners import MOST as MOST_TUNERS
 from kptv.config import parsers
 from kptv.config.env_file import EnvFile, read_env_file
 from kptv.config.parsers import DAY, MB, Network, Rejected, boolean, duration, header, size, whole
@@ -153,6 +154,10 @@ class Config:
     )
     guide_days: int = setting("GUIDE_DAYS", whole(1, 14), 3)  # ahead
     guide_filler: bool = setting("GUIDE_FILLER", boolean, False)
+
+    # HDHomeRun
+    hdhomerun: str = setting("HDHOMERUN", parsers.one_of("off", "http", "on"), "http")
+    hdhomerun_tuners: int = setting("HDHOMERUN_TUNERS", whole(0, MOST_TUNERS), 0)  # 0: automatic
 
     # What providers are told
     user_agent: str = setting("USER_AGENT", header, "VLC/3.0.18 LibVLC/3.0.18")
