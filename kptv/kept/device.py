@@ -1,0 +1,126 @@
+"""The ids under which applications know the proxy as an HDHomeRun, over restarts.
+
+They are made of a random value that ``hdhomerun.id`` in DATA_DIR keeps. Two devices of one id in a
+network hide each other, so none is fixed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from kptv.formats.hdhomerun import device_id
+
+log = logging.getLogger(__name__)
+
+NAME = "hdhomerun.id"
+_BYTES = 16
+_DIGITS = frozenset("0123456789abcdef")
+_WITHIN = 10.0  # seconds; a disk that sleeps needs some
+
+
+class DeviceIds:
+    """The id of each device that the proxy is: one for each of its lists."""
+
+    def __init__(self, seed: Callable[[], bytes]) -> None:
+        """``seed``: what they are made of, asked for once, with the first id."""
+        self._ask = seed
+        self._seed = b""
+        self._turn = BoundedSemaphore()
+
+    def __repr__(self) -> str:
+        return f"<DeviceIds known={bool(self._seed)}>"
+
+    def of(self, name: str = "") -> int:
+        """The id of the device with the list of this name; "": of the one with all channels.
+
+        It is the same as long as the seed is. Waits for the disk the first time.
+        """
+        with self._turn:
+            self._seed = self._seed or self._ask()
+        return device_id(int.from_bytes(hashlib.sha256(self._seed + name.encode()).digest()))
+
+
+def kept_device_ids(folder: Path) -> DeviceIds:
+    """The ids made of what is kept in this folder."""
+    return DeviceIds(partial(kept_seed, folder))
+
+
+def kept_seed(folder: Path) -> bytes:
+    """The value that is kept there. If there is none, or none of use, a new one from now on."""
+    path = folder / NAME
+    new = secrets.token_bytes(_BYTES)
+    thread = gevent.get_hub().threadpool.spawn(_read_or_keep, path, new)
+    seed: bytes
+    try:
+        seed, trouble = thread.get(timeout=_WITHIN)
+    except gevent.Timeout:
+        seed, trouble = new, f"the disk gave no answer within {_WITHIN:.0f} s"
+    if trouble:
+        log.warning(
+            "%s: %s. Applications that know the proxy as an HDHomeRun find a new one", path, trouble
+        )
+    return seed
+
+
+# --- in the thread: errors are values, as gevent prints those that are raised ---
+
+
+def _read_or_keep(path: Path, new: bytes) -> tuple[bytes, str]:
+    """What is kept; else ``new``, which is kept if it can be, and what is wrong."""
+    trouble = ""
+    try:
+        kept = _seed_in(_read(path))
+        if kept:
+            return kept, ""
+        trouble = "it holds something else, and is replaced"
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        trouble = f"it cannot be read ({error.strerror})"
+    try:
+        _write(path, f"{new.hex()}\n".encode())
+    except OSError as error:
+        also = f"{trouble}; " if trouble else ""
+        trouble = f"{also}it cannot be written ({error.strerror}), and is another after a restart"
+    return new, trouble
+
+
+def _seed_in(text: bytes) -> bytes:
+    """The value that the file's text is; nothing if it is none."""
+    digits = text.decode("latin-1").strip()
+    return bytes.fromhex(digits) if len(digits) == 2 * _BYTES and set(digits) <= _DIGITS else b""
+
+
+def _read(path: Path) -> bytes:
+    """The beginning of a file; of a pipe, which may say nothing for ever, none."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        return file.read(100) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+
+
+def _write(path: Path, text: bytes) -> None:
+    """All or nothing; only its owner may read it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{NAME}-", dir=path.parent)  # mode 0600
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)  # an empty file after a power cut would be another device
+        os.replace(name, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(name)
+        raise

@@ -1,0 +1,102 @@
+"""The ids of the devices that applications see: the same after a restart, if the disk allows."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import gevent
+import pytest
+
+from kptv.formats.hdhomerun import is_valid_device_id
+from kptv.kept import device
+from kptv.kept.device import NAME, DeviceIds, kept_device_ids, kept_seed
+
+
+def test_each_device_keeps_its_id_over_a_restart(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    names = ["", "kids", "Kids", "ünï", "user:anna"]
+    first, second = kept_device_ids(folder), kept_device_ids(folder)
+    ids = [first.of(name) for name in names]
+    assert [second.of(name) for name in names] == ids
+    assert len(set(ids)) == len(names)
+    assert all(is_valid_device_id(each) for each in ids)
+
+
+def test_two_proxies_are_two_devices(tmp_path: Path) -> None:
+    one, other = (kept_device_ids(tmp_path / name).of() for name in "ab")
+    assert one != other
+
+
+def test_the_file_is_its_owners_alone_and_nothing_is_left_beside_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seed = kept_seed(tmp_path)
+    assert os.listdir(tmp_path) == [NAME]
+    assert (tmp_path / NAME).read_text() == f"{seed.hex()}\n"
+    assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o600
+    assert kept_seed(tmp_path) == seed
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["", "xyz", "00" * 15, "00" * 17, "AA" * 16, "0" * 5000], ids=range(6)
+)
+def test_what_is_no_value_is_told_and_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    (tmp_path / NAME).write_text(text)
+    seed = kept_seed(tmp_path)
+    assert "it holds something else, and is replaced." in caplog.text
+    caplog.clear()
+    assert kept_seed(tmp_path) == seed
+    assert caplog.text == ""
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    os.mkfifo(tmp_path / NAME)
+    with gevent.Timeout(5.0):
+        seed = kept_seed(tmp_path)
+    assert kept_seed(tmp_path) == seed
+    assert "is replaced" in caplog.text
+
+
+def test_what_cannot_be_read_or_written_is_told_and_kept_in_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / NAME).mkdir()
+    ids = kept_device_ids(tmp_path)
+    assert ids.of() == ids.of()
+    assert "it cannot be read (Is a directory); it cannot be written" in caplog.text
+    assert len(caplog.messages) == 1
+    assert os.listdir(tmp_path) == [NAME]
+
+
+def test_a_disk_that_gives_no_answer_is_waited_for_a_while_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging, answer = os.pipe()
+    monkeypatch.setattr(device, "_WITHIN", 0.01)
+    monkeypatch.setattr(device, "_read", lambda path: os.read(hanging, 1))
+    with gevent.Timeout(5.0):
+        assert len(kept_seed(tmp_path)) == 16
+    os.write(answer, b"x")
+    assert "the disk gave no answer" in caplog.text
+    os.close(answer)
+
+
+def test_the_seed_is_asked_for_once_and_only_when_an_id_is_wanted() -> None:
+    asked: list[int] = []
+
+    def seed() -> bytes:
+        asked.append(1)
+        gevent.sleep(0)
+        return b"seed"
+
+    ids = DeviceIds(seed)
+    assert asked == []
+    found = [gevent.spawn(ids.of) for _ in range(5)]
+    gevent.joinall(found, timeout=5.0)
+    assert len({each.value for each in found}) == 1
+    assert asked == [1]
