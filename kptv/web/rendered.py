@@ -5,11 +5,16 @@ of its own renders it in slices, and all who ask meanwhile wait for that one. Th
 deflate blocks that need nothing from each other (RFC 1951; a full flush after each): behind a gzip
 header they are the compressed answer, and inflated one by one, as the client takes them, the plain
 one.
+
+What is rendered for users has OWN_BASE where each has an address with a secret. All whose rights
+are the same share one rendering: the address is put in while it is sent, block by block.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
+import secrets
 import struct
 import zlib
 from collections.abc import Callable, Hashable, Iterator, MutableMapping, Sequence
@@ -23,10 +28,15 @@ from flask import Response, request
 
 from kptv.pace import Pace
 from kptv.vitals.heartbeat import Heartbeat, beating
+from kptv.web.caller import CallerKind, caller
 
 RENDER_DEADLINE = 30.0  # seconds that a client waits for a rendering; 1,000,000 channels take 10
 BLOCK_SIZE = 64 * 1024  # bytes before compression; 0.2 ms to inflate
 _SENT_AT_ONCE = 16  # compressed blocks, about 100 KB
+# Stands in a rendering for what is before the paths of a caller's links. No list can contain it, as
+# it is another one in each process; letters and digits alone, as no format changes these.
+OWN_BASE = f"ownbase{secrets.token_hex(16)}"
+_MARK, _PROCESS_KEY = OWN_BASE.encode(), secrets.token_bytes(32)
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # RFC 1952: no name, no time
 
 
@@ -38,37 +48,98 @@ class Rendered:
     length: int  # bytes, not compressed
     checksum: int  # CRC-32
     digest: str
+    bases: int = 0  # how often it has OWN_BASE
 
-    def plain(self) -> Iterator[bytes]:
-        """The body, in pieces."""
+    def plain(self, base: str = "") -> Iterator[bytes]:
+        """The body, in pieces, with ``base`` where it has OWN_BASE."""
         pace = Pace()
+        for data in self._with(base):
+            yield data
+            pace()  # a client that takes all at once would keep the others waiting
+
+    def plain_length(self, base: str = "") -> int:
+        """Bytes of ``plain``."""
+        return self.length + self.bases * (len(base.encode()) - len(_MARK))
+
+    def gzipped(self, base: str = "") -> Iterator[bytes]:
+        """The body gzipped, in pieces."""
+        return self._deflated_again(base) if self.bases else self._as_kept()
+
+    def gzipped_length(self) -> int | None:
+        """Bytes of ``gzipped``; None: nobody knows before it is sent."""
+        return None if self.bases else len(_GZIP_HEADER) + sum(map(len, self.blocks)) + 8
+
+    def digest_for(self, base: str) -> str:
+        """Another one for each ``base``, if it is in the body; it does not tell it."""
+        if not self.bases:
+            return self.digest
+        told = f"{self.digest} {base}".encode()
+        return hmac.new(_PROCESS_KEY, told, hashlib.sha256).hexdigest()[:32]
+
+    def _inflated(self) -> Iterator[bytes]:
         for block in self.blocks:
             if data := zlib.decompressobj(wbits=-15).decompress(block):
                 yield data
-            pace()  # a client that takes all at once would keep the others waiting
 
-    def gzipped(self) -> Iterator[bytes]:
-        """The body gzipped, in pieces."""
+    def _with(self, base: str) -> Iterator[bytes]:
+        return _put_in(self._inflated(), base.encode()) if self.bases else self._inflated()
+
+    def _as_kept(self) -> Iterator[bytes]:
         pace = Pace()
         yield _GZIP_HEADER
         for start in range(0, len(self.blocks), _SENT_AT_ONCE):
             yield b"".join(self.blocks[start : start + _SENT_AT_ONCE])
             pace()
-        yield struct.pack("<LL", self.checksum, self.length & 0xFFFFFFFF)
+        yield _gzip_end(self.checksum, self.length)
 
-    def gzipped_length(self) -> int:
-        """Bytes of ``gzipped``."""
-        return len(_GZIP_HEADER) + sum(map(len, self.blocks)) + 8
+    def _deflated_again(self, base: str) -> Iterator[bytes]:
+        pace, deflate = Pace(), zlib.compressobj(1, wbits=-15)
+        checksum = 0
+        yield _GZIP_HEADER
+        for data in self._with(base):
+            checksum = zlib.crc32(data, checksum)
+            if packed := deflate.compress(data):
+                yield packed
+            pace()
+        yield deflate.flush()
+        yield _gzip_end(checksum, self.plain_length(base))
+
+
+def _gzip_end(checksum: int, length: int) -> bytes:
+    return struct.pack("<LL", checksum, length & 0xFFFFFFFF)
+
+
+def _put_in(pieces: Iterator[bytes], base: bytes) -> Iterator[bytes]:
+    """The ``pieces`` with ``base`` for each mark, also for one that lies across a border."""
+    kept = b""
+    for piece in pieces:
+        *before, last = (kept + piece).split(_MARK)
+        begun = _begun(last)
+        kept = last[len(last) - begun :]
+        if data := base.join([*before, last[: len(last) - begun]]):
+            yield data
+    if kept:
+        yield kept
+
+
+def _begun(data: bytes) -> int:
+    """Bytes at the end of ``data`` that may be the beginning of a mark."""
+    return next((size for size in range(len(_MARK) - 1, 0, -1) if data.endswith(_MARK[:size])), 0)
 
 
 def prepare(pieces: Iterator[bytes]) -> Rendered:
     """The body made of ``pieces``; takes slices of time (see ``pace``)."""
     pace, deflate = Pace(), zlib.compressobj(1, wbits=-15)
     blocks, waiting = [], b""
-    length = checksum = 0
+    length = checksum = bases = 0
+    end = b""  # of what is there: a mark may lie across a border
     for piece in pieces:
         checksum = zlib.crc32(piece, checksum)
         length += len(piece)
+        bases += (end + piece).count(_MARK)
+        end = (
+            (end + piece)[1 - len(_MARK) :] if len(piece) < len(_MARK) else piece[1 - len(_MARK) :]
+        )
         waiting += deflate.compress(piece)
         if length // BLOCK_SIZE != (length - len(piece)) // BLOCK_SIZE:
             blocks.append(waiting + deflate.flush(zlib.Z_FULL_FLUSH))
@@ -78,27 +149,40 @@ def prepare(pieces: Iterator[bytes]) -> Rendered:
     digest = hashlib.sha256()
     for block in blocks:  # a twentieth of the body
         digest.update(block)
-    return Rendered(blocks, length, checksum, digest.hexdigest()[:32])
+    return Rendered(blocks, length, checksum, digest.hexdigest()[:32], bases)
 
 
-def answer(rendered: Rendered, media_type: str) -> Response:
-    """The answer to the current request: 304 if the client has it already, gzipped if it may be."""
+def answer(rendered: Rendered, media_type: str, own_base: str = "") -> Response:
+    """The answer to the current request: 304 if the client has it already, gzipped if it may be.
+
+    ``own_base`` is what the caller has for OWN_BASE.
+    """
     gzip = request.accept_encodings.quality("gzip") > 0
-    etag = f"{rendered.digest}-gzip" if gzip else rendered.digest
+    digest = rendered.digest_for(own_base)
+    etag = f"{digest}-gzip" if gzip else digest
     if request.if_none_match.contains_weak(etag):
         response = Response(status=304)
     else:
-        response = _body(rendered, media_type, gzip)
+        response = _body(rendered, media_type, gzip, own_base)
     response.set_etag(etag)
-    response.headers["Cache-Control"] = "no-cache"  # keep it, but ask each time whether it changed
+    response.headers["Cache-Control"] = how_to_keep()
     response.headers["Vary"] = "Accept-Encoding"
     return response
 
 
-def _body(rendered: Rendered, media_type: str, gzip: bool) -> Response:
-    pieces = rendered.gzipped() if gzip else rendered.plain()
+def how_to_keep() -> str:
+    """What `Cache-Control` is to say of an answer that not every caller gets."""
+    if caller().kind is CallerKind.ANYONE:
+        return "no-cache"  # keep it, but ask each time whether it changed
+    return "private, no-store"
+
+
+def _body(rendered: Rendered, media_type: str, gzip: bool, own_base: str) -> Response:
+    pieces = rendered.gzipped(own_base) if gzip else rendered.plain(own_base)
     response = Response(pieces, content_type=media_type)
-    response.content_length = rendered.gzipped_length() if gzip else rendered.length
+    length = rendered.gzipped_length() if gzip else rendered.plain_length(own_base)
+    if length is not None:
+        response.content_length = length
     if gzip:
         response.headers["Content-Encoding"] = "gzip"
     return response

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import gevent
 import pytest
 from flask import Flask, Response
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
-from kptv.web.rendered import BLOCK_SIZE, Renderings, Wanted, answer, prepare
+from kptv.channels.users.model import User
+from kptv.web.caller import CALLER, Caller, CallerKind
+from kptv.web.rendered import BLOCK_SIZE, OWN_BASE, Rendered, Renderings, Wanted, answer, prepare
 
 LIMIT = 30.0  # seconds that any wait may take
 NUMBERS = range(20_000)  # several blocks
@@ -145,3 +148,75 @@ def test_a_body_is_the_same_plain_and_gzipped(size: int, step: int) -> None:
     assert gzip.decompress(b"".join(rendered.gzipped())) == text
     assert rendered.length == size
     assert rendered.gzipped_length() == len(b"".join(rendered.gzipped()))
+
+
+# --- what each caller has of its own ---
+
+MARK = OWN_BASE.encode()
+BASES = ["http://tv.example/u/aaaa", "http://tv.example/iptv/u/ännä:longer-than-others", "x", ""]
+
+
+def marked(gaps: Iterable[int]) -> bytes:
+    """Marks with so many bytes before each."""
+    return b"".join([b"." * gap + MARK for gap in gaps]) + b"end"
+
+
+def cut(text: bytes, step: int) -> Iterator[bytes]:
+    return (text[start : start + step] for start in range(0, len(text), step))
+
+
+@pytest.mark.parametrize("off", range(-len(MARK) - 1, 2))
+def test_an_own_base_is_put_in_wherever_blocks_end(off: int) -> None:
+    text = marked([BLOCK_SIZE + off, 0, 5, BLOCK_SIZE - 5 - 2 * len(MARK)])
+    rendered = prepare(cut(text, BLOCK_SIZE))
+    assert rendered.bases == 4
+    for base in BASES:
+        told = text.replace(MARK, base.encode())
+        assert b"".join(rendered.plain(base)) == told
+        assert rendered.plain_length(base) == len(told)
+        assert gzip.decompress(b"".join(rendered.gzipped(base))) == told
+
+
+@pytest.mark.parametrize("step", [1, 7, len(MARK) - 1, len(MARK), len(MARK) + 1, 1000])
+def test_marks_are_counted_however_the_pieces_are_cut(step: int) -> None:
+    text = marked([0, 3, 0, 200]) + MARK[:-1]  # what looks like one at the end is none
+    rendered = prepare(cut(text, step))
+    assert rendered.bases == 4
+    assert b"".join(rendered.plain("base")) == text.replace(MARK, b"base")
+    assert rendered.length == len(text)
+
+
+def ask(rendered: Rendered, caller: Caller, base: str, **headers: str) -> TestResponse:
+    app = Flask("test")
+    app.add_url_rule("/", "it", lambda: answer(rendered, "text/plain", base))
+    return app.test_client().get("/", headers=headers, environ_overrides={CALLER: caller})
+
+
+ANNA = Caller(CallerKind.USER, User(id=1, name="anna"), 1, "/u/secret-of-anna")
+
+
+def test_an_answer_with_an_own_base_is_private_and_its_tag_is_nobody_elses() -> None:
+    rendered = prepare(iter([marked([10, 20])]))
+    one, other = ask(rendered, ANNA, "one"), ask(rendered, ANNA, "other")
+    assert one.data == rendered_with(rendered, "one")
+    assert one.content_length == len(one.data)
+    assert one.headers["Cache-Control"] == "private, no-store"
+    assert (
+        one.headers["ETag"] != other.headers["ETag"] == ask(rendered, ANNA, "other").headers["ETag"]
+    )
+    again = ask(rendered, ANNA, "one", **{"If-None-Match": one.headers["ETag"]})
+    assert (again.status_code, again.headers["Cache-Control"]) == (304, "private, no-store")
+    assert ask(rendered, ANNA, "other", **{"If-None-Match": one.headers["ETag"]}).status_code == 200
+    packed = ask(rendered, ANNA, "one", **{"Accept-Encoding": "gzip"})
+    assert "Content-Length" not in packed.headers
+    assert gzip.decompress(packed.data) == one.data
+
+
+def rendered_with(rendered: Rendered, base: str) -> bytes:
+    return b"".join(rendered.plain(base))
+
+
+def test_what_a_user_gets_is_private_also_without_a_base() -> None:
+    rendered = prepare(iter([b"the same for all"]))
+    assert ask(rendered, ANNA, "one").headers["Cache-Control"] == "private, no-store"
+    assert ask(rendered, Caller(), "").headers["Cache-Control"] == "no-cache"

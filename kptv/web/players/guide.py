@@ -24,7 +24,7 @@ from kptv.pace import Pace
 from kptv.web.lines import line
 from kptv.web.players.links import Ambiguous, meant
 from kptv.web.players.lists import ServedLists
-from kptv.web.rendered import Rendered, answer
+from kptv.web.rendered import Rendered, answer, how_to_keep
 
 PACKED_TYPE, PLAIN_TYPE = "application/gzip", "application/xml; charset=utf-8"
 RETRY_AFTER = 30  # seconds; a guide that is fetched and built takes a minute
@@ -84,9 +84,10 @@ def _packed(rendered: Rendered) -> Response:
         response = Response(status=304)
     else:
         response = Response(rendered.gzipped(), content_type=PACKED_TYPE)
-        response.content_length = rendered.gzipped_length()
+        if (length := rendered.gzipped_length()) is not None:
+            response.content_length = length
     response.set_etag(rendered.digest)
-    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Cache-Control"] = how_to_keep()
     return response
 
 
