@@ -62,6 +62,7 @@ from kptv.web.page.view import View
 from kptv.web.players.guide import guide_blueprint
 from kptv.web.players.lists import ServedLists, playlist_blueprint
 from kptv.web.players.logos import HiddenLogos, logo_blueprint
+from kptv.web.players.player import Player
 from kptv.web.players.ts import stream_blueprint
 from kptv.web.sockets import public_address
 from kptv.web.state import StateReader
@@ -187,10 +188,12 @@ def build_web(parts: AppParts) -> Flask:
     config, catalog, hubs = parts.config, parts.catalog, parts.hubs
     app = new_application(Exposition(parts.metrics, parts.state.read))
     app.extensions["when_stopping"] = [hubs.close, parts.logos.close, parts.guide_round.close]
-    app.register_blueprint(stream_blueprint(catalog.get, hubs, parts.clients, config.max_clients))
+    player = Player(hubs, parts.clients, config.max_clients, lambda rights, _: rights.is_all)
+    app.register_blueprint(stream_blueprint(catalog.get, player))
     app.register_blueprint(playlist_blueprint(parts.lists))
     app.register_blueprint(guide_blueprint(parts.guide, parts.lists))
-    app.register_blueprint(logo_blueprint(HiddenLogos(catalog.get), parts.logos.get))
+    hidden = HiddenLogos(catalog.get)
+    app.register_blueprint(logo_blueprint(hidden, parts.logos.get, player.may_have))
     watched: dict[str, Watched] = {
         "import": parts.importer,
         "housekeeping": hubs,

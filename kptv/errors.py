@@ -87,3 +87,7 @@ class Unavailable(KptvError):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class AllInUse(Unavailable):
+    """As all connections of the channel's sources are in use."""

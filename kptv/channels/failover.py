@@ -51,6 +51,7 @@ class GiveUp:
 
     message: str
     retry_after: float
+    all_in_use: bool = False  # its sources' connections; nothing is broken
 
 
 Step = Try | Wait | GiveUp
@@ -307,7 +308,8 @@ class Failover:
         if self._cold:
             until = min(until, self._full_since + SLOT_WAIT)
             if now >= until:
-                return GiveUp("all connections of the sources that have it are in use", SLOT_WAIT)
+                why = "all connections of the sources that have it are in use"
+                return GiveUp(why, SLOT_WAIT, all_in_use=True)
         return Wait(min(until, later) if later else until, tuple(ready))
 
     def _wait_or_give_up(self, later: float | None, now: float) -> Step:

@@ -10,7 +10,7 @@ import gevent
 
 from kptv.channels.failover import Failover, GiveUp, Try, Wait
 from kptv.channels.model import Stream
-from kptv.errors import Unavailable
+from kptv.errors import AllInUse, Unavailable
 from kptv.restream.slots import Slot, Slots
 
 _LOOK_AGAIN = 1.0  # seconds; an import may have brought other candidates
@@ -41,8 +41,8 @@ def next_attempt(failover: Failover, slots: Slots) -> Attempt:
             case Wait(until, streams):
                 slot = _wait(slots, streams, until - now)
                 refused = frozenset()
-            case GiveUp(message, retry_after):
-                raise Unavailable(message, retry_after)
+            case GiveUp(message, retry_after, all_in_use):
+                raise (AllInUse if all_in_use else Unavailable)(message, retry_after)
         if slot is None:
             continue
         if attempt := _with_slot(failover, slots.full() | refused, slot):

@@ -202,7 +202,7 @@ class Hub:
             if self.output.playable:
                 return None
         why = self.outcome if isinstance(self.outcome, Unavailable) else _STOPPED
-        raise Unavailable(str(why), why.retry_after)  # anew: each raise adds its frames
+        raise type(why)(str(why), why.retry_after)  # anew: each raise adds its frames
 
     # --- for operators and imports ---
 

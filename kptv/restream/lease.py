@@ -13,10 +13,11 @@ _numbers = count(1)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Address and application of a request."""
+    """Address, application and user of a request."""
 
     address: str = ""
     agent: str = ""  # its User-Agent
+    user: str = ""  # name; empty: nobody in particular
 
 
 class LeaseKind(StrEnum):

@@ -11,6 +11,7 @@ from flask import Request, request
 
 from kptv.config import Network
 from kptv.restream.lease import Client
+from kptv.web.caller import caller_in
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Clients:
     def of(self, request: Request) -> Client:
         """The client of a request; behind trusted proxies, the one that they name."""
         agent = request.headers.get("User-Agent", "")[:_LONGEST_AGENT]
-        return Client(self.address(request), agent)
+        return Client(self.address(request), agent, caller_in(request.environ).name)
 
     def address(self, request: Request) -> str:
         """Its address; empty for a Unix socket whose proxy names none."""

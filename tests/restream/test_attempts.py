@@ -12,7 +12,7 @@ from kptv.channels.failover import Failover
 from kptv.channels.health import Health, Policy
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.model import Source, Stream
-from kptv.errors import Reason, Unavailable, UpstreamError
+from kptv.errors import AllInUse, Reason, UpstreamError
 from kptv.metrics.counters import Metrics
 from kptv.restream.attempts import Attempt, next_attempt, spare_attempt
 from kptv.restream.feed import Feed
@@ -72,7 +72,7 @@ def test_where_all_refuse_to_the_end_the_channel_is_given_up(
 ) -> None:
     monkeypatch.setattr("kptv.channels.failover.SLOT_WAIT", 0.05)
     slots.elsewhere.update({1: 1, 2: 1})
-    with gevent.Timeout(LIMIT), pytest.raises(Unavailable, match="in use"):
+    with gevent.Timeout(LIMIT), pytest.raises(AllInUse, match="in use"):
         next_attempt(failover, slots)
     assert slots.refusals < 20, "it waits, it does not ask in a loop"
 

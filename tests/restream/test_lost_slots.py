@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from kptv.channels.model import Channel, Source
-from kptv.errors import Unavailable
+from kptv.errors import AllInUse
 from kptv.restream.hub import State
 from kptv.restream.journal import EventKind
 from kptv.restream.slots import Slot
@@ -59,7 +59,7 @@ def test_a_source_that_refuses_to_the_end_is_told_as_full_not_as_failed(
 ) -> None:
     monkeypatch.setattr("kptv.channels.failover.SLOT_WAIT", 0.05)
     slots.elsewhere.update({1: 1, 2: 1})
-    with pytest.raises(Unavailable, match="in use"):
+    with pytest.raises(AllInUse, match="in use"):
         rig.play(NEWS)
     assert not rig.metrics.open("News").errors
 

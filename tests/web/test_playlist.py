@@ -25,6 +25,7 @@ from kptv.restream.hubs import Hubs
 from kptv.web.clients import Clients
 from kptv.web.page.status import status_blueprint
 from kptv.web.players.lists import ServedLists, playlist_blueprint
+from kptv.web.players.player import Player
 from kptv.web.players.profiles import Numbers
 from kptv.web.players.ts import stream_blueprint
 from tests.shared import shared
@@ -140,7 +141,8 @@ def test_a_group_may_be_called_like_another_path(group: str) -> None:
     lists.replace(catalog_of(f'#EXTM3U\n#EXTINF:-1 group-title="{group}",News\nhttp://a/1'))
     app = Flask("test", static_folder=None)
     hubs = Hubs(shared(config), lambda _: iter(()), no_film)
-    app.register_blueprint(stream_blueprint(lambda: lists.catalog, hubs, Clients(LOOPBACK), 5000))
+    player = Player(hubs, Clients(LOOPBACK), 5000, lambda *_: True)
+    app.register_blueprint(stream_blueprint(lambda: lists.catalog, player))
     app.register_blueprint(playlist_blueprint(lists))
     app.register_blueprint(status_blueprint(config.base_url))
     with gevent.Timeout(30):

@@ -1,0 +1,147 @@
+"""Plays a channel to whoever asks for it, by whichever route: one place for all conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from flask import Response, request
+
+from kptv.channels.model import Channel
+from kptv.channels.users.model import Rights
+from kptv.errors import AllInUse, Unavailable
+from kptv.restream.film import Film
+from kptv.restream.hubs import Hubs
+from kptv.restream.playing import Playing
+from kptv.web.caller import caller
+from kptv.web.clients import Clients
+from kptv.web.handover import hand_over_of
+from kptv.web.lines import line
+from kptv.web.players.delivery import Delivery, lease_of, tune
+from kptv.web.sockets import VIEWERS_LEAVE, are_scarce
+
+# Of every live answer: no proxy may keep it or hold it back, and any web player may read it.
+STREAM_HEADERS = {
+    "Content-Type": "video/mp2t",  # RFC 3555, 4.2.9
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+    "Access-Control-Allow-Origin": "*",
+}
+_FILM_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
+
+MayHave = Callable[[Rights, Channel], bool]
+"""Whether rights allow a channel; it does not wait."""
+
+
+class Refusal(StrEnum):
+    """Why a channel is not played, told apart as far as protocols have words for it."""
+
+    UNKNOWN = "unknown"  # no such channel, or not for this caller
+    CROWDED = "crowded"  # the proxy has as many viewers as it takes
+    IN_USE = "in_use"  # all connections of the channel's sources
+    BROKEN = "broken"  # no source of it works
+
+
+class Answer(NamedTuple):
+    """What to send, and why it is not the channel; None: it is."""
+
+    response: Response
+    refusal: Refusal | None = None
+
+
+class Player:
+    """Answers requests for channels; all routes that play one share it.
+
+    Such a route is ``endless`` and ``unframed``.
+    """
+
+    def __init__(self, hubs: Hubs, clients: Clients, max_clients: int, may_have: MayHave) -> None:
+        """``max_clients``: so many viewers at once."""
+        self._hubs = hubs
+        self._clients = clients
+        self._max_clients = max_clients
+        self._may_have = may_have
+
+    def __repr__(self) -> str:
+        return f"<Player of {self._hubs!r}>"
+
+    def found(self, channel: Channel | None, identifier: str) -> Channel | None:
+        """``channel``, or the one of this slug or name that plays; None: none for the caller.
+
+        An import may have lost what plays; its viewers may still come back.
+        """
+        channel = channel or self._hubs.playing(identifier)
+        return channel if channel is not None and self.may_have(channel) else None
+
+    def may_have(self, channel: Channel) -> bool:
+        """Whether the caller may have ``channel``; all others do not exist for it."""
+        rights = caller().rights
+        return rights.is_all or self._may_have(rights, channel)
+
+    def answer(self, channel: Channel | None) -> Answer:
+        """The answer to a GET or HEAD for ``channel``: its media, or a line that says why not.
+
+        None: there is no such channel. HEAD opens nothing.
+        """
+        if channel is None or not self.may_have(channel):
+            return Answer(unknown(), Refusal.UNKNOWN)
+        if request.method == "HEAD":  # it tells only what is known
+            return Answer(_head(self._hubs.films.headers(channel)))
+        if self._hubs.viewers >= self._max_clients or _is_crowded():
+            return Answer(line(503, "Too many viewers; try again later.", 10), Refusal.CROWDED)
+        return self._play(channel)
+
+    def _play(self, channel: Channel) -> Answer:
+        connection = request.environ.get("gunicorn.socket")
+        lease = lease_of(connection, self._clients.of(request))
+        try:
+            played = self._hubs.start(channel, lease, request.headers.get("Range"))
+        except Unavailable as unavailable:
+            refusal = Refusal.IN_USE if isinstance(unavailable, AllInUse) else Refusal.BROKEN
+            text = f"{channel.name}: {unavailable}."
+            return Answer(line(503, text, unavailable.retry_after), refusal)
+        try:
+            if connection is not None:
+                tune(connection)
+            # The body itself goes to gunicorn, which closes it on every path from here on.
+            if isinstance(played, Playing):
+                return Answer(_live(played, connection))
+            return Answer(_film(played))
+        except BaseException:  # a socket that is gone, a header that cannot be sent
+            played.close()
+            raise
+
+
+def unknown() -> Response:
+    """The answer if there is no such channel, or none for this caller."""
+    return line(404, "No such channel; /playlist.m3u8 lists all there are.")
+
+
+def _is_crowded() -> bool:
+    """Whether the process has no descriptors for one viewer more."""
+    connection = request.environ.get("gunicorn.socket")
+    return connection is not None and are_scarce(connection.fileno(), VIEWERS_LEAVE)
+
+
+def _head(film_headers: Mapping[str, str] | None) -> Response:
+    headers = STREAM_HEADERS if film_headers is None else {**film_headers, **_FILM_HEADERS}
+    response = Response(headers=headers)
+    response.automatically_set_content_length = False  # 0 is not what a GET would say
+    return response
+
+
+def _live(playing: Playing, connection: Any) -> Response:
+    # What is cut into HTTP's chunks is sent by the server itself.
+    direct = connection is not None and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
+    response = Response(headers=STREAM_HEADERS, direct_passthrough=True)
+    hand_over = hand_over_of(request.environ)
+    response.response = Delivery(playing, connection if direct else None, hand_over)
+    return response
+
+
+def _film(film: Film) -> Response:
+    headers = {**film.headers, **_FILM_HEADERS}
+    response = Response(status=film.status, headers=headers, direct_passthrough=True)
+    response.response = film
+    return response
