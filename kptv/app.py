@@ -42,6 +42,7 @@ from kptv.upstream.picture_files import PictureFiles
 from kptv.upstream.pictures import download_picture
 from kptv.upstream.road import Roads
 from kptv.upstream.store import Store
+from kptv.users.current import CurrentUsers
 from kptv.vitals.process import Vitals
 from kptv.vitals.repeating import Repeating
 from kptv.vitals.watchdog import to_stderr
@@ -92,6 +93,7 @@ class AppParts:
     listings: Callable[[], Sequence[Listing]]
     reload: Reload
     clients: Clients
+    users: CurrentUsers
     state: StateReader
 
 
@@ -153,6 +155,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     merger = _build_merger(config, client, catalog, numbers)
     importer = _build_importer(config, merger, catalog, hubs)
     reload = _build_reload(config, log_of_process, terms, merger, importer)
+    users = CurrentUsers(config.data_dir)
+    users.start()
     return AppParts(
         config=config,
         log=log_of_process,
@@ -170,6 +174,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         listings=merger.listings,
         reload=reload,
         clients=_build_clients(config),
+        users=users,
         state=StateReader(
             slots=shared.slots,
             health=shared.health,
@@ -188,6 +193,7 @@ def build_web(parts: AppParts) -> Flask:
     config, catalog, hubs = parts.config, parts.catalog, parts.hubs
     app = new_application(Exposition(parts.metrics, parts.state.read))
     app.extensions["when_stopping"] = [hubs.close, parts.logos.close, parts.guide_round.close]
+    app.extensions["when_stopping"].append(parts.users.close)
     player = Player(hubs, parts.clients, config.max_clients, lambda rights, _: rights.is_all)
     app.register_blueprint(stream_blueprint(catalog.get, player))
     app.register_blueprint(playlist_blueprint(parts.lists))
@@ -202,6 +208,7 @@ def build_web(parts: AppParts) -> Flask:
         "lists": parts.lists,
         "guide": parts.guide_round,
         "rules": parts.reload,
+        "users": parts.users,
     }
     if config.status_page:
         page = _build_page(parts)

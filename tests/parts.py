@@ -31,3 +31,4 @@ def built(config: Config, folder: Path) -> Iterator[AppParts]:
         parts.vitals.close()
         parts.teller.close()
         parts.reload.close()
+        parts.users.close()

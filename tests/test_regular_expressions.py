@@ -112,6 +112,7 @@ FOREIGN = {
     "upstream/ffmpeg.py": "_ADDRESS _clean",
     "web/page/guide.py": "_moment",
     "web/page/json_answers.py": "page_number",
+    "channels/users/names.py": "_NAME _TYPED _MADE",
     "web/clients.py": "_KNOWN _PRODUCT _PORT",
     "web/players/addresses.py": "_HOST",
     "web/players/links.py": "_SUFFIX _PLAYLIST _APPENDED _LIST",
