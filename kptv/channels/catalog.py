@@ -101,6 +101,11 @@ class Catalog:
         return None if self.ruled is None else self.ruled.numbers
 
     @property
+    def by_group(self) -> Mapping[str, Sequence[int]]:
+        """The positions of each group's channels, by its slug."""
+        return self._groups
+
+    @property
     def channels(self) -> Sequence[Channel]:
         """All channels, each made when it is asked for."""
         return _Channels(self)

@@ -55,7 +55,7 @@ class MadeProfile:
     positions: Sequence[int] = field(repr=False)  # in the order of the profile
     numbers: Sequence[int] | None = field(repr=False)  # by position; None: those of the lists
     numbered: Numbered | None = field(repr=False)  # what is to be kept of numbers of its own
-    _groups: Mapping[str, Sequence[int]] = field(repr=False)  # by slug, in the same order
+    by_group: Mapping[str, Sequence[int]] = field(repr=False)  # by slug, in the same order
     unmatched: tuple[str, ...] = ()  # patterns that nothing has
     switched_off: tuple[str, ...] = ()  # patterns that were too slow
 
@@ -73,11 +73,11 @@ class MadeProfile:
     def group(self, identifier: str) -> Sequence[int] | None:
         """Positions of a group's channels that are in the profile; None if there are none."""
         slug = self.group_slug(identifier)
-        return None if slug is None else self._groups[slug]
+        return None if slug is None else self.by_group[slug]
 
     def group_slug(self, identifier: str) -> str | None:
         """The slug of the group with this name or slug; None if no channel here is in it."""
-        return group_slug_in(self._groups, identifier)
+        return group_slug_in(self.by_group, identifier)
 
 
 def profiles_of(catalog: Catalog | None) -> Sequence[Profile]:

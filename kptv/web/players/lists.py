@@ -13,11 +13,15 @@ from flask import Blueprint, Response
 from kptv.channels.catalog import Catalog
 from kptv.channels.guide.bare import bare_guide
 from kptv.channels.logos import LOGO_PATH
+from kptv.channels.model import Channel
 from kptv.channels.profiles import PROFILE_PATH
 from kptv.channels.served import STREAM_PATH, render
+from kptv.channels.users.allowed import Allowed
+from kptv.channels.users.model import Rights
 from kptv.config import Config
 from kptv.guide.current import CurrentGuide
 from kptv.web.lines import line
+from kptv.web.players.allowed import AllowedOfAll
 from kptv.web.players.guide_ids import GUIDE, GuideIds
 from kptv.web.players.links import Ambiguous, meant
 from kptv.web.players.profiles import Numbers, Profiles
@@ -40,6 +44,7 @@ class ServedLists:
         self._keeps = config.cache_enabled
         self._renderings = Renderings(MOST_KEPT, config.cache_duration if self._keeps else 0)
         self.profiles = Profiles(numbers)
+        self._allowed = AllowedOfAll(self.profiles)
         self._guide = guide or CurrentGuide()
         self._ids = GuideIds(self._guide)
 
@@ -54,13 +59,14 @@ class ServedLists:
     @property
     def alive(self) -> bool:
         """Whether no list hangs that is being made or rendered."""
-        return self._renderings.alive and self.profiles.alive
+        return self._renderings.alive and self.profiles.alive and self._allowed.alive
 
     def replace(self, catalog: Catalog) -> None:
         """Serve ``catalog`` from now on; what was rendered of the one before is dropped."""
         self._catalog = catalog
         self._renderings.clear()
         self.profiles.replace(catalog)
+        self._allowed.replace(catalog)
         self._begin()
 
     def renew(self, _: object = None) -> None:
@@ -83,6 +89,20 @@ class ServedLists:
     def bare_guide(self, profile: str | None = None) -> Rendered | None:
         """A guide of all channels, or a profile's, without shows; None as of ``get``."""
         return self._renderings.get(lambda: self._wanted_guide(profile))
+
+    def allowed(self, rights: Rights) -> Allowed | None:
+        """What ``rights`` allow of the newest catalog; waits while it is made.
+
+        None: there is no catalog yet, or it was not ready in time.
+        """
+        return self._allowed.get(rights)
+
+    def may_have(self, rights: Rights, channel: Channel) -> bool:
+        """Whether ``rights`` allow ``channel``, also one that is played but no more in the catalog.
+
+        It waits only for a profile that is being made, if nothing was said of it before.
+        """
+        return self._allowed.may_have(rights, channel)
 
     def _wanted(self, group: str | None = None, profile: str | None = None) -> Wanted | None:
         chosen = self._chosen(group, profile)

@@ -65,6 +65,11 @@ class Profiles:
         """``name``, if a profile is called so."""
         return name if self._making is not None and name in self._making.made else None
 
+    def is_making(self, name: str) -> bool:
+        """Whether ``get`` would wait."""
+        making = self._making
+        return making is not None and name in making.made and not making.made[name].ready()
+
     def get(self, name: str) -> MadeProfile | None:
         """A profile of the newest catalog; waits while it is made.
 
