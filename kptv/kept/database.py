@@ -1,7 +1,7 @@
 """``kptv.db``, a small SQLite file of DATA_DIR. Whatever is here waits for the disk.
 
-It holds digests of slugs, and slugs themselves only of channels whose ids are odd: so it stays
-small whatever lists do.
+It holds digests of slugs, and slugs themselves only of channels and groups whose ids are odd: so it
+stays small whatever lists do.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ _SCHEMA = (
     " number INTEGER NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (list, channel)) WITHOUT ROWID",
     f"PRAGMA user_version = {VERSION}",
 )
-_ODD_IDS = "CREATE TABLE IF NOT EXISTS odd_ids (slug TEXT PRIMARY KEY, id INTEGER NOT NULL UNIQUE)"
+# Tables that came later: a program that does not know one leaves it alone.
+CHANNELS, GROUPS = "odd_ids", "odd_group_ids"  # whose odd ids: each table has its own
+_ODD_IDS = "CREATE TABLE IF NOT EXISTS {} (slug TEXT PRIMARY KEY, id INTEGER NOT NULL UNIQUE)"
 _UPSERT = (  # a clock may have been wrong
     "INSERT INTO numbers VALUES (?, ?, ?, ?) ON CONFLICT (list, channel)"
     " DO UPDATE SET number = excluded.number, seen = max(seen, excluded.seen)"
@@ -104,28 +106,28 @@ class Database:
             forgotten = _write(connection, change)
             return LOST if is_new and not change.is_whole else forgotten
 
-    def read_odd_ids(self) -> dict[str, int]:
+    def read_odd_ids(self, whose: str = CHANNELS) -> dict[str, int]:
         """The ids by slug that are no digests (see ``channels.ids``)."""
         if not self.path.exists():
             return {}
         with self._connected() as connection:
-            if "odd_ids" not in _tables(connection):
+            if whose not in _tables(connection):
                 return {}
             return {
                 slug: odd
-                for slug, odd in connection.execute("SELECT slug, id FROM odd_ids")
+                for slug, odd in connection.execute(f"SELECT slug, id FROM {whose} ORDER BY rowid")
                 if isinstance(slug, str) and isinstance(odd, int) and 0 < odd <= HIGHEST
             }
 
-    def write_odd_ids(self, new: Mapping[str, int]) -> None:
+    def write_odd_ids(self, new: Mapping[str, int], whose: str = CHANNELS) -> None:
         """Write these, too; of more than MOST_ODD the oldest are forgotten."""
         self._make_file()
         with self._connected() as connection, _transaction(connection):
             _make_tables(connection)
-            connection.executemany("INSERT OR REPLACE INTO odd_ids VALUES (?, ?)", new.items())
+            connection.executemany(f"INSERT OR REPLACE INTO {whose} VALUES (?, ?)", new.items())
             connection.execute(
-                "DELETE FROM odd_ids WHERE rowid NOT IN"
-                " (SELECT rowid FROM odd_ids ORDER BY rowid DESC LIMIT ?)",
+                f"DELETE FROM {whose} WHERE rowid NOT IN"
+                f" (SELECT rowid FROM {whose} ORDER BY rowid DESC LIMIT ?)",
                 (MOST_ODD,),
             )
 
@@ -168,7 +170,8 @@ def _make_tables(connection: sqlite3.Connection) -> bool:
     is_new = _version(connection) == 0
     for statement in _SCHEMA if is_new else ():
         connection.execute(statement)
-    connection.execute(_ODD_IDS)
+    for whose in (CHANNELS, GROUPS):
+        connection.execute(_ODD_IDS.format(whose))
     return is_new
 
 

@@ -6,8 +6,9 @@ deflate blocks that need nothing from each other (RFC 1951; a full flush after e
 header they are the compressed answer, and inflated one by one, as the client takes them, the plain
 one.
 
-What is rendered for users has OWN_BASE where each has an address with a secret. All whose rights
-are the same share one rendering: the address is put in while it is sent, block by block.
+What is rendered for users has a mark where each has something of its own, as an address with a
+secret: OWN_BASE, or others of ``new_mark``. All whose rights are the same share one rendering: it
+is put in while it is sent, block by block.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import hmac
 import secrets
 import struct
 import zlib
-from collections.abc import Callable, Hashable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
@@ -33,11 +34,27 @@ from kptv.web.caller import CallerKind, caller
 RENDER_DEADLINE = 30.0  # seconds that a client waits for a rendering; 1,000,000 channels take 10
 BLOCK_SIZE = 64 * 1024  # bytes before compression; 0.2 ms to inflate
 _SENT_AT_ONCE = 16  # compressed blocks, about 100 KB
-# Stands in a rendering for what is before the paths of a caller's links. No list can contain it, as
-# it is another one in each process; letters and digits alone, as no format changes these.
-OWN_BASE = f"ownbase{secrets.token_hex(16)}"
-_MARK, _PROCESS_KEY = OWN_BASE.encode(), secrets.token_bytes(32)
+_PROCESS_KEY = secrets.token_bytes(32)
+_LENGTH = 39  # bytes of a mark
+_MARKS: list[bytes] = []
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # RFC 1952: no name, no time
+
+Own = Mapping[str, str]  # what a caller has for marks
+NOTHING: Own = {}
+
+
+def new_mark() -> str:
+    """A text that stands in renderings for something of the caller's own.
+
+    No list can contain it, as it is another one in each process; letters and digits alone, as no
+    format changes these.
+    """
+    mark = f"own{len(_MARKS):04}{secrets.token_hex(16)}"
+    _MARKS.append(mark.encode())
+    return mark
+
+
+OWN_BASE = new_mark()  # for what is before the paths of a caller's links
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,41 +65,52 @@ class Rendered:
     length: int  # bytes, not compressed
     checksum: int  # CRC-32
     digest: str
-    bases: int = 0  # how often it has OWN_BASE
+    marks: Mapping[bytes, int] = field(default_factory=dict)  # how often it has each
 
-    def plain(self, base: str = "") -> Iterator[bytes]:
-        """The body, in pieces, with ``base`` where it has OWN_BASE."""
+    def plain(self, base: str = "", more: Own = NOTHING) -> Iterator[bytes]:
+        """The body, in pieces, with ``base`` for OWN_BASE, and ``more`` for other marks."""
         pace = Pace()
-        for data in self._with(base):
+        for data in self._with(base, more):
             yield data
             pace()  # a client that takes all at once would keep the others waiting
 
-    def plain_length(self, base: str = "") -> int:
+    def plain_length(self, base: str = "", more: Own = NOTHING) -> int:
         """Bytes of ``plain``."""
-        return self.length + self.bases * (len(base.encode()) - len(_MARK))
+        own = self._own(base, more)
+        return self.length + sum(
+            count * (len(own[mark]) - _LENGTH) for mark, count in self.marks.items()
+        )
 
-    def gzipped(self, base: str = "") -> Iterator[bytes]:
+    def gzipped(self, base: str = "", more: Own = NOTHING) -> Iterator[bytes]:
         """The body gzipped, in pieces."""
-        return self._deflated_again(base) if self.bases else self._as_kept()
+        return self._deflated_again(base, more) if self.marks else self._as_kept()
 
     def gzipped_length(self) -> int | None:
         """Bytes of ``gzipped``; None: nobody knows before it is sent."""
-        return None if self.bases else len(_GZIP_HEADER) + sum(map(len, self.blocks)) + 8
+        return None if self.marks else len(_GZIP_HEADER) + sum(map(len, self.blocks)) + 8
 
-    def digest_for(self, base: str) -> str:
-        """Another one for each ``base``, if it is in the body; it does not tell it."""
-        if not self.bases:
+    def digest_for(self, base: str, more: Own = NOTHING) -> str:
+        """Another one for each caller, if something of its own is in the body; does not tell it."""
+        if not self.marks:
             return self.digest
-        told = f"{self.digest} {base}".encode()
+        told = b" ".join([self.digest.encode(), *self._own(base, more).values()])
         return hmac.new(_PROCESS_KEY, told, hashlib.sha256).hexdigest()[:32]
+
+    def _own(self, base: str, more: Own) -> dict[bytes, bytes]:
+        """What is to be put in, by mark: of those that are in the body."""
+        own = {OWN_BASE: base, **more}
+        return {mark: own[mark.decode()].encode() for mark in self.marks}
 
     def _inflated(self) -> Iterator[bytes]:
         for block in self.blocks:
             if data := zlib.decompressobj(wbits=-15).decompress(block):
                 yield data
 
-    def _with(self, base: str) -> Iterator[bytes]:
-        return _put_in(self._inflated(), base.encode()) if self.bases else self._inflated()
+    def _with(self, base: str, more: Own) -> Iterator[bytes]:
+        pieces = self._inflated()
+        for mark, own in self._own(base, more).items():
+            pieces = _put_in(pieces, mark, own)
+        return pieces
 
     def _as_kept(self) -> Iterator[bytes]:
         pace = Pace()
@@ -92,54 +120,55 @@ class Rendered:
             pace()
         yield _gzip_end(self.checksum, self.length)
 
-    def _deflated_again(self, base: str) -> Iterator[bytes]:
+    def _deflated_again(self, base: str, more: Own) -> Iterator[bytes]:
         pace, deflate = Pace(), zlib.compressobj(1, wbits=-15)
         checksum = 0
         yield _GZIP_HEADER
-        for data in self._with(base):
+        for data in self._with(base, more):
             checksum = zlib.crc32(data, checksum)
             if packed := deflate.compress(data):
                 yield packed
             pace()
         yield deflate.flush()
-        yield _gzip_end(checksum, self.plain_length(base))
+        yield _gzip_end(checksum, self.plain_length(base, more))
 
 
 def _gzip_end(checksum: int, length: int) -> bytes:
     return struct.pack("<LL", checksum, length & 0xFFFFFFFF)
 
 
-def _put_in(pieces: Iterator[bytes], base: bytes) -> Iterator[bytes]:
-    """The ``pieces`` with ``base`` for each mark, also for one that lies across a border."""
+def _put_in(pieces: Iterator[bytes], mark: bytes, own: bytes) -> Iterator[bytes]:
+    """The ``pieces`` with ``own`` for each mark, also for one that lies across a border."""
     kept = b""
     for piece in pieces:
-        *before, last = (kept + piece).split(_MARK)
-        begun = _begun(last)
+        *before, last = (kept + piece).split(mark)
+        begun = _begun(last, mark)
         kept = last[len(last) - begun :]
-        if data := base.join([*before, last[: len(last) - begun]]):
+        if data := own.join([*before, last[: len(last) - begun]]):
             yield data
     if kept:
         yield kept
 
 
-def _begun(data: bytes) -> int:
+def _begun(data: bytes, mark: bytes) -> int:
     """Bytes at the end of ``data`` that may be the beginning of a mark."""
-    return next((size for size in range(len(_MARK) - 1, 0, -1) if data.endswith(_MARK[:size])), 0)
+    return next((size for size in range(_LENGTH - 1, 0, -1) if data.endswith(mark[:size])), 0)
 
 
 def prepare(pieces: Iterator[bytes]) -> Rendered:
     """The body made of ``pieces``; takes slices of time (see ``pace``)."""
     pace, deflate = Pace(), zlib.compressobj(1, wbits=-15)
     blocks, waiting = [], b""
-    length = checksum = bases = 0
+    length = checksum = 0
+    marks = dict.fromkeys(_MARKS, 0)
     end = b""  # of what is there: a mark may lie across a border
     for piece in pieces:
         checksum = zlib.crc32(piece, checksum)
         length += len(piece)
-        bases += (end + piece).count(_MARK)
-        end = (
-            (end + piece)[1 - len(_MARK) :] if len(piece) < len(_MARK) else piece[1 - len(_MARK) :]
-        )
+        joined = end + piece
+        for mark in marks:
+            marks[mark] += joined.count(mark)
+        end = joined[1 - _LENGTH :]
         waiting += deflate.compress(piece)
         if length // BLOCK_SIZE != (length - len(piece)) // BLOCK_SIZE:
             blocks.append(waiting + deflate.flush(zlib.Z_FULL_FLUSH))
@@ -149,21 +178,24 @@ def prepare(pieces: Iterator[bytes]) -> Rendered:
     digest = hashlib.sha256()
     for block in blocks:  # a twentieth of the body
         digest.update(block)
-    return Rendered(blocks, length, checksum, digest.hexdigest()[:32], bases)
+    present = {mark: count for mark, count in marks.items() if count}
+    return Rendered(blocks, length, checksum, digest.hexdigest()[:32], present)
 
 
-def answer(rendered: Rendered, media_type: str, own_base: str = "") -> Response:
+def answer(
+    rendered: Rendered, media_type: str, own_base: str = "", more: Own = NOTHING
+) -> Response:
     """The answer to the current request: 304 if the client has it already, gzipped if it may be.
 
-    ``own_base`` is what the caller has for OWN_BASE.
+    ``own_base`` is what the caller has for OWN_BASE, ``more`` that for other marks.
     """
     gzip = request.accept_encodings.quality("gzip") > 0
-    digest = rendered.digest_for(own_base)
+    digest = rendered.digest_for(own_base, more)
     etag = f"{digest}-gzip" if gzip else digest
     if request.if_none_match.contains_weak(etag):
         response = Response(status=304)
     else:
-        response = _body(rendered, media_type, gzip, own_base)
+        response = _body(rendered, media_type, gzip, own_base, more)
     response.set_etag(etag)
     response.headers["Cache-Control"] = how_to_keep()
     response.headers["Vary"] = "Accept-Encoding"
@@ -177,10 +209,10 @@ def how_to_keep() -> str:
     return "private, no-store"
 
 
-def _body(rendered: Rendered, media_type: str, gzip: bool, own_base: str) -> Response:
-    pieces = rendered.gzipped(own_base) if gzip else rendered.plain(own_base)
+def _body(rendered: Rendered, media_type: str, gzip: bool, base: str, more: Own) -> Response:
+    pieces = rendered.gzipped(base, more) if gzip else rendered.plain(base, more)
     response = Response(pieces, content_type=media_type)
-    length = rendered.gzipped_length() if gzip else rendered.plain_length(own_base)
+    length = rendered.gzipped_length() if gzip else rendered.plain_length(base, more)
     if length is not None:
         response.content_length = length
     if gzip:

@@ -59,3 +59,28 @@ def test_many_are_looked_through_in_steps() -> None:
     slugs = [f"channel-{n}" for n in range(20_000)]
     steps = ids_of(lambda: slugs, len(slugs), {}, lambda _: False)
     assert sum(1 for _ in steps) >= 40
+
+
+def test_digests_that_are_made_equal_on_purpose_cost_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a linear digest, equal ones stay equal whatever is put behind both."""
+    tries = []
+
+    def all_equal(text: str) -> int:
+        tries.append(text)
+        return 1000 + len(text)
+
+    monkeypatch.setattr(ids, "digest_of", all_equal)
+    slugs = [f"channel-{n:05}" for n in range(2000)]
+    steps = ids_of(lambda: slugs, len(slugs), {}, lambda _: False)
+    result = run(steps)
+    assert len({result.of(slug) for slug in slugs}) == 2000
+    assert len(tries) < 20 * 2000
+
+
+def test_many_with_odd_ids_are_given_them_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "digest_of", lambda _: 7)
+    slugs = [f"channel-{n}" for n in range(2000)]
+    steps = ids_of(lambda: slugs, len(slugs), {}, lambda _: False)
+    assert sum(1 for _ in steps) >= 100

@@ -14,7 +14,16 @@ from werkzeug.test import TestResponse
 
 from kptv.channels.users.model import User
 from kptv.web.caller import CALLER, Caller, CallerKind
-from kptv.web.rendered import BLOCK_SIZE, OWN_BASE, Rendered, Renderings, Wanted, answer, prepare
+from kptv.web.rendered import (
+    BLOCK_SIZE,
+    OWN_BASE,
+    Rendered,
+    Renderings,
+    Wanted,
+    answer,
+    new_mark,
+    prepare,
+)
 
 LIMIT = 30.0  # seconds that any wait may take
 NUMBERS = range(20_000)  # several blocks
@@ -169,7 +178,7 @@ def cut(text: bytes, step: int) -> Iterator[bytes]:
 def test_an_own_base_is_put_in_wherever_blocks_end(off: int) -> None:
     text = marked([BLOCK_SIZE + off, 0, 5, BLOCK_SIZE - 5 - 2 * len(MARK)])
     rendered = prepare(cut(text, BLOCK_SIZE))
-    assert rendered.bases == 4
+    assert rendered.marks == {MARK: 4}
     for base in BASES:
         told = text.replace(MARK, base.encode())
         assert b"".join(rendered.plain(base)) == told
@@ -181,9 +190,25 @@ def test_an_own_base_is_put_in_wherever_blocks_end(off: int) -> None:
 def test_marks_are_counted_however_the_pieces_are_cut(step: int) -> None:
     text = marked([0, 3, 0, 200]) + MARK[:-1]  # what looks like one at the end is none
     rendered = prepare(cut(text, step))
-    assert rendered.bases == 4
+    assert rendered.marks == {MARK: 4}
     assert b"".join(rendered.plain("base")) == text.replace(MARK, b"base")
     assert rendered.length == len(text)
+
+
+OTHER = new_mark()
+
+
+@pytest.mark.parametrize("step", [1, len(MARK) - 1, len(MARK), 1000, BLOCK_SIZE])
+def test_there_may_be_several_marks_beside_each_other(step: int) -> None:
+    text = (b"." * (BLOCK_SIZE - 20) + MARK + OTHER.encode() + b"x" + OTHER.encode()) * 3
+    rendered = prepare(cut(text, step))
+    told = text.replace(MARK, b"base").replace(OTHER.encode(), b"a much longer one" * 4)
+    more = {OTHER: "a much longer one" * 4}
+    assert b"".join(rendered.plain("base", more)) == told
+    assert rendered.plain_length("base", more) == len(told)
+    assert gzip.decompress(b"".join(rendered.gzipped("base", more))) == told
+    tags = {rendered.digest_for("base", {OTHER: other}) for other in ("a", "b", "a")}
+    assert len(tags) == 2
 
 
 def ask(rendered: Rendered, caller: Caller, base: str, **headers: str) -> TestResponse:

@@ -1,0 +1,107 @@
+"""The ids that are no digests (see ``channels.ids``), over restarts: read once, written when new.
+
+Trouble with the file costs no more than that such an id, of which there are hardly any, may be
+another one after a restart.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import gevent
+from gevent.lock import BoundedSemaphore
+from gevent.threadpool import ThreadPool
+
+from kptv.channels.xtream.ids import Odd
+from kptv.kept.database import CHANNELS, GROUPS, MOST_ODD, NAME, Database, Refused
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_READ_WITHIN = 10.0  # seconds; a disk that sleeps needs some
+_WRITTEN_WITHIN = 60.0
+
+
+class KeptOddIds:
+    """The odd ids of channels and of groups."""
+
+    def __init__(self, folder: Path) -> None:
+        self._database: Database | None = Database(folder)  # None: it is not to be touched
+        self._given: Odd | None = None
+        self._unwritten = Odd()
+        self._thread = ThreadPool(1)  # a disk that hangs holds up nothing else
+        self._turn = BoundedSemaphore()
+
+    def __repr__(self) -> str:
+        return f"<KeptOddIds {self._given}>"
+
+    def given(self) -> Odd:
+        """All that were given; waits for the disk the first time."""
+        with self._turn:
+            if self._given is None:
+                self._given = self._in_thread(self._read, _READ_WITHIN) or Odd()
+            return self._given
+
+    def keep(self, new: Odd) -> gevent.Greenlet | None:
+        """Keep these, too; the greenlet, if there is one, is over when they are written."""
+        if not new.channels and not new.groups:
+            return None
+        self._given = _both(self._given or Odd(), new)
+        self._unwritten = _both(self._unwritten, new)
+        return gevent.spawn(self._write)
+
+    def _write(self) -> None:
+        with self._turn:
+            odd, self._unwritten = self._unwritten, Odd()
+            if self._in_thread(partial(self._write_in_thread, odd), _WRITTEN_WITHIN) is None:
+                self._unwritten = _both(odd, self._unwritten)  # with the next ones
+
+    # --- in the thread ---
+
+    def _read(self) -> Odd:
+        assert self._database is not None
+        return Odd(self._database.read_odd_ids(CHANNELS), self._database.read_odd_ids(GROUPS))
+
+    def _write_in_thread(self, odd: Odd) -> bool:
+        assert self._database is not None
+        for whose, ids in ((CHANNELS, odd.channels), (GROUPS, odd.groups)):
+            if ids:
+                self._database.write_odd_ids(ids, whose)
+        return True
+
+    def _in_thread(self, work: Callable[[], T], within: float) -> T | None:
+        """What ``work`` gives; None: it failed, the log says so, and the file is left alone."""
+        if self._database is None:
+            return None
+        done: T | None
+        try:
+            done, error = self._thread.spawn(_caught, work).get(timeout=within)
+        except gevent.Timeout:
+            done, error = None, f"the disk gave no answer within {within:.0f} s"
+        if error:
+            log.warning("%s: ids of channels are kept in memory only: %s", NAME, error)
+            self._database = None
+        return done
+
+
+def _both(some: Odd, more: Odd) -> Odd:
+    return Odd(_joined(some.channels, more.channels), _joined(some.groups, more.groups))
+
+
+def _joined(some: Mapping[str, int], more: Mapping[str, int]) -> Mapping[str, int]:
+    """The newest of both, as many as the file has."""
+    both = {**some, **more}
+    return both if len(both) <= MOST_ODD else dict(list(both.items())[-MOST_ODD:])
+
+
+def _caught(work: Callable[[], T]) -> tuple[T | None, str]:
+    """What ``work`` gives, and what went wrong: gevent prints errors that a thread raises."""
+    try:
+        return work(), ""
+    except (OSError, sqlite3.Error, Refused, ValueError) as error:
+        return None, getattr(error, "strerror", None) or str(error)
