@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import pytest
 
 from kptv.formats.hdhomerun import (
@@ -116,6 +118,12 @@ def test_no_frame_is_longer_than_a_packet() -> None:
     reader = FrameReader()
     assert reader.feed((2).to_bytes(2) + (LONGEST_PAYLOAD + 1).to_bytes(2)) == []
     assert reader.is_broken
+
+
+@pytest.mark.parametrize("length", [0, 11, 13, 0xFFFF])
+def test_a_frame_that_tells_another_length_than_it_has_is_none(length: int) -> None:
+    told = b"\0\2" + length.to_bytes(2) + ANY_TUNER[4:-4]
+    assert read_frame(told + crc32(told).to_bytes(4, "little")) is None
 
 
 @pytest.mark.parametrize("size", [1, 3, 20, 27, 1000])
