@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
@@ -15,11 +16,13 @@ from kptv.channels.local_health import LocalHealth
 from kptv.channels.rhythm import Rhythms
 from kptv.channels.rules.model import Rules
 from kptv.channels.terms import CurrentTerms, secrets_of
+from kptv.channels.tuners import tuner_count
 from kptv.config import Config
 from kptv.config.rules_file import RulesFile
 from kptv.config.settings import environment
 from kptv.guide.current import CurrentGuide
 from kptv.guide_round import GuideParts, GuideRound
+from kptv.kept.device import DeviceIds, kept_device_ids
 from kptv.kept.numbers import KeptNumbers
 from kptv.logs import Log, set_up_logging
 from kptv.metrics.counters import Metrics
@@ -68,6 +71,9 @@ from kptv.web.players.ts import stream_blueprint
 from kptv.web.sockets import public_address
 from kptv.web.state import StateReader
 
+if TYPE_CHECKING:
+    from kptv.web.discovery import Discovery
+
 log = logging.getLogger(__name__)
 
 TELL_REPEATS_EVERY = 5.0  # seconds between two looks for repeated trouble to tell of
@@ -87,6 +93,7 @@ class AppParts:
     catalog: CurrentCatalog
     lists: ServedLists
     logos: Logos
+    device_ids: DeviceIds
     guide: CurrentGuide
     guide_round: GuideRound
     importer: Importer
@@ -168,6 +175,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         catalog=catalog,
         lists=lists,
         logos=_build_logos(config, client, metrics),
+        device_ids=kept_device_ids(config.data_dir),
         guide=guide,
         guide_round=guide_round,
         importer=importer,
@@ -210,6 +218,10 @@ def build_web(parts: AppParts) -> Flask:
         "rules": parts.reload,
         "users": parts.users,
     }
+    if config.hdhomerun == "on":
+        discovery = _build_discovery(config, parts.device_ids)
+        app.extensions["when_stopping"].append(discovery.close)
+        watched["discovery"] = discovery
     if config.status_page:
         page = _build_page(parts)
         for blueprint in page.blueprints:
@@ -220,6 +232,20 @@ def build_web(parts: AppParts) -> Flask:
         app.register_blueprint(index_blueprint(config.base_url))
     app.register_blueprint(ops_blueprint(catalog.get, parts.vitals, watched))
     return app
+
+
+def _build_discovery(config: Config, ids: DeviceIds) -> Discovery:
+    from kptv.web.discovery import Announced, Discovery  # only for those who want it
+
+    return Discovery(
+        Announced(
+            device_id=ids.of,
+            tuners=tuner_count(config.sources, config.hdhomerun_tuners),
+            base_url=config.base_url if config.base_url_is_set else "",
+            host=config.host,
+            port=config.port,
+        )
+    )
 
 
 def _build_page(parts: AppParts) -> Page:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from kptv.app import build_web
+from kptv.web import discovery
 from tests.parts import CONFIG, built
 
 
@@ -26,3 +31,37 @@ def test_the_status_page_listens_and_ends_with_the_worker(tmp_path: Path) -> Non
             end()
         assert b"event: status" not in answer.data, "it was let go with all that it had waiting"
         assert app.test_client().get("/api/events").status_code == 503
+
+
+def test_a_device_is_looked_for_in_vain_unless_one_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[discovery.Discovery] = []
+
+    class OnAnyPort(discovery.Discovery):
+        def __init__(self, told: discovery.Announced) -> None:
+            super().__init__(told, port=0)
+            made.append(self)
+
+    monkeypatch.setattr(discovery, "Discovery", OnAnyPort)
+    for hdhomerun in ("off", "http", "on"):
+        assert made == []
+        with built(replace(CONFIG, hdhomerun=hdhomerun, hdhomerun_tuners=7), tmp_path) as parts:
+            app = build_web(parts)
+            if made:
+                assert f"port={made[0].port} tuners=7" in repr(made[0])
+                assert "discovery" not in app.test_client().get("/healthz").text
+                assert made[0]._greenlet is not None
+                made[0]._greenlet.kill()
+                assert "discovery" in app.test_client().get("/healthz").text
+            for end in app.extensions["when_stopping"]:
+                end()
+    assert made[0].port == 0, "it ended with the worker"
+
+
+def test_who_wants_no_device_imports_nothing_for_it() -> None:
+    code = "import sys, kptv.app; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = told.stdout.split()
+    assert "kptv.app" in names
+    assert not {"kptv.web.discovery", "kptv.formats.hdhomerun_control"} & set(names)

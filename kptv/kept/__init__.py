@@ -1,1 +1,1 @@
-"""What is kept in DATA_DIR and cannot be had again: the numbers that channels were given."""
+"""What is kept in DATA_DIR and cannot be had again: numbers of channels, ids of devices."""

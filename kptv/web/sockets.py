@@ -63,6 +63,17 @@ def own_address(host: str) -> str:
     return next((str(a) for a in _addresses(host) if not a.is_loopback and not a.is_link_local), "")
 
 
+def address_towards(peer: str) -> str:
+    """The address by which a peer of IPv4 reaches this machine. Raises OSError if none does.
+
+    Nothing is sent: connecting a datagram socket only chooses a route, and so the address.
+    """
+    with _Socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.connect((peer, 9))
+        address: str = asking.getsockname()[0]
+        return address
+
+
 def _addresses(host: str) -> Iterator[IPv4Address | IPv6Address]:
     """Those of this machine that lead to ``host``, IPv4 first.
 

@@ -85,6 +85,7 @@ class Proxy:
     """The product as it is run: gunicorn with its gevent worker, in a process of its own."""
 
     app = "wsgi:app"
+    under: tuple[str, ...] = ()  # the command that runs it, if one does
 
     def __init__(self, folder: Path, sources: str, **settings: str) -> None:
         """``sources`` as in SOURCES. ``settings`` are variables; None of the developer's count."""
@@ -107,7 +108,8 @@ class Proxy:
 
     def start(self, wait: bool = True, arguments: Sequence[str] = (), app: str = "") -> Proxy:
         """Start it; with ``wait``, return when it is ready to serve a list."""
-        command = (sys.executable, "-m", "gunicorn", "-k", "gevent", *arguments, app or self.app)
+        server = (sys.executable, "-m", "gunicorn", "-k", "gevent", *arguments)
+        command = (*self.under, *server, app or self.app)
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
