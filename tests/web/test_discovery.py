@@ -213,6 +213,22 @@ def test_who_is_not_answered_takes_nothing_from_others(start: Start) -> None:
     assert started.reply_to(ASKED, "127.0.0.1", 0.0)
 
 
+def test_after_each_packet_and_each_request_others_have_their_turn(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PAUSE", 60.0)
+    started = start()
+    with packets_to(started) as packets, connection_to(started) as connection:
+        for opened, data in ((packets, ASKED), (connection, asked_for("/sys/model") * 2)):
+            opened.send(data)
+            opened.send(data)
+            (answered,) = FrameReader().feed(opened.recv(LONGEST_FRAME))
+            assert answered.type in (3, 5)
+            opened.settimeout(0.05)
+            with pytest.raises(TimeoutError):
+                opened.recv(LONGEST_FRAME)
+
+
 def test_an_allowance_comes_back_after_a_second() -> None:
     allowance = Allowance(2)
     assert [allowance.take(now) for now in (0.0, 0.5, 0.9, 1.0, 1.4, 1.5)] == [
