@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kptv.guide.report import Report, read_report
-from kptv.guide.schema import DATABASE, EVERYTHING, REPORT, file_of_profile
+from kptv.guide.schema import DATABASE, EVERYTHING, REPORT, file_of_profile, file_of_rights
 
 AT_ONCE = 50  # channels in one statement
 LONGEST = 86400  # seconds of a show; the child cuts those that are longer
@@ -118,6 +118,10 @@ class Generation:
     def file(self, profile: str | None = None) -> Path:
         """The finished ``.xml.gz`` of all channels or of a profile; there may be none of one."""
         return self.path / (EVERYTHING if profile is None else file_of_profile(profile))
+
+    def file_of_rights(self, tag: str) -> Path:
+        """The same of the channels that some rights allow."""
+        return self.path / file_of_rights(tag)
 
     def ids(self) -> Iterator[list[tuple[str, str]]]:
         """(slug, id) of each channel in the order of the list, AT_ONCE * 10 in each piece.

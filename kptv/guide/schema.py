@@ -35,6 +35,11 @@ def file_of_profile(name: str) -> str:
     return f"profile-{name}.xml.gz"
 
 
+def file_of_rights(tag: str) -> str:
+    """The file of the channels that some rights allow; ``tag`` tells nothing of them."""
+    return f"rights-{tag}.xml.gz"
+
+
 def finished_in(folder: Path) -> list[Path]:
     """The finished generations, the newest first."""
     found = [path for path in folder.glob(f"{FINISHED}*") if path.is_dir()]

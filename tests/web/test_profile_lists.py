@@ -15,6 +15,7 @@ from gevent.event import Event
 
 from kptv.channels import profiles as pure
 from kptv.channels.given import Given, Numbered, learned
+from kptv.channels.users.model import Rights
 from kptv.pace import drive
 from kptv.web.players import profiles
 from kptv.web.players.profiles import Profiles
@@ -150,7 +151,7 @@ def test_who_waits_while_it_is_made_gets_that_of_the_newest_catalog() -> None:
     lists = make_lists()
     with gevent.Timeout(30):
         lists.replace(older)
-        waiting = [gevent.spawn(lists.get, None, "kids") for _ in range(3)]
+        waiting = [gevent.spawn(lists.get, None, Rights(None, "kids")) for _ in range(3)]
         gevent.sleep(0)
         assert not any(greenlet.ready() for greenlet in waiting)
         lists.replace(newer)

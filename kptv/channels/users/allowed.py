@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import compress
@@ -110,6 +110,11 @@ def was_in(channel: Channel, groups: Collection[str]) -> bool:
 @lru_cache(_REMEMBERED)
 def _slugs(packed: bytes) -> tuple[str, ...]:
     return tuple(map(slug_of, group_names(packed)))
+
+
+def in_profile(rights: Rights, name: str) -> Rights | None:
+    """``rights`` for the list of the profile ``name``; None if it is not theirs."""
+    return replace(rights, profile=name) if rights.profile in ("", name) else None
 
 
 def tag_of(rights: Rights) -> str:

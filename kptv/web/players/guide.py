@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -18,12 +19,15 @@ from typing import BinaryIO
 from flask import Blueprint, Response, request
 
 from kptv.channels.profiles import PROFILE_PATH
+from kptv.channels.users.allowed import tag_of
+from kptv.channels.users.model import Rights
 from kptv.guide.current import CurrentGuide, Standing
 from kptv.guide.reading import Generation
 from kptv.pace import Pace
+from kptv.web.caller import caller
 from kptv.web.lines import line
 from kptv.web.players.links import Ambiguous, meant
-from kptv.web.players.lists import ServedLists
+from kptv.web.players.lists import NO_PROFILE, ServedLists
 from kptv.web.rendered import Rendered, answer, how_to_keep
 
 PACKED_TYPE, PLAIN_TYPE = "application/gzip", "application/xml; charset=utf-8"
@@ -40,34 +44,44 @@ def guide_blueprint(guide: CurrentGuide, lists: ServedLists) -> Blueprint:
     @blueprint.get("/guide.xml")
     @blueprint.get("/xmltv.php")
     def everything() -> Response:
-        return _open_to_all(_guide(guide, lists))
+        return _open_to_all(_guide(guide, lists, caller().rights))
 
     @blueprint.get(f"{PROFILE_PATH}<name>/epg.xml.gz")
     @blueprint.get(f"{PROFILE_PATH}<name>/epg.xml")
     def of_profile(name: str) -> Response:
         if lists.catalog is None:
             return _not_yet()
+        own = caller().rights
         try:
-            profile = meant(name, lists.profiles.called)
+            rights = meant(name, lambda each: lists.in_profile(each, own))
         except Ambiguous:
-            profile = None
-        if profile is None:
-            return line(404, "No such profile; [profile.NAME] in rules.toml makes one.")
-        return _open_to_all(_guide(guide, lists, profile))
+            rights = None
+        return (
+            line(404, NO_PROFILE) if rights is None else _open_to_all(_guide(guide, lists, rights))
+        )
 
     return blueprint
 
 
-def _guide(guide: CurrentGuide, lists: ServedLists, profile: str | None = None) -> Response:
+def _guide(guide: CurrentGuide, lists: ServedLists, rights: Rights) -> Response:
+    """The guide for ``rights``, which are the caller's or part of them; never a larger one."""
     generation, packed = guide.get(), request.path.endswith(".gz")
+    if rights.profile and lists.profiles.called(rights.profile) is None:
+        return _not_yet()  # the rules have none of this name, or have not been applied yet
     if generation is not None:
-        return _file(generation, generation.file(profile), packed)
+        return _file(_Guide(generation, _of_file(rights)), packed)
     if guide.standing is Standing.EXPECTED or lists.catalog is None:
         return _not_yet()
-    rendered = lists.bare_guide(profile)
+    rendered = lists.bare_guide(rights)
     if rendered is None:
         return _not_yet()
     return _packed(rendered) if packed else answer(rendered, PLAIN_TYPE)
+
+
+def _of_file(rights: Rights) -> Rights:
+    """The rights whose guide is served: of a caller's groups there is one, for all profiles."""
+    own = caller().rights
+    return rights if own.groups is None else own
 
 
 def _not_yet() -> Response:
@@ -91,28 +105,55 @@ def _packed(rendered: Rendered) -> Response:
     return response
 
 
-def _file(generation: Generation, path: Path, packed: bool) -> Response:
-    """The file at ``path``: as it is, as the gzipped form of XML, or unpacked."""
+@dataclass(frozen=True, slots=True)
+class _Guide:
+    """The file of some channels."""
+
+    generation: Generation
+    rights: Rights
+
+    @property
+    def path(self) -> Path:
+        """There may be none yet."""
+        if self.rights.groups is None:
+            return self.generation.file(self.rights.profile or None)
+        return self.generation.file_of_rights(tag_of(self.rights))
+
+    @property
+    def tag(self) -> str:
+        """Another one for each generation; and for other rights, which a user may be given."""
+        own = "" if caller().user is None else f"-{tag_of(self.rights)}"
+        return f"{self.generation.tag}{own}"
+
+    @property
+    def made(self) -> datetime | None:
+        """When it was made; None of a user's: that tells nothing of what it has."""
+        made = datetime.fromtimestamp(self.generation.report.made, UTC)
+        return made if caller().user is None else None
+
+
+def _file(guide: _Guide, packed: bool) -> Response:
+    """The file of ``guide``: as it is, as the gzipped form of XML, or unpacked."""
     gzip = not packed and request.accept_encodings.quality("gzip") > 0
-    etag = generation.tag if packed else f"{generation.tag}-{'gzip' if gzip else 'xml'}"
-    made = datetime.fromtimestamp(generation.report.made, UTC)
-    response = _nothing_new(etag, made) or _body(path, packed, gzip)
-    if response is None:  # the profile is younger than the guide
+    etag = guide.tag if packed else f"{guide.tag}-{'gzip' if gzip else 'xml'}"
+    response = _nothing_new(etag, guide.made) or _body(guide.path, packed, gzip)
+    if response is None:  # the profile is younger than the guide, or the rights are
         return _not_yet()
     response.set_etag(etag)
-    response.last_modified = made
-    response.headers["Cache-Control"] = "no-cache"  # keep it, but ask each time whether it changed
+    response.last_modified = guide.made
+    response.headers["Cache-Control"] = how_to_keep()
     if not packed:
         response.headers["Vary"] = "Accept-Encoding"
     return response
 
 
-def _nothing_new(etag: str, made: datetime) -> Response | None:
+def _nothing_new(etag: str, made: datetime | None) -> Response | None:
     """304, if the client has this one. What it says of a tag counts more than a time."""
     if request.if_none_match:
         return Response(status=304) if request.if_none_match.contains_weak(etag) else None
     since = request.if_modified_since
-    return Response(status=304) if since is not None and made <= since else None
+    is_old = since is not None and made is not None and made <= since
+    return Response(status=304) if is_old else None
 
 
 def _body(path: Path, packed: bool, gzip: bool) -> Response | None:

@@ -14,22 +14,26 @@ from kptv.channels.catalog import Catalog
 from kptv.channels.guide.bare import bare_guide
 from kptv.channels.logos import LOGO_PATH
 from kptv.channels.model import Channel
-from kptv.channels.profiles import PROFILE_PATH
+from kptv.channels.profiles import PROFILE_PATH, MadeProfile
 from kptv.channels.served import STREAM_PATH, render
-from kptv.channels.users.allowed import Allowed
-from kptv.channels.users.model import Rights
+from kptv.channels.users.allowed import Allowed, in_profile
+from kptv.channels.users.model import ALL_RIGHTS, Rights
 from kptv.config import Config
 from kptv.guide.current import CurrentGuide
+from kptv.web.caller import caller
 from kptv.web.lines import line
 from kptv.web.players.allowed import AllowedOfAll
 from kptv.web.players.guide_ids import GUIDE, GuideIds
 from kptv.web.players.links import Ambiguous, meant
 from kptv.web.players.profiles import Numbers, Profiles
-from kptv.web.rendered import Rendered, Renderings, Wanted, answer
+from kptv.web.rendered import OWN_BASE, Rendered, Renderings, Wanted, answer
 
 MEDIA_TYPE = "audio/x-mpegurl; charset=utf-8"
 MOST_KEPT = 64  # lists of groups and profiles; the compressed list of a large one has 100 KB
+NO_PROFILE = "No such profile; [profile.NAME] in rules.toml makes one."
 _MOST_LINKS = 3  # that an answer names
+
+Listed = Catalog | MadeProfile | Allowed  # what lists are made of
 
 
 class ServedLists:
@@ -39,7 +43,7 @@ class ServedLists:
         self, config: Config, numbers: Numbers | None = None, guide: CurrentGuide | None = None
     ) -> None:
         """``numbers`` keeps those of the profiles; ``guide`` is the one that the lists name."""
-        self._base_url = config.base_url
+        self.base_url = config.base_url
         self._catalog: Catalog | None = None
         self._keeps = config.cache_enabled
         self._renderings = Renderings(MOST_KEPT, config.cache_duration if self._keeps else 0)
@@ -78,17 +82,31 @@ class ServedLists:
         if self._keeps and (everything := self._wanted()):
             self._renderings.start(everything)
 
-    def get(self, group: str | None = None, profile: str | None = None) -> Rendered | None:
-        """The list of all channels, or those of a profile; of a group of these, if one is named.
+    def get(
+        self, group: str | None = None, rights: Rights = ALL_RIGHTS, own: bool = False
+    ) -> Rendered | None:
+        """The list of the channels that ``rights`` allow; or of a group of these.
 
-        It waits while the list is rendered. None if there is no such profile or group, or nothing
-        was ready in time.
+        ``own``: it has OWN_BASE where BASE_URL stands otherwise. It waits while the list is
+        rendered. None if there is no such group, or nothing was ready in time.
         """
-        return self._renderings.get(lambda: self._wanted(group, profile))
+        return self._renderings.get(lambda: self._wanted(group, rights, own))
 
-    def bare_guide(self, profile: str | None = None) -> Rendered | None:
-        """A guide of all channels, or a profile's, without shows; None as of ``get``."""
-        return self._renderings.get(lambda: self._wanted_guide(profile))
+    def bare_guide(self, rights: Rights = ALL_RIGHTS) -> Rendered | None:
+        """A guide of the channels that ``rights`` allow, without shows; None as of ``get``."""
+        return self._renderings.get(lambda: self._wanted_guide(rights))
+
+    def in_profile(self, name: str, rights: Rights) -> Rights | None:
+        """``rights`` for a profile's list; None if there is none of this name, or not for them."""
+        return None if self.profiles.called(name) is None else in_profile(rights, name)
+
+    def listed(self, rights: Rights) -> Listed | None:
+        """What lists for ``rights`` are made of; waits while it is made. None: it is not ready."""
+        if rights.is_all:
+            return self._catalog
+        if rights.groups is None and self.profiles.called(rights.profile) is not None:
+            return self.profiles.get(rights.profile)
+        return self._allowed.get(rights)
 
     def allowed(self, rights: Rights) -> Allowed | None:
         """What ``rights`` allow of the newest catalog; waits while it is made.
@@ -104,38 +122,41 @@ class ServedLists:
         """
         return self._allowed.may_have(rights, channel)
 
-    def _wanted(self, group: str | None = None, profile: str | None = None) -> Wanted | None:
-        chosen = self._chosen(group, profile)
+    def _wanted(
+        self, group: str | None = None, rights: Rights = ALL_RIGHTS, own: bool = False
+    ) -> Wanted | None:
+        chosen = self._chosen(group, rights)
         if chosen is None:
             return None
-        place, tag = f"{PROFILE_PATH}{profile}" if profile else "", self._ids.tag
-        guide_url = f"{self._base_url}{place}{GUIDE}" if self._ids.is_known else ""
+        base, tag = OWN_BASE if own else self.base_url, self._ids.tag
+        place = f"{PROFILE_PATH}{rights.profile}" if rights.profile else ""
+        guide_url = f"{base}{place}{GUIDE}" if self._ids.is_known else ""
         return Wanted(
-            (profile, chosen.group, bool(guide_url), tag),
-            partial(_render, chosen, self._base_url, guide_url, self._ids),
+            (rights, own, chosen.group, bool(guide_url), tag),
+            partial(_render, chosen, base, guide_url, self._ids),
         )
 
-    def _wanted_guide(self, profile: str | None) -> Wanted | None:
-        chosen = self._chosen(None, profile)
+    def _wanted_guide(self, rights: Rights) -> Wanted | None:
+        chosen = self._chosen(None, rights)
         if chosen is None:
             return None
         pieces = partial(bare_guide, chosen.catalog, chosen.positions, chosen.numbers)
-        return Wanted(("guide", profile), pieces)
+        return Wanted(("guide", rights), pieces)
 
-    def _chosen(self, group: str | None, profile: str | None) -> _Chosen | None:
-        """What is in the list; None if there is no such group or profile."""
-        made = None if profile is None else self.profiles.get(profile)
+    def _chosen(self, group: str | None, rights: Rights) -> _Chosen | None:
+        """What is in the list; None if there is no such group, or it is not ready."""
+        listed = self.listed(rights)
         catalog = self._catalog  # the one that it was made of: no switch since
-        if catalog is None or (profile is not None and made is None):
+        if catalog is None or listed is None:
             return None
-        found = catalog if made is None else made
-        slug = None if group is None else found.group_slug(group)
+        slug = None if group is None else listed.group_slug(group)
         if group is not None and slug is None:
             return None
-        if made is None:
-            return _Chosen(catalog, slug, None if slug is None else catalog.group(slug))
-        positions = made.positions if slug is None else made.group(slug) or ()
-        return _Chosen(catalog, slug, positions, made.numbers)
+        of_group = None if slug is None else listed.by_group[slug]
+        if isinstance(listed, Catalog):
+            return _Chosen(catalog, slug, of_group)
+        positions = listed.positions if of_group is None else of_group
+        return _Chosen(catalog, slug, positions, listed.numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +188,7 @@ def playlist_blueprint(lists: ServedLists) -> Blueprint:
     @blueprint.get("/playlist.m3u")
     @blueprint.get("/playlist")
     def playlist() -> Response:
-        return _answer(lists)
+        return list_answer(lists)
 
     # Without a rule of their own these would be a channel's name and a file of the status page.
     @blueprint.get(f"{STREAM_PATH}playlist.m3u8", defaults={"group": "stream"})
@@ -176,51 +197,49 @@ def playlist_blueprint(lists: ServedLists) -> Blueprint:
     @blueprint.get("/<path:group>/playlist.m3u8")
     def group_playlist(group: str) -> Response:
         if lists.catalog is None:
-            return _answer(lists)
-        profile, rest = _profile_in(group, lists.profiles)
-        return _of_profile(lists, profile, rest) if profile else _of_group(lists, group)
+            return list_answer(lists)
+        rights, rest = _profile_in(group, lists)
+        return _of_profile(lists, rights, rest) if rights else _of_group(lists, group)
 
     return blueprint
 
 
-def _profile_in(path: str, profiles: Profiles) -> tuple[str | None, str]:
-    """The profile whose list, or whose group's list, is asked for, and what is behind its name."""
+def _profile_in(path: str, lists: ServedLists) -> tuple[Rights | None, str]:
+    """The rights for the profile that is asked for, and the group whose name is behind its name."""
     first, _, rest = path.partition("/")
     name, _, rest = rest.lstrip("/").partition("/")
     if f"/{first.lower()}/" != PROFILE_PATH or not name:
         return None, ""
     with suppress(Ambiguous):
-        return meant(name, profiles.called), rest.strip("/")
+        own = caller().rights
+        return meant(name, lambda each: lists.in_profile(each, own)), rest.strip("/")
     return None, ""
 
 
 def _of_group(lists: ServedLists, group: str) -> Response:
-    assert lists.catalog is not None
-    try:
-        slug = meant(group, lists.catalog.group_slug)
-    except Ambiguous as ambiguous:
-        return _which("/", ambiguous)
-    if slug is None and f"/{group.lower()}".startswith(PROFILE_PATH):
-        return line(404, "No such profile; [profile.NAME] in rules.toml makes one.")
-    if slug is None:
-        return line(404, "No such group; /playlist.m3u8 lists all channels.")
-    return _answer(lists, slug)
+    is_profile = f"/{group.lower()}".startswith(PROFILE_PATH)
+    unknown = NO_PROFILE if is_profile else "No such group; /playlist.m3u8 lists all channels."
+    return _of_part(lists, caller().rights, group, "/", unknown)
 
 
-def _of_profile(lists: ServedLists, profile: str, group: str) -> Response:
+def _of_profile(lists: ServedLists, rights: Rights, group: str) -> Response:
     if not group:
-        return _answer(lists, None, profile)
-    made = lists.profiles.get(profile)
-    if made is None:
+        return list_answer(lists, rights)
+    path = f"{PROFILE_PATH}{rights.profile}/"
+    unknown = f"No such group in this profile; {path}playlist.m3u8 lists all of it."
+    return _of_part(lists, rights, group, path, unknown)
+
+
+def _of_part(lists: ServedLists, rights: Rights, group: str, path: str, unknown: str) -> Response:
+    """The list of a group; a group that is not allowed is as one that is not there."""
+    listed = lists.listed(rights)
+    if listed is None:
         return _not_ready()
-    path = f"{PROFILE_PATH}{profile}/"
     try:
-        slug = meant(group, made.group_slug)
+        slug = meant(group, listed.group_slug)
     except Ambiguous as ambiguous:
         return _which(path, ambiguous)
-    if slug is None:
-        return line(404, f"No such group in this profile; {path}playlist.m3u8 lists all of it.")
-    return _answer(lists, slug, profile)
+    return line(404, unknown) if slug is None else list_answer(lists, rights, slug)
 
 
 def _which(start: str, groups: Ambiguous) -> Response:
@@ -228,13 +247,17 @@ def _which(start: str, groups: Ambiguous) -> Response:
     return line(404, f"Which group? Ask for {paths}.")
 
 
-def _answer(lists: ServedLists, group: str | None = None, profile: str | None = None) -> Response:
+def list_answer(
+    lists: ServedLists, rights: Rights | None = None, group: str | None = None
+) -> Response:
+    """The list for the caller of the current request, or for ``rights`` that are part of theirs."""
     if lists.catalog is None:
         return line(503, "No channel list has been imported yet; try again soon.", 5)
-    rendered = lists.get(group, profile)
+    asks = caller()
+    rendered = lists.get(group, rights or asks.rights, own=bool(asks.prefix))
     if rendered is None:
         return _not_ready()
-    response = answer(rendered, MEDIA_TYPE)
+    response = answer(rendered, MEDIA_TYPE, f"{lists.base_url}{asks.prefix}")
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
 
