@@ -63,9 +63,12 @@ from kptv.web.page.reports import Reports
 from kptv.web.page.rules import rules_blueprint
 from kptv.web.page.status import status_blueprint
 from kptv.web.page.view import View
+from kptv.web.players.devices import Devices
 from kptv.web.players.guide import guide_blueprint
+from kptv.web.players.hdhomerun import hdhomerun_blueprint
 from kptv.web.players.lists import ServedLists, playlist_blueprint
 from kptv.web.players.logos import HiddenLogos, logo_blueprint
+from kptv.web.players.numbers import ChannelNumbers
 from kptv.web.players.player import Player
 from kptv.web.players.ts import stream_blueprint
 from kptv.web.sockets import public_address
@@ -94,6 +97,7 @@ class AppParts:
     lists: ServedLists
     logos: Logos
     device_ids: DeviceIds
+    devices: Devices
     guide: CurrentGuide
     guide_round: GuideRound
     importer: Importer
@@ -142,6 +146,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     numbers = KeptNumbers(config.data_dir)
     guide = CurrentGuide(lambda _: lists.renew())
     lists = ServedLists(config, numbers, guide)
+    device_ids = kept_device_ids(config.data_dir)
+    devices = Devices(config, device_ids, lists, ChannelNumbers(numbers))
     guide_round = GuideRound(
         GuideParts(
             config=config,
@@ -155,6 +161,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     catalog = CurrentCatalog(
         lambda catalog: log_of_process.redactor.learn(catalog.secrets),
         lists.replace,
+        devices.replace,
         lambda _: opener.forget(),
         lambda _: hubs.films.forget(),
         guide_round.replace,
@@ -175,7 +182,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         catalog=catalog,
         lists=lists,
         logos=_build_logos(config, client, metrics),
-        device_ids=kept_device_ids(config.data_dir),
+        device_ids=device_ids,
+        devices=devices,
         guide=guide,
         guide_round=guide_round,
         importer=importer,
@@ -218,6 +226,9 @@ def build_web(parts: AppParts) -> Flask:
         "rules": parts.reload,
         "users": parts.users,
     }
+    if config.hdhomerun != "off":
+        app.register_blueprint(hdhomerun_blueprint(parts.devices, player))
+        watched["lineups"] = parts.devices
     if config.hdhomerun == "on":
         discovery = _build_discovery(config, parts.device_ids)
         app.extensions["when_stopping"].append(discovery.close)

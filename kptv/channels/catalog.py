@@ -150,6 +150,10 @@ class Catalog:
             )
             yield slug, next((n for n in names if slug_of(n) == slug), slug), len(positions)
 
+    def blocks(self) -> Sequence[Block]:
+        """All channels as they lie, in served order."""
+        return list(self._blocks)
+
     def row(self, position: int) -> Row:
         """The packed channel at ``position`` of the served order."""
         return self._blocks[position // BLOCK].rows[position % BLOCK]

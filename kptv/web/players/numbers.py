@@ -1,0 +1,85 @@
+"""The numbers by which applications know the channels of the current catalog.
+
+With rules the catalog has them. Without rules the lists pass on what the sources say; applications
+that need a number for each channel, and no number twice, get numbers that are given once and kept.
+They are made when somebody asks first.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from time import monotonic
+
+import gevent
+
+from kptv.channels.catalog import Catalog
+from kptv.channels.number_blocks import Plan
+from kptv.channels.numbering import numbered
+from kptv.pace import drive
+from kptv.vitals.heartbeat import Heartbeat, beating
+from kptv.web.players.profiles import Numbers
+
+DEADLINE = 20.0  # seconds that a client waits; 500,000 channels take two
+
+
+class ChannelNumbers:
+    """Numbers the channels of a catalog once for all who ask."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+        self._making: _Making | None = None
+
+    def __repr__(self) -> str:
+        return f"<ChannelNumbers of={self._making and self._making.catalog}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether none hangs that is being numbered."""
+        return self._making is None or not self._making.is_stuck
+
+    def of(self, catalog: Catalog) -> Sequence[int] | None:
+        """The number of the channel at each position; waits. None: they are not ready in time."""
+        if catalog.numbers is not None:
+            return catalog.numbers
+        if self._making is None or self._making.catalog is not catalog or self._making.has_failed:
+            if self._making is not None:
+                self._making.close()
+            self._making = _Making(catalog, self._numbers)
+        return self._making.wait()
+
+
+class _Making:
+    """The numbers of one catalog, being made, or made."""
+
+    def __init__(self, catalog: Catalog, numbers: Numbers) -> None:
+        self.catalog = catalog
+        self._heartbeat = Heartbeat(monotonic())
+        self._greenlet = gevent.spawn(self._run, catalog, numbers)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it neither ends nor gets on."""
+        return not self._greenlet.ready() and not self._heartbeat.alive(monotonic())
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether there will be none."""
+        return self._greenlet.ready() and not self._greenlet.successful()
+
+    def wait(self) -> Sequence[int] | None:
+        """The numbers; None: they are not ready in DEADLINE, or cannot be made."""
+        self._greenlet.join(timeout=DEADLINE)
+        value = self._greenlet.value
+        return value if isinstance(value, array) else None
+
+    def close(self) -> None:
+        """Stop; who waits learns that there is nothing."""
+        self._greenlet.kill(block=False)
+
+    def _run(self, catalog: Catalog, numbers: Numbers) -> array[int]:
+        given = numbers.given("")
+        made = drive(beating(numbered(catalog.blocks(), Plan(), given), self._heartbeat))
+        gevent.spawn(numbers.keep, made, "")  # whoever ends this one does not end that halfway
+        found: array[int] = made.numbers
+        return found
