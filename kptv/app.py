@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask
 
@@ -24,6 +25,7 @@ from kptv.guide.current import CurrentGuide
 from kptv.guide_round import GuideParts, GuideRound
 from kptv.kept.device import DeviceIds, kept_device_ids
 from kptv.kept.numbers import KeptNumbers
+from kptv.kept.odd_ids import KeptOddIds
 from kptv.logs import Log, set_up_logging
 from kptv.metrics.counters import Metrics
 from kptv.metrics.exposition import Exposition
@@ -71,6 +73,8 @@ from kptv.web.players.logos import HiddenLogos, logo_blueprint
 from kptv.web.players.numbers import ChannelNumbers
 from kptv.web.players.player import Player
 from kptv.web.players.ts import stream_blueprint
+from kptv.web.players.xtream import XtreamParts, xtream_blueprint
+from kptv.web.players.xtream_lists import XtreamLists
 from kptv.web.sockets import public_address
 from kptv.web.state import StateReader
 
@@ -95,6 +99,7 @@ class AppParts:
     hubs: Hubs
     catalog: CurrentCatalog
     lists: ServedLists
+    xtream: XtreamLists
     logos: Logos
     device_ids: DeviceIds
     devices: Devices
@@ -144,10 +149,11 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     opener = Opener(config, client, shared.rhythms)
     hubs = Hubs(shared, opener.open_stream, opener.open_film)
     numbers = KeptNumbers(config.data_dir)
-    guide = CurrentGuide(lambda _: lists.renew())
+    guide = CurrentGuide(lambda _: lists.renew(), lambda _: xtream.renew())
     lists = ServedLists(config, numbers, guide)
     device_ids = kept_device_ids(config.data_dir)
     devices = Devices(config, device_ids, lists, ChannelNumbers(numbers))
+    xtream = XtreamLists(config, lists, guide, KeptOddIds(config.data_dir))
     guide_round = GuideRound(
         GuideParts(
             config=config,
@@ -162,6 +168,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         lambda catalog: log_of_process.redactor.learn(catalog.secrets),
         lists.replace,
         devices.replace,
+        xtream.replace,
         lambda _: opener.forget(),
         lambda _: hubs.films.forget(),
         guide_round.replace,
@@ -181,6 +188,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         hubs=hubs,
         catalog=catalog,
         lists=lists,
+        xtream=xtream,
         logos=_build_logos(config, client, metrics),
         device_ids=device_ids,
         devices=devices,
@@ -216,12 +224,14 @@ def build_web(parts: AppParts) -> Flask:
     app.register_blueprint(guide_blueprint(parts.guide, parts.lists))
     hidden = HiddenLogos(catalog.get)
     app.register_blueprint(logo_blueprint(hidden, parts.logos.get, player.may_have))
+    app.register_blueprint(_build_xtream(parts, player))
     watched: dict[str, Watched] = {
         "import": parts.importer,
         "housekeeping": hubs,
         "vitals": parts.vitals,
         "log": parts.teller,
         "lists": parts.lists,
+        "xtream": parts.xtream,
         "guide": parts.guide_round,
         "rules": parts.reload,
         "users": parts.users,
@@ -243,6 +253,21 @@ def build_web(parts: AppParts) -> Flask:
         app.register_blueprint(index_blueprint(config.base_url))
     app.register_blueprint(ops_blueprint(catalog.get, parts.vitals, watched))
     return app
+
+
+def _build_xtream(parts: AppParts, player: Player) -> Blueprint:
+    hubs = parts.hubs
+    return xtream_blueprint(
+        XtreamParts(
+            config=parts.config,
+            lists=parts.xtream,
+            guide=parts.guide,
+            player=player,
+            playing=lambda: [hub.channel for hub in hubs.all()],
+            open_streams=lambda _: hubs.viewers,
+        ),
+        urlsplit(parts.config.base_url).path,
+    )
 
 
 def _build_discovery(config: Config, ids: DeviceIds) -> Discovery:

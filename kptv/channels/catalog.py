@@ -9,7 +9,7 @@ by a generator that yields often, so that others can run: to free it at once wou
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple, overload
@@ -135,10 +135,6 @@ class Catalog:
     def group_slug(self, identifier: str) -> str | None:
         """The slug of the group with this name or slug; None if there is no such group."""
         return group_slug_in(self._groups, identifier)
-
-    def group_slugs(self) -> Collection[str]:
-        """The slugs of all groups, in the order of the list."""
-        return self._groups.keys()
 
     def groups(self) -> Iterator[tuple[str, str, int]]:
         """Slug, name and number of channels of each group."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from kptv.channels.users.model import Standing, User
+from kptv.channels.users.model import User
 
 Json = dict[str, Any]
 
@@ -72,8 +72,3 @@ def _host(name: str) -> str:
 def written(moment: float) -> str:
     """A moment (Unix time) as this protocol writes it, in the server's time zone."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def is_active(account: Account, now: float) -> bool:
-    """Whether it may see and play anything."""
-    return account.user is None or account.user.standing(now) is Standing.ACTIVE

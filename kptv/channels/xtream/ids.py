@@ -7,8 +7,9 @@ recordings hang on them.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 from kptv.channels.catalog import Catalog, Row, records_of
 from kptv.channels.grouping import slug_of
@@ -18,6 +19,7 @@ from kptv.channels.packing import group_names, groups_of
 OTHER = ""  # in place of a slug: the group of channels that are in none
 _FIXED = {OTHER: 1, " ": 9999}  # clients have a catch-all of their own under the second
 _AT_ONCE = 250  # channels in one step: 0.3 ms
+_LOOKED_AT_ONCE = 5000  # 0.3 ms
 _REMEMBERED = 20_000  # packed groups
 _CHECK = 0xFFFF_FFFF
 
@@ -38,10 +40,10 @@ class XtreamIds:
         self.odd = Odd(channels.odd, _without_fixed(groups.odd))
         self.new = Odd(channels.new, _without_fixed(groups.new))  # to be kept
         self._channels, self._groups = channels, groups
-        self._group_slugs = {groups.of(slug): slug for slug in (OTHER, *catalog.group_slugs())}
+        self._group_slugs = {groups.of(slug): slug for slug in (OTHER, *catalog.by_group)}
         self._slots = _Slots(len(catalog))
         self._checks = array("I")  # of slugs, by position
-        self.others = array("I")  # positions of channels that are in no group
+        self._are_others = bytearray(len(catalog))  # whether channels are in no group
         self._known: dict[bytes, tuple[int, ...]] = {}  # ids of groups, by packed groups
 
     def __repr__(self) -> str:
@@ -59,7 +61,7 @@ class XtreamIds:
         def had_group(slug: str) -> bool:
             return before is not None and before.of_group(slug) is not None
 
-        slugs = list(catalog.group_slugs())
+        slugs = list(catalog.by_group)
         groups = yield from ids_of(lambda: slugs, len(slugs), {**kept.groups, **_FIXED}, had_group)
         channels = yield from ids_of(
             lambda: (slug for slug, _ in catalog.rows()), len(catalog), kept.channels, had_channel
@@ -74,8 +76,7 @@ class XtreamIds:
                 return
             self._slots.add(self._channels.of(slug), position)
             self._checks.append(hash(slug) & _CHECK)
-            if self.groups_of(row) == (_FIXED[OTHER],):
-                self.others.append(position)
+            self._are_others[position] = self.groups_of(row) == (_FIXED[OTHER],)
             if position % _AT_ONCE == 0:
                 yield
 
@@ -96,10 +97,23 @@ class XtreamIds:
 
     # --- groups ---
 
+    def others_among(self, positions: Sequence[int]) -> Generator[bytes, None, array[int]]:
+        """Those of ``positions`` whose channels are in no group, in steps that give nothing."""
+        others = array("I")
+        for start in range(0, len(positions), _LOOKED_AT_ONCE):
+            some = positions[start : start + _LOOKED_AT_ONCE]
+            others.extend(compress(some, map(self._are_others.__getitem__, some)))
+            yield b""
+        return others
+
     def of_group(self, slug: str) -> int | None:
         """The id of the group with this slug (or of OTHER)."""
         group_id = self._groups.of(slug)
         return group_id if self._group_slugs.get(group_id) == slug else None
+
+    def groups_called(self, slugs: Iterable[str]) -> Iterator[int]:
+        """The ids of those of ``slugs`` that are groups here."""
+        return (group_id for slug in slugs if (group_id := self.of_group(slug)) is not None)
 
     def group(self, group_id: int) -> str | None:
         """The slug of the group with this id, or OTHER."""

@@ -7,7 +7,7 @@ from base64 import b64decode
 import pytest
 
 from kptv.channels.xtream.listings import Place, Show, limit_of, listing, listing_of_table
-from tests.channels.xtream.types import LISTING, LISTING_OF_TABLE, check
+from tests.channels.xtream.field_types import LISTING, LISTING_OF_TABLE, check
 
 SHOW = Show(1_790_000_000, 1_790_003_600, "Größe & <b>", "Ä\nb 📺")
 PLACE = Place(77, "news.uk")

@@ -15,7 +15,7 @@ from kptv.channels.xtream.links import bare_list, with_links
 from kptv.channels.xtream.live import Listed, categories, live_streams
 from tests.channels.test_catalog import run
 from tests.channels.test_served import LIST_URL, STREAM_URL, catalog_of
-from tests.channels.xtream.types import CATEGORY, STREAM, check
+from tests.channels.xtream.field_types import CATEGORY, STREAM, check
 
 BASE = "http://tv.example/u/anna"
 ONE = """#EXTM3U

@@ -58,7 +58,9 @@ def test_ids_stay_whatever_else_is_in_the_list_and_in_which_order() -> None:
 def test_a_channel_is_in_all_its_groups_the_first_one_first() -> None:
     ids = ids_for(("A", "UK;Sport"), ("B", "Sport"), ("C", ""), ("A", "Kids;UK"))
     assert groups(ids, "abc") == {"a": ("uk", "sport", "kids"), "b": ("sport",), "c": (OTHER,)}
-    assert [ids.catalog.slug(position) for position in ids.others] == ["c"]
+    others = run(ids.others_among(range(3)))
+    assert [ids.catalog.slug(position) for position in others] == ["c"]
+    assert not run(ids.others_among([0, 1]))
 
 
 def test_no_group_has_an_id_that_clients_use_themselves(monkeypatch: pytest.MonkeyPatch) -> None:

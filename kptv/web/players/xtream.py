@@ -1,0 +1,270 @@
+"""The protocol of Xtream Codes panels: an account, its channels, what they show, and their streams.
+
+Applications build addresses of streams themselves, always at the root of a host, of the name and
+the password that the account's answer tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from time import time
+from urllib.parse import quote
+
+from flask import Blueprint, Response, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter
+
+from kptv.channels.model import Channel
+from kptv.channels.users.model import Standing
+from kptv.channels.users.names import TAKEN
+from kptv.channels.xtream.account import Account
+from kptv.channels.xtream.account import answer as account_answer
+from kptv.channels.xtream.listings import limit_of
+from kptv.channels.xtream.live import compact
+from kptv.config import Config
+from kptv.guide.current import CurrentGuide
+from kptv.web.caller import Caller, caller
+from kptv.web.endless import endless, unframed
+from kptv.web.lines import line
+from kptv.web.players import xtream_shows
+from kptv.web.players.addresses import own_address
+from kptv.web.players.guide_ids import GUIDE
+from kptv.web.players.lists import MEDIA_TYPE
+from kptv.web.players.player import Player, unknown
+from kptv.web.players.xtream_lists import (
+    OWN_GUIDE,
+    OWN_LINK,
+    ListForm,
+    NotReady,
+    XtreamLists,
+)
+from kptv.web.rendered import Rendered, answer, prepare
+
+JSON = "application/json"
+_EMPTY = {  # what is asked for, and there is none of: films and series
+    "get_vod_categories": b"[]",
+    "get_vod_streams": b"[]",
+    "get_series_categories": b"[]",
+    "get_series": b"[]",
+    "get_vod_info": b'{"info":[],"movie_data":[]}',
+    "get_series_info": b'{"seasons":[],"info":[],"episodes":{}}',
+}
+_LONGEST_ID = 10  # digits
+_PIECE = 16 * 1024  # bytes packed at once
+_LONGEST_NAME = 200  # letters, of a login that is told again
+_NO_LOGIN = ("user", "pass")  # told where nobody logged in: applications want to see some
+
+
+@dataclass(frozen=True, slots=True)
+class XtreamParts:
+    """What the routes answer from."""
+
+    config: Config
+    lists: XtreamLists
+    guide: CurrentGuide
+    player: Player
+    playing: Callable[[], list[Channel]]
+    open_streams: Callable[[Caller], int]  # of whoever asks
+
+
+def xtream_blueprint(parts: XtreamParts, base_path: str = "") -> Blueprint:
+    """The routes, at the root and below ``base_path``, which is BASE_URL's."""
+    blueprint = Blueprint("xtream", __name__)
+    places = ("", base_path) if base_path and not _NOT_IN_RULES & set(base_path) else ("",)
+
+    def route(path: str, methods: Sequence[str] = ("GET",)) -> Callable[[_View], _View]:
+        def add(view: _View) -> _View:
+            for place in places:
+                blueprint.add_url_rule(f"{place}{path}", None, view, methods=methods)
+            return view
+
+        return add
+
+    blueprint.record_once(_add_converter)
+    both = ("GET", "POST")  # some applications send the login as a form
+
+    @route("/player_api.php", both)
+    def player_api() -> Response:
+        return _open_to_all(_api(parts, request.values.get("action", "")))
+
+    @route("/panel_api.php", both)
+    def panel_api() -> Response:
+        return _open_to_all(_account(parts))
+
+    @route("/get.php", both)
+    def get() -> Response:
+        return _open_to_all(_playlist(parts))
+
+    # The last one is any path of three parts, so any other rule comes first.
+    @route("/live/<name>/<secret>/<stream_id:stream>")
+    @route("/<name>/<secret>/<stream_id:stream>")
+    @endless
+    @unframed
+    def play(name: str, secret: str, stream: str) -> Response:
+        if name.lower() in TAKEN:
+            raise NotFound
+        return _play(parts, stream)
+
+    return blueprint
+
+
+_View = Callable[..., Response]
+_NOT_IN_RULES = set("<>%")  # signs that mean something else there
+
+
+class _StreamId(BaseConverter):
+    """A number, and what applications put behind it."""
+
+    regex = r"[0-9]{1,10}(?:\.[A-Za-z0-9]{1,5})?"
+
+
+def _add_converter(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["stream_id"] = _StreamId
+
+
+# --- the account, and what it lists ---
+
+
+def _api(parts: XtreamParts, action: str) -> Response:
+    if action in _EMPTY:
+        return _json(_EMPTY[action])
+    view = _ACTIONS.get(action)
+    return _account(parts) if view is None else view(parts)
+
+
+def _account(parts: XtreamParts) -> Response:
+    asks, now = caller(), time()
+    name, password = asks.login
+    if asks.user is None:  # whoever sees all, whatever was typed
+        name = request.values.get("username", "")[:_LONGEST_NAME] or _NO_LOGIN[0]
+        password = request.values.get("password", "")[:_LONGEST_NAME] or _NO_LOGIN[1]
+    account = Account(name, password, asks.user, parts.open_streams(asks))
+    response = _json(compact(account_answer(account, own_address(parts.config), now)))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _categories(parts: XtreamParts) -> Response:
+    asks = caller()
+    return _list(parts, parts.lists.categories(asks.rights)) if _is_active(asks) else _json(b"[]")
+
+
+def _streams(parts: XtreamParts) -> Response:
+    asks, text = caller(), request.values.get("category_id", "").strip()
+    category = None if text.strip("0") == "" else _number(text)
+    if not _is_active(asks) or category == 0:
+        return _json(b"[]")
+    return _list(parts, parts.lists.streams(asks.rights, category))
+
+
+def _short_guide(parts: XtreamParts) -> Response:
+    limit = limit_of(request.values.get("limit", ""))
+    return _shows(parts, partial(xtream_shows.short_guide, limit=limit))
+
+
+def _table(parts: XtreamParts) -> Response:
+    return _shows(parts, xtream_shows.table)
+
+
+_ACTIONS: Mapping[str, Callable[[XtreamParts], Response]] = {
+    "get_live_categories": _categories,
+    "get_live_streams": _streams,
+    "get_short_epg": _short_guide,
+    "get_simple_data_table": _table,
+}
+
+
+def _shows(parts: XtreamParts, read: Callable[[CurrentGuide, Channel, int], bytes]) -> Response:
+    stream_id = _number(request.values.get("stream_id", ""))
+    if not _is_active(caller()):
+        return _json(xtream_shows.nothing())
+    try:
+        channel = parts.lists.channel(stream_id)
+    except NotReady:
+        return _not_ready(parts)
+    if channel is None or not parts.player.may_have(channel):
+        return _json(xtream_shows.nothing())
+    return answer(prepare(_cut(read(parts.guide, channel, stream_id))), JSON)
+
+
+# --- the list ---
+
+
+def _playlist(parts: XtreamParts) -> Response:
+    """The list as a file; with links of this protocol if there is a login that fits into them."""
+    asks, base = caller(), own_address(parts.config)
+    is_bare = request.values.get("type", "").lower() == "m3u"
+    form = ListForm(has_attributes=not is_bare, has_login=all(map(_fits_a_path, asks.login)))
+    rendered = parts.lists.playlist(asks.rights, form)
+    if rendered is None:
+        return _not_ready(parts)
+    name, password = (quote(each, safe="") for each in asks.login)
+    guide = f"{base}{GUIDE}"
+    if asks.user is not None:
+        guide = f"{base}/xmltv.php?username={name}&password={password}"
+    own = {OWN_LINK: f"{base}/live/{name}/{password}/", OWN_GUIDE: guide}
+    return answer(rendered, MEDIA_TYPE, f"{base}{asks.prefix}", own)
+
+
+def _fits_a_path(text: str) -> bool:
+    """Whether it comes back as one part of a path, as it was."""
+    return text.strip(".") != "" and "/" not in text
+
+
+# --- streams ---
+
+
+def _play(parts: XtreamParts, stream: str) -> Response:
+    number, _, suffix = stream.partition(".")
+    if suffix.lower() == "m3u8":
+        return line(404, "There are no HLS playlists here; ask for the channel's .ts.")
+    if suffix.lower() not in ("", "ts"):
+        return unknown()
+    try:
+        channel = parts.lists.channel(int(number), parts.playing())
+    except NotReady:
+        return _not_ready(parts)
+    return parts.player.answer(channel).response
+
+
+# --- answers ---
+
+
+def _is_active(asks: Caller) -> bool:
+    """Whether the caller may see anything: an account that has expired is told so, and no more."""
+    return asks.user is None or asks.user.standing(time()) is Standing.ACTIVE
+
+
+def _number(text: str) -> int:
+    """A number of a query; 0, which is nobody's, if it is none."""
+    fits = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID
+    return int(text) if fits else 0
+
+
+def _list(parts: XtreamParts, rendered: Rendered | None) -> Response:
+    if rendered is None:
+        return _not_ready(parts)
+    return answer(rendered, JSON, f"{own_address(parts.config)}{caller().prefix}")
+
+
+def _not_ready(parts: XtreamParts) -> Response:
+    if not parts.lists.is_ready:
+        return line(503, "No channel list has been imported yet; try again soon.", 5)
+    return line(503, "The list is not ready yet; try again soon.", 5)
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, content_type=JSON)
+
+
+def _cut(body: bytes) -> Iterator[bytes]:
+    return (body[start : start + _PIECE] for start in range(0, len(body), _PIECE))
+
+
+def _open_to_all(response: Response) -> Response:
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
