@@ -125,7 +125,7 @@ class CurrentUsers:
             self._tell(f"{seen.trouble}. Nobody can be let in")
         elif self._told:
             self._told = ""
-            log.info("the users can be read again")
+            log.warning("the users can be read again")
         if was_on != self.is_on and before.trouble != _UNREAD:
             log.warning("login: %s", "needed from now on" if self.is_on else "not needed any more")
         if (before, was_on) != (seen, self.is_on):

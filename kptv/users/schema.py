@@ -137,7 +137,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         if version == 0 and _tables(connection):
             raise FileTrouble("another program has written it")
         if 0 < version < version_of():
-            _copy(connection, path, version)
+            _copy(path, version)
         for statements in MIGRATIONS[version:]:
             for statement in statements:
                 connection.execute(statement)
@@ -150,14 +150,14 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def _copy(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    """Keep the file as it is: nobody else writes it now."""
+def _copy(path: Path, version: int) -> None:
+    """Keep the file as it is; nobody writes it now, but who begins to cannot copy it."""
     copy = path.with_name(f"{path.name}.schema-{version}")
     partial = copy.with_name(f"{copy.name}.part")
     partial.unlink(missing_ok=True)
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with closing(sqlite3.connect(partial)) as target:
-        connection.backup(target)
+    with closing(sqlite3.connect(path)) as kept, closing(sqlite3.connect(partial)) as target:
+        kept.backup(target)
     give_to_owner(partial)
     os.replace(partial, copy)
 
