@@ -148,6 +148,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     client = HttpClient(config, roads, terms.of)
     opener = Opener(config, client, shared.rhythms)
     hubs = Hubs(shared, opener.open_stream, opener.open_film)
+    users = CurrentUsers(config.data_dir)
+    users.start()
     numbers = KeptNumbers(config.data_dir)
     guide = CurrentGuide(lambda _: lists.renew(), lambda _: xtream.renew())
     lists = ServedLists(config, numbers, guide)
@@ -162,6 +164,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
             profile=lists.profiles.get,
             keep_secret=log_of_process.redactor.keep,
             figures=metrics.guide,
+            rights=lambda: users.table.rights_in_use(),
+            allowed=lists.allowed,
         )
     )
     catalog = CurrentCatalog(
@@ -176,8 +180,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     merger = _build_merger(config, client, catalog, numbers)
     importer = _build_importer(config, merger, catalog, hubs)
     reload = _build_reload(config, log_of_process, terms, merger, importer)
-    users = CurrentUsers(config.data_dir)
-    users.start()
+    users.watch(guide_round.users_changed)
     return AppParts(
         config=config,
         log=log_of_process,
@@ -218,7 +221,7 @@ def build_web(parts: AppParts) -> Flask:
     app = new_application(Exposition(parts.metrics, parts.state.read))
     app.extensions["when_stopping"] = [hubs.close, parts.logos.close, parts.guide_round.close]
     app.extensions["when_stopping"].append(parts.users.close)
-    player = Player(hubs, parts.clients, config.max_clients, lambda rights, _: rights.is_all)
+    player = Player(hubs, parts.clients, config.max_clients, parts.lists.may_have)
     app.register_blueprint(stream_blueprint(catalog.get, player))
     app.register_blueprint(playlist_blueprint(parts.lists))
     app.register_blueprint(guide_blueprint(parts.guide, parts.lists))

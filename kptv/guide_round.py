@@ -3,54 +3,51 @@
 Theory of operation. One greenlet fetches guides that are due, two at a time, and then has a child
 build a generation, if a guide or the catalog has changed, or the window of time has moved on. The
 worker opens the finished generation, and closes the one before a minute later, when nobody reads
-it any more. A child that fails changes nothing: the same is tried again with the next change.
+it any more. Users who may see some groups only have a guide of these: one for all whose rights are
+the same. A child that fails changes nothing: the same is tried again with the next change.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time
-from typing import IO
 
 import gevent
 from gevent.event import Event
-from gevent.pool import Pool
 
 from kptv.channels.catalog import Catalog
-from kptv.channels.guide.addresses import KnownGuide, Wishes, known_guides
+from kptv.channels.guide.addresses import Wishes, known_guides
 from kptv.channels.profiles import MadeProfile, profiles_of
-from kptv.channels.secrets import NOTHING, Secrets, secrets_of_list
+from kptv.channels.secrets import Secrets
+from kptv.channels.users.allowed import Allowed, tag_of
+from kptv.channels.users.model import Rights
 from kptv.config import Config
 from kptv.guide.current import CurrentGuide
-from kptv.guide.job import MOST_CHANNELS, GuideFile, Job, ProfileLine, line_of
+from kptv.guide.job import MOST_CHANNELS, GuideFile, Job, ProfileLine, RightsLine
+from kptv.guide.job_file import JOB, JobParts, profile_line, rights_line, write_job
 from kptv.guide.reading import Generation, GuideBroken
 from kptv.guide.report import GuideReport
 from kptv.guide.schema import UNFINISHED, finished_in
-from kptv.guide.served import lines_of
 from kptv.metrics.guide_figures import GuideFigures
-from kptv.pace import Pace
 from kptv.upstream.documents import DocumentClient
 from kptv.upstream.guide_child import BuildFailed, run_child
-from kptv.upstream.guides import Budget, FetchedGuide, files_of, sweep
+from kptv.upstream.guide_fetches import FetchParts, GuideFetches
+from kptv.upstream.guides import FetchedGuide, files_of, sweep
 from kptv.vitals.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 2  # guides that are fetched side by side
 EVERY = 6 * 3600.0  # seconds after which it is built anew, as the window moves on
 KEPT_FOR = 60.0  # seconds that a replaced generation stays open
 PATIENCE = 60.0  # seconds that a build waits for guides that are still being fetched
 RETRY = 300.0  # seconds until a child is tried again that failed, doubling to EVERY
-_BEAT = 10.0  # seconds between two signs of life
-_JOB = ".job-"
+MOST_RIGHTS = 200  # of users, for whom a guide is built; each takes 1 MB of the child's memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +60,8 @@ class GuideParts:
     profile: Callable[[str], MadeProfile | None]  # of the newest catalog; may wait
     keep_secret: Callable[[Secrets], object]
     figures: GuideFigures
+    rights: Callable[[], frozenset[Rights]] = frozenset  # of all users; none: there are no users
+    allowed: Callable[[Rights], Allowed | None] = lambda _: None  # of the newest; may wait
 
 
 class GuideRound:
@@ -73,13 +72,20 @@ class GuideRound:
         self._parts, self._run_child = parts, run
         self._folder = parts.config.data_dir / "guide"
         self._catalog: Catalog | None = None
-        self._guides: dict[KnownGuide, FetchedGuide] = {}
-        self._fetching: dict[FetchedGuide, gevent.Greenlet] = {}
-        self._pool = Pool(AT_ONCE)
+        config = parts.config
+        fetching = FetchParts(
+            parts.client,
+            self._folder,
+            config.guide_refresh_interval,
+            parts.keep_secret,
+            parts.figures,
+        )
+        self._fetches = GuideFetches(fetching, self._fetched)
         self._stir = Event()
-        self._renewed = Event()  # the catalog is another one than the last build's
+        self._renewed = Event()  # the catalog, or who may see it, is not the last build's
         self._is_stale = False  # something has changed since the last build
         self._made_of = ""  # the digest of the channels of the last build
+        self._built_for: frozenset[Rights] = frozenset()
         self._build_at = 0.0  # monotonic; earliest
         self._again_at = 0.0  # Unix time: the window has moved on then
         self._told = ""  # why the last build failed
@@ -88,7 +94,7 @@ class GuideRound:
         self._greenlet: gevent.Greenlet | None = None
 
     def __repr__(self) -> str:
-        return f"<GuideRound guides={len(self._guides)} {self._parts.current}>"
+        return f"<GuideRound {self._fetches} {self._parts.current}>"
 
     @property
     def alive(self) -> bool:
@@ -118,7 +124,7 @@ class GuideRound:
         if self._catalog is not None:  # the first one waits for guides
             self._renewed.set()
         self._catalog = catalog
-        self._know(known_guides(wishes, config.sources, catalog.list_headers))
+        self._fetches.know(known_guides(wishes, config.sources, catalog.list_headers))
         is_wanted = self._is_wanted
         self._parts.current.expect(is_wanted)
         if not is_wanted and self._parts.current.get() is not None:
@@ -130,51 +136,25 @@ class GuideRound:
 
     @property
     def _is_wanted(self) -> bool:
-        return bool(self._guides) or self._parts.config.guide_filler
+        return bool(self._fetches.guides) or self._parts.config.guide_filler
+
+    def users_changed(self) -> None:
+        """Build for users who may see something else than all before; does not wait."""
+        if self._parts.rights() - self._built_for:
+            self._renewed.set()
+            self._is_stale = True
+            self._stir.set()
 
     def close(self) -> None:
         """Stop, also the child; may come twice."""
-        self._pool.kill(block=False)
+        self._fetches.close()
         if self._greenlet is not None:
             self._greenlet.kill()
 
-    # --- guides ---
-
-    def _know(self, known: Sequence[KnownGuide]) -> None:
-        before = self._guides
-        self._guides = {
-            guide: before.get(guide) or FetchedGuide(guide, self._folder) for guide in known
-        }
-        secrets = self._secrets
-        if secrets != NOTHING and set(before) != set(known):
-            self._parts.keep_secret(secrets)
-
-    @property
-    def _secrets(self) -> Secrets:
-        """Those in the URLs of all guides."""
-        secrets = NOTHING
-        for guide in self._guides:
-            secrets |= secrets_of_list(guide.address.url)
-        return secrets
-
-    def _fetch_due(self) -> None:
-        now, interval = time(), self._parts.config.guide_refresh_interval
-        budgets: dict[int, Budget] = {}
-        for guide in list(self._guides.values()):
-            is_running = guide in self._fetching and not self._fetching[guide].ready()
-            if guide.is_due(now, interval) and not is_running:
-                budget = budgets.setdefault(guide.known.source.number, Budget())
-                self._fetching[guide] = gevent.spawn(self._fetch, guide, budget)
-        self._fetching = {g: job for g, job in self._fetching.items() if not job.ready()}
-
-    def _fetch(self, guide: FetchedGuide, budget: Budget) -> None:
-        job = self._pool.spawn(guide.fetch, self._parts.client, budget)
-        try:
-            if job.get():
-                self._is_stale = True
-        finally:
-            self._parts.figures.fetched(guide.failures == 0)
-            self._stir.set()
+    def _fetched(self, is_new: bool) -> None:
+        if is_new:
+            self._is_stale = True
+        self._stir.set()
 
     # --- the loop ---
 
@@ -190,7 +170,7 @@ class GuideRound:
 
     def _turn(self) -> None:
         try:
-            self._fetch_due()
+            self._fetches.begin(time())
             self._wait_for_guides()
             if time() >= self._again_at or self._again_at > time() + EVERY + 60 or self._is_lost:
                 self._is_stale = True
@@ -204,7 +184,7 @@ class GuideRound:
         """Until none is fetched any more, for PATIENCE; a new list does not wait for its ids."""
         until = monotonic() + PATIENCE
         while (left := until - monotonic()) > 0:
-            ends = [job for job in self._fetching.values() if not job.ready()]
+            ends: list[object] = [*self._fetches.running]
             if not ends or (self._renewed.is_set() and self._parts.current.get() is not None):
                 return
             if self._parts.current.get() is not None:
@@ -213,9 +193,7 @@ class GuideRound:
 
     def _wait(self) -> float:
         """Seconds until something may be due."""
-        interval = self._parts.config.guide_refresh_interval
-        due = [g.due_at(interval) for g in self._guides.values() if g not in self._fetching]
-        until = min([self._again_at, *due], default=0.0) - time()
+        until = min([self._again_at, *self._fetches.due()]) - time()
         if self._is_stale:
             until = min(until, self._build_at - monotonic())
         return min(max(until, 0.1), 60.0)
@@ -223,13 +201,14 @@ class GuideRound:
     def _build(self, catalog: Catalog) -> None:
         self._is_stale = False
         self._renewed.clear()
-        guides = list(self._guides.values())
+        guides = self._fetches.guides
         if not any(guide.paths for guide in guides) and not self._parts.config.guide_filler:
             return  # the next fetch comes back here
         digests = [guide.kept.digest for guide in guides]
         job_file: Path | None = None
         try:
-            job_file, channels = self._write_job(catalog, guides)
+            self._built_for = self._parts.rights()
+            job_file, channels = self._write_job(catalog, self._built_for)
             if not self._has_changed(channels):
                 return
             generation = Generation.open(self._folder / self._run_child(job_file))
@@ -246,7 +225,7 @@ class GuideRound:
             if guide.kept.digest == digest:  # not another one since
                 _settle(guide, told.get(number), channels)
         self._take(generation)
-        sweep(self._folder, files_of(list(self._guides.values())))
+        sweep(self._folder, files_of(self._fetches.guides))
 
     def _take(self, generation: Generation) -> None:
         """Use what the child made, unless no guide was of use, or none is wanted any more."""
@@ -268,7 +247,7 @@ class GuideRound:
     def _has_changed(self, channels: str) -> bool:
         """Whether a build would give something else than the last one."""
         is_new = channels != self._made_of or any(
-            guide.newest.exists() for guide in self._guides.values()
+            guide.newest.exists() for guide in self._fetches.guides
         )
         has_none = self._parts.current.get() is None or self._is_lost
         return is_new or has_none or time() >= self._again_at
@@ -302,6 +281,11 @@ class GuideRound:
         )
         if report.left_out:
             log.warning("guide: only for the first %d channels", report.channels)
+        if report.rights_left_out:
+            log.warning(
+                "guide: none for users of %d sets of groups: there are too many",
+                report.rights_left_out,
+            )
         self._drop(before, generation)
 
     def _drop(self, before: Generation | None, now: Generation | None) -> None:
@@ -323,58 +307,49 @@ class GuideRound:
         """Remove what a killed child has left; none runs now."""
         with contextlib.suppress(OSError):
             for path in self._folder.iterdir():
-                if path.name.startswith((UNFINISHED, _JOB)):
+                if path.name.startswith((UNFINISHED, JOB)):
                     shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
     # --- the job ---
 
-    def _write_job(self, catalog: Catalog, guides: Sequence[FetchedGuide]) -> tuple[Path, str]:
+    def _write_job(self, catalog: Catalog, rights: frozenset[Rights]) -> tuple[Path, str]:
         """The job's file, and a digest of what does not change with time. Raises OSError."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=_JOB, dir=self._folder)
-        try:
-            with open(descriptor, "wb") as file:
-                return Path(name), self._write(file, catalog, guides)
-        except BaseException:  # it holds secrets
-            Path(name).unlink(missing_ok=True)
-            raise
+        guides = self._fetches.guides
+        parts = JobParts(
+            catalog=catalog,
+            logo_base=None if rights else self._parts.config.base_url,
+            known=[each.known for each in guides],
+            files=lambda made_of: tuple(_files(guides, made_of)),
+        )
+        return write_job(self._job(catalog, rights), parts)
 
-    def _write(self, file: IO[bytes], catalog: Catalog, guides: Sequence[FetchedGuide]) -> str:
-        digest, pace = hashlib.sha256(), Pace()
-        profiles = self._profiles(catalog)
-        for channel in lines_of(catalog, self._parts.config.base_url):
-            line = line_of(channel)
-            file.write(line)
-            digest.update(line)
-            pace()
-        job = self._job(catalog, profiles)
-        known = [each.known for each in guides]
-        same = [(one.tag, one.address, sorted(one.sources)) for one in known]
-        digest.update(repr((profiles, job.days, job.filler, job.prefixes, same)).encode())
-        digest.update("".join(one.address.url for one in known).encode())
-        made_of = digest.hexdigest()
-        files = tuple(_files(guides, made_of))
-        file.write(line_of(replace(job, guides=files, made_of=made_of)))
-        return made_of
-
-    def _profiles(self, catalog: Catalog) -> tuple[ProfileLine, ...]:
-        made = (self._parts.profile(profile.name) for profile in profiles_of(catalog))
-        return tuple(_profile_line(one) for one in made if one is not None)
-
-    def _job(self, catalog: Catalog, profiles: tuple[ProfileLine, ...]) -> Job:
-        config, secrets = self._parts.config, catalog.secrets | self._secrets
+    def _job(self, catalog: Catalog, rights: frozenset[Rights]) -> Job:
+        config, secrets = self._parts.config, catalog.secrets | self._fetches.secrets
+        of_groups = sorted((each for each in rights if each.groups is not None), key=tag_of)
         return Job(
             folder=str(self._folder.absolute()),
             now=int(time()),
             days=config.guide_days,
             filler=config.guide_filler,
             parent=os.getpid(),
-            profiles=profiles,
+            profiles=self._profiles(catalog),
+            rights=tuple(self._lines(catalog, of_groups[:MOST_RIGHTS])),
+            rights_left_out=len(of_groups[MOST_RIGHTS:]),
             prefixes=catalog.ruled.rules.names.prefixes if catalog.ruled is not None else (),
             left_out=max(len(catalog) - MOST_CHANNELS, 0),
             words=tuple(secrets.words),
             logins=tuple(secrets.logins),
         )
+
+    def _profiles(self, catalog: Catalog) -> tuple[ProfileLine, ...]:
+        made = (self._parts.profile(profile.name) for profile in profiles_of(catalog))
+        return tuple(profile_line(one) for one in made if one is not None)
+
+    def _lines(self, catalog: Catalog, rights: Sequence[Rights]) -> Iterator[RightsLine]:
+        for each in rights:
+            allowed = self._parts.allowed(each)
+            if allowed is not None and allowed.catalog is catalog:  # if not, there is a newer one
+                yield rights_line(each, allowed)
 
 
 def _files(guides: Sequence[FetchedGuide], channels: str) -> Iterator[GuideFile]:
@@ -399,12 +374,6 @@ def _settle(guide: FetchedGuide, told: GuideReport | None, channels: str) -> Non
     """Keep the file that was of use."""
     if told is not None:
         guide.settle(told.used, told.refused, told.last, "" if told.kept else channels)
-
-
-def _profile_line(made: MadeProfile) -> ProfileLine:
-    places = [place for place in made.positions if place < MOST_CHANNELS]
-    numbers = None if made.numbers is None else tuple(made.numbers[place] for place in places)
-    return ProfileLine(name=made.profile.name, places=tuple(places), numbers=numbers)
 
 
 def _end(generation: Generation) -> None:

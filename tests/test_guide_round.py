@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import logging
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source
 from kptv.channels.packing import pack
 from kptv.channels.secrets import Secrets
+from kptv.channels.users.allowed import Allowed, make_allowed, tag_of
+from kptv.channels.users.model import ALL_RIGHTS, Rights
 from kptv.config import Config
 from kptv.formats.m3u import ListParser
 from kptv.guide.build import build
@@ -225,7 +228,7 @@ def test_a_good_guide_behind_one_of_no_use_is_built_at_once(rig: Rig, tmp_path: 
     until(lambda: child.jobs)
     gevent.sleep(0.1)
     (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One"}))
-    for guide in round_._guides.values():
+    for guide in round_._fetches.guides:
         guide.again_at = 0.0
     round_.replace(catalog_of(ONE))
     until(current.get)
@@ -254,10 +257,10 @@ def test_a_job_that_does_not_fit_on_the_disk_leaves_nothing(
     def full(_: object) -> bytes:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("kptv.guide_round.line_of", full)
+    monkeypatch.setattr("kptv.guide.job_file.line_of", full)
     round_, _, _ = rig()
     with pytest.raises(OSError, match="No space"):
-        round_._write_job(catalog_of(ONE), [])
+        round_._write_job(catalog_of(ONE), frozenset())
     assert not list((tmp_path / "guide").iterdir())
 
 
@@ -290,3 +293,114 @@ def test_a_new_list_has_its_ids_while_a_guide_is_still_fetched(
     until(begun.is_set)
     round_.replace(catalog_of(f"{ONE}#EXTINF:-1,Two\nhttp://a/2\n", **headers))
     until(lambda: current.get().report.channels == 2)  # type: ignore[union-attr]
+
+
+# --- users who may see some groups only ---
+
+GROUPS = """#EXTINF:-1 tvg-id="One.uk" group-title="News",One
+http://a/1?username=alice&password=sesame99
+#EXTINF:-1 tvg-id="Two.uk" group-title="Kids" tvg-logo="http://a/2.png?password=sesame99",Two
+http://a/2?username=alice&password=sesame99
+"""
+KIDS, NEWS = Rights(frozenset(["kids"])), Rights(frozenset(["news"]))
+
+
+class Users:
+    """What users may see, for the catalog that is served."""
+
+    def __init__(self, *rights: Rights) -> None:
+        self.rights = frozenset(rights)
+        self.catalog = catalog_of(GROUPS)
+
+    def allowed(self, rights: Rights) -> Allowed:
+        return drive(make_allowed(self.catalog, rights.groups))
+
+
+WithUsers = Callable[..., tuple[GuideRound, CurrentGuide, Child, Users]]
+
+
+@pytest.fixture
+def with_users(rig: Rig, tmp_path: Path) -> WithUsers:
+    (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One", "Two.uk": "Two"}))
+
+    def make(*rights: Rights) -> tuple[GuideRound, CurrentGuide, Child, Users]:
+        round_, current, child = rig()
+        users = Users(*rights)
+        round_._parts = replace(round_._parts, rights=lambda: users.rights, allowed=users.allowed)
+        round_.replace(users.catalog)
+        until(current.get)
+        return round_, current, child, users
+
+    return make
+
+
+def ids_in(current: CurrentGuide, rights: Rights) -> set[bytes]:
+    generation = current.get()
+    assert generation is not None
+    xml = gzip.decompress(generation.file_of_rights(tag_of(rights)).read_bytes())
+    return set(re.findall(rb'"(\w+\.uk)"', xml))
+
+
+def test_users_have_a_guide_of_their_groups_and_new_ones_have_it_built(
+    with_users: WithUsers,
+) -> None:
+    round_, current, child, users = with_users(KIDS, ALL_RIGHTS)
+    assert ids_in(current, KIDS) == {b"Two.uk"}
+    first = current.get()
+    users.rights = frozenset([KIDS])  # nobody may see anything new
+    round_.users_changed()
+    gevent.sleep(0.3)
+    assert current.get() is first
+    assert len(child.jobs) == 1
+    users.rights = frozenset([NEWS])
+    round_.users_changed()
+    until(lambda: current.get() is not first)
+    assert ids_in(current, NEWS) == {b"One.uk"}
+    second = current.get()
+    assert second is not None
+    assert [path.name for path in second.path.glob("rights-*")] == [
+        f"rights-{tag_of(NEWS)}.xml.gz"  # nobody's are gone with the generation before
+    ]
+
+
+def test_where_there_are_users_no_guide_names_a_logo_that_needs_a_secret(
+    with_users: WithUsers,
+) -> None:
+    round_, current, child, users = with_users()
+    first = current.get()
+    assert first is not None
+    assert b"/logo/two" in gzip.decompress(first.file().read_bytes())
+    users.rights = frozenset([ALL_RIGHTS])
+    round_.users_changed()
+    until(lambda: current.get() is not first)
+    second = current.get()
+    assert second is not None
+    assert b"/logo/" not in gzip.decompress(second.file().read_bytes())
+    assert len(child.jobs) == 2
+
+
+def test_rights_of_another_catalog_are_not_taken_for_those_of_this_one(
+    with_users: WithUsers,
+) -> None:
+    round_, current, _, users = with_users(KIDS)
+    first = current.get()
+    users.catalog = catalog_of(ONE)
+    round_.replace(catalog_of(f"{ONE}{GROUPS}"))
+    until(lambda: current.get() is not first)
+    second = current.get()
+    assert second is not None
+    assert not list(second.path.glob("rights-*"))
+
+
+def test_so_many_rights_have_a_guide(
+    with_users: WithUsers,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("kptv.guide_round.MOST_RIGHTS", 1)
+    with caplog.at_level(logging.WARNING, "kptv.guide_round"):
+        _, current, _, _ = with_users(KIDS, NEWS)
+    generation = current.get()
+    assert generation is not None
+    assert len(list(generation.path.glob("rights-*"))) == 1
+    assert "none for users of 1 sets of groups" in caplog.text

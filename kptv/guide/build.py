@@ -45,6 +45,7 @@ from kptv.guide.scratch import Scratch
 NICENESS = 10
 MEMORY = 512 * 1024**2  # bytes of addresses
 CPU = 600  # seconds
+CPU_WITH_RIGHTS = 300  # seconds; after these the guides of users' rights are left out
 BEFORE = 86400  # seconds of the past that are kept
 _DAY = 86400
 _MARGIN = 86400  # seconds by which a show may begin before the window
@@ -92,7 +93,7 @@ def build(job: Job, channels: Sequence[ChannelLine]) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         scratch = Scratch(scratch_path, job.now, window)
-        unfinished = Unfinished(folder, name, job.profiles)
+        unfinished = Unfinished(folder, name, job.profiles, job.rights)
         return _Build(job, channels, scratch, unfinished).run()
     finally:
         if scratch is not None:
@@ -141,6 +142,8 @@ class _Build:
             self._out.channel(place, line, ids[line.slug], one, icon)
         for place, (line, one) in enumerate(zip(self._channels, joined, strict=True)):
             self._go_on()
+            if process_time() > CPU_WITH_RIGHTS:
+                self._out.leave_out_rights()
             shows = list(self._shows(line, one))
             if one.match is not None and shows:
                 self._tally.reaches.append(shows[-1].stop or 0)
@@ -191,6 +194,7 @@ class _Build:
             tidied={kind.value: count for kind, count in tally.tidied.items() if count},
             seconds=round(process_time(), 2),
             left_out=self._job.left_out,
+            rights_left_out=self._job.rights_left_out + self._out.rights_left_out,
             made_of=self._job.made_of,
         )
 

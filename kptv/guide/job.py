@@ -38,6 +38,33 @@ class ProfileLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RightsLine:
+    """What some users may see, as one of their groups: no more of it than the child needs."""
+
+    tag: str  # of the rights, in the name of the file
+    members: str  # bits by place, as hexadecimal digits
+    profile: str = ""  # whose numbers they see; empty: those of the channels
+
+    def places(self) -> Places:
+        """The places of its channels."""
+        return Places(bytes.fromhex(self.members))
+
+
+class Places:
+    """A set of places, in a bit for each."""
+
+    __slots__ = ("_bits",)
+
+    def __init__(self, bits: bytes) -> None:
+        self._bits = bits
+
+    def __contains__(self, place: object) -> bool:
+        assert isinstance(place, int)
+        byte = place >> 3
+        return byte < len(self._bits) and bool(self._bits[byte] >> (place & 7) & 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What is the same for all channels."""
 
@@ -48,6 +75,8 @@ class Job:
     parent: int = 0  # its process; 0: nobody's child
     guides: tuple[GuideFile, ...] = ()
     profiles: tuple[ProfileLine, ...] = ()
+    rights: tuple[RightsLine, ...] = ()  # of users who may see some groups only
+    rights_left_out: int = 0
     prefixes: tuple[str, ...] = ()  # of names, besides countries
     left_out: int = 0  # channels
     made_of: str = ""  # digest of all that does not change with time
@@ -110,9 +139,14 @@ def read(lines: Iterable[bytes]) -> tuple[Job, list[ChannelLine]]:
 def _job(told: dict[str, Any]) -> Job:
     guides = [GuideFile(**_tuples(guide)) for guide in told.pop("guides")]
     profiles = [ProfileLine(**_tuples(profile)) for profile in told.pop("profiles")]
+    rights = [RightsLine(**each) for each in told.pop("rights")]
     logins = [(user, password) for user, password in told.pop("logins")]
     return Job(
-        **_tuples(told), guides=tuple(guides), profiles=tuple(profiles), logins=tuple(logins)
+        **_tuples(told),
+        guides=tuple(guides),
+        profiles=tuple(profiles),
+        rights=tuple(rights),
+        logins=tuple(logins),
     )
 
 

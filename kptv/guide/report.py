@@ -39,6 +39,7 @@ class Report:
     tidied: Mapping[str, int] = field(default_factory=dict)  # what was mended in schedules
     seconds: float = 0.0  # of CPU
     left_out: int = 0  # channels behind the last that a guide is made for
+    rights_left_out: int = 0  # of users: they have no guide
     made_of: str = ""  # see Job
 
     def written(self) -> str:

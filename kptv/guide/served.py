@@ -19,13 +19,18 @@ _MOST_OFFERS = 16  # of a channel; those behind have hardly another id
 _SHIFT = "tvg-shift"
 
 
-def lines_of(catalog: Catalog, base_url: str) -> Iterator[ChannelLine]:
-    """The first MOST_CHANNELS channels, in the order of the list."""
+def lines_of(catalog: Catalog, logo_base: str | None) -> Iterator[ChannelLine]:
+    """The first MOST_CHANNELS channels, in the order of the list.
+
+    ``logo_base``: what stands before the paths of logos that are served from here; None: these are
+    left out, as where each user has another base.
+    """
     secrets, fixed = Finder(catalog.secrets), _fixed(catalog)
     numbers = catalog.numbers
     for place, (slug, row) in enumerate(islice(catalog.rows(), MOST_CHANNELS)):
         number = numbers[place] if numbers is not None else 0
-        name, text = served_as(row, secrets, f"{base_url}{LOGO_PATH}{slug}", number)
+        logo = "" if logo_base is None else f"{logo_base}{LOGO_PATH}{slug}"
+        name, text = served_as(row, secrets, logo, number)
         told = unquoted(text)
         streams = [unpack(record, catalog.sources) for record in records_of(row)[:_MOST_OFFERS]]
         header = catalog.list_headers.get(streams[0].source.number, {})

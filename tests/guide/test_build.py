@@ -18,7 +18,7 @@ import pytest
 from kptv.guide import build as child
 from kptv.guide.build import Orphaned, build
 from kptv.guide.generation import Packed
-from kptv.guide.job import Job, ProfileLine, line_of, read
+from kptv.guide.job import Job, ProfileLine, RightsLine, line_of, read
 from kptv.guide.reading import Generation
 from kptv.guide.schema import finished_in
 from tests.guide.made import HOUR, NOW, guide_file, guide_xml, job_bytes, line, start_child
@@ -228,3 +228,54 @@ def test_a_job_that_is_none_ends_it_with_a_line() -> None:
         out, err = process.communicate(b"nonsense\n", timeout=20)
     assert (process.returncode, out) == (1, b"")
     assert err.count(b"\n") == 1
+
+
+# --- what users may see ---
+
+
+def rights(tag: str, *places: int, profile: str = "") -> RightsLine:
+    bits = sum(1 << place for place in places)
+    return RightsLine(tag=tag, members=bits.to_bytes(1, "little").hex(), profile=profile)
+
+
+def test_users_of_some_groups_have_a_guide_of_these(tmp_path: Path, guide: Path) -> None:
+    profile = ProfileLine(name="kids", places=(1, 2), numbers=(3, 4))
+    some = (rights("a1", 1), rights("a2", 0, 2), rights("a3", 1, profile="kids"), rights("a4"))
+    job = job_in(tmp_path, guides=(guide_file(guide),), profiles=(profile,), rights=some)
+    given, channels = read(job_bytes(job, CHANNELS).splitlines(keepends=True))
+    made = Generation.open(build(given, channels))
+    found = {}
+    for tag in "a1", "a2", "a3", "a4":
+        xml = gzip.decompress(made.file_of_rights(tag).read_bytes())
+        assert xml.endswith(b"</tv>\n")
+        found[tag] = (
+            re.findall(rb'<channel id="([^"]*)"><display-name>\w*', xml),
+            set(re.findall(rb'<programme [^>]*channel="([^"]*)"', xml)),
+            re.findall(rb"<display-name>(\d+)<", xml),
+        )
+    assert found == {
+        "a1": ([b"two"], {b"two"}, []),
+        "a2": ([b"One.uk", b"three"], {b"One.uk"}, [b"7"]),
+        "a3": ([b"two"], {b"two"}, [b"3"]),
+        "a4": ([], set(), []),
+    }
+    assert made.report.rights_left_out == 0
+    made.close()
+
+
+def test_guides_of_users_that_take_too_long_are_left_out_and_the_others_made(
+    tmp_path: Path, guide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "CPU_WITH_RIGHTS", 0)
+    some = (rights("a1", 1), rights("a2", 0))
+    job = job_in(tmp_path, guides=(guide_file(guide),), rights=some, rights_left_out=3)
+    made = Generation.open(build(job, CHANNELS))
+    assert made.report.rights_left_out == 5
+    assert not list(made.path.glob("rights-*"))
+    assert gzip.decompress(made.file().read_bytes()).count(b"<programme ") == 48
+    made.close()
+
+
+def test_places_are_bits() -> None:
+    places = rights("a", 0, 3, 7).places()
+    assert [place for place in range(30) if place in places] == [0, 3, 7]

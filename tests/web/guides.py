@@ -9,11 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kptv.channels.users.allowed import tag_of
+from kptv.channels.users.model import Rights
 from kptv.formats.xmltv import writing
 from kptv.guide.current import CurrentGuide
 from kptv.guide.reading import Generation
 from kptv.guide.report import GuideReport, Report
-from kptv.guide.schema import DATABASE, EVERYTHING, INDEXES, REPORT, TABLES, file_of_profile
+from kptv.guide.schema import (
+    DATABASE,
+    EVERYTHING,
+    INDEXES,
+    REPORT,
+    TABLES,
+    file_of_profile,
+    file_of_rights,
+)
 
 MADE = 1_790_000_000
 
@@ -51,7 +61,10 @@ def xml_of(channels: Sequence[Shown]) -> bytes:
 
 
 def generation_of(
-    folder: Path, channels: Sequence[Shown], profiles: Mapping[str, Sequence[Shown]] | None = None
+    folder: Path,
+    channels: Sequence[Shown],
+    profiles: Mapping[str, Sequence[Shown]] | None = None,
+    rights: Mapping[Rights, Sequence[Shown]] | None = None,
 ) -> Generation:
     """A generation of these channels; each call makes another one."""
     path = folder / f"generation-{MADE}-{len(list(folder.iterdir()))}"
@@ -71,6 +84,8 @@ def generation_of(
     (path / EVERYTHING).write_bytes(gzip.compress(xml_of(channels)))
     for name, some in (profiles or {}).items():
         (path / file_of_profile(name)).write_bytes(gzip.compress(xml_of(some)))
+    for each, some in (rights or {}).items():
+        (path / file_of_rights(tag_of(each))).write_bytes(gzip.compress(xml_of(some)))
     guides = (GuideReport(number=1, tag="guide-1"),)
     report = Report(made=MADE, until=MADE, channels=len(channels), guides=guides)
     (path / REPORT).write_text(report.written())

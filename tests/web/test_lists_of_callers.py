@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import gevent
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from kptv.channels.users.model import User
+from kptv.channels.users.model import Rights, User
 from kptv.guide.current import CurrentGuide
 from kptv.web.caller import CALLER, Caller, CallerKind
 from kptv.web.players.guide import guide_blueprint
 from kptv.web.players.lists import playlist_blueprint
 from kptv.web.rendered import OWN_BASE
+from tests.web.guides import Shown, generation_of
 from tests.web.test_playlist import catalog_of, make_lists
 
+LATE = "Fri, 01 Jan 2100 00:00:00 GMT"
 LOGIN = "username=alice&password=sesame99"
 LIST = f"""#EXTM3U
 #EXTINF:-1 group-title="Kids" tvg-logo="http://a/logo.png?{LOGIN}",Cartoons
@@ -56,6 +60,9 @@ class Rig:
     def get(self, path: str, caller: Caller, **headers: str) -> TestResponse:
         given = {CALLER: caller}
         return self._client.get(path, headers=headers, environ_overrides=given)
+
+
+NAMES = ("Cartoons", "Ten", "News", "Zed")
 
 
 def user(number: int = 1, groups: tuple[str, ...] | None = None, profile: str = "") -> Caller:
@@ -187,3 +194,71 @@ def test_who_waits_for_rights_gets_those_of_the_newest_catalog(rig: Rig) -> None
     waiting.join()
     assert "TV 2999" in waiting.value.text
     assert "CH 2999" not in waiting.value.text
+
+
+# --- the guide ---
+
+PATHS = ["/epg.xml", "/epg.xml.gz", "/guide.xml", "/xmltv.php"]
+
+
+def channels_of(answer: TestResponse) -> str:
+    """Initials of the channels in a guide."""
+    if answer.status_code != 200:
+        return str(answer.status_code)
+    is_packed = answer.data[:2] == b"\x1f\x8b"
+    xml = gzip.decompress(answer.data) if is_packed else answer.data
+    return ",".join(name[:1].upper().decode() for name in re.findall(rb'<channel id="(\w+)', xml))
+
+
+def use_guide(rig: Rig, folder: Path, *rights: Rights) -> None:
+    shown = {name[0]: Shown(name.lower(), name.lower()) for name in NAMES}
+    built = {each: [shown["C"], shown["T"]] for each in rights}
+    profiles = {"kids": [shown["T"], shown["C"]], "news": [shown["N"]]}
+    rig.guide.replace(generation_of(folder, list(shown.values()), profiles, built))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_everybody_gets_the_guide_of_what_they_may_see_or_none_yet(
+    rig: Rig, tmp_path: Path, path: str
+) -> None:
+    callers = [Caller(), ALL, KIDS, NEWS, BOUND, NARROWED, LOST]
+    assert [rig.get(path, each).status_code for each in callers] == [503] * 7
+    use_guide(rig, tmp_path, KIDS.rights)
+    assert [channels_of(rig.get(path, each)) for each in callers] == [
+        *("C,T,N,Z", "C,T,N,Z", "C,T", "503", "T,C", "503", "503")
+    ]
+
+
+def test_the_guide_of_a_profile_tells_no_more_than_the_users_own(rig: Rig, tmp_path: Path) -> None:
+    use_guide(rig, tmp_path, KIDS.rights)
+    callers = [Caller(), ALL, KIDS, NEWS, BOUND, NARROWED]
+    assert [channels_of(rig.get("/profile/news/epg.xml", each)) for each in callers] == [
+        *("N", "N", "C,T", "503", "404", "404")
+    ]
+
+
+def test_where_no_guide_is_known_the_bare_one_has_what_one_may_see(rig: Rig) -> None:
+    rig.guide.expect(False)
+    callers = [Caller(), ALL, KIDS, NEWS, BOUND, NARROWED]
+    for path in PATHS:
+        assert [channels_of(rig.get(path, each)) for each in callers] == [
+            *("C,N,T,Z", "C,N,T,Z", "C,T", "N", "T,C", "T")
+        ]
+    assert channels_of(rig.get("/profile/kids/epg.xml", NARROWED)) == "T"
+    assert channels_of(rig.get("/profile/news/epg.xml", NARROWED)) == "404"
+
+
+def test_a_user_who_may_see_other_channels_now_does_not_keep_the_guide(
+    rig: Rig, tmp_path: Path
+) -> None:
+    use_guide(rig, tmp_path, KIDS.rights, NEWS.rights)
+    for path in PATHS:
+        first = rig.get(path, KIDS)
+        assert first.headers["Cache-Control"] == "private, no-store"
+        assert "Last-Modified" not in first.headers
+        again = {"If-None-Match": first.headers["ETag"]}
+        assert rig.get(path, KIDS, **again).status_code == 304
+        assert rig.get(path, NEWS, **again).status_code == 200
+        assert rig.get(path, NEWS, **{"If-Modified-Since": LATE}).status_code == 200
+    assert rig.get("/epg.xml", Caller()).headers["Cache-Control"] == "no-cache"
+    assert rig.get("/epg.xml", OPERATOR).headers["Cache-Control"] == "private, no-store"

@@ -140,7 +140,8 @@ def _file(guide: _Guide, packed: bool) -> Response:
     if response is None:  # the profile is younger than the guide, or the rights are
         return _not_yet()
     response.set_etag(etag)
-    response.last_modified = guide.made
+    if guide.made is not None:
+        response.last_modified = guide.made
     response.headers["Cache-Control"] = how_to_keep()
     if not packed:
         response.headers["Vary"] = "Accept-Encoding"
