@@ -211,6 +211,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
             stale_names=lambda number: roads.names.stale[number],
             rules=reload.file,
             guide=guide,
+            needs_login=lambda: users.is_on,
         ),
     )
 

@@ -29,6 +29,7 @@ class StateReader:
     stale_names: Callable[[int], int]  # by the number of a source
     rules: RulesFile
     guide: CurrentGuide = field(default_factory=CurrentGuide)
+    needs_login: Callable[[], bool] = lambda: False  # whether a login is needed to watch
 
     def read(self) -> ReadState:
         """All of it."""

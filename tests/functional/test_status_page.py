@@ -153,6 +153,18 @@ def test_profiles_are_offered_and_the_chosen_one_stays_chosen_until_it_is_gone(
         expect(address).to_have_value(every)
         page.locator("#list-name").select_option(label="kids")
         expect(address).to_have_value("http://tv.example/profile/kids/playlist.m3u8")
+        assert offered(page) == {
+            "VLC": ["http://tv.example/profile/kids/playlist.m3u8"],
+            "Kodi": ["http://tv.example/profile/kids/playlist.m3u8"],
+            "TiviMate": ["http://tv.example", "anything", "anything"],
+            "IPTV Smarters": ["http://tv.example", "anything", "anything"],
+            "Plex": ["tv.example:80/profile/kids"],
+            "Jellyfin": ["tv.example:80/profile/kids"],
+            "Emby": ["tv.example:80/profile/kids"],
+            "Channels": ["http://tv.example/profile/kids/playlist.m3u8"],
+            "Another app": ["http://tv.example/profile/kids/playlist.m3u8"],
+            "This browser": [proxy.url("/")],
+        }
         page.evaluate(AXE.read_text())
         assert (
             page.evaluate("axe.run('#connect', {resultTypes: ['violations']})")["violations"] == []
@@ -165,6 +177,36 @@ def test_profiles_are_offered_and_the_chosen_one_stays_chosen_until_it_is_gone(
         expect(address).to_have_value(every)
     finally:
         page.close()
+
+
+def offered(page: Page) -> dict[str, list[str]]:
+    """What is typed into each application, as the card says; the first of it is the address."""
+    found = {}
+    for name in page.locator("#app option").all_text_contents():
+        page.locator("#app").select_option(label=name)
+        fields = page.locator("#connect-card input:visible")
+        found[name] = [field.input_value() for field in fields.all()]
+    page.locator("#app").select_option(label="VLC")
+    return found
+
+
+def test_each_application_gets_the_one_address_that_it_can_use(rig: Rig) -> None:
+    page = rig.open("connect")
+    to_choose = """async (links) => {
+        const { appsFor, tunerAt } = await import("/assets/page/apps.js");
+        const tuner = links.base && tunerAt(links.base);
+        const apps = appsFor({ ...links, tuner });
+        const typed = ({ address, more }) => [address, ...more.map(([, value]) => value)];
+        return Object.fromEntries(apps.map((app) => [app.name, typed(app)]));
+    }"""
+    found = page.evaluate(to_choose, {"list": "L", "guide": "G", "base": "http://192.0.2.1:8080"})
+    assert found["Plex"] == ["192.0.2.1:8080", "G"]
+    assert found["Channels"] == ["192.0.2.1:8080", "G"]
+    assert "TiviMate" not in found
+    found = page.evaluate(to_choose, {"list": "L", "base": ""})
+    assert set(found) == {"VLC", "Kodi", "Jellyfin", "Emby", "Channels", "Another app"}
+    found = page.evaluate(to_choose, {"base": "https://tv.example/iptv"})
+    assert found == {name: ["https://tv.example/iptv"] for name in ("Plex", "Jellyfin", "Emby")}
 
 
 def test_a_viewer_a_failover_and_a_freed_slot_are_shown_within_two_seconds(rig: Rig) -> None:

@@ -6,7 +6,7 @@ from kptv.guide.reading import STATES
 from kptv.metrics.source_figures import SOURCE_FIGURES, Figure, Kind
 from kptv.restream.journal import EventKind
 from kptv.web.page.admin import COOKIE, CSRF_HEADER, TOKEN_HEADER
-from kptv.web.page.openapi_guide import GUIDE_SCHEMAS, or_null
+from kptv.web.page.openapi_guide import GUIDE_SCHEMAS, STANDING, or_null
 from kptv.web.page.openapi_rules import RULES_SCHEMAS
 from kptv.web.page.public import Json
 from kptv.web.page.schema import (
@@ -138,6 +138,10 @@ _SCHEMAS: Json = {
         demo=FLAG,
         proxy_not_believed=TEXT,
         exposed_at=TEXT,
+        needs_login={**FLAG, "description": "whoever watches needs a link of their own"},
+        base_url={"type": "string", "description": "as it was set; empty: it was not"},
+        hdhomerun={**FLAG, "description": "the proxy can be added as an HDHomeRun"},
+        guide=STANDING,
         list_url=TEXT,
         rules=ref("RulesFile"),
         profiles=list_of(ref("Profile")),

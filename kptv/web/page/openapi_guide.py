@@ -8,7 +8,7 @@ from kptv.web.page.schema import FLAG, TEXT, WHOLE, list_of, object_of, ref
 from kptv.web.page.shows import STANDINGS
 
 _TIME: Json = {"type": "integer", "description": "Unix time, in seconds"}
-_STANDING: Json = {"enum": list(STANDINGS.values()), "description": "none: no guide is known"}
+STANDING: Json = {"enum": list(STANDINGS.values()), "description": "none: no guide is known"}
 _TEXT_OR_NULL: Json = {"type": ["string", "null"]}
 
 
@@ -17,7 +17,7 @@ def or_null(name: str) -> Json:
     return {"oneOf": [{"type": "null"}, ref(name)]}
 
 
-_WINDOW: dict[str, Json] = {"guide": _STANDING, "from": _TIME, "to": _TIME}
+_WINDOW: dict[str, Json] = {"guide": STANDING, "from": _TIME, "to": _TIME}
 
 GUIDE_SCHEMAS: Json = {
     "Show": object_of(start=_TIME, stop=_TIME, title=TEXT),
@@ -32,7 +32,7 @@ GUIDE_SCHEMAS: Json = {
         episode={"type": "string", "description": "S2 E6, or as its guide has it"},
     ),
     "GuideNow": object_of(
-        guide=_STANDING,
+        guide=STANDING,
         time=_TIME,
         total=WHOLE,
         page=WHOLE,
@@ -76,6 +76,6 @@ GUIDE_SCHEMAS: Json = {
         shows=list_of(ref("DetailedShow")),
     ),
     "GuideJoins": object_of(
-        guide=_STANDING, total=WHOLE, page=WHOLE, size=WHOLE, channels=list_of(ref("GuideJoin"))
+        guide=STANDING, total=WHOLE, page=WHOLE, size=WHOLE, channels=list_of(ref("GuideJoin"))
     ),
 }

@@ -74,6 +74,10 @@ class View:
             "demo": self._config.demo,
             "proxy_not_believed": self._clients.not_believed,
             "exposed_at": self._clients.exposed_at,
+            "needs_login": self._state.needs_login(),
+            "base_url": self._config.base_url if self._config.base_url_is_set else "",
+            "hdhomerun": self._config.hdhomerun != "off",
+            "guide": self.shows.standing,
             "list_url": f"{self._config.base_url}/playlist.m3u8",
             "rules": rules_file_view(self._state.rules, catalog, self._public),
             "profiles": [self._profile(profile.name) for profile in profiles_of(catalog)],
@@ -118,6 +122,7 @@ class View:
                 for source in self._state.sources()
             ),
             id(self._state.current_catalog()),
+            self._state.needs_login(),
             self._state.rules.read_at,
             self._state.rules.last.complaints,
             self.shows.signature() if len(self._hubs) else (),

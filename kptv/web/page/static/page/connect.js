@@ -1,66 +1,97 @@
-// The list's address for players, or that of a profile, also as a QR code.
+// What to type into each application, also as a QR code, while everybody may watch.
 
-import qrcode from "../vendor/qrcode-generator-2.0.4/qrcode.mjs";
+import { appsFor, tunerAt } from "./apps.js";
 import { byId, copy, el, put } from "./dom.js";
+import { drawCode } from "./qr.js";
 
-const QUIET = 4; // modules around the code (ISO/IEC 18004)
-const MODULE = 6; // pixels
 const LOCAL = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
+const OF_LISTS = new Set(["list", "tuner"]); // what differs by the list that is chosen
+const ANYTHING = "anything"; // for applications that insist on a login, though none is needed
 
 let shown = "";
-let offered = "";
 
-export function showConnect(url, profiles) {
-  offer(url, profiles);
-  show(byId("list-name").value || url);
+/** Show what the state says: one address for each application. */
+export function showConnect(state) {
+  byId("own-links").hidden = !state.needs_login;
+  byId("connect-card").hidden = state.needs_login;
+  if (state.needs_login) return forget();
+  const lists = [["All channels", state.list_url],
+    ...state.profiles.map((each) => [each.name, each.list_url])];
+  offer(byId("list-name"), lists);
+  const apps = appsFor(linksOf(state, byId("list-name").value));
+  offer(byId("app"), apps.map(({ name }) => [name, name]));
+  const app = apps.find(({ name }) => name === byId("app").value);
+  byId("lists").hidden = lists.length < 2 || !OF_LISTS.has(app.way);
+  show(app);
+  byId("list-name").onchange = byId("app").onchange = () => showConnect(state);
 }
 
-// The lists to choose from: the chosen one stays chosen as long as there is one of that address.
-function offer(url, profiles) {
-  const lists = [["All channels", url], ...profiles.map((each) => [each.name, each.list_url])];
-  if (JSON.stringify(lists) === offered) return;
-  offered = JSON.stringify(lists);
-  const choice = byId("list-name");
+function linksOf(state, list) {
+  const base = state.base_url || location.origin;
+  const path = list.slice(state.list_url.lastIndexOf("/"), list.lastIndexOf("/"));
+  return {
+    list,
+    guide: state.guide === "none" ? "" : list.replace(/\/playlist\.m3u8$/, "/epg.xml"),
+    tuner: state.hdhomerun ? tunerAt(base + path) : "",
+    server: base,
+    user: ANYTHING,
+    password: ANYTHING,
+    page: new URL(".", document.baseURI).href,
+  };
+}
+
+// Things to choose from: the chosen one stays chosen as long as it is there.
+function offer(choice, pairs) {
+  const offered = JSON.stringify(pairs);
+  if (choice.offered === offered) return;
+  choice.offered = offered;
   const before = choice.value;
-  choice.replaceChildren(...lists.map(([name, value]) => el("option", { value }, name)));
-  choice.value = lists.some(([, value]) => value === before) ? before : url;
-  choice.onchange = () => show(choice.value);
-  byId("lists").hidden = lists.length < 2;
+  choice.replaceChildren(...pairs.map(([name, value]) => el("option", { value }, name)));
+  if (pairs.some(([, value]) => value === before)) choice.value = before;
 }
 
-function show(url) {
-  if (url === shown) return;
-  shown = url;
-  byId("list-url").value = url;
-  byId("copy-list").onclick = () => copy(url);
+function show(app) {
+  const next = JSON.stringify(app);
+  if (next === shown) return;
+  shown = next;
+  put(byId("app-how"), app.how);
+  put(byId("list-what"), app.what);
+  byId("list-url").value = app.address;
   byId("list-url").onfocus = (event) => event.target.select();
-  draw(byId("qr"), url);
-  warn(url);
+  byId("copy-list").onclick = () => copy(app.address);
+  byId("connect-more").replaceChildren(...app.more.map(([label, value]) => typed(label, value)));
+  drawCode(byId("qr"), app.address);
+  warn([app.address, ...app.more.map(([, value]) => value)]);
 }
 
-function warn(url) {
-  const host = new URL(url).hostname;
+/** Something to type, and a button that copies it. */
+export function typed(label, value) {
+  const field = el("input", { value, readOnly: true, autocomplete: "off" });
+  field.onfocus = () => field.select();
+  const button = el("button", { type: "button", onclick: () => copy(value) }, "Copy");
+  button.setAttribute("aria-label", `Copy: ${label}`);
+  return el("div.copyable", {}, el("label.typed", {}, el("span", {}, label), field), button);
+}
+
+function forget() {
+  shown = "";
+  byId("list-url").value = "";
+  byId("connect-more").replaceChildren();
+}
+
+function warn(texts) {
+  const host = texts.map(hostOf).find((each) => LOCAL.has(each));
   const note = byId("unreachable");
-  note.hidden = !LOCAL.has(host);
+  note.hidden = !host;
   const better = LOCAL.has(location.hostname) ? "http://192.168.1.10:8080" : location.origin;
   put(note, `Only programs on the same machine can reach “${host}”. `
     + `For other players set BASE_URL, for example to ${better}.`);
 }
 
-function draw(canvas, text) {
-  const code = qrcode(0, "M");
-  code.addData(text);
-  code.make();
-  const modules = code.getModuleCount();
-  canvas.width = canvas.height = (modules + 2 * QUIET) * MODULE;
-  const paint = canvas.getContext("2d");
-  paint.fillStyle = "#fff";
-  paint.fillRect(0, 0, canvas.width, canvas.height);
-  paint.fillStyle = "#111";
-  for (let row = 0; row < modules; row += 1) {
-    for (let column = 0; column < modules; column += 1) {
-      if (!code.isDark(row, column)) continue;
-      paint.fillRect((column + QUIET) * MODULE, (row + QUIET) * MODULE, MODULE, MODULE);
-    }
+function hostOf(text) {
+  try {
+    return new URL(text.includes("://") ? text : `http://${text}`).hostname;
+  } catch {
+    return ""; // no address
   }
 }

@@ -54,11 +54,11 @@ const heard = {
     byId("not-believed").hidden = !next.proxy_not_believed;
     put(byId("not-believed-peer"), next.proxy_not_believed);
     put(byId("not-believed-line"), `TRUSTED_PROXIES=${next.proxy_not_believed}`);
-    byId("exposed").hidden = !next.exposed_at;
+    byId("exposed").hidden = !next.exposed_at || next.needs_login;
     put(byId("exposed-at"), next.exposed_at);
     byId("starting").hidden = next.ready;
     lines.add(next.log);
-    showConnect(next.list_url, next.profiles);
+    showConnect(next);
     showComplaints(next.rules);
     show();
     if (renewed) channels.renew();
