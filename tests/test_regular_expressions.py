@@ -58,11 +58,11 @@ FOREIGN = {
     "channels/ordering.py": "_DIGITS",
     "channels/reach.py": "_ADDRESS",
     "channels/rules/countries.py": "_WORD",
-    "channels/rules/cleaning.py": "_RAISED _RAISED_LETTER _TAG _LAST_WORD _BORDER _SUSPECT"
+    "channels/rules/cleaning.py": "_OTHERS _RAISED _RAISED_LETTER _TAG _LAST_WORD _BORDER _SUSPECT"
     " _prefix_pattern",
     "channels/rules/patterns.py": "_SIGNS _GROUP _COUNT of",
     "channels/rules/report/conflicts.py": "_COUNTRY",
-    "channels/rules/sieve.py": "_APART",
+    "channels/rules/sieve.py": "_APART _APART_IN_URL",
     "channels/secrets.py": "_LOGIN_FIELD _USER_FIELD _PASSWORD_FIELD _FIELD _FIELD_IN_TEXT"
     " _ANY_LOGIN _SLASH _PORT _PUBLIC _any_of",
     "channels/served.py": "_NUMBER _PICTURE _VALUE",

@@ -21,9 +21,10 @@ from kptv.channels.rows import Records, RowBlock, Rows
 from kptv.channels.rules.contexts import Fate
 from kptv.channels.rules.model import ChannelRule, Rules
 from kptv.channels.rules.outcome import Tally, Unmatched
+from kptv.channels.rules.portions import NAME
 from kptv.channels.rules.rewriting import changed, rank_of, renamed, with_attributes
 from kptv.channels.rules.sources import is_source, rule_of_source
-from kptv.channels.rules.verdicts import Judge, country_of_entry
+from kptv.channels.rules.verdicts import Judge, Judged, country_of_entry
 
 _AT_ONCE = 25  # entries added between two yields
 _OWN_NAME = 1  # flag of a row: an entry came with its very name
@@ -53,33 +54,33 @@ class Joining:
     def add(self, records: Sequence[bytes]) -> Generator[None]:
         """Judge some entries of a source, and add those that stay."""
         judged = yield from self._judge.judged(records)
+        self._tally.entries += len(judged)
         for start in range(0, len(judged), _AT_ONCE):
             yield
-            for each in judged[start : start + _AT_ONCE]:
-                self._add(*each)
+            self._add(judged[start : start + _AT_ONCE])
 
-    def _add(
-        self, record: bytes, fields: list[bytes], fate: Fate, listed: str, simple: str, name: str
-    ) -> None:
-        self._tally.add(fate, listed)
-        if fate.is_dropped:
-            self._tally.add_dropped(fate, listed, int(fields[0]))
-            return
-        shown, key, owner, told = self._judge.naming.fields_of(
-            name, simple if name is listed else ""
-        )
-        bare = key
-        if self._splits and (country := country_of_entry(fields, fate, told)):
-            bare = bare.removesuffix(end := f" ({country.lower()})") or bare
-            key = f"{bare}{end}"
-        if shown != listed:
-            self._tally.add_renamed(listed, shown)
-        row = self.rows.put(key, changed(record, fields, fate, shown))
-        self._mark(row, fate, owner, None if key == bare else bare)
-        if simple == key:
-            self._flags[row] |= _OWN_NAME
-        elif self._names.noted.get(simple) != row:
-            self._names.note(simple, row)
+    def _add(self, judged: Iterable[Judged]) -> None:
+        tally, put, noted = self._tally, self.rows.put, self._names.noted
+        for record, fields, fate, settled in judged:
+            hits, listed, simple, shown, key, owner, told, name = settled
+            if hits:
+                tally.add_hits(hits, listed)
+            if fate.is_dropped:
+                tally.add_dropped(fate, listed, int(fields[0]))
+                continue
+            bare = key
+            if self._splits and (country := country_of_entry(fields, fate, told)):
+                bare = bare.removesuffix(end := f" ({country.lower()})") or bare
+                key = f"{bare}{end}"
+            if name != fields[NAME] or fate.changes:
+                tally.add_renamed(listed, shown)
+                record = changed(fields, fate, name)
+            row = put(key, record)
+            self._mark(row, fate, owner, None if key is bare else bare)
+            if simple == key:
+                self._flags[row] |= _OWN_NAME
+            elif noted.get(simple) != row:
+                self._names.note(simple, row)
 
     def _mark(self, row: int, fate: Fate, owner: str, bare: str | None) -> None:
         """Note what is known of a row; ``bare``: its name without the country."""

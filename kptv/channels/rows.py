@@ -65,7 +65,7 @@ class Rows:
 
     def put(self, name: str, record: bytes) -> int:
         """Add one entry under a name of its own; gives the number of its row."""
-        count = len(self)
+        count = len(self._full) * BLOCK + len(self._names)
         number = self._shards[hash(name) % _SHARDS].setdefault(name, count)
         if number < count:
             self.left_out += not self._add_candidate(number, record)
@@ -122,28 +122,36 @@ class Rows:
         rows = self._full[block].records if block < len(self._full) else self._records
         records = rows[place_in_it]
         if isinstance(records, bytes):
-            if offer_of(records) == offer_of(record):
-                rows[place_in_it] = united(records, record)
-                return True
-            records = rows[place_in_it] = (records,)
-        known = self._offers.get(number)
-        if known is None:
-            known = {offer_of(one): place for place, one in enumerate(records)}
-            if len(records) > _FEW:
-                self._offers[number] = known
+            records = (records,)
         offer = offer_of(record)
-        place = known.get(offer)
+        place = self._place_of(offer, number, records)
         if place is not None:
             both = united(records[place], record)
             if both is not records[place]:
-                rows[place_in_it] = (*records[:place], both, *records[place + 1 :])
+                united_records = (*records[:place], both, *records[place + 1 :])
+                rows[place_in_it] = united_records if len(records) > 1 else both
             return True
-        mark = offer[: offer.index(FIELD) + 1]
-        if len(records) >= MOST_OF_ONE and records[-MOST_OF_ONE].startswith(mark):
-            return False
-        known[offer] = len(records)
+        if len(records) >= MOST_OF_ONE:
+            mark = offer[: offer.index(FIELD) + 1]
+            if records[-MOST_OF_ONE].startswith(mark):
+                return False
+        if number in self._offers:
+            self._offers[number][offer] = len(records)
         rows[place_in_it] = (*records, record)
         return True
+
+    def _place_of(self, offer: bytes, number: int, records: tuple[bytes, ...]) -> int | None:
+        """Where among the ``records`` of a row there is one with this offer."""
+        if len(records) <= _FEW:
+            start = offer + FIELD
+            for place, one in enumerate(records):
+                if one.startswith(start):
+                    return place
+            return None
+        known = self._offers.get(number)
+        if known is None:
+            known = self._offers[number] = {offer_of(one): n for n, one in enumerate(records)}
+        return known.get(offer)
 
 
 def picked(blocks: Sequence[RowBlock], numbers: Iterable[int]) -> tuple[list[str], tuple[Row, ...]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from string import ascii_lowercase, digits
 from unicodedata import category
 
@@ -21,6 +22,8 @@ _MOST_ROUNDS = 8  # of all steps; what is cleaned more often than that was made 
 # Small raised letters, with the digits beside them: ᴴᴰ, ⁶⁰ᶠᵖˢ.
 _RAISED_LETTERS = "\u02b0-\u02e4\u1d2c-\u1d6a\u1d78\u1d9b-\u1dbfⁱⁿ"
 _RAISED = re.compile(f"[{_RAISED_LETTERS}⁰¹²³⁴-⁹]+")
+_OTHERS = re.compile("[^\x00-\\]_a-\x7f]+")  # than letters of ASCII; ^ and ` are signs, too
+_SHORT = 32  # letters
 _RAISED_LETTER = re.compile(f"[{_RAISED_LETTERS}]")
 _BARS = str.maketrans(dict.fromkeys("│┃▎▏❘｜¦║︱", "|") | {"⁺": "+", "⁻": "-"})
 _BRACKETS = str.maketrans("（）［］【】｛｝〔〕", "()[][]{}[]")
@@ -113,11 +116,23 @@ def without_marks(name: str) -> str:
     """``name`` without signs that adorn it; bars and brackets of all kinds are plain ones."""
     if name.isascii():
         return name
-    name = _RAISED.sub(_without_letters, name).translate(_BARS).translate(_BRACKETS)
+    return " ".join(_OTHERS.sub(_without_signs, name).split())
+
+
+def _without_signs(others: re.Match[str]) -> str:
+    text = others[0]
+    return _known_plain(text) if len(text) <= _SHORT else _plain(text)
+
+
+def _plain(text: str) -> str:
+    text = _RAISED.sub(_without_letters, text).translate(_BARS).translate(_BRACKETS)
     kept = [
-        " " if category(letter) in _SYMBOLS and letter not in _KEPT else letter for letter in name
+        " " if category(letter) in _SYMBOLS and letter not in _KEPT else letter for letter in text
     ]
-    return " ".join("".join(kept).split())
+    return "".join(kept)
+
+
+_known_plain = lru_cache(maxsize=4096)(_plain)  # the same signs and words are in many names
 
 
 def _without_letters(raised: re.Match[str]) -> str:

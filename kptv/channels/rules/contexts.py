@@ -6,24 +6,24 @@ rules make of such an entry, and only the others go through the rules one by one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kptv.channels.model import Source
 from kptv.channels.packing import group_names
-from kptv.channels.rules.drafts import Draft, FieldTexts, Live, apply
-from kptv.channels.rules.matching import Texts, texts_of
+from kptv.channels.rules.drafts import DECIDED, Draft, FieldTexts, Live, apply, take
+from kptv.channels.rules.matching import Test, Texts, texts_of
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.patterns import folded
-from kptv.channels.rules.sieve import Mesh
+from kptv.channels.rules.sieve import Mesh, Word, words_of
 from kptv.channels.rules.sources import names_of, rule_of_source
 
 _KEPT = 2048  # contexts; a list with more groups is judged slower
 _MOST_GROUPS = 20_000  # names that are remembered for people
 _MOST_FATES = 256  # of a context
 _MOST_SHARED = 4096  # fates that contexts share
-DECIDED = ("source", "group")  # fields
+_MOST_SETTLED = 32 * 1024  # names, with what became of them: 10 MB
 _GROUPS = frozenset(("group", "group-title"))
 
 
@@ -46,10 +46,17 @@ class Usual(NamedTuple):
     name: str | None  # that they are given; None: they keep their own
 
 
+# What became of all entries of a name: the places of the rules that applied, the name as listed and
+# normalised, and if it is not dropped the one that is shown, with the key that entries share, whose
+# alias it is, the country that it told, and the shown name packed. The collector forgets a plain
+# tuple of texts.
+Settled = tuple[tuple[int, ...], str, str, str, str, str, str, bytes]
+
+
 class Left:
     """The rules that are left once source and groups are known; contexts share them."""
 
-    __slots__ = ("live", "mesh", "open_fields")
+    __slots__ = ("goes_by_name", "live", "mesh", "open_fields", "settled")
 
     def __init__(self, live: tuple[Live, ...]) -> None:
         self.live = live
@@ -57,6 +64,9 @@ class Left:
         looks = [test for test in tests if test.field not in DECIDED]  # at the entry itself
         self.open_fields = frozenset(test.field for test in looks)
         self.mesh = Mesh(looks)
+        # Whether an entry's name says what they make of it, unless it holds other words of theirs.
+        self.goes_by_name = all(map(_goes_by_name, tests))
+        self.settled: dict[bytes, Settled] = {}  # by names as listed; see ``Judge``
 
     def __repr__(self) -> str:
         return f"<Left {len(self.live)}>"
@@ -80,10 +90,14 @@ class Context:
     def __repr__(self) -> str:
         return f"<Context {'; '.join(self.groups)}>"
 
-    def draft(self, make: Callable[[str], Texts] | None = None) -> Draft:
+    def draft(
+        self,
+        make: Callable[[str], Texts] | None = None,
+        words: Collection[Word] | None = None,
+    ) -> Draft:
         """An entry, of which nothing else is known yet; ``make`` gives the texts of a field."""
         known = {"source": self.source_texts, "group": self.group_texts}
-        return Draft(FieldTexts(known, make), self.groups)
+        return Draft(FieldTexts(known, make), self.groups, words)
 
 
 class Contexts:
@@ -96,15 +110,14 @@ class Contexts:
         self._rules = rules
         self._renamed = {folded(name): new for name, new in rules.groups.items()}
         self._used: set[str] = set()  # folded names of [group]
-        # Rules that do not make the same of all entries that they apply to.
-        self._varying = {
-            each.place for each in live if any("\\" in text for text in each.rule.sets.values())
-        }
-        self._known: dict[tuple[int, bytes], Context] = {}
+        # Rules that do not make the same of all entries that they apply to, besides their names.
+        self._varying = {each.place for each in live if _varies(each)}
+        self._known: dict[int, dict[bytes, Context]] = {}  # by numbers of sources
+        self._count = self._settled = 0  # contexts, and names
         # Thousands of contexts differ in little: what is alike is made once, for the collector.
         self._open = [_opened(each, DECIDED) for each in live]
         self._open_groups = [_opened(each, ("source",)) for each in live]  # if a rule gave others
-        self._left: dict[tuple[int, ...], Left] = {}
+        self._left: dict[tuple[object, ...], Left] = {}
         self._fates: dict[tuple[object, ...], Fate] = {}
 
     def __repr__(self) -> str:
@@ -124,16 +137,24 @@ class Contexts:
         about = rule_of_source(self._rules, source) if source else None
         return (about.prefix, about.suffix) if about else ("", "")
 
+    def of_source(self, number: int) -> Mapping[bytes, Context]:
+        """The contexts of a source's entries that are known, by their groups, packed: see ``of``.
+
+        It is good for some entries.
+        """
+        if self._count >= _KEPT:
+            self._known.clear()
+            self._count = 0
+        return self._known.setdefault(number, {})
+
     def of(self, number: int, packed: bytes) -> Context:
-        """The context of a source's entries in these groups, which are packed."""
-        context = self._known.get((number, packed))
-        if context is None:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            names = tuple(group_names(packed))
-            if len(self.groups) < _MOST_GROUPS:
-                self.groups.update(names)
-            context = self._known[number, packed] = self.of_groups(number, names)
+        """The context of a source's entries in groups that no entry was in yet."""
+        names = tuple(group_names(packed))
+        if len(self.groups) < _MOST_GROUPS:
+            self.groups.update(names)
+        context = self.of_groups(number, names)
+        self._known.setdefault(number, {})[packed] = context
+        self._count += 1
         return context
 
     def of_groups(self, number: int, groups: tuple[str, ...]) -> Context:
@@ -143,18 +164,39 @@ class Contexts:
         about_groups = texts_of(groups)
         self._grouped(groups)  # they are used, whatever the rules do
         return Context(
-            groups, about_groups, about_source, self._left_of(about_source, about_groups)
+            groups, about_groups, about_source, self._left_of(number, about_source, about_groups)
         )
 
-    def _left_of(self, source: Texts, groups: Texts) -> Left:
+    def _left_of(self, number: int, source: Texts, groups: Texts) -> Left:
         live = tuple(self._alive(source, groups))
-        key = tuple(map(id, live))  # they are those of _open and _open_groups
+        tests = [test for rule in live for test in (*rule.when, *rule.unless)]
+        matching = [test.matching(groups) for test in tests if test.field == "group"]
+        # They are those of _open and _open_groups. The rest says what is made of a name.
+        key = (*map(id, live), *matching, *self.ends_of_name(number))
         left = self._left.get(key)
         if left is None:
             if len(self._left) >= _KEPT:
-                self._left.clear()
+                self._forget()
             left = self._left[key] = Left(live)
         return left
+
+    def settle(self, left: Left, key: bytes, settled: Settled) -> None:
+        """Remember what becomes of entries with this key, if it is the same of all."""
+        is_of_all = left.goes_by_name and self._varying.isdisjoint(settled[0])
+        if is_of_all and self._settled < _MOST_SETTLED:
+            left.settled[key] = settled
+            self._settled += 1
+
+    def unsettle(self) -> None:
+        """Forget that: a pattern matches less from now on."""
+        for left in self._left.values():
+            left.settled.clear()
+        self._settled = 0
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._left.clear()
+        self._count = self._settled = 0
 
     def usual(self, context: Context) -> Usual:
         """What becomes of an entry that none of the tests matches."""
@@ -177,6 +219,13 @@ class Contexts:
                     context.fates.clear()
                 context.fates[hits] = fate = self._shared(fate)
         return fate
+
+    def fate_of(self, context: Context, hits: Iterable[int]) -> Fate:
+        """The fate of entries to which these rules applied, as they do to others of a name."""
+        draft = context.draft()
+        for place in hits:
+            take(self._live[place], draft)
+        return self.fate(context, draft)
 
     def _shared(self, fate: Fate) -> Fate:
         """The first that is equal to it."""
@@ -220,6 +269,17 @@ class Contexts:
                 self._used.add(simple)
             names.append(name if new is None else new)
         return tuple(dict.fromkeys(filter(None, names)))
+
+
+def _goes_by_name(test: Test) -> bool:
+    """Whether a test finds the same in all entries of a name, unless they hold a word of its."""
+    if test.field in DECIDED:  # what it finds in an entry's groups, those that share it have alike
+        return test.field == "group" and not test.has_expression
+    return test.field == "name" or any(words_of(test))
+
+
+def _varies(live: Live) -> bool:
+    return any("\\" in text for name, text in live.rule.sets.items() if name.lower() != "name")
 
 
 def _opened(live: Live, decided: Collection[str]) -> Live:

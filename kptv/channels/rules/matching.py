@@ -72,6 +72,10 @@ class Probe:
             self.has_matched = True
         return found
 
+    def would_match(self, simple: str) -> bool:
+        """Whether it matches what is folded so; not noted, and False of an expression."""
+        return self._matches is not None and self._matches(simple)
+
     def strike(self) -> None:
         """It was too slow."""
         self.strikes += 1
@@ -136,6 +140,10 @@ class Test:
                         first = first or (probe.pattern, text)
                         break
         return first
+
+    def matching(self, texts: Texts) -> tuple[bool, ...]:
+        """Which of its patterns match, not noted; of expressions that is not said."""
+        return tuple(any(probe.would_match(simple) for _, simple in texts) for probe in self.probes)
 
     def _may_match(self, text: str, simple: str) -> bool:
         for word in self.words:

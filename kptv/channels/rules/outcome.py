@@ -74,7 +74,7 @@ class Tally:
     """Counts while entries are judged."""
 
     def __init__(self, rules: Rules) -> None:
-        self.entries = 0
+        self.entries = 0  # count them with this
         self._rules = rules
         self._hits = [0] * len(rules.rules)
         self._samples: list[list[str]] = [[] for _ in rules.rules]
@@ -86,10 +86,9 @@ class Tally:
     def __repr__(self) -> str:
         return f"<Tally entries={self.entries}>"
 
-    def add(self, fate: Fate, name: str) -> None:
-        """Count an entry that its list calls so."""
-        self.entries += 1
-        for place in fate.hits:
+    def add_hits(self, hits: Iterable[int], name: str) -> None:
+        """Count the rules that applied to an entry that its list calls so."""
+        for place in hits:
             self._hits[place] += 1
             samples = self._samples[place]
             if len(samples) < SAMPLES and name not in samples:
@@ -103,7 +102,9 @@ class Tally:
             self._dropped_entries[name, source, line] = None
 
     def add_renamed(self, name: str, shown: str) -> None:
-        """Count an entry that is shown under another name."""
+        """Count an entry, if it is shown under another name."""
+        if name == shown:
+            return
         self._renamed += 1
         if len(self._renamed_entries) < MOST_RENAMED:
             self._renamed_entries[name] = shown

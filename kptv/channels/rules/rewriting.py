@@ -13,14 +13,13 @@ _NAME, _GROUPS, _HEADERS, _TEXT = 2, 3, 4, 5  # places of a record's fields
 _RANK_MARK = attribute_mark(RANK)
 _LISTED_MARK = attribute_mark(LISTED_NAME)
 _MARKS = {key: attribute_mark(key) for key in (_GROUP_TITLE, _TVG_NAME)}
+_INNER = INNER.encode()
 
 
-def changed(record: bytes, fields: list[bytes], fate: Fate, shown: str) -> bytes:
-    """The record with these fields as the rules want it; ``shown`` is its new name."""
-    name = shown.encode("utf-8", "replace")
-    if name == fields[_NAME] and not fate.changes:
-        return record
-    renamed(fields, name)
+def changed(fields: list[bytes], fate: Fate, name: bytes) -> bytes:
+    """The record with these fields as the rules want it; ``name`` is its new one."""
+    if name != fields[_NAME]:
+        renamed(fields, name)
     if fate.groups is not None:
         regrouped(fields, fate.groups)
     if fate.sets:
@@ -37,7 +36,7 @@ def renamed(fields: list[bytes], name: bytes) -> None:
         return
     fields[_TEXT] = _with(fields[_TEXT], _TVG_NAME, name, add=False)
     if _LISTED_MARK not in fields[_HEADERS]:
-        fields[_HEADERS] += b'%b%b"' % (_LISTED_MARK, before.replace(b'"', INNER.encode()))
+        fields[_HEADERS] += b'%b%b"' % (_LISTED_MARK, before.replace(b'"', _INNER))
     fields[_NAME] = name
 
 
@@ -75,7 +74,7 @@ def _with(text: bytes, key: str, value: bytes, *, add: bool) -> bytes:
     at = text.find(mark)
     if at < 0 and not add:
         return text
-    value = value.replace(b'"', INNER.encode())
+    value = value.replace(b'"', _INNER)
     if at < 0 or text.count(b'"', 0, at) & 1:  # in a value, another may seem to begin
         values = unquoted(text.decode())
         if key not in values and not add:

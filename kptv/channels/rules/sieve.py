@@ -13,47 +13,41 @@ from itertools import accumulate
 from kptv.channels.rules.literals import small_letters
 from kptv.channels.rules.matching import Test
 from kptv.channels.rules.patterns import folded_lines
+from kptv.channels.rules.portions import Portion, mark_of
 
-_NAME, _URL, _TEXT = "name", "url", "text"
-_URL_FIELD = 1  # of a record
+_NAME, _URL = "name", "url"
 # Blanks and quotes are others where things are packed; a URL is not seen whole.
-_APART = {_TEXT: re.compile(r'[\s"]'), _URL: re.compile(r'[\s"/]')}
+_APART = re.compile(r'[\s"]')
+_APART_IN_URL = re.compile(r'[\s"/]')
 
-Word = tuple[str, str]  # where it is sought, and itself
+Word = tuple[str, str]  # the field in which it is sought, and itself
+Caught = dict[int, list[Word]]  # the words in each of some entries
 
 
 class Mesh:
-    """What of an entry's words makes some tests worth a try."""
+    """Which words make some tests worth a try."""
 
-    __slots__ = ("expressions", "is_tight", "words")
+    __slots__ = ("is_tight", "words")
 
     def __init__(self, tests: Iterable[Test]) -> None:
         self.is_tight = False  # nothing goes through: of a test no word is known
         words: set[Word] = set()
-        # Words of expressions, by place: only in texts of ASCII are they to be found when folded.
-        self.expressions: dict[str, set[str]] = {}
         for test in tests:
             found = list(words_of(test))
             words.update(found)
             self.is_tight |= not found
-            if test.has_expression:
-                self.expressions.setdefault(_place(test), set()).update(test.words)
         self.words = frozenset(words)
 
     def __repr__(self) -> str:
         return f"<Mesh {sorted(self.words)}>"
 
-    def lets_through(self, words: Collection[Word], fields: Sequence[bytes], name: str) -> bool:
-        """Whether no test can match the entry with these ``words``."""
-        if self.is_tight or not self.words.isdisjoint(words):
-            return False
-        for place, own in self.expressions.items():
-            text = name if place == _NAME else fields[_URL_FIELD if place == _URL else -1]
-            if not text.isascii():
-                simple = small_letters(text if isinstance(text, str) else text.decode())
-                if any(word in simple for word in own):
-                    return False
-        return True
+    def holds(self, words: Collection[Word]) -> bool:
+        """Whether one of ``words`` is its own."""
+        return not self.words.isdisjoint(words)
+
+    def lets_through(self, words: Collection[Word]) -> bool:
+        """Whether no test can match an entry with these ``words``, all that it has."""
+        return not self.is_tight and self.words.isdisjoint(words)
 
 
 class Sieve:
@@ -61,9 +55,13 @@ class Sieve:
 
     def __init__(self, tests: Iterable[Test]) -> None:
         self._words: dict[str, set[str]] = {}
+        # Words of expressions: in the folded text they are to be found only if it is of ASCII.
+        self._of_expressions: dict[str, set[str]] = {}
         for test in tests:
-            for place, word in words_of(test):
-                self._words.setdefault(place, set()).add(word)
+            for field, word in words_of(test):
+                self._words.setdefault(field, set()).add(word)
+                if test.has_expression:
+                    self._of_expressions.setdefault(field, set()).add(word)
 
     def __repr__(self) -> str:
         return f"<Sieve {self._words}>"
@@ -73,42 +71,59 @@ class Sieve:
         """Whether it needs names."""
         return _NAME in self._words
 
-    def caught(
-        self, names: Sequence[str], fields: Sequence[Sequence[bytes]]
-    ) -> dict[int, list[Word]]:
-        """The words in each of some entries. ``names`` are folded."""
-        found: dict[int, list[Word]] = {}
-        for place, words in self._words.items():
-            if place == _NAME:
-                lines = "\n".join(names)
-            else:
-                at = _URL_FIELD if place == _URL else -1
-                lines = folded_lines(b"\n".join([each[at] for each in fields]).decode())
-            ends: list[int] = []  # of the lines
-            for word in words:
-                at = lines.find(word)
-                if at >= 0 and not ends:
-                    ends = list(accumulate(map(_length_with_end, lines.split("\n"))))
-                while at >= 0:
-                    number = bisect_right(ends, at)
-                    found.setdefault(number, []).append((place, word))
-                    at = lines.find(word, ends[number])
-        return found
+    def caught_in_names(self, names: Sequence[str], simple: Sequence[str]) -> Caught:
+        """The words in each of some names; ``simple`` are they folded."""
+        caught: Caught = {}
+        if self.seeks_names:
+            self._seek(_NAME, "\n".join(names), "\n".join(simple), caught)
+        return caught
+
+    def caught_besides(self, portion: Portion) -> Caught:
+        """The words in addresses and attributes of entries, of those that hold any."""
+        caught: Caught = {}
+        for field in self._words:
+            mark = mark_of(field)
+            if field == _URL:
+                self._seek(field, lines := portion.urls(), folded_lines(lines), caught)
+            elif field != _NAME and self._may_catch(field, portion.all_values(mark)):
+                self._seek(field, lines := portion.values(mark), folded_lines(lines), caught)
+        return caught
+
+    def _may_catch(self, field: str, lines: str) -> bool:
+        """Whether ``_seek`` may find something in these texts: a cheap look."""
+        if not lines.isascii() and field in self._of_expressions:
+            return True
+        simple = folded_lines(lines)
+        return any(word in simple for word in self._words[field])
+
+    def _seek(self, field: str, lines: str, simple: str, caught: Caught) -> None:
+        """Add to ``caught`` what is in the texts of a field, one per line; ``simple``: folded."""
+        ends: list[int] = []  # of the lines
+        for word in self._words[field]:
+            at = simple.find(word)
+            if at >= 0 and not ends:
+                ends = list(accumulate(map(_length_with_end, simple.split("\n"))))
+            while at >= 0:
+                number = bisect_right(ends, at)
+                caught.setdefault(number, []).append((field, word))
+                at = simple.find(word, ends[number])
+        if not lines.isascii() and (words := self._of_expressions.get(field)):
+            for number, line in enumerate(lines.split("\n")):
+                text = "" if line.isascii() else small_letters(line)
+                for word in words if text else ():
+                    if word in text:
+                        caught.setdefault(number, []).append((field, word))
 
 
 def words_of(test: Test) -> Iterator[Word]:
     """One of these is in each entry that a test matches; none: that is not known."""
-    place = _place(test)
     words = test.words
-    if place != _NAME:
-        words = tuple(max(_APART[place].split(word), key=len) for word in words)
+    if test.field != _NAME:
+        apart = _APART_IN_URL if test.field == _URL else _APART
+        words = tuple(max(apart.split(word), key=len) for word in words)
     if all(words):
         for word in words:
-            yield place, word
-
-
-def _place(test: Test) -> str:
-    return test.field if test.field in (_NAME, _URL) else _TEXT
+            yield test.field, word
 
 
 def _length_with_end(line: str) -> int:

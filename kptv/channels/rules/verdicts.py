@@ -1,32 +1,34 @@
 """What becomes of an entry: which channel it is one of, and under which name, or that it goes.
 
-Theory of operation. Entries are judged by the hundred. A sieve seeks the words of all patterns in
-all of them at once; what holds none that matters to its source and groups (a ``Context``) has the
-usual fate there. Only the others go through the rules one by one. Nothing is kept of an entry, so
-that Python's garbage collector has nothing to go through.
+Theory of operation. Entries are judged by the hundred. Most have a name that an entry had before,
+of which it is known what the rules left by source and groups (a ``Context``) make of it. Of the
+others a sieve seeks the words of all patterns in all at once; what holds none that matters has the
+usual fate of its context. Only what is left then goes through the rules one by one. Nothing is kept
+of an entry but plain texts, so that Python's garbage collector has nothing to go through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 from kptv.channels.grouping import all_normalised
 from kptv.channels.model import Source
-from kptv.channels.packing import FIELD, attribute_mark, attribute_of, fields_of
-from kptv.channels.rules.contexts import DECIDED, Context, Contexts, Fate
+from kptv.channels.packing import FIELD, attribute_mark
+from kptv.channels.rules.contexts import Context, Contexts, Fate, Left, Settled
 from kptv.channels.rules.countries import country_of
-from kptv.channels.rules.drafts import Live, apply
+from kptv.channels.rules.drafts import DECIDED, Draft, Live, apply
 from kptv.channels.rules.matching import Probe, Test, Texts, public_url, texts_of
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.naming import Naming, Told
 from kptv.channels.rules.patterns import all_folded
-from kptv.channels.rules.sieve import Sieve
+from kptv.channels.rules.portions import GROUPS, NAME, URL, Portion, mark_of, value_of
+from kptv.channels.rules.sieve import Caught, Sieve, Word
 
 _TRIED_AT_ONCE = 8  # times an expression may be tried between two yields: each may take 5 ms
-_NUMBER, _URL, _NAME, _GROUPS = 0, 1, 2, 3  # places of a record's fields
+_NAMED_AT_ONCE = 25  # entries between two yields
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,32 @@ class Verdict:
     hits: tuple[int, ...] = ()  # places of the rules that applied
 
 
-class Judged(NamedTuple):
-    """What the rules made of an entry; it has not got its channel's name yet."""
+# What the rules made of an entry: its record, the fields of that, and what becomes of it.
+Judged = tuple[bytes, list[bytes], Fate, Settled]
+_MISSING: Judged = (b"", [], Fate(), ((), "", "", "", "", "", "", b""))
 
-    record: bytes
-    fields: list[bytes]
-    fate: Fate
-    listed_name: str
-    simple_name: str  # that one, normalised
-    name: str  # that the rules gave it
+
+class _Missing(NamedTuple):
+    """An entry of which it is not known yet what becomes of it."""
+
+    place: int
+    context: Context
+    key: bytes  # see ``Judge._key``
+
+
+class _Names(NamedTuple):
+    """Those of some entries."""
+
+    listed: list[str]
+    simple: list[str]  # normalised
+    begun: list[str]  # with what is put around those of their source
+    folded: list[str]  # these; none, if nothing looks at names
+    words: Caught  # in these
+
+    def texts(self, number: int) -> Texts:
+        """What conditions look at."""
+        name = self.begun[number]
+        return ((name, self.folded[number]),) if self.folded else texts_of([name])
 
 
 class Judge:
@@ -76,12 +95,12 @@ class Judge:
                     test.found(texts)
         looks = [test for test in self._tests() if test.field not in DECIDED]
         self._sieve = Sieve(looks)
-        expressions = sum(probe.is_expression for test in looks for probe in test.probes)
-        self._at_once = max(_TRIED_AT_ONCE // max(expressions, 1), 1)  # entries
-        self._marks = {
-            name: attribute_mark(name)
-            for name in sorted({test.field for test in looks} - {"name", "url"})
-        }
+        probes = [probe for test in looks for probe in test.probes]
+        self._expressions = [probe for probe in probes if probe.is_expression]
+        self._at_once = max(_TRIED_AT_ONCE // max(len(self._expressions), 1), 1)  # entries
+        # Of all that conditions look at besides names: those of attributes, empty for URLs.
+        others = sorted({test.field for test in looks} - {"name"})
+        self._marks = {name: mark_of(name) for name in others}
 
     def __repr__(self) -> str:
         return f"<Judge rules={len(self._rules)}>"
@@ -106,29 +125,88 @@ class Judge:
 
     def judged(self, records: Sequence[bytes]) -> Generator[None, None, list[Judged]]:
         """What becomes of some entries of one source; yields often."""
-        fields = list(map(fields_of, records))
-        number = int(fields[0][_NUMBER])
-        lines = b"\n".join([each[_NAME] for each in fields]).decode()
-        listed, simple = lines.split("\n"), all_normalised(lines)
-        names = self._begun(number, listed)
-        folded = all_folded(names) if self._sieve.seeks_names else []
-        caught = self._sieve.caught(folded, fields)
-        contexts, looked_at = self._contexts, 0
-        judged = []
-        for place, (record, each, name) in enumerate(zip(records, fields, names, strict=True)):
-            context = contexts.of(number, each[_GROUPS])
-            if context.left.mesh.lets_through(caught.get(place, ()), each, name):
-                fate, given = context.usual or contexts.usual(context)
-                name = name if given is None else given
+        portion = Portion(records)
+        number, contexts = portion.number, self._contexts.of_source(portion.number)
+        caught = self._sieve.caught_besides(portion)
+        judged: list[Judged] = []
+        missing: list[_Missing] = []
+        for place, fields in enumerate(portion.fields):
+            key, groups = fields[NAME], fields[GROUPS]
+            context = contexts.get(groups) or self._contexts.of(number, groups)
+            if place in caught:
+                key = self._key(fields, context.left, caught[place])
+            settled = context.left.settled.get(key)
+            if settled is None:
+                missing.append(_Missing(place, context, key))
+                judged.append(_MISSING)
+                continue
+            fate = context.fates.get(settled[0]) or self._contexts.fate_of(context, settled[0])
+            judged.append((records[place], fields, fate, settled))
+        if missing:
+            yield from self._settle(portion, missing, caught, judged)
+        return judged
+
+    def _key(self, fields: Sequence[bytes], left: Left, caught: Sequence[Word]) -> bytes:
+        """What an entry shares with all others that become the same; empty: with none.
+
+        ``caught`` are the words that it holds besides its name.
+        """
+        seen = {name for name, word in caught if (name, word) in left.mesh.words}
+        if "url" in seen:
+            return b""
+        values = (value_of(fields, self._marks[name]).encode() for name in sorted(seen))
+        return FIELD.join((fields[NAME], *values))
+
+    def _settle(
+        self,
+        portion: Portion,
+        missing: Sequence[_Missing],
+        caught: Caught,
+        judged: list[Judged],
+    ) -> Generator[None]:
+        """Judge the entries that are missing."""
+        names = self._names(portion, [place for place, _, _ in missing])
+        struck, looked_at = self._strikes(), 0
+        for number, (place, context, key) in enumerate(missing):
+            fields = portion.fields[place]
+            words = (*names.words.get(number, ()), *caught.get(place, ()))
+            given: str | None
+            if context.left.mesh.lets_through(words):
+                fate, given = context.usual or self._contexts.usual(context)
             else:
-                texts = ((name, folded[place]),) if folded else texts_of([name])
-                make = partial(self._texts, each)
-                fate, name = self._looked_at(context, {"name": texts}, make)
+                draft = context.draft(partial(self._texts, fields), words)
+                draft.texts["name"] = names.texts(number)
+                fate, given = self._looked_at(context, draft)
                 looked_at += 1
                 if looked_at % self._at_once == 0:
                     yield
-            judged.append(Judged(record, each, fate, listed[place], simple[place], name))
-        return judged
+            settled = self._settled(fate, names, number, given)
+            judged[place] = (portion.records[place], fields, fate, settled)
+            if key:
+                self._contexts.settle(context.left, key, settled)
+            if number % _NAMED_AT_ONCE == _NAMED_AT_ONCE - 1:
+                yield
+        if self._strikes() > struck:
+            self._contexts.unsettle()
+
+    def _strikes(self) -> int:
+        return sum([probe.strikes for probe in self._expressions])
+
+    def _names(self, portion: Portion, places: Sequence[int]) -> _Names:
+        lines = portion.names(places)
+        listed, simple = lines.split("\n"), all_normalised(lines)
+        begun = self._begun(portion.number, listed)
+        folded = all_folded(begun) if self._sieve.seeks_names else []
+        return _Names(listed, simple, begun, folded, self._sieve.caught_in_names(begun, folded))
+
+    def _settled(self, fate: Fate, names: _Names, number: int, given: str | None) -> Settled:
+        """What becomes of entries of a name that the rules gave another, or left as it was."""
+        listed, simple = names.listed[number], names.simple[number]
+        if fate.is_dropped:
+            return fate.hits, listed, simple, "", "", "", "", b""
+        name = names.begun[number] if given is None else given
+        named = self.naming.fields_of(name, simple if name is listed else "")
+        return fate.hits, listed, simple, *named, named[0].encode("utf-8", "replace")
 
     def _begun(self, number: int, listed: list[str]) -> list[str]:
         """The names with what is put around those of their source."""
@@ -140,19 +218,13 @@ class Judge:
     def _texts(self, fields: Sequence[bytes], field_name: str) -> Texts:
         """What of an entry, besides its name, conditions look at."""
         if field_name == "url":
-            return texts_of([public_url(fields[_URL].decode())])
-        return texts_of([_value(fields[-1], self._marks[field_name])])
+            return texts_of([public_url(fields[URL].decode())])
+        return texts_of([value_of(fields, self._marks[field_name])])
 
     def _looked_at(
-        self,
-        context: Context,
-        texts: Mapping[str, Texts],
-        make: Callable[[str], Texts] | None = None,
-        told: Told | None = None,
+        self, context: Context, draft: Draft, told: Told | None = None
     ) -> tuple[Fate, str]:
-        """What the rules make of an entry with these texts, and of its name."""
-        draft = context.draft(make)
-        draft.texts.update(texts)
+        """What the rules make of an entry, and of its name."""
         apply(context.left.live, draft, told)
         fate = self._contexts.fate(context, draft)
         if told and fate.groups is not None and fate.groups != draft.groups:
@@ -177,7 +249,9 @@ class Judge:
         texts = {key: texts_of([value]) for key, value in {**attributes, "name": name}.items()}
         if "url" in attributes:
             texts["url"] = texts_of([public_url(attributes["url"])])
-        fate, name = self._looked_at(context, texts, told=told)
+        draft = context.draft()
+        draft.texts.update(texts)
+        fate, name = self._looked_at(context, draft, told)
         if fate.is_dropped:
             return Verdict(name, "", is_dropped=True, hits=fate.hits)
         shown, key, owner, country = self.naming.named(name, told=told)
@@ -186,18 +260,14 @@ class Judge:
         )
 
 
-def _value(text: bytes, mark: bytes) -> str:
-    return attribute_of(FIELD + text, mark) if mark in text else ""
-
-
 def country_of_entry(fields: Sequence[bytes], fate: Fate, told: str) -> str:
     """The country of an entry, ``told`` by its name if by nothing else; empty if not known."""
-    sets, text = fate.sets, fields[-1]
+    sets = fate.sets
     if "tvg-id" in sets and "tvg-country" in sets:
         tvg_id, tvg_country = sets["tvg-id"], sets["tvg-country"]
     else:
-        tvg_id = sets.get("tvg-id") or _value(text, _TVG_ID)
-        tvg_country = sets.get("tvg-country") or _value(text, _TVG_COUNTRY)
+        tvg_id = sets.get("tvg-id") or value_of(fields, _TVG_ID)
+        tvg_country = sets.get("tvg-country") or value_of(fields, _TVG_COUNTRY)
     return country_of(tvg_id, tvg_country) or told
 
 

@@ -326,6 +326,62 @@ def test_a_pattern_that_is_too_slow_three_times_is_switched_off_and_named() -> N
     assert outcome(built).switched_off == (Unmatched(1, f"/{bomb}/"),)
 
 
+def test_a_pattern_that_was_switched_off_matches_no_name_that_it_matched_before() -> None:
+    bomb = "(a|aa)+$"
+    slow = ["a" * 400 + f"b{n}" for n in range(3)]
+    names = ["aaa"] * 100 + slow + ["x"] * 97 + ["aaa"]  # a hundred are judged at once
+    built = of_names(f"[[rule]]\nwhen.name = '/{bomb}/'\ndrop = true\n", *names)
+    assert outcome(built).dropped == 100
+    assert built.find("aaa") is not None
+
+
+def test_of_entries_of_one_name_each_is_judged_by_all_that_conditions_look_at() -> None:
+    rules = """
+[[rule]]
+when.radio = "true"
+set.group = "Radio"
+[[rule]]
+when.url = "*.mkv"
+drop = true
+[[rule]]
+when.tvg-id = ["*.uk", "/[.]swe$/"]
+set.name = "Of a country"
+[[rule]]
+when.group = ["News*", "Sport*"]
+when.name = "Same"
+set.name = "Of a group"
+[[rule]]
+when.group = "Radio"
+set.tvg-type = "radio"
+"""
+    kinds = {
+        'group-title="Other",Same': "Same",
+        'radio="true" group-title="News 1",Same': "Same",
+        'group-title="News 1",Same': "Of a group",
+        'group-title="Sport 2",Same': "Of a group",
+        'tvg-id="1.uk" group-title="Sport 2",Same': "Of a country",
+        'tvg-id="1.ſWE" group-title="Other",Same': "Of a country",
+        'tvg-id="1.de" group-title="Other",Same': "Same",
+    }
+    entries = [line for line in kinds for _ in range(110)]  # a hundred are judged at once
+    judge = Judge(read_rules(rules.encode()), [listing("").source])
+    seen = {}
+    for some in (entries, entries[::-1]):
+        for block in listing("\n".join(some)).blocks:
+            for start in range(0, len(block), 50):
+                for _, fields, fate, settled in run(judge.judged(block[start : start + 50])):
+                    seen[fields[3], fields[5]] = (settled[3], fate.groups, dict(fate.sets))
+    assert sorted(name for name, _, _ in seen.values()) == sorted(kinds.values())
+    assert [(g, s) for _, g, s in seen.values() if g] == [(("Radio",), {"tvg-type": "radio"})]
+    unmatched = {probe.pattern.text for probe in judge.probes() if not probe.has_matched}
+    assert unmatched == {"*.mkv"}
+
+
+def test_sources_with_one_name_have_each_its_prefix() -> None:
+    rules = '[source.1]\nprefix = "A "\n[source.2]\nprefix = "B "\n'
+    assert names(ruled(rules, listing(",X\n,X"), listing(",X", number=2))) == ["A X", "B X"]
+
+
 def unnumbered(catalog: Catalog) -> str:
     return re.sub(' tvg-chno="[^"]*"', "", served(catalog))
 

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kptv.channels.packing import FIELD, pack
+from kptv.channels.packing import pack
 from kptv.channels.rules import matching
 from kptv.channels.rules.literals import literal_of, small_letters
 from kptv.channels.rules.matching import public_url, texts_of
 from kptv.channels.rules.model import Condition
 from kptv.channels.rules.patterns import Pattern, TooSlow, all_folded
+from kptv.channels.rules.portions import Portion
 from kptv.channels.rules.sieve import Mesh, Sieve
 from kptv.formats.m3u import Entry
 from kptv.formats.m3u_attributes import quoted
@@ -95,13 +96,13 @@ def entry(name: str, url: str = "http://x.example/1.ts", **attributes: str) -> E
 
 def passed_by(tests: list[matching.Test], entries: list[Entry]) -> list[bool]:
     """Of which entries it is said that no test matches them."""
-    fields = [pack(1, each).split(FIELD) for each in entries]
+    sieve, mesh = Sieve(tests), Mesh(tests)
     names = [each.name for each in entries]
-    caught = Sieve(tests).caught(all_folded(names), fields)
-    mesh = Mesh(tests)
+    in_names = sieve.caught_in_names(names, all_folded(names))
+    besides = sieve.caught_besides(Portion([pack(1, each) for each in entries]))
     return [
-        mesh.lets_through(caught.get(place, ()), fields[place], name)
-        for place, name in enumerate(names)
+        mesh.lets_through((*in_names.get(place, ()), *besides.get(place, ())))
+        for place in range(len(entries))
     ]
 
 

@@ -57,8 +57,9 @@ def _try_on(
     for listing in listings:
         for block in listing.blocks:
             for start in range(0, len(block), _AT_ONCE):
-                for judged in (yield from judge.judged(block[start : start + _AT_ONCE])):
-                    _note(judged.fate.hits, rules, shadows, idle)
+                some = block[start : start + _AT_ONCE]
+                for _, _, fate, _ in (yield from judge.judged(some)):
+                    _note(fate.hits, rules, shadows, idle)
                 yield
     shadows.matching = {(p.line, p.pattern.text) for p in judge.probes() if p.has_matched}
 
