@@ -113,6 +113,7 @@ FOREIGN = {
     "web/page/guide.py": "_moment",
     "web/page/json_answers.py": "page_number",
     "channels/users/names.py": "_NAME _TYPED _MADE",
+    "channels/users/times.py": "_END",
     "web/clients.py": "_KNOWN _PRODUCT _PORT",
     "web/players/addresses.py": "_HOST",
     "web/players/links.py": "_SUFFIX _PLAYLIST _APPENDED _LIST",

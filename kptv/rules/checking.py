@@ -11,13 +11,14 @@ from kptv.channels.rules.report.listed import group_counts, names_in
 from kptv.channels.rules.report.summary import NoMatch, Report, report_on
 from kptv.channels.rules.sources import is_source
 from kptv.channels.rules.tables import Complaint
+from kptv.columns import cut, many
 from kptv.config import Config
 from kptv.errors import ConfigError
 from kptv.pace import drive
 from kptv.rules.kept import kept_lists
 from kptv.rules.opening import RulesText, config_for, path_of_rules, rules_text
 from kptv.rules.trying import MOST_SECONDS, Tried, conditions_in, try_expressions
-from kptv.rules.writing import Writer, cut, many
+from kptv.rules.writing import Writer
 
 NO_FILE = (
     "There is no rules file: all is as the lists say.",

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import io
-import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kptv.channels.rules.reading import RulesError
-from kptv.command import TITLE
+from kptv.command import TITLE, run
 from kptv.errors import ConfigError
 from kptv.rules.checking import check
 from kptv.rules.explaining import explain
@@ -25,28 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 if all is fine, 1 if something is wrong; argparse ends with 2."""
     given = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = given.run
-    if sys.stdout is None:  # it was closed before this began
-        return 1
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names have letters of all scripts
-    try:
-        status = command(given)
-        sys.stdout.flush()
-    except (ConfigError, RulesError) as error:
-        sys.stderr.write(f"{error}\n")
-    except BrokenPipeError:  # `| head` has enough
-        _write_no_more()
-    except OSError as error:
-        sys.stderr.write(f"It cannot be written: {error.strerror}\n")
-        _write_no_more()
-    else:
-        return status
-    return 1
-
-
-def _write_no_more() -> None:
-    """Else Python would complain again as it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return run(lambda: command(given), ConfigError, RulesError)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,10 +19,11 @@ from kptv.channels.rules.report.listed import (
 from kptv.channels.rules.report.near import nearest
 from kptv.channels.rules.sources import is_source
 from kptv.channels.rules.trace import TraceStep
+from kptv.columns import columns, cut, wrapped
 from kptv.errors import ConfigError
 from kptv.pace import drive
 from kptv.rules.opening import Opened, opened
-from kptv.rules.writing import Writer, columns, cut, wrapped
+from kptv.rules.writing import Writer
 
 _MOST_ENTRIES = 20
 _MOST_CANDIDATES = 10

@@ -12,11 +12,12 @@ from kptv.channels.rules.report.changes import Change, ChangeKind, Changes, chan
 from kptv.channels.rules.report.conflicts import ConflictKind
 from kptv.channels.rules.report.numbers import Renumberings
 from kptv.channels.rules.report.summary import Report, RuleTold, report_on
+from kptv.columns import columns, cut, many, paragraphs, thousands, wrapped
 from kptv.pace import drive
 from kptv.rules.checking import NO_FILE, no_match_in_words
 from kptv.rules.contents import ListedGroup, ServedChannel, listed_groups, served_channels
 from kptv.rules.opening import Opened, opened
-from kptv.rules.writing import Writer, columns, cut, many, paragraphs, thousands, wrapped
+from kptv.rules.writing import Writer
 
 _MOST_SHOWN = 20  # lines of a part; --json has all
 _MOST_ENTRIES = 8  # of a channel

@@ -127,7 +127,7 @@ class UsersFile:
 
     # --- changing ---
 
-    def add(self, wanted: User, label: str = "", typed: str = "") -> Shown:
+    def add(self, wanted: User, label: str = "", typed: str | None = None) -> Shown:
         """A new user with a first secret; the first user of all begins the login.
 
         Of ``wanted`` the id, the time and the secrets are not used. ``typed``: instead of a made
@@ -144,7 +144,7 @@ class UsersFile:
                 " profile, note, salt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (wanted.name, now, *map(_kept, _values(wanted)), salt),
             ).lastrowid
-            number = _add_secret(connection, user, (bool(typed), label, now, digest))
+            number = _add_secret(connection, user, (typed is not None, label, now, digest))
             return _shown(connection, wanted.name, number, text)
 
     def change(self, name: str, **fields: object) -> User:
@@ -158,7 +158,7 @@ class UsersFile:
             connection.execute(f"UPDATE users SET {places} WHERE id = ?", values)
             return user
 
-    def new_secret(self, name: str, label: str = "", typed: str = "") -> Shown:
+    def new_secret(self, name: str, label: str = "", typed: str | None = None) -> Shown:
         """One more secret, as for another device."""
         label = fit_label(label)
         with self._changing() as connection:
@@ -168,7 +168,7 @@ class UsersFile:
             ).fetchone()
             text, digest = _made(typed, salt)
             _forget_revoked(connection, user)
-            about = (bool(typed), label, int(self._now()), digest)
+            about = (typed is not None, label, int(self._now()), digest)
             number = _add_secret(connection, user.id, about)
             return _shown(connection, user.name, number, text)
 
@@ -265,9 +265,9 @@ def _begin_late(connection: sqlite3.Connection, now: int) -> None:
     )
 
 
-def _made(typed: str, salt: bytes) -> tuple[str, bytes]:
+def _made(typed: str | None, salt: bytes) -> tuple[str, bytes]:
     """A secret, and its digest."""
-    if typed:
+    if typed is not None:
         return typed, slow_digest_of(fit_secret(typed), salt)
     made = new_secret()
     return made, digest_of(made)

@@ -15,10 +15,10 @@ import pytest
 
 from kptv.channels.given import key_of
 from kptv.channels.model import Source
+from kptv.columns import WIDTH, width_of
 from kptv.kept.database import NAME, Change, Database
 from kptv.rules import checking
 from kptv.rules.commands import main
-from kptv.rules.writing import WIDTH, width_of
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.documents import Edition
 from kptv.upstream.store import Store

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from kptv.app import build_web
 from kptv.channels.users.model import Rights, SecretKind, User, UserSecret
 from kptv.channels.users.names import (
     ALPHABET,
@@ -11,12 +14,14 @@ from kptv.channels.users.names import (
     Unfit,
     fit_name,
     fit_secret,
+    is_name,
     looks_made,
     looks_typed,
 )
 from kptv.channels.users.table import UserTable
 from kptv.channels.users.values import LAST_TIME, fit_label, fit_user
 from kptv.users.hashing import new_secret
+from tests.parts import CONFIG, built
 
 PATHS = (
     *("live", "movie", "series", "stream", "hls", "u", "logo", "profile", "auto", "assets"),
@@ -118,3 +123,14 @@ def test_users_are_found_by_id_name_and_good_made_secret() -> None:
     assert table.still(4, 2) is table.still(5, 1) is table.still(9, 1) is None
     assert [user.name for user in table] == ["anna", "bob", "eve"]
     assert table.rights_in_use() == {Rights(frozenset({"news"})), Rights(profile="kids")}
+
+
+def test_no_name_is_the_first_part_of_a_path_of_ours(tmp_path: Path) -> None:
+    with built(CONFIG, tmp_path) as parts:
+        rules = [rule.rule for rule in build_web(parts).url_map.iter_rules()]
+    first = {rule.split("/")[1] for rule in rules}
+    named = {part for part in first if is_name(part)}
+    assert {"playlist", "stream", "api", "metrics"} <= named
+    for part in named:
+        with pytest.raises(Unfit):
+            fit_name(part)
