@@ -2,7 +2,7 @@
 # make image-check: the Docker image, built and run without an engine.
 # make docs-check: the commands of README and docs, run on a bare Debian that boots with systemd.
 # make both-ways: all functional tests, with each way of sending to many viewers.
-# make clients: Kodi shows and plays what the proxy serves.
+# make clients: Kodi, and programs that speak Xtream, show and play what the proxy serves.
 PYTHON ?= python3
 BIN := .venv/bin
 # With other wheels than PyPI's (piwheels on a Raspberry Pi): REQUIREMENTS=requirements.in
@@ -53,8 +53,16 @@ docs-check: .venv/dev
 both-ways: .venv/dev
 	KPTV_TEST_BOTH_WAYS=1 $(BIN)/pytest -n 3 --dist loadfile tests/functional
 
-clients: .venv/dev
-	$(BIN)/pytest -s tests/clients/shown.py  # kodi, kodi-pvr-iptvsimple, xvfb
+clients: .venv/dev .venv/clients/installed
+	$(BIN)/pytest -s tests/clients/shown.py tests/clients/xtream.py  # kodi, kodi-pvr-iptvsimple, xvfb
+
+# In folders of their own: pyxtream is under the GPL. Needs nodejs and npm.
+.venv/clients/installed: | .venv/bin/python
+	$(PYTHON) -m venv .venv/clients/python
+	.venv/clients/python/bin/python -m pip install --quiet --disable-pip-version-check pyxtream==0.8.0
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .venv/clients/node \
+		@iptv/xtream-api@1.4.1 iptv-playlist-parser@0.15.2
+	touch $@
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -28,7 +29,11 @@ def test_lists_are_served_with_links_that_lead_back_and_play(
     (link,) = nginx.links(f"{prefix}/playlist.m3u8")
     assert link.startswith(nginx.url(f"{prefix}/stream/"))
     assert nginx.links(f"{prefix}/{quote('News & More')}/playlist.m3u8") == [link]
-    for url in (link, nginx.url(f"{prefix}/stream/{quote('News/24 + 1', safe='')}")):
+    [listed] = json.loads(nginx.get(f"{prefix}/player_api.php?action=get_live_streams").body)
+    named = nginx.url(f"{prefix}/stream/{quote('News/24 + 1', safe='')}")
+    # Applications make the last one of the host alone.
+    made = [nginx.url(f"{place}/live/a/b/{listed['stream_id']}.ts") for place in (prefix, "")]
+    for url in (link, named, *made):
         with nginx.viewer(url) as viewer:
             viewer.wait_for_source("one").wait_for_bytes(50_000)
             assert viewer.status == 200

@@ -137,14 +137,22 @@ def _api(parts: XtreamParts, action: str) -> Response:
 
 def _account(parts: XtreamParts) -> Response:
     asks, now = caller(), time()
-    name, password = asks.login
-    if asks.user is None:  # whoever sees all, whatever was typed
-        name = request.values.get("username", "")[:_LONGEST_NAME] or _NO_LOGIN[0]
-        password = request.values.get("password", "")[:_LONGEST_NAME] or _NO_LOGIN[1]
+    name, password = _login(asks)
+    if asks.user is None:
+        name, password = name or _NO_LOGIN[0], password or _NO_LOGIN[1]
     account = Account(name, password, asks.user, parts.open_streams(asks))
     response = _json(compact(account_answer(account, own_address(parts.config), now)))
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _login(asks: Caller) -> tuple[str, str]:
+    """Name and password: a user's own, or whatever others have typed."""
+    if asks.user is not None:
+        return asks.login
+    typed = (request.values.get(field, "") for field in ("username", "password"))
+    name, password = (text.strip()[:_LONGEST_NAME] for text in typed)
+    return name, password
 
 
 def _categories(parts: XtreamParts) -> Response:
@@ -197,11 +205,12 @@ def _playlist(parts: XtreamParts) -> Response:
     """The list as a file; with links of this protocol if there is a login that fits into them."""
     asks, base = caller(), own_address(parts.config)
     is_bare = request.values.get("type", "").lower() == "m3u"
-    form = ListForm(has_attributes=not is_bare, has_login=all(map(_fits_a_path, asks.login)))
+    login = _login(asks)
+    form = ListForm(has_attributes=not is_bare, has_login=all(map(_fits_a_path, login)))
     rendered = parts.lists.playlist(asks.rights, form)
     if rendered is None:
         return _not_ready(parts)
-    name, password = (quote(each, safe="") for each in asks.login)
+    name, password = (quote(text, safe="") for text in login)
     guide = f"{base}{GUIDE}"
     if asks.user is not None:
         guide = f"{base}/xmltv.php?username={name}&password={password}"

@@ -1,0 +1,63 @@
+"""Applications that speak Xtream, through gunicorn: they log in, list, and play; ids stay."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.functional.harness import Proxy, eventually
+from tests.provider import Provider
+
+StartProvider = Callable[..., Provider]
+StartProxy = Callable[..., Proxy]
+
+FORMS = ("/live/{}/{}/{}.ts", "/live/{}/{}/{}", "/{}/{}/{}", "/{}/{}/{}.ts")
+
+
+def told(proxy: Proxy, login: tuple[str, str], **query: object) -> Any:
+    named = {"username": login[0], "password": login[1], **query}
+    return json.loads(proxy.get(f"/player_api.php?{urlencode(named)}").body)
+
+
+def ids_of(proxy: Proxy, login: tuple[str, str]) -> dict[str, int]:
+    streams = told(proxy, login, action="get_live_streams")
+    return {each["name"]: each["stream_id"] for each in streams}
+
+
+def post(proxy: Proxy, path: str, **form: str) -> Any:
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=10)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", path, urlencode(form), headers)
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    return answer
+
+
+def test_every_form_of_a_streams_address_plays_and_a_head_opens_nothing(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("one", limit=1)
+    one.add_channel("News", group_title="UK")
+    proxy = start_proxy((one, 1), STREAM_LINGER="0s")
+    login = ("any", "thing")
+    news = ids_of(proxy, login)["News"]
+    for form in FORMS:
+        head = proxy.get(form.format(*login, news), method="HEAD")
+        assert (head.status, head.headers["Content-Type"]) == (200, "video/mp2t")
+    assert one.max_connections_seen == 0
+    for form in FORMS:
+        with proxy.viewer(form.format(*login, news)) as viewer:
+            viewer.wait_for_source("one")
+            assert viewer.status == 200
+    assert proxy.get(f"/live/any/thing/{news}.m3u8").status == 404
+    assert proxy.get("/any/thing/4711").status == 404
+    assert post(proxy, "/player_api.php", username="a", password="b")["user_info"]["auth"] == 1
+    assert post(proxy, "/player_api.php", action="get_live_streams")[0]["stream_id"] == news
+    one.add_channel("A new one")
+    proxy.stop()
+    proxy.start()
+    eventually(lambda: "A new one" in ids_of(proxy, login))
+    assert ids_of(proxy, login)["News"] == news
