@@ -71,6 +71,7 @@ from kptv.web.players.hdhomerun import hdhomerun_blueprint
 from kptv.web.players.lists import ServedLists, playlist_blueprint
 from kptv.web.players.logos import HiddenLogos, logo_blueprint
 from kptv.web.players.numbers import ChannelNumbers
+from kptv.web.players.open_streams import Access, OpenStreams
 from kptv.web.players.player import Player
 from kptv.web.players.ts import stream_blueprint
 from kptv.web.players.xtream import XtreamParts, xtream_blueprint
@@ -97,6 +98,8 @@ class AppParts:
     teller: Repeating
     shared: Shared
     hubs: Hubs
+    access: Access
+    streams: OpenStreams
     catalog: CurrentCatalog
     lists: ServedLists
     xtream: XtreamLists
@@ -181,6 +184,9 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     importer = _build_importer(config, merger, catalog, hubs)
     reload = _build_reload(config, log_of_process, terms, merger, importer)
     users.watch(guide_round.users_changed)
+    access = Access(lists.may_have, users=lambda: users.table)
+    streams = OpenStreams(hubs.let_go, access, metrics.users)
+    users.watch(streams.changed)
     return AppParts(
         config=config,
         log=log_of_process,
@@ -189,6 +195,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         teller=Repeating(log_of_process.tell_repeats, TELL_REPEATS_EVERY),
         shared=shared,
         hubs=hubs,
+        access=access,
+        streams=streams,
         catalog=catalog,
         lists=lists,
         xtream=xtream,
@@ -220,9 +228,14 @@ def build_web(parts: AppParts) -> Flask:
     """The routes, and what they answer from."""
     config, catalog, hubs = parts.config, parts.catalog, parts.hubs
     app = new_application(Exposition(parts.metrics, parts.state.read))
-    app.extensions["when_stopping"] = [hubs.close, parts.logos.close, parts.guide_round.close]
-    app.extensions["when_stopping"].append(parts.users.close)
-    player = Player(hubs, parts.clients, config.max_clients, parts.lists.may_have)
+    app.extensions["when_stopping"] = [
+        hubs.close,
+        parts.streams.close,
+        parts.users.close,
+        parts.logos.close,
+        parts.guide_round.close,
+    ]
+    player = Player(hubs, parts.clients, config.max_clients, parts.access, parts.streams)
     app.register_blueprint(stream_blueprint(catalog.get, player))
     app.register_blueprint(playlist_blueprint(parts.lists))
     app.register_blueprint(guide_blueprint(parts.guide, parts.lists))
@@ -239,6 +252,7 @@ def build_web(parts: AppParts) -> Flask:
         "guide": parts.guide_round,
         "rules": parts.reload,
         "users": parts.users,
+        "streams": parts.streams,
     }
     if config.hdhomerun != "off":
         app.register_blueprint(hdhomerun_blueprint(parts.devices, player))

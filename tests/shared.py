@@ -6,14 +6,19 @@ from typing import Any
 
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.rhythm import Rhythms
-from kptv.config import Config
+from kptv.config import LOOPBACK, Config
 from kptv.metrics.counters import Metrics
+from kptv.metrics.user_figures import UserFigures
 from kptv.restream.buffer import Budget
+from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
 from kptv.restream.shared import Shared, policy_of
 from kptv.restream.slots import LocalSlots
 from kptv.upstream.client import HttpClient
 from kptv.upstream.open import Opener
+from kptv.web.clients import Clients
+from kptv.web.players.open_streams import Access, OpenStreams
+from kptv.web.players.player import Player
 
 
 def shared(config: Config, **instead: Any) -> Shared:
@@ -35,3 +40,9 @@ def shared(config: Config, **instead: Any) -> Shared:
 def opener_of(config: Config, client: HttpClient) -> Opener:
     """An opener that knows no stream's pauses yet."""
     return Opener(config, client, Rhythms(config.stall_timeout))
+
+
+def player_of(hubs: Hubs, access: Access = Access(), max_clients: int = 5000) -> Player:  # noqa: B008
+    """A player of what ``hubs`` play; ``access``: everybody may have everything."""
+    streams = OpenStreams(hubs.let_go, access, UserFigures())
+    return Player(hubs, Clients(LOOPBACK), max_clients, access, streams)

@@ -14,13 +14,17 @@ from gevent.event import Event
 
 from kptv import app as app_module
 from kptv.app import AppParts, build_web
+from kptv.channels.model import Channel
 from kptv.restream import housekeeping
+from kptv.restream.lease import Lease
 from kptv.upstream import importer
 from kptv.vitals import heartbeat, process, repeating
 from kptv.web import rendered
+from kptv.web.caller import ANYONE
 from kptv.web.page import directory, events
 from kptv.web.page.view import View
 from kptv.web.players import lists
+from kptv.web.players.open_streams import OpenStream
 from tests.channels.test_catalog import catalog, listing
 from tests.parts import CONFIG, built
 from tests.restream.test_hub import until
@@ -98,6 +102,12 @@ def hang_events(rig: Rig) -> None:
 def hang_search(rig: Rig) -> None:
     rig.hang(directory, "index_of")
     gevent.spawn(rig.client.get, "/api/groups")
+
+
+def hang_streams(rig: Rig) -> None:
+    rig.hang(rig.parts.streams, "look")
+    gone = Lease()
+    rig.parts.streams.enter(OpenStream(ANYONE, Channel("news", "News", ()), gone, until=0.0))
 
 
 HANGING: dict[str, Callable[[Rig], None]] = {

@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from kptv.errors import Reason
 from kptv.metrics.guide_figures import GuideFigures
+from kptv.metrics.user_figures import UserFigures
 
 # A channel's series stay this long after its hub ended, so that a scrape sees its last figures.
 RETENTION = 120.0
@@ -122,6 +123,7 @@ class Metrics:
         self.first_bytes = {start: Histogram(_FIRST_BYTES) for start in ("cold", "join")}
         self.loop_lag = Histogram(_LAGS)
         self.guide = GuideFigures()
+        self.users = UserFigures()
         self.loop_blocks = 0  # times that the event loop stood still for a second
 
     def __repr__(self) -> str:

@@ -16,6 +16,10 @@ from kptv.restream.waiting import Waiting
 log = logging.getLogger(__name__)
 
 
+class _LetGo(Exception):
+    """The viewer may have it no more."""
+
+
 class Film:
     """A film being sent to one viewer. A body: iterate for the data, ``close`` it."""
 
@@ -67,14 +71,21 @@ class Film:
             self._counters.ended(self._slot.source.number, self._outcome)
             self._counters.viewers -= self.lease.is_viewer
             self._on_close(self)
+            self.lease.end()
+
+    def let_go(self) -> None:
+        """End it: its viewer may have it no more. Does not wait."""
+        self.lease.drop()
+        if self._waiting.on:
+            self._waiting.leave(_LetGo())
 
     def _next(self, pieces: Iterator[bytes]) -> bytes | None:
-        if self._slot.lost:
+        if self._slot.lost or self.lease.dropped:
             return None
         try:
             with self._waiting:
                 return next(pieces, None)
-        except SlotLost:
+        except (SlotLost, _LetGo):
             return None
         except UpstreamError as error:
             self._counters.errors[error.reason] += 1

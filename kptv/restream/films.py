@@ -29,6 +29,7 @@ from kptv.restream.waiting import Waiting
 log = logging.getLogger(__name__)
 
 _REMEMBERED = 10_000  # channels
+_ENDED = "the film was ended"
 
 
 class NotAFilm(Unavailable):
@@ -74,6 +75,8 @@ class Films:
 
         Raises Unavailable; NotAFilm, which blames no stream, if it is live by now.
         """
+        if lease.dropped:
+            raise Unavailable(_ENDED, 1.0)
         waiting = Waiting()
         self._asked_for[waiting] = lease
         try:
@@ -110,6 +113,13 @@ class Films:
     def forget(self) -> None:
         """Forget which channels are films: each is looked at anew."""
         self._known.clear()
+
+    def let_go(self, lease: Lease) -> None:
+        """End the film of ``lease``, or the wait for it; never waits."""
+        for film in [film for film in self._sent if film.lease is lease]:
+            film.let_go()
+        for waiting in [w for w, asking in self._asked_for.items() if asking is lease]:
+            waiting.leave(Unavailable(_ENDED, 1.0))
 
     def look_after(self) -> None:
         """Called twice per second: let viewers go that have left, though no send has failed."""

@@ -115,6 +115,8 @@ class Hubs:
                 return self.films.open(channel, byte_range, lease)
             except NotAFilm as why:
                 log.info("%s: %s", channel.slug, why)
+        if lease.dropped:  # while the film was asked for
+            raise Unavailable("the channel was stopped", 1.0)
         hub = self._hub_of(channel)
         warm = hub.output.playable
         hub.join(lease)
@@ -126,13 +128,23 @@ class Hubs:
         if found is None:
             self._metrics.first_byte(monotonic() - lease.since, warm=warm)
             return Playing(hub, lease, self._config.join_buffer)
-        film = found.take(lease)  # before the hub is left, which closes a film that nobody took
+        is_whole = byte_range in (None, "bytes=0-")
+        # Before the hub is left, which closes a film that nobody took.
+        film = found.take(lease if is_whole else Lease())
         hub.leave(lease, monotonic())
         if film is not None:
-            if byte_range in (None, "bytes=0-"):
+            if is_whole:
                 return film  # the answer that was looked at is the one that is sent
             film.close()
         return self.films.open(channel, byte_range, lease)
+
+    def let_go(self, lease: Lease) -> None:
+        """End what ``lease`` holds, or waits for; its holder closes it then. Never waits."""
+        lease.drop()
+        for hub in self._hubs.values():
+            if lease in hub.leases:
+                hub.audience.wake()
+        self.films.let_go(lease)
 
     def imported(
         self, find: Callable[[str], Channel | None], numbers: Collection[int] | None = None

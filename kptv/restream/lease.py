@@ -55,6 +55,7 @@ class Lease:
         "departed",
         "kind",
         "number",
+        "on_end",
         "since",
         "skips",
         "waiting",
@@ -80,6 +81,8 @@ class Lease:
         self._dropped = False
         self.waiting = False  # the holder waits for the hub
         self._on_drop = on_drop
+        self.on_end: Callable[[Lease], object] | None = None
+        """Called once, when the lease ends; it must neither wait nor raise."""
         # How far the holder has come, for people:
         self._place: int | None = None
         self._received = 0
@@ -135,6 +138,12 @@ class Lease:
     def is_viewer(self) -> bool:
         """Somebody watches."""
         return self.kind is not LeaseKind.RECORDER
+
+    def end(self) -> None:
+        """It claims nothing any more; may come twice. Whoever holds what it claimed calls this."""
+        on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            on_end(self)
 
     def drop(self) -> None:
         """Let the holder go: it leaves when it looks next, or is made to look."""

@@ -65,4 +65,7 @@ class Playing:
     def close(self) -> None:
         """Hold the channel no more."""
         self.lease.dropped = True
-        self.hub.leave(self.lease, monotonic())
+        try:
+            self.hub.leave(self.lease, monotonic())
+        finally:
+            self.lease.end()

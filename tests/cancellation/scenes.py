@@ -176,6 +176,7 @@ class House:
         self.wired = wired
         self.hubs: Hubs | None = None
         self.departed = False
+        self.open: set[Lease] = set()  # of viewers
 
     def run(self) -> None:
         """Two viewers of the channel; the first leaves before the second."""
@@ -196,7 +197,13 @@ class House:
     def watch(self, hubs: Hubs, pieces: int) -> None:
         with suppress(Unavailable):
             lease = Lease(departed=lambda: self.departed)
-            body = hubs.start(self.channel, lease, self.byte_range)
+            self.open.add(lease)
+            lease.on_end = self.open.remove  # which fails if it comes twice
+            try:
+                body = hubs.start(self.channel, lease, self.byte_range)
+            except BaseException:
+                lease.end()
+                raise
             with closing(body):
                 if self.wired:
                     assert isinstance(body, Playing)
@@ -231,6 +238,7 @@ class House:
                 "upstreams": counters.upstreams,
                 "viewers": counters.viewers + hubs.viewers,
                 "bytes": hubs.budget.used,
+                "leases": len(self.open),
             }
 
         while any(figures().values()):
@@ -296,6 +304,13 @@ def depart(house: House, victim: Greenlet) -> None:
         house.hubs.films.look_after()
 
 
+def let_go(house: House, victim: Greenlet) -> None:
+    """Nobody may watch any more, as when a user is disabled."""
+    for lease in list(house.open):
+        assert house.hubs is not None
+        house.hubs.let_go(lease)
+
+
 def look_ahead(house: House, victim: Greenlet) -> None:
     """A scout goes out, as if the stream were silent."""
     for playing in house.hubs.all() if house.hubs is not None else ():
@@ -336,6 +351,13 @@ SCENES: dict[str, Callable[[], int]] = {
         House("short", "live", limit=1, wired=True), stop
     ),
     "a hub that is stopped": lambda: hub(House("live", "live"), stop),
+    "a hub whose viewers are let go": lambda: hub(House("live", "live"), let_go),
+    "a front row that is let go": lambda: hub(House("live", "live", wired=True), let_go),
+    "a hub that fails over, let go": lambda: hub(House("short", "live", limit=1), let_go),
+    "a film that is let go": lambda: hub(House("film", "film", limit=1), let_go),
+    "parts of a film that are let go": lambda: hub(
+        House("film", "film", "bytes=9-", limit=1), let_go
+    ),
     "a hub that is switched": lambda: hub(House("live", "live"), switch),
     "a hub that fails over, stopped": lambda: hub(House("short", "live", limit=1), stop),
     "a hub that fails over, switched": lambda: hub(House("short", "live", limit=1), switch),

@@ -16,19 +16,17 @@ from kptv.channels.merging import build_catalog
 from kptv.channels.model import Source, Stream
 from kptv.channels.packing import pack
 from kptv.channels.rules.reading import read_rules
-from kptv.config import LOOPBACK, Config
+from kptv.config import Config
 from kptv.formats.m3u import ListParser
 from kptv.guide.current import CurrentGuide
 from kptv.pace import drive
 from kptv.ports import FilmBody
 from kptv.restream.hubs import Hubs
-from kptv.web.clients import Clients
 from kptv.web.page.status import status_blueprint
 from kptv.web.players.lists import ServedLists, playlist_blueprint
-from kptv.web.players.player import Player
 from kptv.web.players.profiles import Numbers
 from kptv.web.players.ts import stream_blueprint
-from tests.shared import shared
+from tests.shared import player_of, shared
 
 LIST = """#EXTM3U
 #EXTINF:-1 group-title="UK | News",BBC News
@@ -141,7 +139,7 @@ def test_a_group_may_be_called_like_another_path(group: str) -> None:
     lists.replace(catalog_of(f'#EXTM3U\n#EXTINF:-1 group-title="{group}",News\nhttp://a/1'))
     app = Flask("test", static_folder=None)
     hubs = Hubs(shared(config), lambda _: iter(()), no_film)
-    player = Player(hubs, Clients(LOOPBACK), 5000, lambda *_: True)
+    player = player_of(hubs)
     app.register_blueprint(stream_blueprint(lambda: lists.catalog, player))
     app.register_blueprint(playlist_blueprint(lists))
     app.register_blueprint(status_blueprint(config.base_url))

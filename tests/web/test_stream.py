@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import gevent
 import pytest
 from flask import Flask
@@ -10,13 +12,12 @@ from werkzeug.test import EnvironBuilder
 
 from kptv.channels.model import Channel
 from kptv.channels.users.model import User
-from kptv.config import LOOPBACK
 from kptv.ports import FilmBody
 from kptv.web.caller import CALLER, Caller, CallerKind
-from kptv.web.clients import Clients
-from kptv.web.players.player import MayHave, Player
+from kptv.web.players.open_streams import Access
 from kptv.web.players.ts import stream_blueprint
 from tests.restream.test_hub import NEWS, ONE, SOURCES, FakeFilm, Rig, until
+from tests.shared import player_of
 
 
 class OneChannel:
@@ -31,13 +32,13 @@ class Unsendable(FakeFilm):
 
 
 def client_of(
-    rig: Rig, max_clients: int = 5000, may_have: MayHave = lambda *_: True
+    rig: Rig, max_clients: int = 5000, may_have: Callable[..., bool] = lambda *_: True
 ) -> FlaskClient:
     """Who asks for NEWS, over HTTP."""
     app = Flask(__name__)
     app.testing = True
     catalog = OneChannel()
-    player = Player(rig.hubs, Clients(LOOPBACK), max_clients, may_have)
+    player = player_of(rig.hubs, Access(may_have), max_clients)
     app.register_blueprint(stream_blueprint(lambda: catalog, player))  # type: ignore[arg-type, return-value]
     return app.test_client()
 

@@ -21,14 +21,13 @@ from kptv.channels.catalog import Catalog
 from kptv.channels.model import Channel, Source
 from kptv.channels.users.model import User
 from kptv.channels.xtream.ids import Odd
-from kptv.config import LOOPBACK, Config
+from kptv.config import Config
 from kptv.guide.current import CurrentGuide
 from kptv.guide.reading import Generation
 from kptv.restream.hubs import Hubs
 from kptv.web.caller import ANYONE, CALLER, Caller, CallerKind
-from kptv.web.clients import Clients
 from kptv.web.players.lists import ServedLists
-from kptv.web.players.player import Player
+from kptv.web.players.open_streams import Access
 from kptv.web.players.xtream import XtreamParts, xtream_blueprint
 from kptv.web.players.xtream_lists import XtreamLists
 from tests.channels.xtream.field_types import (
@@ -41,7 +40,7 @@ from tests.channels.xtream.field_types import (
     USER,
     check,
 )
-from tests.shared import shared
+from tests.shared import player_of, shared
 from tests.web.guides import Shown, generation_of, hours
 from tests.web.test_playlist import catalog_of, no_film
 
@@ -123,7 +122,7 @@ def make_rig(folder: Path = Path("none"), **settings: object) -> Rig:
     lists = ServedLists(config, None, guide)
     xtream = XtreamLists(config, lists, guide, Kept())
     hubs = Hubs(shared(config), lambda _: iter(()), no_film)
-    player = Player(hubs, Clients(LOOPBACK), 5000, lists.may_have)
+    player = player_of(hubs, Access(lists.may_have))
     playing: list[Channel] = []
     app = Flask("test", static_folder=None)
     app.register_blueprint(

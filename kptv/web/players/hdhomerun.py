@@ -29,6 +29,7 @@ ERROR_HEADER = "X-HDHomeRun-Error"
 _ERRORS = {
     Refusal.UNKNOWN: "801 Unknown Channel",
     Refusal.CROWDED: "805 All Tuners In Use",
+    Refusal.LIMIT: "805 All Tuners In Use",
     Refusal.IN_USE: "805 All Tuners In Use",
     Refusal.BROKEN: "807 No Video Data",
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from flask import Response, request
 
 from kptv.channels.model import Channel
-from kptv.channels.users.model import Rights
 from kptv.errors import AllInUse, Unavailable
 from kptv.restream.film import Film
 from kptv.restream.hubs import Hubs
@@ -19,6 +18,7 @@ from kptv.web.clients import Clients
 from kptv.web.handover import hand_over_of
 from kptv.web.lines import line
 from kptv.web.players.delivery import Delivery, lease_of, tune
+from kptv.web.players.open_streams import Access, OpenStream, OpenStreams
 from kptv.web.sockets import VIEWERS_LEAVE, are_scarce
 
 # Of every live answer: no proxy may keep it or hold it back, and any web player may read it.
@@ -30,15 +30,13 @@ STREAM_HEADERS = {
 }
 _FILM_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
 
-MayHave = Callable[[Rights, Channel], bool]
-"""Whether rights allow a channel; it does not wait."""
-
 
 class Refusal(StrEnum):
     """Why a channel is not played, told apart as far as protocols have words for it."""
 
     UNKNOWN = "unknown"  # no such channel, or not for this caller
     CROWDED = "crowded"  # the proxy has as many viewers as it takes
+    LIMIT = "limit"  # the user has as many streams as are allowed, or may have this one no more
     IN_USE = "in_use"  # all connections of the channel's sources
     BROKEN = "broken"  # no source of it works
 
@@ -56,12 +54,20 @@ class Player:
     Such a route is ``endless`` and ``unframed``.
     """
 
-    def __init__(self, hubs: Hubs, clients: Clients, max_clients: int, may_have: MayHave) -> None:
+    def __init__(
+        self,
+        hubs: Hubs,
+        clients: Clients,
+        max_clients: int,
+        access: Access,
+        streams: OpenStreams,
+    ) -> None:
         """``max_clients``: so many viewers at once."""
         self._hubs = hubs
         self._clients = clients
         self._max_clients = max_clients
-        self._may_have = may_have
+        self._access = access
+        self._streams = streams
 
     def __repr__(self) -> str:
         return f"<Player of {self._hubs!r}>"
@@ -76,13 +82,13 @@ class Player:
 
     def may_have(self, channel: Channel) -> bool:
         """Whether the caller may have ``channel``; all others do not exist for it."""
-        rights = caller().rights
-        return rights.is_all or self._may_have(rights, channel)
+        return self._access.allows(caller().rights, channel)
 
-    def answer(self, channel: Channel | None) -> Answer:
+    def answer(self, channel: Channel | None, duration: float | None = None) -> Answer:
         """The answer to a GET or HEAD for ``channel``: its media, or a line that says why not.
 
-        None: there is no such channel. HEAD opens nothing.
+        None: there is no such channel. HEAD opens nothing. ``duration``: seconds after which the
+        media ends, counted from the request.
         """
         if channel is None or not self.may_have(channel):
             return Answer(unknown(), Refusal.UNKNOWN)
@@ -90,17 +96,29 @@ class Player:
             return Answer(_head(self._hubs.films.headers(channel)))
         if self._hubs.viewers >= self._max_clients or _is_crowded():
             return Answer(line(503, "Too many viewers; try again later.", 10), Refusal.CROWDED)
-        return self._play(channel)
-
-    def _play(self, channel: Channel) -> Answer:
         connection = request.environ.get("gunicorn.socket")
         lease = lease_of(connection, self._clients.of(request))
+        until = None if duration is None else lease.since + duration
+        stream = OpenStream(caller(), channel, lease, until)
+        if wait := self._streams.enter(stream):  # before a provider is asked for anything
+            return Answer(line(429, "Too many streams are open.", wait), Refusal.LIMIT)
+        return self._play(stream, connection)
+
+    def _play(self, stream: OpenStream, connection: Any) -> Answer:
+        channel, lease = stream.channel, stream.lease
         try:
             played = self._hubs.start(channel, lease, request.headers.get("Range"))
         except Unavailable as unavailable:
+            lease.end()
+            if stream.ending is not None:
+                text = f"{channel.name}: {stream.ending.words}."
+                return Answer(line(429, text, unavailable.retry_after), Refusal.LIMIT)
             refusal = Refusal.IN_USE if isinstance(unavailable, AllInUse) else Refusal.BROKEN
             text = f"{channel.name}: {unavailable}."
             return Answer(line(503, text, unavailable.retry_after), refusal)
+        except BaseException:
+            lease.end()
+            raise
         try:
             if connection is not None:
                 tune(connection)

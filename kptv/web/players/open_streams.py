@@ -1,0 +1,250 @@
+"""All media that is open, and whose it is: what has no right to be open any more is ended."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from time import monotonic
+
+import gevent
+
+from kptv.channels.model import Channel
+from kptv.channels.users.model import ALL_RIGHTS, Rights, User
+from kptv.channels.users.streams import GRACE, Claim, Limit, LocalStreamCounts, StreamCounts
+from kptv.channels.users.table import UserTable
+from kptv.metrics.user_figures import UserFigures
+from kptv.pace import Pace
+from kptv.restream.lease import Lease
+from kptv.vitals.repeating import Repeating
+from kptv.web.caller import Caller
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.5  # seconds; a change of users is looked at as soon as it is known
+_ASK_AGAIN = 0.1  # seconds, of one who waits for room
+_MOST_WAITING = 8  # of a user; more are refused at once
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What callers may, asked again while something is open to them."""
+
+    may_have: Callable[[Rights, Channel], bool] = lambda rights, channel: False
+    """Whether rights that are not all allow a channel."""
+    still: Callable[[Caller], bool] = lambda caller: True
+    """Whether the caller would still be let in."""
+    users: Callable[[], UserTable] = UserTable
+    """All there are."""
+
+    def allows(self, rights: Rights, channel: Channel) -> bool:
+        """Whether ``rights`` allow ``channel``."""
+        return rights.is_all or self.may_have(rights, channel)
+
+
+class Ending(StrEnum):
+    """Why a stream was ended: the label of the metric."""
+
+    LIMIT = "limit"
+    LOGIN = "login"
+    RIGHTS = "rights"
+    OPERATOR = "operator"
+    TIME = "time"
+
+    @property
+    def words(self) -> str:
+        """For the log, and for whoever waits for the stream."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Ending.LIMIT: "another stream took its place",
+    Ending.LOGIN: "whoever watches is not let in any more",
+    Ending.RIGHTS: "the channel is not allowed any more",
+    Ending.OPERATOR: "the operator ended it",
+    Ending.TIME: "the time that was asked for is over",
+}
+
+
+@dataclass(slots=True, eq=False)
+class OpenStream:
+    """Media that is open, or waited for: who has it, and on which terms."""
+
+    caller: Caller
+    channel: Channel
+    lease: Lease
+    until: float | None = None  # monotonic
+    ending: Ending | None = field(default=None, init=False)  # its holder is told to leave
+    _user: User | None = field(default=None, init=False)  # as last seen
+    _rights: Rights = field(default=ALL_RIGHTS, init=False)  # of that one
+
+    def rights(self, user: User) -> Rights:
+        """Those of ``user``, who has the stream; made anew only if the user has changed."""
+        if user is not self._user:
+            self._user, self._rights = user, user.rights
+        return self._rights
+
+
+class OpenStreams:
+    """Lets streams begin as the users' limits allow, and ends those that nobody may have."""
+
+    def __init__(
+        self,
+        let_go: Callable[[Lease], object],
+        access: Access,
+        figures: UserFigures,
+        counts: StreamCounts | None = None,
+    ) -> None:
+        """``let_go`` ends what a lease holds, and does not wait; ``counts`` counts for limits."""
+        self._let_go = let_go
+        self._access = access
+        self._figures = figures
+        self._counts = counts or LocalStreamCounts()
+        self._open: dict[int, OpenStream] = {}  # by the number of the lease
+        self._waiting: Counter[int] = Counter()  # for room, by user
+        self._looks: Repeating | None = None  # once there is something to look at
+
+    def __repr__(self) -> str:
+        return f"<OpenStreams {len(self._open)}>"
+
+    def __iter__(self) -> Iterator[OpenStream]:
+        return iter(list(self._open.values()))
+
+    @property
+    def alive(self) -> bool:
+        """Whether what has to end is looked for, if there may be such."""
+        return self._looks is None or self._looks.alive
+
+    def enter(self, stream: OpenStream) -> float:
+        """0.0: ``stream`` may begin, and is open until its lease ends. It is not asked for twice.
+
+        Otherwise it is refused: seconds after which there may be room. Waits, for a user whose
+        streams do not give way, as long as one that is left takes to be closed.
+        """
+        caller = stream.caller
+        if caller.user is not None:
+            if wait := self._wait_for_room(stream, caller.user):
+                self._figures.refused[caller.name] += 1
+                log.warning("user %s: a stream is refused: too many are open", caller.name)
+                return wait
+            self._figures.streams[caller.name] += 1
+        self._open[stream.lease.number] = stream
+        stream.lease.on_end = self._left
+        if caller.user is not None or stream.until is not None:
+            self._look_from_now_on()
+        return 0.0
+
+    def end(self, number: int) -> bool:
+        """End the stream whose lease has this number, for the operator; False: there is none."""
+        stream = self._open.get(number)
+        if stream is not None:
+            self._end(stream, Ending.OPERATOR)
+        return stream is not None
+
+    def changed(self) -> None:
+        """Users have changed: look at all streams in a moment. Does not wait."""
+        users = self._access.users()
+        self._figures.keep({user.name for user in users})
+        if users or self._open:
+            self._look_from_now_on()
+            gevent.spawn(self.look)
+
+    def close(self) -> None:
+        """Look no more; may come twice."""
+        if self._looks is not None:
+            self._looks.close()
+
+    def look(self) -> None:
+        """End all that nobody may have any more; gives turns."""
+        pace, now = Pace(), monotonic()
+        of_users: dict[int, list[OpenStream]] = {}
+        for stream in self:
+            pace()
+            if stream.until is not None and stream.until <= now:
+                self._end(stream, Ending.TIME)
+            elif not self._access.still(stream.caller):
+                self._end(stream, Ending.LOGIN)
+            elif stream.caller.user is not None:
+                of_users.setdefault(stream.caller.user_id, []).append(stream)
+        for user_id, streams in of_users.items():
+            pace()
+            if user := self._access.users().by_id(user_id):
+                self._look_after(user, streams)
+
+    def _look_after(self, user: User, streams: Iterable[OpenStream]) -> None:
+        ends = self._counts.look(user.id, limit_of(user), self._is_gone, monotonic())
+        self._end_all(ends)
+        for stream in streams:
+            if not self._access.allows(stream.rights(user), stream.channel):
+                self._end(stream, Ending.RIGHTS)
+
+    def _look_from_now_on(self) -> None:
+        if self._looks is None:
+            self._looks = Repeating(self.look, LOOK_EVERY)
+
+    def _wait_for_room(self, stream: OpenStream, user: User) -> float:
+        """0.0: the stream counts from now on; otherwise when there may be room."""
+        client = stream.lease.client
+        claim = Claim(stream.lease.number, stream.channel.slug, client.address, client.agent)
+        until = monotonic() + GRACE
+        while True:
+            now, limit = monotonic(), limit_of(user)
+            verdict = self._counts.ask(user.id, claim, limit, self._is_gone, now)
+            self._end_all(verdict.ends)
+            if verdict.admitted:
+                return 0.0
+            if not limit.refuses or now >= until or not self._wait(stream, user.id):
+                return verdict.retry_after
+            found = self._access.users().by_id(user.id)
+            if found is None or not self._access.still(stream.caller):
+                return verdict.retry_after
+            user = found
+
+    def _wait(self, stream: OpenStream, user: int) -> bool:
+        """For a moment; False: it is not worth while."""
+        if self._waiting[user] >= _MOST_WAITING or stream.lease.departed():
+            return False
+        self._waiting[user] += 1
+        try:
+            gevent.sleep(_ASK_AGAIN)
+        finally:
+            self._waiting[user] -= 1
+            if not self._waiting[user]:
+                del self._waiting[user]
+        return True
+
+    def _is_gone(self, number: int) -> bool:
+        stream = self._open.get(number)
+        return stream is None or stream.lease.departed()
+
+    def _end_all(self, numbers: Iterable[int]) -> None:
+        """End those that give way to others."""
+        for number in numbers:
+            if stream := self._open.get(number):
+                self._end(stream, Ending.LIMIT)
+
+    def _end(self, stream: OpenStream, why: Ending) -> None:
+        if stream.ending is not None or stream.lease.number not in self._open:
+            return
+        stream.ending = why
+        lease, caller = stream.lease, stream.caller
+        if not lease.departed():  # or it would have ended by itself
+            if caller.user is not None:
+                self._figures.ended[caller.name, why] += 1
+            whose = f"user {caller.name}'s stream" if caller.name else "a stream"
+            log.info("%s: %s is ended: %s", stream.channel.slug, whose, why.words)
+        self._let_go(lease)
+
+    def _left(self, lease: Lease) -> None:
+        """Its holder has closed what it held."""
+        stream = self._open.pop(lease.number)
+        if stream.caller.user is not None:
+            self._counts.leave(stream.caller.user_id, lease.number)
+            self._figures.streams[stream.caller.name] -= 1
+
+
+def limit_of(user: User) -> Limit:
+    """How many streams a user may have."""
+    return Limit(user.max_streams, user.refuses)
