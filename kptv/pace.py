@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from time import perf_counter
 from typing import TypeVar
 
 import gevent
+from gevent.lock import BoundedSemaphore
 
 T = TypeVar("T")
 
@@ -59,6 +60,26 @@ class Pace:
                 gc.collect(1)
             give_turn()
             self._due = perf_counter() + SLICE
+
+
+_WORKING, _TOGETHER = BoundedSemaphore(1), Pace()
+
+
+def one_by_one(pieces: Iterator[T]) -> Iterator[T]:
+    """The ``pieces``, made in turns with all others that are: many take no longer turns than one.
+
+    Each piece should take well under SLICE.
+    """
+    while True:
+        if _WORKING.linkcount():
+            gevent.sleep(0)  # whoever waits is before us
+        with _WORKING:
+            _TOGETHER()
+            try:
+                piece = next(pieces)
+            except StopIteration:
+                return
+        yield piece
 
 
 def drive(steps: Generator[None, None, T]) -> T:

@@ -27,7 +27,7 @@ import gevent
 from cachetools import TTLCache
 from flask import Response, request
 
-from kptv.pace import Pace
+from kptv.pace import Pace, one_by_one
 from kptv.vitals.heartbeat import Heartbeat, beating
 from kptv.web.caller import CallerKind, caller
 
@@ -69,10 +69,7 @@ class Rendered:
 
     def plain(self, base: str = "", more: Own = NOTHING) -> Iterator[bytes]:
         """The body, in pieces, with ``base`` for OWN_BASE, and ``more`` for other marks."""
-        pace = Pace()
-        for data in self._with(base, more):
-            yield data
-            pace()  # a client that takes all at once would keep the others waiting
+        return one_by_one(self._with(base, more)) if self.marks else self._inflated_in_turns()
 
     def plain_length(self, base: str = "", more: Own = NOTHING) -> int:
         """Bytes of ``plain``."""
@@ -106,6 +103,12 @@ class Rendered:
             if data := zlib.decompressobj(wbits=-15).decompress(block):
                 yield data
 
+    def _inflated_in_turns(self) -> Iterator[bytes]:
+        pace = Pace()
+        for data in self._inflated():
+            yield data
+            pace()  # a client that takes all at once would keep the others waiting
+
     def _with(self, base: str, more: Own) -> Iterator[bytes]:
         pieces = self._inflated()
         for mark, own in self._own(base, more).items():
@@ -121,14 +124,15 @@ class Rendered:
         yield _gzip_end(self.checksum, self.length)
 
     def _deflated_again(self, base: str, more: Own) -> Iterator[bytes]:
-        pace, deflate = Pace(), zlib.compressobj(1, wbits=-15)
-        checksum = 0
-        yield _GZIP_HEADER
+        yield _GZIP_HEADER  # at once: who waits for its turn may time out
+        yield from one_by_one(self._deflated(base, more))
+
+    def _deflated(self, base: str, more: Own) -> Iterator[bytes]:
+        deflate, checksum = zlib.compressobj(1, wbits=-15), 0
         for data in self._with(base, more):
             checksum = zlib.crc32(data, checksum)
             if packed := deflate.compress(data):
                 yield packed
-            pace()
         yield deflate.flush()
         yield _gzip_end(checksum, self.plain_length(base, more))
 
