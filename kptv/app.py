@@ -27,6 +27,7 @@ from kptv.kept.device import DeviceIds, kept_device_ids
 from kptv.kept.numbers import KeptNumbers
 from kptv.kept.odd_ids import KeptOddIds
 from kptv.logs import Log, set_up_logging
+from kptv.logs.redaction import Redactor
 from kptv.metrics.counters import Metrics
 from kptv.metrics.exposition import Exposition
 from kptv.reload import Reload
@@ -35,7 +36,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
 from kptv.restream.shared import Shared, policy_of
 from kptv.restream.slots import LocalSlots
-from kptv.start import greet
+from kptv.start import LoginTeller, greet
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer
@@ -47,10 +48,12 @@ from kptv.upstream.picture_files import PictureFiles
 from kptv.upstream.pictures import download_picture
 from kptv.upstream.road import Roads
 from kptv.upstream.store import Store
+from kptv.users.checking import Checker
 from kptv.users.current import CurrentUsers
 from kptv.vitals.process import Vitals
 from kptv.vitals.repeating import Repeating
 from kptv.vitals.watchdog import to_stderr
+from kptv.web.access import ALWAYS_OPEN, Gate, Openings, Parties
 from kptv.web.application import new_application
 from kptv.web.clients import Clients
 from kptv.web.ops import Watched, index_blueprint, ops_blueprint
@@ -63,7 +66,7 @@ from kptv.web.page.guide import guide_blueprint as guide_api_blueprint
 from kptv.web.page.public import Public
 from kptv.web.page.reports import Reports
 from kptv.web.page.rules import rules_blueprint
-from kptv.web.page.status import status_blueprint
+from kptv.web.page.status import asset_paths, status_blueprint
 from kptv.web.page.view import View
 from kptv.web.players.devices import Devices
 from kptv.web.players.guide import guide_blueprint
@@ -78,6 +81,7 @@ from kptv.web.players.xtream import XtreamParts, xtream_blueprint
 from kptv.web.players.xtream_lists import XtreamLists
 from kptv.web.sockets import public_address
 from kptv.web.state import StateReader
+from kptv.web.tries import Tries
 
 if TYPE_CHECKING:
     from kptv.web.discovery import Discovery
@@ -114,6 +118,16 @@ class AppParts:
     clients: Clients
     users: CurrentUsers
     state: StateReader
+    entrance: Entrance
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Who is let in."""
+
+    admin: Admin
+    gate: Gate
+    tell_login: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +148,7 @@ def create_app(config: Config) -> Flask:
     log_of_process = set_up_logging(config)
     greet(config, log_of_process)
     parts = build_parts(config, log_of_process)
+    parts.entrance.tell_login()
     app = build_web(parts)
     parts.reload.now()  # a worker that is replaced has the rules of the start
     parts.guide_round.open_last()
@@ -144,6 +159,9 @@ def create_app(config: Config) -> Flask:
 def build_parts(config: Config, log_of_process: Log) -> AppParts:
     """The parts behind the routes; all but the importer run."""
     metrics = Metrics()
+    users = CurrentUsers(config.data_dir, config.require_login)
+    users.start()  # before anything asks whether a login is needed
+    clients = _build_clients(config, users)
     vitals = Vitals(metrics, to_stderr(config.log_format))
     terms = CurrentTerms(config.sources, config.rules)
     shared = _build_shared(config, metrics, terms)
@@ -151,8 +169,6 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     client = HttpClient(config, roads, terms.of)
     opener = Opener(config, client, shared.rhythms)
     hubs = Hubs(shared, opener.open_stream, opener.open_film)
-    users = CurrentUsers(config.data_dir)
-    users.start()
     numbers = KeptNumbers(config.data_dir)
     guide = CurrentGuide(lambda _: lists.renew(), lambda _: xtream.renew())
     lists = ServedLists(config, numbers, guide)
@@ -184,7 +200,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     importer = _build_importer(config, merger, catalog, hubs)
     reload = _build_reload(config, log_of_process, terms, merger, importer)
     users.watch(guide_round.users_changed)
-    access = Access(lists.may_have, users=lambda: users.table)
+    entrance = _build_entrance(config, users, clients, log_of_process.redactor)
+    access = Access(lists.may_have, entrance.gate.still, lambda: users.table)
     streams = OpenStreams(hubs.let_go, access, metrics.users)
     users.watch(streams.changed)
     return AppParts(
@@ -208,7 +225,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         importer=importer,
         listings=merger.listings,
         reload=reload,
-        clients=_build_clients(config),
+        clients=clients,
         users=users,
         state=StateReader(
             slots=shared.slots,
@@ -221,13 +238,14 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
             guide=guide,
             needs_login=lambda: users.is_on,
         ),
+        entrance=entrance,
     )
 
 
 def build_web(parts: AppParts) -> Flask:
     """The routes, and what they answer from."""
     config, catalog, hubs = parts.config, parts.catalog, parts.hubs
-    app = new_application(Exposition(parts.metrics, parts.state.read))
+    app = new_application(Exposition(parts.metrics, parts.state.read), parts.entrance.gate)
     app.extensions["when_stopping"] = [
         hubs.close,
         parts.streams.close,
@@ -269,7 +287,8 @@ def build_web(parts: AppParts) -> Flask:
         watched |= {"events": page.events, "search": page.directory, "reports": page.reports}
     else:
         app.register_blueprint(index_blueprint(config.base_url))
-    app.register_blueprint(ops_blueprint(catalog.get, parts.vitals, watched))
+    ops = ops_blueprint(catalog.get, parts.vitals, watched, lambda: parts.users.trouble)
+    app.register_blueprint(ops)
     return app
 
 
@@ -310,7 +329,8 @@ def _build_page(parts: AppParts) -> Page:
     view = View(config, parts.hubs, parts.state, parts.log.recent, clients, public)
     events = EventStream(view, shared.journal)
     directory = Directory(parts.catalog.get)
-    admin = Admin(config.admin_token, clients)
+    admin = parts.entrance.admin
+    parts.users.watch(lambda: events.end_unless(parts.entrance.gate.still))
     reports = Reports(parts.catalog.get, parts.listings)
     blueprints = (
         status_blueprint(config.base_url),
@@ -392,8 +412,27 @@ def _build_reload(
     return Reload(RulesFile(config.rules_path, config.rules, environment), use)
 
 
-def _build_clients(config: Config) -> Clients:
-    clients = Clients(config.trusted_proxies)
+def _build_clients(config: Config, users: CurrentUsers) -> Clients:
+    clients = Clients(config.trusted_proxies, lambda: users.is_on)
     if address := public_address(config.host):
         clients.tell_exposed(address, f"This machine has a public address, {address}")
     return clients
+
+
+def _build_entrance(
+    config: Config, users: CurrentUsers, clients: Clients, redactor: Redactor
+) -> Entrance:
+    checker = Checker(users)
+    redactor.know_users(lambda word: checker.made(word) is not None)
+    users.watch(redactor.forget_texts)
+    tell_login = LoginTeller(config, users).tell
+    users.watch(tell_login)
+    admin = Admin(config.admin_token, clients, metrics_token=config.metrics_token)
+    own_files = asset_paths() if config.status_page else frozenset()
+    gate = Gate(
+        Parties(users, Tries(users, checker), admin, clients),
+        Openings(ALWAYS_OPEN | own_files, config.auth_free_networks),
+        urlsplit(config.base_url).path,
+        redactor.learn_of_user,
+    )
+    return Entrance(admin, gate, tell_login)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from kptv.command import TITLE
 from kptv.config import ENV_FILE, Config
 from kptv.logs import Log
+from kptv.users.current import CurrentUsers
 from kptv.web.sockets import own_address
 
 log = logging.getLogger(__name__)
@@ -148,3 +149,42 @@ def _about_env_file(around: Surroundings) -> Iterator[str]:
             f"Every user of this machine can read your accounts in {around.env_file}:"
             f" chmod 600 {around.env_file}"
         )
+
+
+class LoginTeller:
+    """Tells whether a login is needed, and what that closes, once each time that it changes."""
+
+    def __init__(self, config: Config, users: CurrentUsers) -> None:
+        self._config = config
+        self._users = users
+        self._told: bool | None = None
+
+    def tell(self) -> None:
+        """Write it to the log."""
+        is_on = self._users.is_on
+        if is_on is self._told:
+            return
+        self._told = is_on
+        for fact in about_login(self._config, len(self._users.table), is_on=is_on):
+            log.info("%s", fact)
+
+
+def about_login(config: Config, users: int, *, is_on: bool) -> list[str]:
+    """What is open to whom."""
+    if not is_on:
+        return [
+            "No login is needed: whoever reaches the port can watch. The first user that you make"
+            " (python -m kptv.users add NAME) ends that"
+        ]
+    known = "1 user" if users == 1 else f"{users} users"
+    told = [
+        f"A login is needed, and {known} can have one. Closed to all others: lists, guides, logos"
+        " and streams; closed to users, too: the page, its API and /metrics. Open: /healthz,"
+        " /readyz and the page's own login"
+    ]
+    if config.auth_free_networks:
+        networks = ", ".join(map(str, config.auth_free_networks))
+        told.append(f"No login is needed from {networks} (AUTH_FREE_NETWORKS)")
+    if not config.admin_token:
+        told.append("ADMIN_TOKEN is not set, so nobody can open the page")
+    return told

@@ -40,7 +40,7 @@ LIST = "http://panel.example/get.php?username=alice.smith&password=s3cretword&to
 # By file, the names of expressions or the functions that hold them.
 OWN = {  # settings, and text of this proxy's own making
     "config/env_file.py": "_NAME",
-    "config/parsers.py": "_DURATION _SIZE _seconds parse attribute admin_token base_url",
+    "config/parsers.py": "_DURATION _SIZE _seconds parse attribute token base_url",
     "config/sources.py": "_SOURCE_END _NAMED_SOURCE_END _NAME _NO_NAME _OF_A_NUMBER _SOURCE_LIMIT"
     " _SCHEME _WITHIN _HOST _HARMLESS_LIMIT"
     " _is_list_url _about_limit _about_url",
@@ -105,6 +105,7 @@ FOREIGN = {
     "formats/xmltv/writing.py": "_EPISODE _EMPTY_REPEAT _NEW _LONE_SURROGATES",
     "logs/filters.py": "_FIGURE",
     "logs/redaction.py": "_PATTERNS spare _compile",
+    "logs/user_secrets.py": "_OWN_PATH _WORD _BORDER _GLUE",
     "upstream/hls/body.py": "size_of _offset",
     "upstream/hls/segments.py": "_method",
     "upstream/documents.py": "_CHARSET",
@@ -115,6 +116,7 @@ FOREIGN = {
     "channels/users/names.py": "_NAME _TYPED _MADE",
     "channels/users/times.py": "_END",
     "web/clients.py": "_KNOWN _PRODUCT _PORT",
+    "web/credentials.py": "_OWN _LIVE _SHORT",
     "web/players/addresses.py": "_HOST",
     "web/players/links.py": "_SUFFIX _PLAYLIST _APPENDED _LIST",
 }

@@ -121,6 +121,8 @@ class Config:
     # Clients
     max_clients: int = setting("MAX_CLIENTS", whole(1, 100_000), 5000)  # viewers
     trusted_proxies: tuple[Network, ...] = setting("TRUSTED_PROXIES", parsers.networks, LOOPBACK)
+    require_login: bool = setting("REQUIRE_LOGIN", boolean, False)  # though there is no user yet
+    auth_free_networks: tuple[Network, ...] = setting("AUTH_FREE_NETWORKS", parsers.networks, ())
 
     # Failures
     max_retries: int = setting("MAX_RETRIES", whole(0, 1000), 3)
@@ -172,8 +174,9 @@ class Config:
     # The status page
     status_page: bool = setting("STATUS_PAGE", boolean, True)
     admin_token: str = setting(  # empty: nobody may change anything
-        "ADMIN_TOKEN", parsers.admin_token, "", secret=True
+        "ADMIN_TOKEN", parsers.token, "", secret=True
     )
+    metrics_token: str = setting("METRICS_TOKEN", parsers.token, "", secret=True)  # empty: none
 
     # Not settings
     rules: Rules | None = None  # in the file; None: there is none

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, reduce
 from operator import or_
 from urllib.parse import quote, quote_plus
@@ -20,8 +20,8 @@ from kptv.channels.secrets import (
     is_telling,
     secrets_of_list,
 )
+from kptv.logs.user_secrets import HIDDEN, UserSecrets
 
-_HIDDEN = "…"
 # Texts that come again and again are redacted once and remembered: 4 MB at most.
 _REMEMBERED_TEXTS, _LONGEST_REMEMBERED = 2048, 512
 _LONGEST = 64 * 1024  # letters of a text that are shown; a traceback has a few thousand
@@ -31,32 +31,33 @@ _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
         # Any URL, also inside JSON or another URL.
-        (r"[a-z][a-z0-9+.-]{0,20}(?::(?:\\?/){2}|%3A%2F%2F)[^\s'\"<>]+", _HIDDEN),
+        (r"[a-z][a-z0-9+.-]{0,20}(?::(?:\\?/){2}|%3A%2F%2F)[^\s'\"<>]+", HIDDEN),
         # Parts of URLs that HTTP libraries print.
-        (r"\b(host=)'[^']*'", rf"\1'{_HIDDEN}'"),
+        (r"\b(host=)'[^']*'", rf"\1'{HIDDEN}'"),
         (
             r"\b(resolve|hostname|valid for|match|either of) '[^']*'(?:, '[^']*')*",
-            rf"\1 '{_HIDDEN}'",
+            rf"\1 '{HIDDEN}'",
         ),
-        (r"\b(connection to) \S+(?= timed out)", rf"\1 {_HIDDEN}"),
-        (r"\b(dropped connection:|connection \(\d+\):) \S+", rf"\1 {_HIDDEN}"),
-        (r"\b(url:) \S+", rf"\1 {_HIDDEN}"),
-        (r"(\"(?:GET|HEAD|POST) )\S+", rf"\1{_HIDDEN}"),
+        (r"\b(connection to) \S+(?= timed out)", rf"\1 {HIDDEN}"),
+        (r"\b(dropped connection:|connection \(\d+\):) \S+", rf"\1 {HIDDEN}"),
+        (r"\b(url:) \S+", rf"\1 {HIDDEN}"),
+        (r"(\"(?:GET|HEAD|POST) )\S+", rf"\1{HIDDEN}"),
         # Logins in paths and fields without their host.
-        (rf"/(?:{'|'.join(sorted(KINDS))})/[^\s/]+/[^\s'\"<>]+", _HIDDEN),
-        (r"\b(username|password|token)=[^\s&'\"]+", rf"\1={_HIDDEN}"),
+        (rf"/(?:{'|'.join(sorted(KINDS))})/[^\s/]+/[^\s'\"<>]+", HIDDEN),
+        (r"\b(username|password|token)=[^\s&'\"]+", rf"\1={HIDDEN}"),
         (
             rf"([?&;](?:{SHORT_LOGIN_NAMES}|[\w.-]{{0,64}}(?:{LOGIN_NAMES})[\w.-]{{0,64}})=)[^\s&'\"]+",
-            rf"\1{_HIDDEN}",
+            rf"\1{HIDDEN}",
         ),
     )
 )
 
 
 class Redactor:
-    """Takes the secrets out of texts: URLs, and what the sources' URLs hold."""
+    """Takes the secrets out of texts: URLs, what the sources' URLs hold, and users' secrets."""
 
     def __init__(self, sources: Iterable[Source], own_url: str) -> None:
+        self._of_users = UserSecrets()
         of_lists = (secrets_of_list(source.url) for source in sources)
         self._of_lists = reduce(or_, of_lists, NOTHING)
         self._of_rules = self._of_catalog = NOTHING
@@ -87,6 +88,20 @@ class Redactor:
         self._of_rules |= secrets
         self._compile()
 
+    def know_users(self, is_made: Callable[[str], bool]) -> None:
+        """Hide users' secrets: ``is_made`` says, fast, whether a word is one that was made."""
+        self._of_users.is_made = is_made
+
+    def learn_of_user(self, typed: str) -> None:
+        """Hide a user's secret that was typed, and with which somebody has come in."""
+        if self._of_users.learn(typed):
+            self.forget_texts()
+
+    def forget_texts(self) -> None:
+        """Look at all texts anew: users have other secrets now."""
+        self.learned += 1
+        self._remembered.cache_clear()
+
     def _compile(self) -> None:
         known = self._of_lists | self._of_rules | self._of_catalog
         self.learned += 1
@@ -99,10 +114,12 @@ class Redactor:
     def redact(self, text: str) -> str:
         """``text`` without URLs (except this proxy's own) and without the sources' secrets."""
         if len(text) > _LONGEST:
-            text = text[:_LONGEST] + _HIDDEN
-        parts = self._own.split(text)
-        parts[::2] = map(self._redact_part, parts[::2])
-        return "".join(parts)
+            text = text[:_LONGEST] + HIDDEN
+        return self._in_parts(text, self._redact_part)
+
+    def redact_users(self, text: str) -> str:
+        """``text`` without users' secrets alone."""
+        return self._in_parts(text, self._of_users.hide)
 
     def redact_again(self, text: str) -> str:
         """As ``redact``, for texts that come again and again."""
@@ -112,10 +129,17 @@ class Redactor:
         """Whether ``url`` holds a secret as served lists see it, or names the host of a source."""
         return self._finder.tells(url) or any(host in url.lower() for host in self._hosts)
 
+    def _in_parts(self, text: str, redact: Callable[[str], str]) -> str:
+        """``text`` with all redacted but this proxy's own addresses."""
+        parts = self._own.split(text)
+        parts[::2] = map(redact, parts[::2])
+        return "".join(parts)
+
     def _redact_part(self, text: str) -> str:
+        text = self._of_users.hide(text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
-        return self._secrets.sub(_HIDDEN, text)
+        return self._secrets.sub(HIDDEN, text)
 
 
 def _forms(secrets: Secrets) -> set[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kptv.channels.terms import secrets_of
 from kptv.config import Config
 from kptv.logs.filters import RecentLines, RepeatFilter
-from kptv.logs.formatters import FORMAT, JsonLines, RedactingFormatter
+from kptv.logs.formatters import JsonLines, RedactingFormatter
 from kptv.logs.redaction import Redactor
 
 
@@ -48,8 +48,6 @@ def set_up_logging(config: Config) -> Log:
 
 
 def _formatter(config: Config, redactor: Redactor) -> logging.Formatter:
-    if config.log_format == "json":
-        return JsonLines(redactor.redact if config.obfuscate_urls else str)
-    return (
-        RedactingFormatter(redactor.redact) if config.obfuscate_urls else logging.Formatter(FORMAT)
-    )
+    # Users' secrets are shown in no case.
+    redact = redactor.redact if config.obfuscate_urls else redactor.redact_users
+    return JsonLines(redact) if config.log_format == "json" else RedactingFormatter(redact)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flask import Request, request
@@ -32,25 +32,42 @@ _KNOWN = (
     ),
     (re.compile(r"\bLavf/([\d.]+)"), "FFmpeg"),
 )
+# What proxies say of whom they speak for.
+_CLAIMS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "X-Forwarded-Host", "Via")
+_EXPOSED = (
+    "anyone who finds the port can watch, as no login is needed. Let only those in whom you make"
+    " users (python -m kptv.users add NAME), or let a firewall close the port (docs/security.md)"
+)
+_EXPOSED_WITH_LOGIN = (
+    "only users with a login can watch. Secrets are in addresses: let nginx with a certificate"
+    " stand before the port, so that nobody on the way reads them (docs/security.md)"
+)
 _PRODUCT = re.compile(r"([^/(;,]{1,40})(?:/(\d[\w.]*))?")
 
 
 class Clients:
     """Tells who sent a request, as far as that can be believed."""
 
-    def __init__(self, trusted: Sequence[Network]) -> None:
+    def __init__(
+        self, trusted: Sequence[Network], needs_login: Callable[[], bool] = lambda: False
+    ) -> None:
         """``trusted``: the proxies that are believed when they name a client's address."""
         self._trusted = tuple(trusted)
+        self._needs_login = needs_login
         self.not_believed = ""
         """A peer that is no trusted proxy, but named another's address; empty: there was none."""
-        self.exposed_at = ""
-        """A public address of this machine, or of a client that reached it; empty: none is known.
-
-        There is no login: anyone who finds the port can watch.
-        """
+        self._exposed_at = ""
 
     def __repr__(self) -> str:
         return f"<Clients trusted={len(self._trusted)} not_believed={self.not_believed!r}>"
+
+    @property
+    def exposed_at(self) -> str:
+        """A public address of this machine, or of a client that reached it, while there is no login
+
+        and anyone who finds the port can watch; empty: none is known.
+        """
+        return "" if self._needs_login() else self._exposed_at
 
     def of(self, request: Request) -> Client:
         """The client of a request; behind trusted proxies, the one that they name."""
@@ -71,15 +88,30 @@ class Clients:
             return str(known)
         return str(self._first_not_trusted(forwarded) or known or "")
 
+    def is_claimed(self, request: Request) -> bool:
+        """Whether a peer that is no trusted proxy speaks for somebody else, who is not known."""
+        known = _address(request.remote_addr or "")
+        if known is None or self._is_trusted(known):
+            return False
+        return any(name in request.headers for name in _CLAIMS)
+
+    def is_secure(self, request: Request) -> bool:
+        """Whether a trusted proxy says that its client came by https."""
+        proto = request.headers.get("X-Forwarded-Proto")
+        if not proto or proto.rpartition(",")[2].strip().lower() != "https":
+            return False
+        known = _address(request.remote_addr or "")
+        return known is None or self._is_trusted(known)
+
     def tell_exposed(self, address: str, how: str) -> None:
-        """Say once that anyone can watch."""
-        if not self.exposed_at:
-            self.exposed_at = address
-            log.warning(
-                "%s: anyone who finds the port can watch, as there is no login. Let a firewall"
-                " close it, or nginx ask for a password (docs/security.md)",
-                how,
-            )
+        """Say once what that means: that anyone can watch, or where secrets may be overheard."""
+        if self._exposed_at:
+            return
+        self._exposed_at = address
+        if self._needs_login():
+            log.info("%s: %s", how, _EXPOSED_WITH_LOGIN)
+        else:
+            log.warning("%s: %s", how, _EXPOSED)
 
     def _first_not_trusted(self, forwarded: str) -> IPv4Address | IPv6Address | None:
         """The client as the proxies name it: each adds the address of its peer at the end.

@@ -27,8 +27,12 @@ def ops_blueprint(
     current_catalog: Callable[[], Catalog | None],
     vitals: Vitals,
     watched: Mapping[str, Watched],
+    trouble: Callable[[], str] = lambda: "",
 ) -> Blueprint:
-    """`/healthz`: the process works, with all ``watched`` parts. `/readyz`: a catalog is loaded."""
+    """`/healthz`: the process works, with all ``watched`` parts. `/readyz`: clients are served.
+
+    So a catalog is loaded, and no ``trouble`` is why no user is let in.
+    """
     blueprint = Blueprint("ops", __name__)
 
     @blueprint.get("/healthz")
@@ -46,6 +50,8 @@ def ops_blueprint(
         catalog = current_catalog()
         if catalog is None:
             return line(503, "No channel list has been imported yet.", 2)
+        if why := trouble():
+            return line(503, f"No user is let in. {why}", 10)
         return line(200, f"ok, {len(catalog)} channels")
 
     return blueprint

@@ -20,6 +20,7 @@ from cachetools import TTLCache
 from flask import Request
 
 from kptv.web.clients import Clients, neighbourhood
+from kptv.web.throttle import MOST_HELD, Failures, Throttle
 
 COOKIE = "kptv_session"
 CSRF_HEADER = "X-CSRF-Token"
@@ -32,15 +33,7 @@ _NO_CSRF = (
     " in it, which /api/session tells."
 )
 _MOST_SESSIONS = 100
-_FREE_FAILURES = 5  # per address, before its tries are held back
-_LONGEST_HOLD = 8.0  # seconds
-_MOST_HELD = 64  # tries at once; one more is refused
-_FORGET_AFTER = 600.0  # seconds without a failure
-_MOST_ADDRESSES = 10_000  # whose failures are remembered
-
-
-class TooManyTries(Exception):
-    """Too many tries are being held back already."""
+_SHOWN = "kptv.token_is_shown"  # in the environ: whether its headers have the token
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +57,16 @@ class Admin:
         clients: Clients,
         now: Callable[[], float] = monotonic,
         sleep: Callable[[float], object] = gevent.sleep,
+        metrics_token: str = "",
     ) -> None:
+        """``metrics_token`` lets Prometheus in, and nobody else."""
         self._token = token.encode()
+        self._metrics_token = metrics_token.encode()
         self._clients = clients
         self._sleep = sleep
-        self._held = 0
+        self._throttle = Throttle(lambda seconds: self._sleep(seconds), most_in_all=MOST_HELD)
         self._sessions: TTLCache[str, PageSession] = TTLCache(_MOST_SESSIONS, SESSION_SECONDS, now)
-        self._failures: TTLCache[str, int] = TTLCache(_MOST_ADDRESSES, _FORGET_AFTER, now)
+        self._failures = Failures(now)
 
     def __repr__(self) -> str:
         return f"<Admin enabled={self.enabled} sessions={len(self._sessions)}>"
@@ -96,38 +92,62 @@ class Admin:
         """The session that a request's cookie names."""
         return self._sessions.get(request.cookies.get(COOKIE, ""))
 
+    @property
+    def has_metrics_token(self) -> bool:
+        """Whether Prometheus has a token of its own."""
+        return bool(self._metrics_token)
+
+    def shown_by(self, request: Request) -> bool | None:
+        """Whether a request shows the token, or has a session; None: it has neither.
+
+        So it may see what the operator sees; ``refusal`` says whether it may change something.
+        Raises TooManyTries.
+        """
+        token = _token_of(request)
+        if token is not None:
+            return self._is_shown(token, request)
+        return True if self.session_of(request) is not None else None
+
+    def may_scrape(self, request: Request) -> bool | None:
+        """As ``shown_by``; the metrics' own token counts too."""
+        token = _token_of(request)
+        if token is not None:
+            return self._is_one_of(token, request, self._token, self._metrics_token)
+        return self.shown_by(request)
+
     def refusal(self, request: Request) -> str:
         """Why a request may change nothing; empty if it may. Raises TooManyTries."""
         token = _token_of(request)
         if token is not None:
-            return "" if self._is_token(token, request) else WRONG_TOKEN
+            return "" if self._is_shown(token, request) else WRONG_TOKEN
         session = self.session_of(request)
         if session is None:
             return _NO_TOKEN
         sent = request.headers.get(CSRF_HEADER, "").encode("utf-8", "replace")
         return "" if hmac.compare_digest(session.csrf.encode(), sent) else _NO_CSRF
 
+    def _is_shown(self, token: str, request: Request) -> bool:
+        """As ``_is_token``, once for each request, which the gate and a route ask about."""
+        known: bool | None = request.environ.get(_SHOWN)
+        if known is None:
+            known = request.environ[_SHOWN] = self._is_token(token, request)
+        return known
+
     def _is_token(self, token: str, request: Request) -> bool:
-        if not self.enabled:
-            return False
+        return self.enabled and self._is_one_of(token, request, self._token)
+
+    def _is_one_of(self, token: str, request: Request, *tokens: bytes) -> bool:
         origin = neighbourhood(self._clients.address(request))
-        self._hold_back(self._failures.get(origin, 0) - _FREE_FAILURES)
-        if hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
+        self._throttle.hold_back(origin, self._failures.of(origin))
+        if any(_same(token, each) for each in tokens):
             return True
-        self._failures[origin] = self._failures.get(origin, 0) + 1
+        self._failures.count(origin)
         return False
 
-    def _hold_back(self, too_many: int) -> None:
-        """Wait 1 s, then 2, 4 and so on, the longer the more failures were ``too_many``."""
-        if too_many < 0:
-            return
-        if self._held >= _MOST_HELD:
-            raise TooManyTries
-        self._held += 1
-        try:
-            self._sleep(min(2.0 ** min(too_many, 8), _LONGEST_HOLD))
-        finally:
-            self._held -= 1
+
+def _same(shown: str, token: bytes) -> bool:
+    """Whether they are the same, in constant time; an empty token is nobody's."""
+    return bool(token) and hmac.compare_digest(shown.encode("utf-8", "replace"), token)
 
 
 def _token_of(request: Request) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from kptv.pace import Pace
+from kptv.web.caller import caller
 from kptv.web.clients import Clients
 from kptv.web.endless import endless
 from kptv.web.page.directory import PAGE, Directory
@@ -40,7 +41,7 @@ def api_blueprint(
     @blueprint.get("/events")
     @endless
     def listen() -> Response:
-        listener = events.listen(clients.address(request))
+        listener = events.listen(clients.address(request), caller())
         if listener is None:
             raise Refused(503, "Too many pages are open.")
         response = Response(content_type="text/event-stream", direct_passthrough=True)

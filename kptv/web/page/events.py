@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import monotonic
 
 import gevent
@@ -20,6 +20,7 @@ from gevent.queue import Empty, Full, Queue
 
 from kptv.restream.journal import Event, Journal
 from kptv.vitals.heartbeat import Heartbeat
+from kptv.web.caller import ANYONE, Caller
 from kptv.web.clients import neighbourhood
 from kptv.web.page.public import Json
 from kptv.web.page.view import View
@@ -39,9 +40,10 @@ _RETRY = b"retry: 1500\n\n"  # milliseconds until a browser connects again
 class Listener:
     """An open page: a body to iterate; ``close`` may come twice."""
 
-    def __init__(self, events: EventStream, origin: str) -> None:
+    def __init__(self, events: EventStream, origin: str, caller: Caller) -> None:
         self._events = events
         self.origin = origin
+        self.caller = caller
         self.queue: Queue[bytes | None] = Queue(_MOST_WAITING)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -85,13 +87,13 @@ class EventStream:
     def _runs(self) -> bool:
         return self._greenlet is not None and not self._greenlet.ready()
 
-    def listen(self, address: str = "") -> Listener | None:
+    def listen(self, address: str = "", caller: Caller = ANYONE) -> Listener | None:
         """One more listener; None if there are too many, in all or from ``address``."""
         origin = neighbourhood(address)
         of_one = sum(listener.origin == origin for listener in self._listeners)
         if self._closed or of_one >= MOST_OF_ONE or len(self._listeners) >= MOST_LISTENERS:
             return None
-        listener = Listener(self, origin)
+        listener = Listener(self, origin, caller)
         listener.queue.put(message("status", self._view.status()))
         self._listeners.add(listener)
         if not self._runs:
@@ -106,10 +108,18 @@ class EventStream:
     def close(self) -> None:
         """End all bodies; may come twice."""
         self._closed = True
-        for listener in list(self._listeners):
-            self._let_go(listener)
+        self._end_all()
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
+
+    def end_unless(self, still: Callable[[Caller], bool]) -> None:
+        """End the bodies of callers who may not listen any more; ``still`` says who may."""
+        for listener in list(self._listeners):
+            if not still(listener.caller):
+                self._let_go(listener)
+
+    def _end_all(self) -> None:
+        self.end_unless(lambda _: False)
 
     def _heard(self, event: Event) -> None:
         if self._listeners:
@@ -121,8 +131,7 @@ class EventStream:
             self._serve()
         except Exception:  # the pages connect again, which starts it anew
             log.exception("the status page's events failed")
-            for listener in list(self._listeners):
-                self._let_go(listener)
+            self._end_all()
 
     def _serve(self) -> None:
         signature, whole_at = self._view.signature(), monotonic()

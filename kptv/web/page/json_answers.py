@@ -9,7 +9,8 @@ from flask import Blueprint, Request, Response, request
 from flask import json as flask_json
 from werkzeug.exceptions import HTTPException
 
-from kptv.web.page.admin import Admin, TooManyTries
+from kptv.web.page.admin import Admin
+from kptv.web.throttle import TooManyTries
 
 _LONGEST_QUERY = 200  # letters
 _LONGEST_BODY = 4096  # bytes

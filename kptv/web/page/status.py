@@ -27,8 +27,7 @@ _HEADERS = {
 def status_blueprint(base_url: str) -> Blueprint:
     """`/` for browsers, and the page's files; other programs get the address of the list."""
     blueprint = Blueprint("status", __name__)
-    files = [path.relative_to(FILES).as_posix() for path in FILES.rglob("*.*")]
-    names = {name for name in files if name != "index.html"}
+    names = _names()
 
     @blueprint.get("/")
     def index() -> Response:
@@ -46,6 +45,16 @@ def status_blueprint(base_url: str) -> Blueprint:
         return _file(name)
 
     return blueprint
+
+
+def asset_paths() -> frozenset[str]:
+    """The paths of all the page's files; nothing of anybody's is in them."""
+    return frozenset(f"/assets/{name}" for name in _names())
+
+
+def _names() -> set[str]:
+    files = [path.relative_to(FILES).as_posix() for path in FILES.rglob("*.*") if path.is_file()]
+    return {name for name in files if name != "index.html"}
 
 
 def _file(name: str) -> Response:
