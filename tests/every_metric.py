@@ -20,6 +20,9 @@ def every_metric() -> Exposition:
     news.recovered("ended", 1.0, same=True)
     metrics.totals.logo_fetched(1, "kept")
     news.source, news.standby = 1, 1
+    metrics.users.streams["anna"] = 1
+    metrics.users.refused["anna"] += 1
+    metrics.users.ended["anna", "limit"] += 1
     metrics.guide.fetched(True)
     metrics.guide.failed()
     told = GuideReport(number=1, tag="guide-1", faults={"broken": 1})

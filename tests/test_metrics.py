@@ -77,6 +77,23 @@ def test_silence_is_told_apart_by_what_followed() -> None:
     assert found["iptv_proxy_channel_failovers_total['News', 'stalled']"] == 1
 
 
+def test_a_users_series_go_with_the_user() -> None:
+    metrics = Metrics()
+    for name in ("anna", "bert"):
+        metrics.users.streams[name] = 0
+        metrics.users.refused[name] += 1
+        metrics.users.ended[name, "login"] += 1
+    metrics.users.streams["bert"] += 1
+    metrics.users.keep({"anna"})
+    assert scrape(metrics)["iptv_proxy_user_streams['bert']"] == 1  # until it is closed
+    metrics.users.streams["bert"] -= 1
+    metrics.users.keep({"anna"})
+    found = scrape(metrics)
+    assert not [name for name in found if "bert" in name]
+    assert found["iptv_proxy_user_streams_refused_total['anna']"] == 1
+    assert found["iptv_proxy_user_streams_ended_total['anna', 'login']"] == 1
+
+
 def test_a_source_without_a_good_import_has_no_time_of_it() -> None:
     good = ImportState(Source(1, "http://one.example/list.m3u", 1), last_success=1e9)
     none = ImportState(Source(2, "http://two.example/list.m3u", 1))

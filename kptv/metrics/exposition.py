@@ -331,6 +331,30 @@ FAMILIES: tuple[Family, ...] = (
         "Logos fetched for clients, by how that ended.",
         _by_source_and("outcome", lambda totals: totals.logos),
     ),
+    # --- of users ---
+    Family(
+        _GAUGE,
+        "user_streams",
+        "Streams that a user has open.",
+        _by("user", lambda metrics: metrics.users.streams),
+    ),
+    Family(
+        _COUNTER,
+        "user_streams_refused",
+        "Streams that a user did not get, as too many were open.",
+        _by("user", lambda metrics: metrics.users.refused),
+    ),
+    Family(
+        _COUNTER,
+        "user_streams_ended",
+        "Streams of a user that were ended, by reason.",
+        Values(
+            ("user", "reason"),
+            lambda scrape: [
+                (labels, count) for labels, count in scrape.metrics.users.ended.items()
+            ],
+        ),
+    ),
     # --- of the guide ---
     Family(
         _GAUGE,

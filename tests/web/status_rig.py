@@ -169,7 +169,7 @@ class StatusRig:
         assert channel is not None
         for stream in channel.streams:
             self.give(stream, MARK)
-        client = Client(address, "VLC/3.0.18 LibVLC/3.0.18")
+        client = Client(address, "VLC/3.0.18 LibVLC/3.0.18", "anna")
         with gevent.Timeout(LIMIT):
             body = self.hubs.start(channel, Lease(client=client))
         assert isinstance(body, Playing)

@@ -62,6 +62,7 @@ def test_a_channel_that_plays_is_shown_with_its_viewer_and_its_candidates(
     assert {c["patience"] for c in hub["candidates"]} == {5.0}, "STALL_TIMEOUT: no rhythm known"
     (viewer,) = hub["watching"]
     assert (viewer["address"], viewer["app"], viewer["skips"]) == ("192.0.2.7", "VLC 3.0.18", 0)
+    assert viewer["user"] == "anna"
     (one, two) = status(client)["sources"]
     assert (one["in_use"], one["limit"], two["in_use"]) == (1, 1, 0)
 

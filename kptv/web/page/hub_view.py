@@ -123,6 +123,7 @@ def _viewer(hub: Hub, lease: Lease, now: float) -> Json:
         "viewer": lease.number,
         "address": lease.client.address,
         "app": app_of(lease.client.agent),
+        "user": lease.client.user,
         "joined": unix(lease.since, now),
         "behind": round(hub.gauges.behind(lease, now), 1),
         "received_bytes": lease.received,

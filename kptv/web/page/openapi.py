@@ -88,6 +88,7 @@ _SCHEMAS: Json = {
         viewer=WHOLE,
         address=TEXT,
         app=TEXT,
+        user=TEXT,
         joined=TIME,
         behind={"type": "number", "description": "seconds"},
         received_bytes=WHOLE,

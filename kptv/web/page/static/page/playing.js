@@ -186,7 +186,7 @@ function beside(standby) {
 }
 
 function viewerTable(body) {
-  const heads = [["Address"], ["App"], ["For"], ["Behind", "behind"], ["Skips", "skips"]];
+  const heads = [["Who"], ["App"], ["For"], ["Behind", "behind"], ["Skips", "skips"]];
   const head = ([text, word]) => explain(el("th", { scope: "col" }, text), word);
   const row = el("tr", {}, ...heads.map(head));
   return el("table", {}, el("thead", {}, row), body);
@@ -198,7 +198,7 @@ function viewerRow(context) {
     node: el("tr", {}, ...cells),
     update(viewer) {
       const texts = [
-        viewer.address,
+        viewer.user ? `${viewer.user}, ${viewer.address}` : viewer.address,
         viewer.app || "unknown",
         span(Math.round(context.now() - viewer.joined)),
         viewer.behind > 0 ? span(viewer.behind) : "live",
