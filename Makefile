@@ -18,7 +18,8 @@ test: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadfile  # most tests wait more than they work
+	$(BIN)/python -m compileall -q kptv  # once, not by each server of a test
+	$(BIN)/pytest -n 3 --dist loadfile  # most tests wait more than they work: tests/lanes.py
 
 format: .venv/dev
 	$(BIN)/ruff format .

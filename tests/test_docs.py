@@ -7,6 +7,7 @@ import re
 import tokenize
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
@@ -227,18 +228,17 @@ def comments(path: Path) -> Iterator[str]:
             yield ast.get_docstring(node) or ""
 
 
-def texts() -> Iterator[tuple[Path, str]]:
+@cache
+def texts() -> list[tuple[Path, str]]:
     """What people read of the repository's files."""
-    for page in [
+    pages = [
         *PAGES,
         ROOT / ".env.example",
         ROOT / "Makefile",
         *files(".conf", ".sh", ".service", ".yaml", ".yml", ".xml"),
-    ]:
-        yield page, page.read_text()
-    for path in files(".py"):
-        for text in comments(path):
-            yield path, text
+    ]
+    told = [(page, page.read_text()) for page in pages]
+    return told + [(path, text) for path in files(".py") for text in comments(path)]
 
 
 def test_no_page_and_no_comment_refers_to_a_file_that_is_not_there() -> None:
