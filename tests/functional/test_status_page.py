@@ -13,7 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from kptv import __version__
+from kptv.channels.users.model import User
 from kptv.demo.providers import both_providers
+from kptv.users.store import UsersFile
 from tests.functional.harness import Proxy, eventually
 from tests.provider import Provider
 
@@ -303,6 +305,32 @@ def test_what_the_rules_do_is_shown_explained_and_read_again(rig: Rig) -> None:
     expect(page.locator("#dropped")).to_contain_text("News", timeout=LIMIT)
     refused = [text for text in rig.complaints if "422" not in text]
     assert refused == []
+
+
+def test_where_a_login_is_needed_the_page_shows_nothing_until_the_operator_logs_in(
+    rig: Rig, start_proxy: StartProxy
+) -> None:
+    users = UsersFile(Path(rig.proxy.settings["DATA_DIR"]))
+    page = rig.open()
+    users.add(User(id=0, name="anna"))
+    locked = page.locator("#locked")
+    expect(locked).to_contain_text("This page is the operator's", timeout=LIMIT)
+    expect(page.locator("#totals")).to_be_hidden()
+    expect(page.locator(".tabs")).to_be_hidden()
+    page.evaluate(AXE.read_text())
+    assert page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"] == []
+    page.click("#locked-login")
+    page.fill("#token", TOKEN)
+    page.click("#login-form .primary")
+    expect(page.locator("#live")).to_have_text("Live", timeout=LIMIT)
+    expect(page.locator("#totals")).to_be_visible()
+    page.reload()
+    expect(page.locator("#live")).to_have_text("Live", timeout=LIMIT)
+    page.click("#admin")
+    expect(locked).to_be_visible(timeout=LIMIT)
+    shut = start_proxy((rig.one, 1), REQUIRE_LOGIN="true")
+    page.goto(shut.url("/"))
+    expect(locked).to_contain_text("ADMIN_TOKEN=", timeout=LIMIT)
 
 
 def test_a_wrong_token_is_told_and_lets_nobody_act(rig: Rig) -> None:

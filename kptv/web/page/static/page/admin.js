@@ -8,6 +8,9 @@ const changed = [];
 /** Whether this page may change something. */
 export const mayAct = () => Boolean(session.csrf);
 
+/** Whether somebody may log in: there is a token. */
+export const mayLogIn = () => session.actions;
+
 /** What a request has to carry that only the operator may make. */
 export const adminHeaders = () => (session.csrf ? { "X-CSRF-Token": session.csrf } : {});
 

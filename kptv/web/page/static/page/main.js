@@ -1,6 +1,6 @@
 // Joins the parts: hands the messages of the server to the views.
 
-import { act, onAdmin, startAdmin } from "./admin.js";
+import { act, mayAct, mayLogIn, onAdmin, startAdmin } from "./admin.js";
 import { blockedRow, restingRow } from "./blocked.js";
 import { fillGroups, startChannels } from "./channels.js";
 import { showConnect } from "./connect.js";
@@ -21,6 +21,8 @@ const VIEWS = ["now", "channels", "guide", "log", "connect", "rules"];
 const SHOWN_EVENTS = 14;
 
 let state = null;
+let isLocked = false;
+let couldAct = false;
 let ahead = 0; // seconds by which the server's clock is ahead of ours
 let events = [];
 
@@ -39,7 +41,12 @@ const heard = {
   live(on) {
     const node = byId("live");
     node.dataset.state = on ? "on" : "off";
-    put(node, on ? "Live" : "Reconnecting…");
+    put(node, on ? "Live" : isLocked ? "Locked" : "Reconnecting…");
+  },
+  locked(on) {
+    if (on === isLocked) return;
+    isLocked = on;
+    showLocked();
   },
   status(next) {
     const renewed = state && (state.started !== next.started || state.channels !== next.channels);
@@ -84,6 +91,14 @@ const heard = {
     lines.add([line]);
   },
 };
+
+function showLocked() {
+  document.body.classList.toggle("locked", isLocked);
+  byId("locked").hidden = !isLocked;
+  byId("locked-open").hidden = !mayLogIn();
+  byId("locked-shut").hidden = mayLogIn();
+  if (isLocked) put(byId("live"), "Locked");
+}
 
 function show() {
   if (!state) return;
@@ -191,4 +206,10 @@ startTheme(repaint);
 startPlayer();
 startAdmin();
 route();
-follow((kind, value) => heard[kind](value));
+const connect = follow((kind, value) => heard[kind](value));
+byId("locked-login").onclick = () => byId("admin").click();
+onAdmin(() => {
+  showLocked();
+  if (mayAct() ? isLocked : couldAct) connect();
+  couldAct = mayAct();
+});
