@@ -301,7 +301,7 @@ def _build_xtream(parts: AppParts, player: Player) -> Blueprint:
             guide=parts.guide,
             player=player,
             playing=lambda: [hub.channel for hub in hubs.all()],
-            open_streams=lambda _: hubs.viewers,
+            open_streams=parts.streams.of_user,
         ),
         urlsplit(parts.config.base_url).path,
     )

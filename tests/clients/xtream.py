@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from kptv.channels.users.model import User
+from kptv.users.store import UsersFile
 from tests.functional.harness import ROOT, Proxy, eventually
 from tests.guide.made import guide_xml
 from tests.numbered_ts import check_ts
@@ -68,6 +70,14 @@ def told_by(*command: object) -> Any:
     return json.loads(ran.stdout)
 
 
+def with_user(proxy: Proxy, wanted: User) -> Login:
+    """A user; from the first one on there is a login."""
+    shown = UsersFile(proxy.folder / "data").add(wanted)
+    login = Login(wanted.name, shown.text)
+    eventually(lambda: proxy.get("/playlist.m3u8").status == 401)
+    return login
+
+
 def plays(proxy: Proxy, url: str) -> None:
     """Whether that address, as a program has made it, gives whole packets."""
     assert url.startswith(proxy.url("/")), url
@@ -113,3 +123,40 @@ def _reads_everything(told: Any, names: list[str]) -> None:
         "/xmltv.php" in told["list"]["header"]["attrs"]["x-tvg-url"]
         or "/epg" in told["list"]["header"]["attrs"]["x-tvg-url"]
     )
+
+
+def test_a_user_sees_and_plays_the_own_groups_alone(proxy: Proxy) -> None:
+    login = with_user(proxy, User(id=0, name="anna", groups=("Sport",), max_streams=1))
+    told = pyxtream(proxy, login)
+    assert told["authenticated"] is told["loaded"] is True
+    [(name, url)] = told["channels"].items()
+    assert (name, told["groups"]) == ("Sport 1", ["Sport"])
+    plays(proxy, url)
+    told = node(proxy, login)
+    _reads_everything(told, ["Sport 1"])
+    [link] = told["raw"]["links"]
+    plays(proxy, link)
+    assert told["raw"]["profile"]["max_connections"] == "1"
+    assert login.password not in proxy.log
+
+
+@pytest.mark.parametrize(
+    "wrong", [Login("anna", "abcdefghjkmnpqrstuvw"), Login("nobody", "wrong-one")]
+)
+def test_a_wrong_login_is_refused_so_that_programs_understand(proxy: Proxy, wrong: Login) -> None:
+    with_user(proxy, User(id=0, name="anna"))
+    assert pyxtream(proxy, wrong) == {"authenticated": False}
+    told = node(proxy, wrong)
+    assert told["raw"]["error"] == told["standard"]["error"] == "Error: UNAUTHORIZED"
+    assert told["list"]["status"] == 401
+
+
+def test_who_has_expired_loads_nothing_and_plays_nothing(proxy: Proxy) -> None:
+    login = with_user(proxy, User(id=0, name="anna", expires=5))
+    told = pyxtream(proxy, login)
+    assert (told["authenticated"], told["loaded"], told["channels"]) == (True, True, {})
+    told = node(proxy, login)
+    assert told["raw"]["profile"]["status"] == "Expired"
+    assert told["raw"]["channels"] == told["raw"]["groups"] == []
+    assert told["list"]["status"] == 403
+    assert proxy.get(f"/live/{login.name}/{login.password}/5.ts").status == 403

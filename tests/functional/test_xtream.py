@@ -8,6 +8,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
+
+from kptv.channels.users.model import User
+from kptv.users.store import UsersFile
 from tests.functional.harness import Proxy, eventually
 from tests.provider import Provider
 
@@ -61,3 +65,41 @@ def test_every_form_of_a_streams_address_plays_and_a_head_opens_nothing(
     proxy.start()
     eventually(lambda: "A new one" in ids_of(proxy, login))
     assert ids_of(proxy, login)["News"] == news
+
+
+@pytest.mark.parametrize("typed", [None, "typed-by-anna"], ids=["made", "typed"])
+def test_a_user_sees_and_plays_what_is_allowed_and_while_it_is(
+    start_provider: StartProvider, start_proxy: StartProxy, typed: str | None
+) -> None:
+    one = start_provider("one", limit=2)
+    one.add_channel("News", group_title="UK")
+    one.add_channel("Sport 1", group_title="Sport")
+    proxy = start_proxy((one, 2))
+    every = ids_of(proxy, ("any", "thing"))
+    users = UsersFile(proxy.folder / "data")
+    shown = users.add(User(id=0, name="anna", groups=("sport",)), typed=typed)
+    login = ("anna", shown.text)
+    eventually(lambda: proxy.get("/playlist.m3u8").status == 401)
+    assert told(proxy, login)["user_info"]["username"] == "anna"
+    assert told(proxy, login)["user_info"]["password"] == shown.text
+    assert ids_of(proxy, login) == {"Sport 1": every["Sport 1"]}
+    wrong = [told(proxy, other) for other in (("anna", "wrong-one"), ("nobody", shown.text))]
+    assert wrong == [{"user_info": {"auth": 0}}] * 2
+
+    playlist = proxy.get(f"/get.php?username=anna&password={shown.text}&type=m3u_plus").text
+    [link] = [line for line in playlist.splitlines() if "/live/" in line]
+    assert link == proxy.url(f"/live/anna/{shown.text}/{every['Sport 1']}.ts")
+    hidden = proxy.get(f"/live/anna/{shown.text}/{every['News']}.ts")
+    unknown = proxy.get(f"/live/anna/{shown.text}/4711.ts")
+    assert (hidden.status, hidden.body) == (unknown.status, unknown.body)
+    assert hidden.status == 404
+    assert proxy.get(f"/live/anna/wrong-one/{every['Sport 1']}.ts").status == 401
+    with proxy.viewer(link.removeprefix(proxy.url(""))) as viewer:
+        viewer.wait_for_source("one")
+        assert told(proxy, login)["user_info"]["active_cons"] == "1"
+        users.change("anna", enabled=False)
+        viewer.wait_for_end()
+    assert proxy.get(link.removeprefix(proxy.url("")), method="HEAD").status == 403
+    assert told(proxy, login)["user_info"]["status"] == "Disabled"
+    assert told(proxy, login, action="get_live_streams") == []
+    assert shown.text not in proxy.log

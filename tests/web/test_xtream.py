@@ -348,7 +348,9 @@ def test_without_a_login_links_are_of_what_came(
 ) -> None:
     for kind in ("m3u_plus", "m3u"):
         query = {"type": kind, "username": login[0], "password": login[1]}
-        links = links_of(rig.ask("/get.php", query_string=query).text)
+        text = rig.ask("/get.php", query_string=query).text
+        assert text.startswith("#EXTM3U\n"), "no guide is known"
+        links = links_of(text)
         assert len(links) == 3
         assert all(link.startswith(f"http://192.168.1.10:8080/{start}") for link in links)
 
@@ -361,6 +363,15 @@ def test_base_url_is_the_address_if_it_is_set() -> None:
     for link in links_of(rig.ask("/get.php?username=a&password=b").text):
         assert link.startswith("https://tv.example/iptv/live/a/b/")
     rig.hubs.close()
+
+
+def test_without_a_login_the_list_names_the_guide_that_there_is(rig: Rig, tmp_path: Path) -> None:
+    rig.guide.replace(in_generation(tmp_path, ()))
+    guide = "http://192.168.1.10:8080/epg.xml.gz"
+    for query in ("", "?username=a&password=b"):
+        head, info, *_ = rig.ask(f"/get.php{query}").text.splitlines()
+        assert head == f'#EXTM3U x-tvg-url="{guide}" url-tvg="{guide}"'
+        assert info.startswith('#EXTINF:-1 tvg-id="news.uk" tvg-chno="5" ')
 
 
 # --- what is on ---

@@ -112,6 +112,10 @@ class OpenStreams:
     def __iter__(self) -> Iterator[OpenStream]:
         return iter(list(self._open.values()))
 
+    def of_user(self, user_id: int) -> int:
+        """How many are open to this user; 0: to all who are nobody in particular."""
+        return sum(stream.caller.user_id == user_id for stream in self._open.values())
+
     @property
     def alive(self) -> bool:
         """Whether what has to end is looked for, if there may be such."""

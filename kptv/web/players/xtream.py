@@ -67,7 +67,7 @@ class XtreamParts:
     guide: CurrentGuide
     player: Player
     playing: Callable[[], list[Channel]]
-    open_streams: Callable[[Caller], int]  # of whoever asks
+    open_streams: Callable[[int], int]  # by the id of a user; 0: of all others
 
 
 def xtream_blueprint(parts: XtreamParts, base_path: str = "") -> Blueprint:
@@ -140,10 +140,8 @@ def _account(parts: XtreamParts) -> Response:
     name, password = _login(asks)
     if asks.user is None:
         name, password = name or _NO_LOGIN[0], password or _NO_LOGIN[1]
-    account = Account(name, password, asks.user, parts.open_streams(asks))
-    response = _json(compact(account_answer(account, own_address(parts.config), now)))
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    account = Account(name, password, asks.user, parts.open_streams(asks.user_id))
+    return _json(compact(account_answer(account, own_address(parts.config), now)))
 
 
 def _login(asks: Caller) -> tuple[str, str]:
@@ -204,9 +202,12 @@ def _shows(parts: XtreamParts, read: Callable[[CurrentGuide, Channel, int], byte
 def _playlist(parts: XtreamParts) -> Response:
     """The list as a file; with links of this protocol if there is a login that fits into them."""
     asks, base = caller(), own_address(parts.config)
-    is_bare = request.values.get("type", "").lower() == "m3u"
     login = _login(asks)
-    form = ListForm(has_attributes=not is_bare, has_login=all(map(_fits_a_path, login)))
+    form = ListForm(
+        has_attributes=request.values.get("type", "").lower() != "m3u",
+        has_login=all(map(_fits_a_path, login)),
+        has_own_guide=asks.user is not None,
+    )
     rendered = parts.lists.playlist(asks.rights, form)
     if rendered is None:
         return _not_ready(parts)
@@ -266,7 +267,9 @@ def _not_ready(parts: XtreamParts) -> Response:
 
 
 def _json(body: bytes) -> Response:
-    return Response(body, content_type=JSON)
+    response = Response(body, content_type=JSON)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _cut(body: bytes) -> Iterator[bytes]:

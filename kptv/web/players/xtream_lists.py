@@ -52,6 +52,7 @@ class ListForm:
 
     has_attributes: bool = True
     has_login: bool = True  # in its links, which are those of this protocol then
+    has_own_guide: bool = True  # a link with a login, which always leads to one
 
 
 class XtreamLists:
@@ -176,7 +177,7 @@ class XtreamLists:
             OWN_BASE,
             listed.positions,
             None if numbers is None else map(numbers.__getitem__, listed.positions),
-            OWN_GUIDE if form.has_login or self.has_guide else "",
+            OWN_GUIDE if form.has_own_guide or self.has_guide else "",
             guide_ids,
         )
         yield from with_links(pieces, OWN_BASE, link)
