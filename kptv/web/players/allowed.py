@@ -107,7 +107,7 @@ class AllowedOfAll:
         return said
 
     def _is_in_profile(self, rights: Rights, channel: Channel) -> bool:
-        allowed = self.get(rights)
+        allowed = self.get(Rights(None, rights.profile))  # the same for all groups
         if allowed is None:
             return False
         position = allowed.catalog.position(channel.slug)
