@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import islice
 
 from kptv.channels.catalog import Listing, Ruled
 from kptv.channels.given import Numbered
@@ -54,13 +55,13 @@ class Joining:
     def add(self, records: Sequence[bytes]) -> Generator[None]:
         """Judge some entries of a source, and add those that stay."""
         judged = yield from self._judge.judged(records)
-        self._tally.entries += len(judged)
-        for start in range(0, len(judged), _AT_ONCE):
+        self._tally.entries += len(records)
+        for _ in range(0, len(records), _AT_ONCE):
             yield
-            self._add(judged[start : start + _AT_ONCE])
+            self._add(islice(judged, _AT_ONCE))
 
     def _add(self, judged: Iterable[Judged]) -> None:
-        tally, put, noted = self._tally, self.rows.put, self._names.noted
+        tally, put, flags, noted = self._tally, self.rows.put, self._flags, self._names.noted
         for record, fields, fate, settled in judged:
             hits, listed, simple, shown, key, owner, told, name = settled
             if hits:
@@ -76,9 +77,10 @@ class Joining:
                 tally.add_renamed(listed, shown)
                 record = changed(fields, fate, name)
             row = put(key, record)
-            self._mark(row, fate, owner, None if key is bare else bare)
+            if row == len(flags) or fate.rank or owner or key is not bare:
+                self._mark(row, fate, owner, None if key is bare else bare)
             if simple == key:
-                self._flags[row] |= _OWN_NAME
+                flags[row] |= _OWN_NAME
             elif noted.get(simple) != row:
                 self._names.note(simple, row)
 

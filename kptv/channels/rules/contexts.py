@@ -19,7 +19,7 @@ from kptv.channels.rules.patterns import folded
 from kptv.channels.rules.sieve import Mesh, Word, words_of
 from kptv.channels.rules.sources import names_of, rule_of_source
 
-_KEPT = 2048  # contexts; a list with more groups is judged slower
+KEPT = 2048  # contexts; a list with more groups is judged slower
 _MOST_GROUPS = 20_000  # names that are remembered for people
 _MOST_FATES = 256  # of a context
 _MOST_SHARED = 4096  # fates that contexts share
@@ -75,7 +75,7 @@ class Left:
 class Context:
     """What entries of a source and in some groups have in common."""
 
-    __slots__ = ("fates", "group_texts", "groups", "left", "source_texts", "usual")
+    __slots__ = ("fates", "group_texts", "groups", "left", "settled", "source_texts", "usual")
 
     def __init__(
         self, groups: tuple[str, ...], group_texts: Texts, source_texts: Texts, left: Left
@@ -84,6 +84,7 @@ class Context:
         self.group_texts = group_texts
         self.source_texts = source_texts
         self.left = left
+        self.settled = left.settled
         self.usual: Usual | None = None  # not known yet
         self.fates: dict[tuple[int, ...], Fate] = {}  # by the rules that applied
 
@@ -100,6 +101,18 @@ class Context:
         return Draft(FieldTexts(known, make), self.groups, words)
 
 
+class KnownContexts(dict[bytes, Context]):
+    """The contexts of a source's entries by their groups, packed: made when they are asked for."""
+
+    def __init__(self, contexts: Contexts, number: int) -> None:
+        super().__init__()
+        self._contexts, self._number = contexts, number
+
+    def __missing__(self, packed: bytes) -> Context:
+        context = self[packed] = self._contexts.of_source(self._number, packed)
+        return context
+
+
 class Contexts:
     """The contexts of a catalog's entries."""
 
@@ -112,8 +125,7 @@ class Contexts:
         self._used: set[str] = set()  # folded names of [group]
         # Rules that do not make the same of all entries that they apply to, besides their names.
         self._varying = {each.place for each in live if _varies(each)}
-        self._known: dict[int, dict[bytes, Context]] = {}  # by numbers of sources
-        self._count = self._settled = 0  # contexts, and names
+        self._settled = 0  # names
         # Thousands of contexts differ in little: what is alike is made once, for the collector.
         self._open = [_opened(each, DECIDED) for each in live]
         self._open_groups = [_opened(each, ("source",)) for each in live]  # if a rule gave others
@@ -121,7 +133,7 @@ class Contexts:
         self._fates: dict[tuple[object, ...], Fate] = {}
 
     def __repr__(self) -> str:
-        return f"<Contexts {len(self._known)}>"
+        return f"<Contexts {len(self._left)}>"
 
     def uses_group(self, name: str) -> bool:
         """Whether an entry was in a group that the file calls otherwise."""
@@ -137,25 +149,12 @@ class Contexts:
         about = rule_of_source(self._rules, source) if source else None
         return (about.prefix, about.suffix) if about else ("", "")
 
-    def of_source(self, number: int) -> Mapping[bytes, Context]:
-        """The contexts of a source's entries that are known, by their groups, packed: see ``of``.
-
-        It is good for some entries.
-        """
-        if self._count >= _KEPT:
-            self._known.clear()
-            self._count = 0
-        return self._known.setdefault(number, {})
-
-    def of(self, number: int, packed: bytes) -> Context:
-        """The context of a source's entries in groups that no entry was in yet."""
+    def of_source(self, number: int, packed: bytes) -> Context:
+        """The context of a source's entries in these groups, which are packed."""
         names = tuple(group_names(packed))
         if len(self.groups) < _MOST_GROUPS:
             self.groups.update(names)
-        context = self.of_groups(number, names)
-        self._known.setdefault(number, {})[packed] = context
-        self._count += 1
-        return context
+        return self.of_groups(number, names)
 
     def of_groups(self, number: int, groups: tuple[str, ...]) -> Context:
         """The same of names of groups."""
@@ -175,8 +174,6 @@ class Contexts:
         key = (*map(id, live), *matching, *self.ends_of_name(number))
         left = self._left.get(key)
         if left is None:
-            if len(self._left) >= _KEPT:
-                self._forget()
             left = self._left[key] = Left(live)
         return left
 
@@ -193,10 +190,15 @@ class Contexts:
             left.settled.clear()
         self._settled = 0
 
-    def _forget(self) -> None:
-        self._known.clear()
+    @property
+    def is_full(self) -> bool:
+        """Whether it knows so much that it is time to ``forget``, and for its contexts to go."""
+        return len(self._left) >= KEPT
+
+    def forget(self) -> None:
+        """Know nothing of what differs from context to context."""
         self._left.clear()
-        self._count = self._settled = 0
+        self._settled = 0
 
     def usual(self, context: Context) -> Usual:
         """What becomes of an entry that none of the tests matches."""

@@ -10,7 +10,7 @@ from kptv.channels.rules.cleaning import Cleaner
 from kptv.channels.rules.countries import country_in
 from kptv.channels.rules.matching import Probe
 from kptv.channels.rules.model import Rules, Show, Step
-from kptv.channels.rules.patterns import folded
+from kptv.channels.rules.patterns import LONGEST, folded
 
 # What happened, the line of the rule (0: none), and what it led to: for ``explain``.
 Told = Callable[[str, int, str], object]
@@ -63,7 +63,7 @@ class Naming:
         owner, country = self._owners.get(key, ""), ""
         if not owner or self._finds_countries:
             clean = self._cleaner.clean(name)
-            if clean != name and not owner and not self._is_apart(name):
+            if clean != name and not owner and not self._is_apart(name, key):
                 cleaned, key = clean, normalised(clean)
                 owner = self._owners.get(key, "")
             if clean != name and self._finds_countries:
@@ -77,10 +77,11 @@ class Naming:
                 told("alias", 0, owner)
         return Named(name if self._shows_first else owner or cleaned, key, owner, country)
 
-    def _is_apart(self, name: str) -> bool:
+    def _is_apart(self, name: str, key: str) -> bool:
         if not self.apart:
             return False
-        simple = folded(name)
+        # Of short texts of ASCII both forms are the same.
+        simple = key if name.isascii() and len(name) <= LONGEST else folded(name)
         return any(probe.tries(name, simple) for probe in self.apart)
 
     def _country_in(self, name: str) -> str:

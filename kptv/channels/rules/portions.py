@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from operator import itemgetter
 
 from kptv.channels.packing import FIELD, attribute_mark, attribute_of, fields_of
 
 NUMBER, URL, NAME, GROUPS = 0, 1, 2, 3  # places of a record's fields; the last one has attributes
+_NAME_IN, _GROUPS_IN = itemgetter(NAME), itemgetter(GROUPS)
 
 
 class Portion:
@@ -22,7 +24,15 @@ class Portion:
     def __repr__(self) -> str:
         return f"<Portion {len(self.records)}>"
 
-    def names(self, places: Collection[int]) -> str:
+    def names(self) -> list[bytes]:
+        """The names."""
+        return list(map(_NAME_IN, self.fields))
+
+    def groups(self) -> Iterator[bytes]:
+        """The groups, packed."""
+        return map(_GROUPS_IN, self.fields)
+
+    def names_at(self, places: Collection[int]) -> str:
         """The names of some, one per line."""
         return b"\n".join([self.fields[place][NAME] for place in places]).decode()
 

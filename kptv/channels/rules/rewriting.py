@@ -36,7 +36,7 @@ def renamed(fields: list[bytes], name: bytes) -> None:
         return
     fields[_TEXT] = _with(fields[_TEXT], _TVG_NAME, name, add=False)
     if _LISTED_MARK not in fields[_HEADERS]:
-        fields[_HEADERS] += b'%b%b"' % (_LISTED_MARK, before.replace(b'"', _INNER))
+        fields[_HEADERS] += _LISTED_MARK + before.replace(b'"', _INNER) + b'"'
     fields[_NAME] = name
 
 

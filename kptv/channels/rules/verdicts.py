@@ -9,7 +9,7 @@ of an entry but plain texts, so that Python's garbage collector has nothing to g
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -17,14 +17,14 @@ from typing import NamedTuple
 from kptv.channels.grouping import all_normalised
 from kptv.channels.model import Source
 from kptv.channels.packing import FIELD, attribute_mark
-from kptv.channels.rules.contexts import Context, Contexts, Fate, Left, Settled
+from kptv.channels.rules.contexts import KEPT, Context, Contexts, Fate, KnownContexts, Left, Settled
 from kptv.channels.rules.countries import country_of
 from kptv.channels.rules.drafts import DECIDED, Draft, Live, apply
 from kptv.channels.rules.matching import Probe, Test, Texts, public_url, texts_of
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.naming import Naming, Told
 from kptv.channels.rules.patterns import all_folded
-from kptv.channels.rules.portions import GROUPS, NAME, URL, Portion, mark_of, value_of
+from kptv.channels.rules.portions import NAME, URL, Portion, mark_of, value_of
 from kptv.channels.rules.sieve import Caught, Sieve, Word
 
 _TRIED_AT_ONCE = 8  # times an expression may be tried between two yields: each may take 5 ms
@@ -48,15 +48,20 @@ class Verdict:
 
 # What the rules made of an entry: its record, the fields of that, and what becomes of it.
 Judged = tuple[bytes, list[bytes], Fate, Settled]
-_MISSING: Judged = (b"", [], Fate(), ((), "", "", "", "", "", "", b""))
+# What is not known yet.
+_UNSETTLED: Settled = ((-1,), "", "", "", "", "", "", b"")
+_UNKNOWN = Fate()
 
 
-class _Missing(NamedTuple):
-    """An entry of which it is not known yet what becomes of it."""
+class _Judging(NamedTuple):
+    """What is known of entries that are judged at once."""
 
-    place: int
-    context: Context
-    key: bytes  # see ``Judge._key``
+    portion: Portion
+    contexts: list[Context]
+    caught: Caught  # words in addresses and attributes
+    keys: list[bytes]  # what each shares with all that become the same; empty: with none
+    settled: list[Settled]
+    fates: list[Fate]
 
 
 class _Names(NamedTuple):
@@ -88,6 +93,7 @@ class Judge:
             for place, rule in enumerate(rules.rules)
         ]
         self._contexts = Contexts(rules, self._rules, {one.number: one for one in sources})
+        self._known: dict[int, KnownContexts] = {}  # by numbers of sources
         self.naming = Naming(rules)
         for test in self._tests():
             if test.field == "source":  # one that no source has is of no use, whatever else holds
@@ -123,28 +129,37 @@ class Judge:
 
     # --- records ---
 
-    def judged(self, records: Sequence[bytes]) -> Generator[None, None, list[Judged]]:
+    def judged(self, records: Sequence[bytes]) -> Generator[None, None, Iterator[Judged]]:
         """What becomes of some entries of one source; yields often."""
         portion = Portion(records)
-        number, contexts = portion.number, self._contexts.of_source(portion.number)
-        caught = self._sieve.caught_besides(portion)
-        judged: list[Judged] = []
-        missing: list[_Missing] = []
-        for place, fields in enumerate(portion.fields):
-            key, groups = fields[NAME], fields[GROUPS]
-            context = contexts.get(groups) or self._contexts.of(number, groups)
-            if place in caught:
-                key = self._key(fields, context.left, caught[place])
-            settled = context.left.settled.get(key)
-            if settled is None:
-                missing.append(_Missing(place, context, key))
-                judged.append(_MISSING)
-                continue
-            fate = context.fates.get(settled[0]) or self._contexts.fate_of(context, settled[0])
-            judged.append((records[place], fields, fate, settled))
+        contexts = list(map(self._of_source(portion.number).__getitem__, portion.groups()))
+        caught, keys = self._sieve.caught_besides(portion), portion.names()
+        for place, words in caught.items():
+            keys[place] = self._key(portion.fields[place], contexts[place].left, words)
+        settled = [
+            context.settled.get(key, _UNSETTLED)
+            for context, key in zip(contexts, keys, strict=True)
+        ]
+        fates = [
+            context.fates.get(one[0], _UNKNOWN)
+            for context, one in zip(contexts, settled, strict=True)
+        ]
+        missing = [place for place, fate in enumerate(fates) if fate is _UNKNOWN]
         if missing:
-            yield from self._settle(portion, missing, caught, judged)
-        return judged
+            judging = _Judging(portion, contexts, caught, keys, settled, fates)
+            yield from self._settle(judging, missing)
+        return zip(records, portion.fields, fates, settled, strict=True)
+
+    def _of_source(self, number: int) -> KnownContexts:
+        """The contexts of a source's entries; they are good for some of them."""
+        if self._contexts.is_full:
+            self._known.clear()
+            self._contexts.forget()
+        elif sum(map(len, self._known.values())) >= KEPT:
+            self._known.clear()
+        if number not in self._known:
+            self._known[number] = KnownContexts(self._contexts, number)
+        return self._known[number]
 
     def _key(self, fields: Sequence[bytes], left: Left, caught: Sequence[Word]) -> bytes:
         """What an entry shares with all others that become the same; empty: with none.
@@ -157,43 +172,48 @@ class Judge:
         values = (value_of(fields, self._marks[name]).encode() for name in sorted(seen))
         return FIELD.join((fields[NAME], *values))
 
-    def _settle(
-        self,
-        portion: Portion,
-        missing: Sequence[_Missing],
-        caught: Caught,
-        judged: list[Judged],
-    ) -> Generator[None]:
-        """Judge the entries that are missing."""
-        names = self._names(portion, [place for place, _, _ in missing])
-        struck, looked_at = self._strikes(), 0
-        for number, (place, context, key) in enumerate(missing):
-            fields = portion.fields[place]
-            words = (*names.words.get(number, ()), *caught.get(place, ()))
+    def _settle(self, judging: _Judging, missing: Iterable[int]) -> Generator[None]:
+        """Find out what is missing of entries that are judged."""
+        unsettled = []
+        for place in missing:
+            settled, context = judging.settled[place], judging.contexts[place]
+            if settled is _UNSETTLED:
+                unsettled.append(place)
+            else:
+                judging.fates[place] = self._contexts.fate_of(context, settled[0])
+        if unsettled:
+            struck = self._strikes()
+            yield from self._look_at(judging, unsettled)
+            if self._strikes() > struck:
+                self._contexts.unsettle()
+
+    def _look_at(self, judging: _Judging, places: Sequence[int]) -> Generator[None]:
+        names, looked_at = self._names(judging.portion, places), 0
+        for number, place in enumerate(places):
+            context, key = judging.contexts[place], judging.keys[place]
+            words = (*names.words.get(number, ()), *judging.caught.get(place, ()))
             given: str | None
             if context.left.mesh.lets_through(words):
                 fate, given = context.usual or self._contexts.usual(context)
             else:
-                draft = context.draft(partial(self._texts, fields), words)
+                draft = context.draft(partial(self._texts, judging.portion.fields[place]), words)
                 draft.texts["name"] = names.texts(number)
                 fate, given = self._looked_at(context, draft)
                 looked_at += 1
                 if looked_at % self._at_once == 0:
                     yield
             settled = self._settled(fate, names, number, given)
-            judged[place] = (portion.records[place], fields, fate, settled)
+            judging.fates[place], judging.settled[place] = fate, settled
             if key:
                 self._contexts.settle(context.left, key, settled)
             if number % _NAMED_AT_ONCE == _NAMED_AT_ONCE - 1:
                 yield
-        if self._strikes() > struck:
-            self._contexts.unsettle()
 
     def _strikes(self) -> int:
         return sum([probe.strikes for probe in self._expressions])
 
     def _names(self, portion: Portion, places: Sequence[int]) -> _Names:
-        lines = portion.names(places)
+        lines = portion.names_at(places)
         listed, simple = lines.split("\n"), all_normalised(lines)
         begun = self._begun(portion.number, listed)
         folded = all_folded(begun) if self._sieve.seeks_names else []
