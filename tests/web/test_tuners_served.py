@@ -208,6 +208,7 @@ def test_off_there_is_no_device(make_client: MakeClient) -> None:
     [
         (Refusal.UNKNOWN, "801 Unknown Channel"),
         (Refusal.CROWDED, "805 All Tuners In Use"),
+        (Refusal.LIMIT, "805 All Tuners In Use"),
         (Refusal.IN_USE, "805 All Tuners In Use"),
         (Refusal.BROKEN, "807 No Video Data"),
         (None, None),
@@ -225,3 +226,22 @@ def test_the_reason_is_told_in_the_words_of_the_devices(
     found = make_client().get("/auto/v9")
     assert found.status_code == status
     assert found.headers.get("X-HDHomeRun-Error") == told
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("1800", 1800.0), ("", None), ("0", None), ("-5", None), ("1e9", None), ("9" * 400, None)],
+    ids=["half an hour", "none", "nothing", "negative", "no digits", "too many"],
+)
+def test_a_recording_ends_after_the_time_that_it_asked_for(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, asked: str, seconds: float | None
+) -> None:
+    given: list[object] = []
+
+    def answer(player: Player, channel: object, duration: float | None = None) -> Answer:
+        given.append(duration)
+        return Answer(Response("x"))
+
+    monkeypatch.setattr(Player, "answer", answer)
+    make_client().get(f"/auto/v9?duration={asked}")
+    assert given == [seconds]
