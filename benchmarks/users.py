@@ -1,8 +1,8 @@
-"""Users: what their lists cost, and what a running stream feels of them and of logins."""
+"""Users: what checks and lists cost, and what a running stream feels of them and of logins."""
 
 from __future__ import annotations
 
-from benchmarks import _lists_of_users, _xtream_lists
+from benchmarks import _checks_of_users, _lists_of_users, _xtream_lists
 from benchmarks.figures import Figure
 
 CHANNELS = 20_000
@@ -11,6 +11,7 @@ CHANNELS = 20_000
 def run(quick: bool = False) -> list[Figure]:
     """The figures, and what they should be; ``quick``: of a fifth of the users and requests."""
     return [
+        *_checks_of_users.run(),
         *_lists_of_users.run(100 if quick else 500),
         *_xtream_lists.run(CHANNELS, 60 if quick else 300),
     ]

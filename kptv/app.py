@@ -67,7 +67,9 @@ from kptv.web.page.public import Public
 from kptv.web.page.reports import Reports
 from kptv.web.page.rules import rules_blueprint
 from kptv.web.page.status import asset_paths, status_blueprint
+from kptv.web.page.users import users_blueprint
 from kptv.web.page.view import View
+from kptv.web.players.addresses import own_address
 from kptv.web.players.devices import Devices
 from kptv.web.players.guide import guide_blueprint
 from kptv.web.players.hdhomerun import hdhomerun_blueprint
@@ -345,6 +347,7 @@ def _build_page(parts: AppParts) -> Page:
             redactor.redact,
         ),
         rules_blueprint(admin, parts.reload.file, parts.reload.now, reports, public),
+        users_blueprint(admin, parts.users, parts.streams, public, partial(own_address, config)),
     )
     return Page(blueprints, events, directory, reports)
 

@@ -141,7 +141,7 @@ def test_the_page_of_metrics_names_each_with_its_labels_and_kinds() -> None:
 
 
 def test_the_page_of_the_api_has_a_row_for_each_request() -> None:
-    told = set(re.findall(r"^\| `((?:GET|POST) /api/\S+)` \|", API, re.MULTILINE))
+    told = set(re.findall(r"^\| `((?:GET|POST|PATCH|DELETE) /api/\S+)` \|", API, re.MULTILINE))
     there = {
         f"{method.upper()} {path}"
         for path, methods in description()["paths"].items()
@@ -315,7 +315,7 @@ def test_each_action_of_the_api_has_an_example() -> None:
     for path, operations in description()["paths"].items():
         assert path in page, f"docs/api.md has nothing of {path}"
         if "post" in operations:
-            pattern = re.sub(r"\\{id\\}", "[a-z0-9-]+", re.escape(path))
+            pattern = re.sub(r"\\{(?:id|number)\\}", "[a-z0-9-]+", re.escape(path))
             assert re.search(pattern + r"(?![/\w])", commands), f"no example of {path}"
 
 

@@ -115,6 +115,7 @@ FOREIGN = {
     "web/page/json_answers.py": "page_number",
     "channels/users/names.py": "_NAME _TYPED _MADE",
     "channels/users/times.py": "_END",
+    "channels/users/values.py": "_ODD",
     "web/clients.py": "_KNOWN _PRODUCT _PORT",
     "web/credentials.py": "_OWN _LIVE _SHORT",
     "web/players/addresses.py": "_HOST",

@@ -18,7 +18,7 @@ from kptv.channels.users.links import links_of
 from kptv.channels.users.model import User
 from kptv.channels.users.names import Unfit
 from kptv.channels.users.times import end_of
-from kptv.config import ENV_FILE, Config, load_config
+from kptv.config import ENV_FILE, load_config
 from kptv.config.rules_file import load_rules
 from kptv.config.settings import RULES_FILE, environment
 from kptv.users.store import Shown, UsersFile
@@ -66,7 +66,7 @@ def add(tools: Tools, given: argparse.Namespace) -> None:
     shown = tools.file.add(wanted, given.label, _typed() if given.typed else None)
     tools.say([told_user(shown.user), *_about_profile(given.profile), ""])
     tools.show(shown)
-    if not before.is_on and not _requires(tools.config):
+    if not before.is_on and not tools.config.require_login:
         tools.say(told_closing(tools.config.status_page, bool(tools.config.admin_token)))
     elif before.trouble:
         tools.say(["", f"{before.trouble}: a new file was begun, with this user only."])
@@ -80,7 +80,7 @@ def show_all(tools: Tools, given: argparse.Namespace) -> None:
     if given.json:
         tools.say([json.dumps([_plain(user) for user in seen.table], indent=2)])
         return
-    tools.say([told_login(seen.is_on, _requires(tools.config)), ""])
+    tools.say([told_login(seen.is_on, tools.config.require_login), ""])
     if not len(seen.table):
         tools.say(["There are no users. Make one: python -m kptv.users add NAME"])
         return
@@ -151,7 +151,7 @@ def delete(tools: Tools, given: argparse.Namespace) -> None:
 def let_everybody_in(tools: Tools, given: argparse.Namespace) -> None:
     """End the login."""
     was_on = tools.file.open_to_all()
-    if _requires(tools.config):
+    if tools.config.require_login:
         tools.say(["REQUIRE_LOGIN is set, so a login is needed still: take it out, and restart."])
         return
     if not was_on:
@@ -166,10 +166,6 @@ def let_everybody_in(tools: Tools, given: argparse.Namespace) -> None:
 
 
 # --- how ---
-
-
-def _requires(config: Config) -> bool:
-    return bool(getattr(config, "require_login", False))
 
 
 def _typed() -> str:

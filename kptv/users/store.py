@@ -12,7 +12,7 @@ from pathlib import Path
 from time import time
 
 from kptv.channels.users.model import SecretKind, User, UserSecret
-from kptv.channels.users.names import Unfit, fit_name, fit_secret, is_name
+from kptv.channels.users.names import Taken, Unfit, fit_name, fit_secret, is_name
 from kptv.channels.users.table import UserTable
 from kptv.channels.users.values import fit_label, fit_user
 from kptv.users.hashing import DIGEST_LENGTH, digest_of, new_salt, new_secret, slow_digest_of
@@ -253,9 +253,9 @@ def _make_room(connection: sqlite3.Connection, name: str) -> None:
     """Raises Unfit if there is none for a user of this name."""
     (count,) = connection.execute("SELECT count(*) FROM users").fetchone()
     if count >= MOST_USERS:
-        raise Unfit(f"There are {MOST_USERS} users already.")
+        raise Taken(f"There are {MOST_USERS} users already.")
     if connection.execute("SELECT 1 FROM users WHERE name = ?", (name,)).fetchone():
-        raise Unfit(f"There is a user {name} already.")
+        raise Taken(f"There is a user {name} already.")
 
 
 def _begin_late(connection: sqlite3.Connection, now: int) -> None:
@@ -301,7 +301,7 @@ def _forget_revoked(connection: sqlite3.Connection, user: User) -> None:
         return
     revoked = [secret.number for secret in user.secrets if not secret.is_good]
     if not revoked:
-        raise Unfit(f"{user.name} has {MOST_SECRETS} secrets already: revoke one.")
+        raise Taken(f"{user.name} has {MOST_SECRETS} secrets already: revoke one.")
     connection.execute("DELETE FROM secrets WHERE number = ?", (min(revoked),))
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gevent
 from flask import Flask
@@ -33,6 +34,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client, Lease
 from kptv.restream.playing import Playing
 from kptv.upstream.opened import OpenedUpstream, Pieces
+from kptv.users.current import CurrentUsers
 from kptv.vitals.process import Vitals
 from kptv.web.clients import Clients
 from kptv.web.page.actions import actions_blueprint, session_blueprint
@@ -45,8 +47,10 @@ from kptv.web.page.public import Public
 from kptv.web.page.reports import Reports
 from kptv.web.page.rules import rules_blueprint
 from kptv.web.page.status import status_blueprint
+from kptv.web.page.users import users_blueprint
 from kptv.web.page.view import View
 from kptv.web.players.logos import HiddenLogos
+from kptv.web.players.open_streams import Access, OpenStreams
 from kptv.web.state import StateReader
 from tests.restream.radio import Radio, marks
 from tests.shared import shared
@@ -113,6 +117,10 @@ class StatusRig:
         self.log = Log(redactor, RecentLines(redactor.redact), RepeatFilter())
         self.vitals = Vitals(self.metrics)
         self.clients = Clients(config.trusted_proxies)
+        self._folder = TemporaryDirectory()
+        self.users = CurrentUsers(Path(self._folder.name), every=60)
+        self.users.start()
+        self.streams = OpenStreams(self.hubs.let_go, Access(), self.metrics.users)
         state = StateReader(
             slots=self.hubs.slots,
             health=self.hubs.health,
@@ -147,6 +155,7 @@ class StatusRig:
                 Reports(lambda: self.catalog, lambda: self.listings),
                 public,
             ),
+            users_blueprint(self.admin, self.users, self.streams, public, lambda: config.base_url),
         ):
             self.app.register_blueprint(blueprint)
 
@@ -157,6 +166,8 @@ class StatusRig:
         self.events.close()
         self.hubs.close()
         self.vitals.close()
+        self.users.close()
+        self._folder.cleanup()
         with gevent.Timeout(LIMIT):  # a slot is given back a moment after its connection
             while any(map(self.hubs.slots.held, SOURCES)):
                 gevent.sleep(0.01)

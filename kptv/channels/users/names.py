@@ -30,13 +30,17 @@ class Unfit(Exception):
     """A value cannot be used; the text says why, without the value if that is a secret."""
 
 
+class Taken(Unfit):
+    """A name, or a place, that somebody has already."""
+
+
 def fit_name(text: str) -> str:
     """``text`` as the name of a user, in lower case; raises Unfit."""
     name = text.lower()
     if not _NAME.fullmatch(name):
         raise Unfit(f"A name has 1 to {LONGEST_NAME} of the signs a-z, 0-9, _ and -.")
     if name in TAKEN:
-        raise Unfit(f"{name} cannot be a name: our own addresses begin so.")
+        raise Taken(f"{name} cannot be a name: our own addresses begin so.")
     return name
 
 

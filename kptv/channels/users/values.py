@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from kptv.channels.users.model import User
@@ -14,6 +15,9 @@ LONGEST_GROUP = 200  # letters
 LONGEST_PROFILE = 100
 LONGEST_NOTE = 500
 LONGEST_LABEL = 60
+# Control signs and the ends of lines and paragraphs; halves of letters, which no file can hold.
+ODD = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_ODD = re.compile(rf"[{ODD}\ud800-\udfff]")
 
 
 def fit_user(user: User) -> User:
@@ -49,6 +53,6 @@ def _fit(what: str, text: str, longest: int) -> str:
     text = text.strip()
     if len(text) > longest:
         raise Unfit(f"{what} has at most {longest} letters.")
-    if text and not text.isprintable():
+    if _ODD.search(text):
         raise Unfit(f"{what} has signs that cannot be shown.")
     return text

@@ -29,8 +29,8 @@ class Refused(Exception):
 def new_blueprint(name: str) -> Blueprint:
     """A part of the API; its views may raise Refused and TooManyTries."""
     blueprint = Blueprint(name, __name__, url_prefix="/api")
-    blueprint.register_error_handler(Refused, lambda error: _error(error.status, str(error)))
-    blueprint.register_error_handler(TooManyTries, lambda error: _error(429, _TOO_MANY_TRIES))
+    blueprint.register_error_handler(Refused, lambda error: error_answer(error.status, str(error)))
+    blueprint.register_error_handler(TooManyTries, lambda error: error_answer(429, _TOO_MANY_TRIES))
     return blueprint
 
 
@@ -49,7 +49,7 @@ def written(text: str, status: int = 200) -> Response:
 
 def json_error(error: HTTPException) -> Response:
     """An error of a route below `/api/`."""
-    return _error(error.code or 500, error.name)
+    return error_answer(error.code or 500, error.name)
 
 
 def permit(admin: Admin, asked: Request) -> None:
@@ -60,11 +60,11 @@ def permit(admin: Admin, asked: Request) -> None:
         raise Refused(401, why)
 
 
-def body() -> dict[str, Any]:
+def body(longest: int = _LONGEST_BODY) -> dict[str, Any]:
     """The JSON object of the request; an empty one if there is no body."""
-    if (request.content_length or 0) > _LONGEST_BODY:
+    if (request.content_length or 0) > longest:
         raise Refused(413, "That is too long.")
-    request.max_content_length = _LONGEST_BODY  # a body in chunks does not tell its length
+    request.max_content_length = longest  # a body in chunks does not tell its length
     if not request.content_length and not request.headers.get("Transfer-Encoding"):
         return {}
     # Neither a form nor plain text: another site could send those without asking first.
@@ -95,7 +95,8 @@ def query(name: str) -> str:
     return text
 
 
-def _error(status: int, message: str) -> Response:
+def error_answer(status: int, message: str) -> Response:
+    """A refusal: why, in a sentence."""
     response = answer({"error": message}, status)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"

@@ -8,6 +8,8 @@ from kptv.restream.journal import EventKind
 from kptv.web.page.admin import COOKIE, CSRF_HEADER, TOKEN_HEADER
 from kptv.web.page.openapi_guide import GUIDE_SCHEMAS, STANDING, or_null
 from kptv.web.page.openapi_rules import RULES_SCHEMAS
+from kptv.web.page.openapi_users import USERS_PATHS, USERS_SCHEMAS
+from kptv.web.page.operations import ADMIN, NO_SECURITY, answer, answers, get, in_path, post, query
 from kptv.web.page.public import Json
 from kptv.web.page.schema import (
     FLAG,
@@ -171,83 +173,15 @@ _SCHEMAS: Json = {
     "Channels": object_of(total=WHOLE, page=WHOLE, size=WHOLE, channels=list_of(ref("Channel"))),
     **RULES_SCHEMAS,
     **GUIDE_SCHEMAS,
+    **USERS_SCHEMAS,
     "Groups": object_of(groups=list_of(object_of(id=TEXT, name=TEXT, channels=WHOLE))),
 }
-
-
-def _answers(good: int, schema: str, *bad: int) -> Json:
-    answers = {str(good): _answer("As asked.", ref(schema))}
-    answers |= {str(status): _answer(_WHY[status], ref("Error")) for status in bad}
-    return answers
-
-
-def _answer(text: str, schema: Json) -> Json:
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
-
-
-_WHY = {
-    400: "Not understood.",
-    401: "ADMIN_TOKEN is needed, or the header of the session; the error says which.",
-    403: "Actions are off, or that was not the token.",
-    404: "There is no such thing.",
-    409: "It cannot be done now.",
-    413: "Too long.",
-    415: "Not JSON.",
-    422: "The file cannot be used; the error says why, with lines.",
-    429: "Too many wrong tokens.",
-    503: "Not ready.",
-}
-_NO_SECURITY: list[Json] = []
-_ADMIN: list[Json] = [{"bearer": []}, {"token": []}, {"session": [], "csrf": []}]
-
-
-def _get(
-    summary: str, answers: Json, *parameters: Json, security: list[Json] = _NO_SECURITY
-) -> Json:
-    operation = {"summary": summary, "responses": answers, "security": security}
-    return {"get": {**operation, "parameters": list(parameters)} if parameters else operation}
-
-
-def _post(
-    summary: str,
-    answers: Json,
-    *,
-    body: Json | None = None,
-    required: bool = False,
-    identifier: str = "",
-    security: list[Json] = _ADMIN,
-) -> Json:
-    operation: Json = {"summary": summary, "responses": answers, "security": security}
-    if body is not None:
-        content = {"application/json": {"schema": body}}
-        operation["requestBody"] = {"content": content, "required": required}
-    if identifier:
-        operation["parameters"] = [
-            {
-                "name": "id",
-                "in": "path",
-                "required": True,
-                "description": identifier,
-                "schema": {"type": "string", "minLength": 1},
-            }
-        ]
-    return {"post": operation}
-
-
-def _query(name: str, text: str, schema: Json) -> Json:
-    return {"name": name, "in": "query", "description": text, "schema": schema}
 
 
 _SEARCH: Json = {"type": "string", "maxLength": 200}
 _PAGE: Json = {"type": "integer", "minimum": 0, "maximum": 999999}
 _MOMENT: Json = {"type": "integer", "minimum": 0, "maximum": 99999999999}
-_ID_OF_CHANNEL: Json = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "of a channel",
-    "schema": {"type": "string", "minLength": 1},
-}
+_ID_OF_CHANNEL = in_path("id", "of a channel")
 _TOKEN: Json = {"type": "object", "properties": {"token": TEXT}, "required": ["token"]}
 _SWITCH: Json = {
     "type": "object",
@@ -260,99 +194,100 @@ _SWITCH: Json = {
 }
 
 _PATHS: Json = {
-    "/api/status": _get("All that plays, the sources, the log", _answers(200, "Status")),
-    "/api/groups": _get("The groups, by name", _answers(200, "Groups")),
-    "/api/channels": _get(
+    "/api/status": get("All that plays, the sources, the log", answers(200, "Status")),
+    "/api/groups": get("The groups, by name", answers(200, "Groups")),
+    "/api/channels": get(
         "The channels, in the order of the list, a page at a time",
-        _answers(200, "Channels", 400, 404, 503),
-        _query("q", "words that the name holds", _SEARCH),
-        _query("group", "id of a group", _SEARCH),
-        _query("page", "from 0", _PAGE),
+        answers(200, "Channels", 400, 404, 503),
+        query("q", "words that the name holds", _SEARCH),
+        query("group", "id of a group", _SEARCH),
+        query("page", "from 0", _PAGE),
     ),
-    "/api/guide/now": _get(
+    "/api/guide/now": get(
         "What channels show now and next; of those named, or of a page of the list",
-        _answers(200, "GuideNow", 400, 404, 503),
-        _query("channels", "their ids, with commas between; 200 at most", _SEARCH),
-        _query("group", "id of a group", _SEARCH),
-        _query("page", "from 0", _PAGE),
+        answers(200, "GuideNow", 400, 404, 503),
+        query("channels", "their ids, with commas between; 200 at most", _SEARCH),
+        query("group", "id of a group", _SEARCH),
+        query("page", "from 0", _PAGE),
     ),
-    "/api/guide": _get(
+    "/api/guide": get(
         "Channels with their shows, 100 a page; with `q`, those with such titles, at most 100",
-        _answers(200, "GuideGrid", 400, 404, 503),
-        _query("from", "Unix time; now", _MOMENT),
-        _query("to", "24 hours later at most; 3 hours, of a search 24", _MOMENT),
-        _query("group", "id of a group", _SEARCH),
-        _query("q", "what the title holds", _SEARCH),
-        _query("page", "from 0", _PAGE),
+        answers(200, "GuideGrid", 400, 404, 503),
+        query("from", "Unix time; now", _MOMENT),
+        query("to", "24 hours later at most; 3 hours, of a search 24", _MOMENT),
+        query("group", "id of a group", _SEARCH),
+        query("q", "what the title holds", _SEARCH),
+        query("page", "from 0", _PAGE),
     ),
-    "/api/guide/channels/{id}": _get(
+    "/api/guide/channels/{id}": get(
         "A channel's day, with all that is told of its shows",
-        _answers(200, "GuideDay", 400, 404, 503),
+        answers(200, "GuideDay", 400, 404, 503),
         _ID_OF_CHANNEL,
-        _query("from", "Unix time; now", _MOMENT),
-        _query("to", "24 hours later at most", _MOMENT),
+        query("from", "Unix time; now", _MOMENT),
+        query("to", "24 hours later at most", _MOMENT),
     ),
-    "/api/guide/joins": _get(
+    "/api/guide/joins": get(
         "Which id of which guide each channel got, by which rule, or why none",
-        _answers(200, "GuideJoins", 400, 503),
-        _query("state", "all without it", {"enum": list(STATES)}),
-        _query("page", "from 0", _PAGE),
+        answers(200, "GuideJoins", 400, 503),
+        query("state", "all without it", {"enum": list(STATES)}),
+        query("page", "from 0", _PAGE),
     ),
-    "/api/rules": _get(
-        "What the rules do; a report that takes long is null at first", _answers(200, "Rules")
+    "/api/rules": get(
+        "What the rules do; a report that takes long is null at first", answers(200, "Rules")
     ),
-    "/api/rules/merged": _get(
+    "/api/rules/merged": get(
         "Channels that entries of several names became, a page at a time",
-        _answers(200, "Merged", 400, 404, 503),
-        _query("page", "from 0", _PAGE),
+        answers(200, "Merged", 400, 404, 503),
+        query("page", "from 0", _PAGE),
     ),
-    "/api/rules/dropped": _get(
+    "/api/rules/dropped": get(
         "Entries that rules dropped, a page at a time; of very many, some",
-        _answers(200, "Dropped", 400, 404, 503),
-        _query("q", "words that the name holds", _SEARCH),
-        _query("page", "from 0", _PAGE),
+        answers(200, "Dropped", 400, 404, 503),
+        query("q", "words that the name holds", _SEARCH),
+        query("page", "from 0", _PAGE),
     ),
-    "/api/rules/explain": _get(
+    "/api/rules/explain": get(
         "What becomes of entries of a name, step by step",
-        _answers(200, "Explained", 400, 401, 403, 404, 429, 503),
-        {**_query("name", "as a list has it", {**_SEARCH, "minLength": 1}), "required": True},
-        security=_ADMIN,
+        answers(200, "Explained", 400, 401, 403, 404, 429, 503),
+        {**query("name", "as a list has it", {**_SEARCH, "minLength": 1}), "required": True},
+        security=ADMIN,
     ),
-    "/api/rules/reload": _post(
+    "/api/rules/reload": post(
         "Read the rules file now; nothing is fetched, and what plays goes on",
-        _answers(200, "Done", 401, 403, 409, 422, 429),
+        answers(200, "Done", 401, 403, 409, 422, 429),
     ),
-    "/api/events": _get(
+    **USERS_PATHS,
+    "/api/events": get(
         "Server-sent events: `status` (as /api/status), `figures`, `event`, `log`",
         {
             "200": {"description": "No end.", "content": {"text/event-stream": {"schema": TEXT}}},
-            "503": _answer("Too many pages are open.", ref("Error")),
+            "503": answer("Too many pages are open.", ref("Error")),
         },
     ),
-    "/api/session": _get("Who asks", _answers(200, "Session")),
-    "/api/login": _post(
+    "/api/session": get("Who asks", answers(200, "Session")),
+    "/api/login": post(
         "Begin a session: sets a cookie and gives the value for the X-CSRF-Token header",
-        _answers(200, "Session", 400, 403, 413, 415, 429),
+        answers(200, "Session", 400, 403, 413, 415, 429),
         body=_TOKEN,
         required=True,
-        security=_NO_SECURITY,
+        security=NO_SECURITY,
     ),
-    "/api/logout": _post("End the session", _answers(200, "Session"), security=_NO_SECURITY),
-    "/api/import": _post("Fetch all lists now", _answers(202, "Done", 401, 403, 429)),
-    "/api/channels/{id}/switch": _post(
+    "/api/logout": post("End the session", answers(200, "Session"), security=NO_SECURITY),
+    "/api/import": post("Fetch all lists now", answers(202, "Done", 401, 403, 429)),
+    "/api/channels/{id}/switch": post(
         "Move a playing channel to another source; viewers stay connected",
-        _answers(202, "Done", 400, 401, 403, 404, 409, 413, 415, 429),
+        answers(202, "Done", 400, 401, 403, 404, 409, 413, 415, 429),
         body=_SWITCH,
         identifier="of a channel",
     ),
-    "/api/channels/{id}/stop": _post(
+    "/api/channels/{id}/stop": post(
         "End a playing channel and its viewers",
-        _answers(202, "Done", 401, 403, 404, 429),
+        answers(202, "Done", 401, 403, 404, 429),
         identifier="of a channel",
     ),
-    "/api/streams/{id}/unblock": _post(
+    "/api/streams/{id}/unblock": post(
         "Let a stream be tried again at once",
-        _answers(200, "Done", 401, 403, 404, 429),
+        answers(200, "Done", 401, 403, 404, 429),
         identifier="of a candidate in /api/status",
     ),
 }
