@@ -283,12 +283,17 @@ def test_a_limit_that_is_lowered_ends_the_oldest(house: House) -> None:
     assert not third.over
 
 
-def test_the_first_user_ends_the_streams_of_everybody_else() -> None:
+def test_the_first_user_ends_the_streams_of_everybody_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     house = House()
-    viewer = house.play(NEWS)
+    viewers = [house.play(channel) for channel in (NEWS, SPORT)]
     house.users[1], house.login_is_needed = ANNA, True
-    house.streams.changed()
-    until(lambda: viewer.over)
+    with caplog.at_level(logging.INFO, open_streams.log.name):
+        house.streams.changed()
+        until(lambda: all(viewer.over for viewer in viewers))
+    told = [record.message for record in caplog.records if record.name == open_streams.log.name]
+    assert told == ["2 streams of nobody in particular are ended: a login is needed"]
     house.close()
 
 

@@ -162,16 +162,19 @@ class OpenStreams:
 
     def look(self) -> None:
         """End all that nobody may have any more; gives turns."""
-        pace, now = Pace(), monotonic()
+        pace, now, strangers = Pace(), monotonic(), 0
         of_users: dict[int, list[OpenStream]] = {}
         for stream in self:
             pace()
             if stream.until is not None and stream.until <= now:
                 self._end(stream, Ending.TIME)
             elif not self._access.still(stream.caller):
+                strangers += not stream.caller.name and stream.ending is None
                 self._end(stream, Ending.LOGIN)
             elif stream.caller.user is not None:
                 of_users.setdefault(stream.caller.user_id, []).append(stream)
+        if strangers:
+            log.info("%d streams of nobody in particular are ended: a login is needed", strangers)
         for user_id, streams in of_users.items():
             pace()
             if user := self._access.users().by_id(user_id):
@@ -238,7 +241,9 @@ class OpenStreams:
             if caller.user is not None:
                 self._figures.ended[caller.name, why] += 1
             whose = f"user {caller.name}'s stream" if caller.name else "a stream"
-            log.info("%s: %s is ended: %s", stream.channel.slug, whose, why.words)
+            # Of strangers there may be thousands: ``look`` counts them.
+            level = logging.DEBUG if why is Ending.LOGIN and not caller.name else logging.INFO
+            log.log(level, "%s: %s is ended: %s", stream.channel.slug, whose, why.words)
         self._let_go(lease)
 
     def _left(self, lease: Lease) -> None:
