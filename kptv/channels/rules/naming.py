@@ -16,7 +16,7 @@ from kptv.channels.rules.patterns import LONGEST, folded
 Told = Callable[[str, int, str], object]
 
 
-_REMEMBERED = 64 * 1024  # names, with what became of them
+_REMEMBERED = 32 * 1024  # names, with what became of them; see also ``Left.settled``
 
 
 class Named(NamedTuple):
