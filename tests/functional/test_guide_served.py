@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import re
@@ -58,6 +59,13 @@ def test_list_and_guide_fit_from_the_provider_to_the_player(
     times = [show.attrib[name] for show in shows for name in ("start", "stop")]
     assert all(JELLYFIN.match(each) for each in times)
 
+    asked = "/player_api.php?action=get_"
+    by_xtream = json.loads(proxy.get(f"{asked}live_streams").text)
+    assert [channel["epg_channel_id"] for channel in by_xtream] == in_list
+    [news] = [channel["stream_id"] for channel in by_xtream if channel["name"] == "News"]
+    first, *_ = json.loads(proxy.get(f"{asked}short_epg&stream_id={news}").text)["epg_listings"]
+    assert base64.b64decode(first["title"]) == b"Show 1 of News.uk"
+    assert first["channel_id"] == "News.uk"
     [on] = json.loads(proxy.get("/api/guide/now?channels=news").text)["channels"]
     assert on["now"]["title"] == "Show 1 of News.uk"
     for text in (served, xml.decode(), proxy.get("/api/guide/joins").text, proxy.log):

@@ -17,6 +17,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import EnvironBuilder, TestResponse
 
+from kptv.channels import ids
 from kptv.channels.catalog import Catalog
 from kptv.channels.model import Channel, Source
 from kptv.channels.users.model import User
@@ -115,12 +116,12 @@ class Rig:
         return int(stream_id)
 
 
-def make_rig(folder: Path = Path("none"), **settings: object) -> Rig:
-    options: dict[str, Any] = {"data_dir": folder, "base_url_is_set": False, **settings}
+def make_rig(kept: Kept | None = None, **settings: object) -> Rig:
+    options: dict[str, Any] = {"data_dir": Path("none"), "base_url_is_set": False, **settings}
     config = Config(sources=(Source(1, "http://provider.example/list", 1),), **options)
     guide = CurrentGuide(lambda _: lists.renew(), lambda _: xtream.renew())
     lists = ServedLists(config, None, guide)
-    xtream = XtreamLists(config, lists, guide, Kept())
+    xtream = XtreamLists(config, lists, guide, kept or Kept())
     hubs = Hubs(shared(config), lambda _: iter(()), no_film)
     player = player_of(hubs, Access(lists.may_have))
     playing: list[Channel] = []
@@ -292,6 +293,24 @@ def test_ids_stay_when_the_next_import_has_other_channels(rig: Rig) -> None:
         assert after[name]["category_ids"] == before[name]["category_ids"]
 
 
+def test_ids_that_are_no_digests_are_kept_over_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ids.digest_of
+    equal = ("bbc-news", "espn", "sport", "uk")
+    monkeypatch.setattr(ids, "digest_of", lambda text: 7 if text in equal else real(text))
+    kept = Kept()
+    told = []
+    for text in (LIST, LIST.replace("BBC News", "A first one")):
+        rig = make_rig(kept=kept)
+        rig.replace(catalog_of(text))
+        told.append({each["name"]: each for each in rig.told("action=get_live_streams")})
+        rig.hubs.close()
+    assert len({each["stream_id"] for each in told[0].values()}) == 3
+    assert set(kept.odd.channels) == {"espn"}
+    assert len(kept.odd.groups) == 1
+    for field in ("stream_id", "category_ids"):
+        assert told[0]["ESPN"][field] == told[1]["ESPN"][field]
+
+
 @pytest.mark.parametrize("action", ["get_live_categories", "get_live_streams", "get_short_epg"])
 def test_before_the_first_import_lists_are_unavailable_and_the_account_is_not(action: str) -> None:
     rig = make_rig()
@@ -366,6 +385,9 @@ def test_base_url_is_the_address_if_it_is_set() -> None:
 
 
 def test_without_a_login_the_list_names_the_guide_that_there_is(rig: Rig, tmp_path: Path) -> None:
+    assert rig.ask("/get.php").text.startswith("#EXTM3U\n")
+    rig.guide.expect(True)
+    assert "epg.xml.gz" in rig.ask("/get.php").text
     rig.guide.replace(in_generation(tmp_path, ()))
     guide = "http://192.168.1.10:8080/epg.xml.gz"
     for query in ("", "?username=a&password=b"):
@@ -405,9 +427,10 @@ def test_shows_are_told_with_every_field_of_its_type(tmp_path: Path) -> None:
     assert [b64decode(each["title"]).decode() for each in every] == titles
     assert [each["now_playing"] for each in every] == [0, 0, 1, 0, 0, 0, 0, 0]
     assert len({each["id"] for each in every}) == 8
-    ids = {each["name"]: each["epg_channel_id"] for each in rig.told("action=get_live_streams")}
-    assert ids["BBC News"] == "news.uk"
-    assert ids["ESPN"] == "espn.other"
+    streams = rig.told("action=get_live_streams")
+    guide_ids = {each["name"]: each["epg_channel_id"] for each in streams}
+    assert guide_ids["BBC News"] == "news.uk"
+    assert guide_ids["ESPN"] == "espn.other"
     rig.hubs.close()
 
 
