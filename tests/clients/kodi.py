@@ -1,4 +1,4 @@
-"""Kodi with its client for lists of channels, on a screen that nobody sees.
+"""Kodi with its client for lists of channels, or for HDHomeRuns, on a screen that nobody sees.
 
 with Kodi(folder, "http://127.0.0.1:8080/playlist.m3u8") as kodi:
     kodi.wait_for_shows(["News"])
@@ -33,7 +33,7 @@ from xml.sax.saxutils import quoteattr
 
 from tests.functional.harness import ReservedPort, eventually
 
-ADDON = "pvr.iptvsimple"
+FOR_LISTS, FOR_HDHOMERUNS = "pvr.iptvsimple", "pvr.hdhomerun"
 START_DEADLINE = 90.0  # seconds: it draws without a graphics card
 DEADLINE = 60.0
 _ANSWER_DEADLINE = 10.0
@@ -77,18 +77,26 @@ class Shown:
 
 
 class Kodi:
-    """Kodi with a profile in ``folder`` and this list; it plays nothing until it is told."""
+    """Kodi with a profile in ``folder`` and this list; it plays nothing until it is told.
 
-    def __init__(self, folder: Path, list_url: str) -> None:
+    Without a list it looks for HDHomeRuns in the network.
+    """
+
+    def __init__(self, folder: Path, list_url: str | None = None) -> None:
         self.home = folder
+        self._addon = FOR_LISTS if list_url is not None else FOR_HDHOMERUNS
         self._port = ReservedPort()
         self._password = secrets.token_hex(8)
         self._screen: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         data = self.home / ".kodi" / "userdata"
         _write_settings(data / "guisettings.xml", self._settings)
+        if list_url is not None:
+            self._name_list(data / "addon_data" / self._addon, list_url)
+
+    @staticmethod
+    def _name_list(folder_of_addon: Path, list_url: str) -> None:
         addon = {"m3uPathType": "1", "m3uUrl": list_url, "epgPathType": "1", "epgUrl": ""}
-        folder_of_addon = data / "addon_data" / ADDON
         _write_settings(folder_of_addon / "settings.xml", addon)
         # Kodi 21 and later have a file for each of several lists.
         named = {"kodi_addon_instance_name": "list", "kodi_addon_instance_enabled": "true"}
@@ -116,7 +124,7 @@ class Kodi:
     # --- life ---
 
     def start(self) -> Kodi:
-        """Start it; return when it answers and its client for lists is switched on."""
+        """Start it; return when it answers and its client is switched on."""
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
@@ -134,7 +142,7 @@ class Kodi:
                 start_new_session=True,
             )
         eventually(self._answers, START_DEADLINE, "Kodi does not answer")
-        self.call("Addons.SetAddonEnabled", addonid=ADDON, enabled=True)
+        self.call("Addons.SetAddonEnabled", addonid=self._addon, enabled=True)
         return self
 
     def _start_screen(self) -> str:
