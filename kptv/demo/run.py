@@ -27,6 +27,9 @@ _HINT = """
 
       {list}
 
+  Applications that speak Xtream take {base}, and any name and password;
+  those that look for an HDHomeRun, as Plex does, take the same as its address.
+
   See what it does: {page}
   and what its rules do, which join channels of different names: {page}#rules
   What is on, and what comes: {page}#guide
@@ -105,7 +108,8 @@ def _hint(base_url: str, providers: list[DemoProvider]) -> str:
     for number, provider in enumerate(providers, start=1):
         breaks += f"      provider {number}:  curl -X POST {provider.url}/break\n"
         breaks += f"      mend it:     curl -X POST {provider.url}/mend\n\n"
-    return _HINT.format(list=f"{base_url}/playlist.m3u8", page=f"{base_url}/", breaks=breaks)
+    served = {"base": base_url, "list": f"{base_url}/playlist.m3u8", "page": f"{base_url}/"}
+    return _HINT.format(**served, breaks=breaks)
 
 
 async def _stop(proxy: asyncio.subprocess.Process) -> None:

@@ -259,6 +259,8 @@ def test_make_run_plays_the_demo_through_a_providers_death(demo_run: Run) -> Non
     assert [name in listed for _, name, _ in CHANNELS] == [True] * 4
     numbers = [int(number) for number in re.findall(r'tvg-chno="(\d+)"', listed)]
     assert sorted(numbers) == [101, 102, 103, 901]
+    assert f"take http://localhost:{demo_run.port.number}, and any name" in demo_run.output
+    assert_other_protocols_answer(demo_run.port.number, numbers)
     ruled = json.loads(ask(demo_run.port.number, "/api/rules")[1])["ruled"]
     assert (ruled["merged"], ruled["dropped"], ruled["rules"][0]["hits"]) == (4, 2, 2)
     eventually(lambda: told_of_guide(demo_run.port.number)["guide"] == "there", 20, "no guide")
@@ -274,6 +276,18 @@ def test_make_run_plays_the_demo_through_a_providers_death(demo_run: Run) -> Non
         assert demo_run.process.wait(10) == 0
     eventually(lambda: demo_run.group_is_gone, 5, "orphans are left")
     assert "Traceback" not in demo_run.output
+
+
+def assert_other_protocols_answer(port: int, numbers: list[int]) -> None:
+    """Xtream and HDHomeRun, with no account."""
+    login = "username=x&password=y"
+    streams = json.loads(ask(port, f"/player_api.php?{login}&action=get_live_streams")[1])
+    assert [stream["num"] for stream in streams] == numbers
+    assert ask(port, f"/get.php?{login}&type=m3u_plus&output=ts")[1].count("#EXTINF") == 4
+    lineup = json.loads(ask(port, "/lineup.json")[1])
+    assert [int(channel["GuideNumber"]) for channel in lineup] == numbers
+    with Viewer(port, f"/live/x/y/{streams[0]['stream_id']}.ts").start() as viewer:
+        viewer.wait_for_bytes(10_000)
 
 
 def told_of_guide(port: int) -> Any:
