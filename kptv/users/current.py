@@ -13,7 +13,7 @@ from gevent.threadpool import ThreadPool
 
 from kptv.channels.users.names import Unfit
 from kptv.channels.users.table import UserTable
-from kptv.users.schema import FileTrouble
+from kptv.users.schema import NAME, FileTrouble
 from kptv.users.store import OWN_WAIT, Look, NoSuchUser, Seen, UsersFile
 from kptv.vitals.repeating import Repeating
 
@@ -23,6 +23,7 @@ T = TypeVar("T")
 EVERY = 1.0  # seconds between two looks at the file
 READ_WITHIN = 10.0  # seconds; a disk that sleeps needs some
 _STARTS_WAITING = 5.0  # for another process that holds the file
+_REQUIRED = f"{NAME}: it is not there, and REQUIRE_LOGIN says that there is a login"
 _UNREAD = "The users have not been read yet."
 
 
@@ -62,6 +63,8 @@ class CurrentUsers:
     @property
     def trouble(self) -> str:
         """Why nobody can be let in; empty: all is well."""
+        if self._requires and not (self._seen.trouble or self._seen.is_there):
+            return _REQUIRED
         return self._seen.trouble
 
     @property
@@ -121,8 +124,8 @@ class CurrentUsers:
         if turn < self._taken:
             return
         before, was_on, self._seen, self._taken = self._seen, self.is_on, seen, turn
-        if seen.trouble:
-            self._tell(f"{seen.trouble}. Nobody can be let in")
+        if self.trouble:
+            self._tell(f"{self.trouble}. Nobody can be let in")
         elif self._told:
             self._told = ""
             log.warning("the users can be read again")

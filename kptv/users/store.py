@@ -37,6 +37,7 @@ class Seen:
     is_on: bool = False  # there is a login
     table: UserTable = field(default_factory=UserTable)
     trouble: str = ""  # why nobody can be let in
+    is_there: bool = False  # the file, and it can be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class UsersFile:
             if trouble.is_busy:
                 raise
             return Seen(is_on=True, trouble=str(trouble))
-        return Seen(is_on, UserTable(users))
+        return Seen(is_on, UserTable(users), is_there=True)
 
     def _without_file(self, look: Look) -> Seen:
         if not look.marker:

@@ -138,7 +138,8 @@ class Proxy:
         assert self.process is not None
         assert self.process.poll() is None, f"the proxy ended by itself:\n{self.log}"
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.get("/readyz").status == 200
+            answer = self.get("/readyz")
+            return answer.status == 200 or "no user is let in" in answer.text.lower()
         return False
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> float:
@@ -203,11 +204,12 @@ class Proxy:
         headers: Mapping[str, str] | None = None,
         method: str = "GET",
         timeout: float = 30.0,
+        body: bytes | None = None,
     ) -> Answer:
         """The answer to one request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(method, path, headers={"Connection": "close", **(headers or {})})
+            connection.request(method, path, body, headers={"Connection": "close", **(headers or {})})
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
         finally:

@@ -64,12 +64,20 @@ def test_without_users_nothing_is_opened_and_no_file_made(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_login_that_is_required_stands_without_any_file(tmp_path: Path) -> None:
+def test_a_login_that_is_required_stands_without_any_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with running(tmp_path, require_login=True) as users:
         assert users.is_on
+        assert users.trouble == (
+            "users.db: it is not there, and REQUIRE_LOGIN says that there is a login"
+        )
+        assert f"users: {users.trouble}. Nobody can be let in" in caplog.messages
+        users.changed_by(lambda file: file.add(new_user("anna")))
         assert not users.trouble
         users.changed_by(UsersFile.open_to_all)
         assert users.is_on
+        assert not users.trouble
 
 
 COMMAND = """
