@@ -209,7 +209,9 @@ class Proxy:
         """The answer to one request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(method, path, body, headers={"Connection": "close", **(headers or {})})
+            connection.request(
+                method, path, body, headers={"Connection": "close", **(headers or {})}
+            )
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
         finally:
