@@ -70,7 +70,7 @@ def _costs(text: str, users: int) -> list[Figure]:
             f"{what}, gzipped: CPU ÷ a rendering",
             own / rendering,
             "",
-            at_most(0.5),
+            at_most(0.75),
             f"{own * 1e3:.0f} ms",
         ),
         Figure(

@@ -174,6 +174,12 @@ def test_others_get_links_without_a_secret(rig: Rig, caller: Caller) -> None:
     assert 'tvg-logo="http://tv.example/iptv/logo/cartoons"' in text
 
 
+@pytest.mark.parametrize("order", [(Caller(), ALL), (ALL, Caller())], ids=["user last", "first"])
+def test_a_list_of_all_is_each_ones_own(rig: Rig, order: tuple[Caller, Caller]) -> None:
+    texts = {caller.prefix: rig.get("/playlist.m3u8", caller).text for caller in order}
+    assert texts[ALL.prefix] == texts[""].replace("/iptv/", f"/iptv{ALL.prefix}/")
+
+
 def test_a_user_who_has_the_list_is_told_so(rig: Rig) -> None:
     etag = rig.get("/playlist.m3u8", KIDS).headers["ETag"]
     again = {"If-None-Match": etag}
