@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_urlsafe
 
 from kptv.command import take_no_arguments
 from kptv.config import DEMO_MARK, ENV_FILE, load_config
@@ -33,6 +34,7 @@ _HINT = """
   See what it does: {page}
   and what its rules do, which join channels of different names: {page}#rules
   What is on, and what comes: {page}#guide
+  Who may watch: {page}#people (log in there with {token})
 
   Then break the provider you are watching. The picture moves on to the other one:
 
@@ -74,9 +76,12 @@ async def _run_demo(data_dir: str) -> int:
         environment = {**os.environ, "SOURCES": sources, "DATA_DIR": data_dir, DEMO_MARK: "1"}
         environment["RULES"] = os.environ.get("RULES") or str(RULES)
         config = load_config(environment)
+        token = config.admin_token or token_urlsafe(9)
+        environment["ADMIN_TOKEN"] = token
         listen(config.host, config.port).close()  # or what has the port already would get ready
         proxy = await asyncio.create_subprocess_exec(*GUNICORN, env=environment)
-        hint = _hint(config.base_url, providers)
+        shown = "your ADMIN_TOKEN" if config.admin_token else token
+        hint = _hint(config.base_url, providers, shown)
         ready = _print_when_ready(hint, from_here(config.host), config.port)
         ends = [asyncio.ensure_future(end) for end in (until_told_to_stop(), proxy.wait(), ready)]
         try:
@@ -103,13 +108,13 @@ async def _print_when_ready(hint: str, host: str, port: int) -> None:
         await asyncio.sleep(READY_INTERVAL)
 
 
-def _hint(base_url: str, providers: list[DemoProvider]) -> str:
+def _hint(base_url: str, providers: list[DemoProvider], token: str) -> str:
     breaks = ""
     for number, provider in enumerate(providers, start=1):
         breaks += f"      provider {number}:  curl -X POST {provider.url}/break\n"
         breaks += f"      mend it:     curl -X POST {provider.url}/mend\n\n"
     served = {"base": base_url, "list": f"{base_url}/playlist.m3u8", "page": f"{base_url}/"}
-    return _HINT.format(**served, breaks=breaks)
+    return _HINT.format(**served, token=token, breaks=breaks)
 
 
 async def _stop(proxy: asyncio.subprocess.Process) -> None:

@@ -108,10 +108,10 @@ def ports() -> Iterator[list[int]]:
             process.kill()
 
 
-def ask(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+def ask(port: int, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:
@@ -254,6 +254,9 @@ def demo_run(tmp_path: Path) -> Iterator[Run]:
 def test_make_run_plays_the_demo_through_a_providers_death(demo_run: Run) -> None:
     eventually(lambda: "Ctrl-C stops" in demo_run.output, 20, "no hint on screen")
     assert f"http://localhost:{demo_run.port.number}/playlist.m3u8" in demo_run.output
+    [token] = re.findall(r"#people \(log in there with (\S{12})\)", demo_run.output)
+    bearer = f"Bearer {token}"
+    assert ask(demo_run.port.number, "/api/import", "POST", Authorization=bearer)[0] == 202
     break_port = int(re.findall(r"http://127.0.0.1:(\d+)/break", demo_run.output)[0])
     listed = ask(demo_run.port.number, "/playlist.m3u8")[1]
     assert [name in listed for _, name, _ in CHANNELS] == [True] * 4

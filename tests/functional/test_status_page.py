@@ -387,7 +387,7 @@ def test_no_serious_fault_of_accessibility_and_nothing_sticks_out(
     with rig.proxy.viewer("News") as viewer:
         viewer.wait_for_source("one").wait_for_bytes(20_000)
         expect(page.locator(CARD)).to_be_visible(timeout=SOON)
-        for view in ("now", "channels", "log", "connect", "rules"):
+        for view in ("now", "channels", "log", "connect", "rules", "people"):
             page.evaluate(f"location.hash = '{view}'")
             expect(page.locator(f"#{view}")).to_be_visible()
             page.screenshot(path=tmp_path / f"{view}.png")
@@ -407,7 +407,7 @@ def test_no_serious_fault_of_accessibility_and_nothing_sticks_out(
 
 def test_no_request_leaves_the_host_and_no_script_is_inline(rig: Rig) -> None:
     page = rig.open()
-    for view in ("channels", "guide", "log", "connect", "rules", "now"):
+    for view in ("channels", "guide", "log", "connect", "rules", "people", "now"):
         page.evaluate(f"location.hash = '{view}'")
         expect(page.locator(f"#{view}")).to_be_visible()
     assert {urlsplit(url).netloc for url in rig.requests if url.startswith("http")} == {

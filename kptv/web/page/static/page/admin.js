@@ -19,25 +19,39 @@ export const onAdmin = (listener) => changed.push(listener);
 
 /** Do something, and say what came of it. */
 export async function act(path, body) {
-  const answer = await post(path, body);
-  if (answer.status === 401) take({ ...session, csrf: null });
-  toast(answer.value.done ?? answer.value.error ?? "That did not work.");
-  return answer.ok;
+  return (await send("POST", path, body, { tell: true })).ok;
+}
+
+/** Send something as the operator: {ok, status, value}; `tell`: say what came of it. */
+export async function send(method, path, body, { tell = false } = {}) {
+  const headers = { "Content-Type": "application/json", ...adminHeaders() };
+  let answer = { ok: false, status: 0, value: { error: "The proxy does not answer." } };
+  try {
+    const response = await fetch(path, { method, headers, body: JSON.stringify(body ?? {}) });
+    answer = { ok: response.ok, status: response.status, value: await response.json() };
+  } catch {
+    // told below
+  }
+  if (answer.status === 401 && mayAct()) take({ ...session, csrf: null });
+  if (tell) toast(answer.value.done ?? answer.value.error ?? "That did not work.");
+  return answer;
+}
+
+/** Ask for the token. */
+export function logIn() {
+  put(byId("login-error"), "");
+  byId("token").value = "";
+  if (!byId("login").open) byId("login").showModal();
 }
 
 /** Ask who we are, and make the button and the form work. */
 export async function startAdmin() {
   const button = byId("admin");
   const dialog = byId("login");
-  button.onclick = async () => {
-    if (mayAct()) return take((await post("api/logout")).value);
-    put(byId("login-error"), "");
-    byId("token").value = "";
-    dialog.showModal();
-  };
+  button.onclick = async () => (mayAct() ? take((await send("POST", "api/logout")).value) : logIn());
   byId("login-form").onsubmit = async (event) => {
     event.preventDefault();
-    const answer = await post("api/login", { token: byId("token").value });
+    const answer = await send("POST", "api/login", { token: byId("token").value });
     if (!answer.ok) return put(byId("login-error"), answer.value.error ?? "That did not work.");
     byId("token").value = "";
     dialog.close();
@@ -45,20 +59,6 @@ export async function startAdmin() {
   };
   const answer = await fetch("api/session");
   if (answer.ok) take(await answer.json());
-}
-
-async function post(path, body) {
-  const headers = { "Content-Type": "application/json", ...adminHeaders() };
-  try {
-    const answer = await fetch(path, {
-      method: "POST",
-      headers,
-      body: JSON.stringify(body ?? {}),
-    });
-    return { ok: answer.ok, status: answer.status, value: await answer.json() };
-  } catch {
-    return { ok: false, status: 0, value: { error: "The proxy does not answer." } };
-  }
 }
 
 function take(value) {

@@ -80,12 +80,18 @@ function forget() {
 }
 
 function warn(texts) {
+  const note = localOnly(texts);
+  byId("unreachable").hidden = !note;
+  put(byId("unreachable"), note);
+}
+
+/** What to say of addresses that work on this machine only; empty: others reach them too. */
+export function localOnly(texts) {
   const host = texts.map(hostOf).find((each) => LOCAL.has(each));
-  const note = byId("unreachable");
-  note.hidden = !host;
+  if (!host) return "";
   const better = LOCAL.has(location.hostname) ? "http://192.168.1.10:8080" : location.origin;
-  put(note, `Only programs on the same machine can reach “${host}”. `
-    + `For other players set BASE_URL, for example to ${better}.`);
+  return `Only programs on the same machine can reach “${host}”. `
+    + `For other players set BASE_URL, for example to ${better}.`;
 }
 
 function hostOf(text) {

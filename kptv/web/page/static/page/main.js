@@ -9,6 +9,7 @@ import { follow } from "./feed.js";
 import { clock, count, learnSources, rate, size, sourceName, span } from "./format.js";
 import { startGuide } from "./guide.js";
 import { startLog } from "./log.js";
+import { startPeople } from "./people.js";
 import { startPlayer } from "./player.js";
 import { playingCard } from "./playing.js";
 import { sourceRow } from "./sources.js";
@@ -17,7 +18,7 @@ import { repaint } from "./spark.js";
 import { startTheme } from "./theme.js";
 import { told } from "./timeline.js";
 
-const VIEWS = ["now", "channels", "guide", "log", "connect", "rules"];
+const VIEWS = ["now", "channels", "guide", "log", "connect", "rules", "people"];
 const SHOWN_EVENTS = 14;
 
 let state = null;
@@ -30,12 +31,17 @@ const context = {
   now: () => Date.now() / 1000 + ahead,
   isPlaying: (id) => Boolean(state?.hubs.some((hub) => hub.id === id)),
   streamUrl: (id) => state.stream_url + encodeURIComponent(id),
+  needsLogin: () => state?.needs_login ?? null, // null: not known yet
+  hasGuide: () => Boolean(state) && state.guide !== "none",
+  isDemo: () => Boolean(state?.demo),
+  isTuner: () => Boolean(state?.hdhomerun),
 };
 
 const channels = startChannels(context);
 const guide = startGuide(context, fillGroups);
 const lines = startLog();
 const rules = startRules();
+const people = startPeople(context);
 
 const heard = {
   live(on) {
@@ -72,6 +78,7 @@ const heard = {
     else channels.refresh();
     if (renewed) guide.renew();
     if (renewed || ruled) rules.renew();
+    people.refresh();
   },
   figures(next) {
     if (!state) return;
@@ -173,6 +180,7 @@ function route() {
   guide.open(name === "guide");
   lines.open(name === "log");
   rules.open(name === "rules");
+  people.open(name === "people");
 }
 
 function onKey(event) {

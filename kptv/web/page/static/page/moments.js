@@ -26,3 +26,17 @@ export function onAt(shows, at) {
   const first = shows.findIndex((show) => show.stop > at);
   return first < 0 ? [null, null] : [shows[first], shows[first + 1] ?? null];
 }
+
+/** A day and a time for people: "26 Nov 2026, 20:15". */
+export const dayAndTime = (unix) =>
+  `${new Date(unix * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })}, `
+  + hourOf(unix);
+
+/** A Unix time as a field of a form has it, by the local clock: "2026-11-26T20:15". */
+export function inField(unix) {
+  const date = new Date(unix * 1000);
+  return new Date(date - date.getTimezoneOffset() * MINUTE * 1000).toISOString().slice(0, 16);
+}
+
+/** The Unix time of such a field; null: it is empty. */
+export const ofField = (text) => (text ? Math.floor(new Date(text) / 1000) : null);
