@@ -167,6 +167,8 @@ class UserStreams:
 
     def _excess(self, limit: Limit) -> int:
         """By how many seats the user is over the limit; below 0: there is room for one more."""
+        if len(self._claims) < limit.most:  # nearly always
+            return -1
         return len(self._seats()) - limit.most if limit.most else -1
 
     def _seats(self) -> dict[Seat, None]:
