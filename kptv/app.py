@@ -175,8 +175,9 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     guide = CurrentGuide(lambda _: lists.renew(), lambda _: xtream.renew())
     lists = ServedLists(config, numbers, guide)
     device_ids = kept_device_ids(config.data_dir)
-    devices = Devices(config, device_ids, lists, ChannelNumbers(numbers))
-    xtream = XtreamLists(config, lists, guide, KeptOddIds(config.data_dir))
+    channel_numbers = ChannelNumbers(numbers)
+    devices = Devices(config, device_ids, lists, channel_numbers)
+    xtream = XtreamLists(config, lists, guide, KeptOddIds(config.data_dir), channel_numbers)
     guide_round = GuideRound(
         GuideParts(
             config=config,

@@ -19,6 +19,7 @@ from werkzeug.test import EnvironBuilder, TestResponse
 
 from kptv.channels import ids
 from kptv.channels.catalog import Catalog
+from kptv.channels.given import Given, Numbered
 from kptv.channels.model import Channel, Source
 from kptv.channels.users.model import User
 from kptv.channels.xtream.ids import Odd
@@ -28,6 +29,7 @@ from kptv.guide.reading import Generation
 from kptv.restream.hubs import Hubs
 from kptv.web.caller import ANYONE, CALLER, Caller, CallerKind
 from kptv.web.players.lists import ServedLists
+from kptv.web.players.numbers import ChannelNumbers
 from kptv.web.players.open_streams import Access
 from kptv.web.players.xtream import XtreamParts, xtream_blueprint
 from kptv.web.players.xtream_lists import XtreamLists
@@ -116,12 +118,21 @@ class Rig:
         return int(stream_id)
 
 
+class Numbers:
+    """Keeps nothing."""
+
+    def given(self, name: str) -> Given:
+        return Given()
+
+    def keep(self, numbered: Numbered, name: str) -> None: ...
+
+
 def make_rig(kept: Kept | None = None, **settings: object) -> Rig:
     options: dict[str, Any] = {"data_dir": Path("none"), "base_url_is_set": False, **settings}
     config = Config(sources=(Source(1, "http://provider.example/list", 1),), **options)
     guide = CurrentGuide(lambda _: lists.renew(), lambda _: xtream.renew())
     lists = ServedLists(config, None, guide)
-    xtream = XtreamLists(config, lists, guide, kept or Kept())
+    xtream = XtreamLists(config, lists, guide, kept or Kept(), ChannelNumbers(Numbers()))
     hubs = Hubs(shared(config), lambda _: iter(()), no_film)
     player = player_of(hubs, Access(lists.may_have))
     playing: list[Channel] = []
@@ -212,7 +223,7 @@ def test_every_field_of_a_list_has_its_type(rig: Rig) -> None:
         check(each, STREAM)
         assert each["category_id"] in {group["category_id"] for group in groups}
     assert [each["name"] for each in streams] == ["BBC News", "ESPN", "中央一台"]
-    assert [each["num"] for each in streams] == [5, 2, 3]
+    assert [each["num"] for each in streams] == [5, 1, 2]  # the list's own, and free ones
 
 
 def test_a_group_has_its_channels_and_nothing_or_zero_means_all(rig: Rig) -> None:

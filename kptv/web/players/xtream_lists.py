@@ -18,6 +18,7 @@ from kptv.config import Config
 from kptv.guide.current import CurrentGuide
 from kptv.web.players.guide_ids import GuideIds
 from kptv.web.players.lists import ServedLists
+from kptv.web.players.numbers import ChannelNumbers
 from kptv.web.players.xtream_ids import CurrentIds, OddIds
 from kptv.web.rendered import OWN_BASE, Rendered, Renderings, Wanted, new_mark, prepare
 
@@ -59,11 +60,17 @@ class XtreamLists:
     """The lists of the current catalog; give it each new one, behind the ``ServedLists``."""
 
     def __init__(
-        self, config: Config, lists: ServedLists, guide: CurrentGuide, kept: OddIds
+        self,
+        config: Config,
+        lists: ServedLists,
+        guide: CurrentGuide,
+        kept: OddIds,
+        numbers: ChannelNumbers,
     ) -> None:
         duration = config.cache_duration if config.cache_enabled else 0
         self._lists = lists
         self._ids = CurrentIds(kept)
+        self._numbers = numbers
         self._guide_ids = GuideIds(guide)
         self._whole, self._parts = Renderings(MOST_KEPT, duration), Renderings(MOST_KEPT, duration)
 
@@ -158,6 +165,8 @@ class XtreamLists:
     def _streams(self, chosen: _Chosen, slug: str | None = None) -> Iterator[bytes]:
         guide_ids = yield from self._guide_ids.of(chosen.ids.catalog)
         listed = chosen.listed
+        if listed.made_numbers is None:  # applications order by them, so each has one
+            listed = replace(listed, numbers=self._numbers.of(chosen.ids.catalog))
         if slug == OTHER:
             others = yield from chosen.ids.others_among(chosen.allowed.positions)
             listed = replace(listed, positions=others)
