@@ -105,7 +105,7 @@ FOREIGN = {
     "formats/xmltv/writing.py": "_EPISODE _EMPTY_REPEAT _NEW _LONE_SURROGATES",
     "logs/filters.py": "_FIGURE",
     "logs/redaction.py": "_PATTERNS spare _compile",
-    "logs/user_secrets.py": "_OWN_PATH _WORD _BORDER _GLUE",
+    "logs/user_secrets.py": "_OWN_PATH _ASKED _WORD _BORDER _GLUE",
     "upstream/hls/body.py": "size_of _offset",
     "upstream/hls/segments.py": "_method",
     "upstream/documents.py": "_CHARSET",

@@ -21,6 +21,10 @@ _SLASH = "(?:/|%2F|%252F)"
 _END = "[^\\s/?#&%'\"<>]"  # what a part of a path, or a value, may hold
 # /u/SECRET/…, but nothing inside the path of a file.
 _OWN_PATH = re.compile(rf"(?<![\w.~-])({_SLASH}u{_SLASH})(?:{_END}|%(?!2F|252F))+", re.I)
+# As the server tells of requests: name, secret and number of a stream.
+_ASKED = re.compile(
+    r"\b((?:GET|HEAD|POST) /(?:[^\s/]+/){0,4}?)[^\s/]+/[^\s/]+/[0-9]{1,10}(?:\.\w{1,5})?(?!\S)"
+)
 _LETTER = "(?:[A-Za-z0-9_-]|%[0-9A-Fa-f]{2})"
 _WORD = re.compile(rf"{_LETTER}{{{SHORTEST},}}")
 _BORDER = re.compile("[^A-Za-z0-9_-]+")
@@ -49,6 +53,7 @@ class UserSecrets:
     def hide(self, text: str) -> str:
         """``text`` without them."""
         text = _OWN_PATH.sub(rf"\1{HIDDEN}", text)
+        text = _ASKED.sub(rf"\1{HIDDEN}", text)
         return _WORD.sub(self._shown, text)
 
     def _shown(self, found: re.Match[str]) -> str:

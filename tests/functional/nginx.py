@@ -52,6 +52,11 @@ class Nginx:
         self.port = self._reserved.number
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def log_file(self) -> Path:
+        """What it logs of requests."""
+        return self._folder / "access.log"
+
     def start(
         self,
         upstream_port: int,
@@ -67,6 +72,7 @@ class Nginx:
         for shipped, here in (
             ("listen 80;", f"listen 127.0.0.1:{self.port};"),
             ("listen [::]:80;", ""),
+            ("access_log /var/log/nginx/access.log", f"access_log {self.log_file}"),
             ("server 127.0.0.1:8080;", f"server 127.0.0.1:{upstream_port};"),
         ):
             assert site.count(shipped) == 1, shipped

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
+from kptv.channels.users.model import User
+from kptv.users.store import UsersFile
 from tests.functional.harness import Proxy, eventually
 from tests.provider import Bad, Provider
 
@@ -128,3 +131,44 @@ def test_what_debug_shows_of_a_fault_of_ours_has_no_secret(
     ears.ask("/stream/news")
     ears.ask("/api/status")
     assert not [s for s in one.secrets if s in proxy.log + "".join(ears.heard.values())]
+
+
+def test_a_users_secret_is_in_that_users_own_lists_and_nowhere_else(
+    start_provider: StartProvider, start_proxy: StartProxy
+) -> None:
+    one = start_provider("canary-one")
+    stream = one.add_channel("News", group_title="World")
+    proxy = start_proxy((one, 1), OBFUSCATE_URLS="false", **HASTE)
+    users = UsersFile(Path(proxy.settings["DATA_DIR"]))
+    typed, wrong = "canarys-own-word", "canarys-old-word"
+    made = users.add(User(id=0, name="anna")).text
+    users.add(User(id=0, name="bert"), typed=typed)
+    eventually(lambda: proxy.get("/playlist.m3u8").status == 401)
+    ears, bearer = Ears(proxy), f"Bearer {TOKEN}"
+    ways = (f"/u/{made}", f"/u/bert:{typed}", f"/u/bert:{wrong}", f"/u/%62ert%3A{typed}")
+    with proxy.viewer(f"{ways[0]}/stream/news") as viewer, proxy.viewer(f"{ways[1]}/stream/news"):
+        viewer.wait_for_bytes(20_000)
+        for way in ways:
+            for path in (
+                "/stream/nowhere",
+                "/stream/news.m3u8",
+                "/nowhere",
+                "/x/../y",
+                "/api/status",
+            ):
+                ears.ask(f"{way}{path}", Referer=f"http://tv.example{way}/")
+            ears.ask(f"{way}/stream/news", "POST")
+            ears.ask(f"{way}/stream/news", "HEAD")
+        for secret in (made, typed, wrong):
+            ears.ask(f"/live/bert/{secret}/99.ts")
+            ears.ask(f"/bert/{secret}/99.ts")
+            ears.ask(f"/stream/nowhere?username=bert&password={secret}")
+        ears.ask(f"/{made}/{typed}?a={made}", Authorization=bearer)
+        stream.break_now(Bad.RESET)
+        for path in ("/metrics", "/api/status", "/api/channels", "/api/rules", "/api/users"):
+            ears.ask(path, Authorization=bearer)
+    proxy.stop()
+    ears.heard["log"] = proxy.log
+    secrets = (made, typed, wrong)
+    assert not [(w, s) for w, text in ears.heard.items() for s in secrets if s in text]
+    assert len(ears.heard) > 40

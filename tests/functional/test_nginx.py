@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
 
-from tests.functional.harness import Proxy
+from tests.functional.harness import Proxy, eventually
 from tests.functional.nginx import Nginx
 from tests.provider import Provider
 
@@ -137,3 +137,50 @@ def test_the_proxy_is_told_who_asks(nginx: Nginx, start_provider: StartProvider)
     assert request.headers["host"] == "tv.example"
     assert request.headers["x-real-ip"] == request.headers["x-forwarded-for"] == "127.0.0.1"
     assert request.headers["x-forwarded-proto"] == "http"
+
+
+SECRET = "abcdefghjkmnpqrstuvw"
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        (f"/u/{SECRET}/playlist.m3u8", "/u/***/playlist.m3u8"),
+        (f"/u/anna:{SECRET}/stream/a%20b?x=1", "/u/***/stream/a b"),
+        (f"/u/{SECRET}", "/u/***"),
+        (f"/iptv/u/{SECRET}/epg.xml.gz", "/iptv/u/***/epg.xml.gz"),
+        (f"/%75/{SECRET}/stream/x", "/u/***/stream/x"),
+        (f"/u%2F{SECRET}%2Fstream/x", "/u/***/stream/x"),
+        (f"/x/../u/{SECRET}/stream/x", "/u/***/stream/x"),
+        (f"//u//{SECRET}/stream/x", "//u//***/stream/x"),
+        (f"/live/anna/{SECRET}/12.ts", "/live/***"),
+        (f"/iptv/movie/anna/{SECRET}/12.mp4", "/iptv/movie/***"),
+        (f"/anna/{SECRET}/12.ts", "/***"),
+        (f"/iptv/anna/{SECRET}/12", "/iptv/***"),
+        (f"/player_api.php?username=anna&password={SECRET}", "/player_api.php"),
+        ("/stream/news/24", "/stream/news/24"),
+        ("/playlist.m3u8", "/playlist.m3u8"),
+    ],
+)
+def test_no_secret_of_a_user_is_logged(logging_nginx: Nginx, path: str, logged: str) -> None:
+    before = len(logging_nginx.log_file.read_text())
+    logging_nginx.get(path, {"Referer": f"http://tv.example/u/{SECRET}/"})
+
+    def told() -> str:
+        return logging_nginx.log_file.read_text()[before:]
+
+    eventually(lambda: told().endswith("\n"))
+    assert f'"GET {logged}' in told()
+    assert SECRET not in told()
+
+
+@pytest.fixture(scope="module")
+def logging_nginx(
+    share_provider: StartProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Nginx]:
+    """nginx before something that answers anything."""
+    nginx = Nginx(tmp_path_factory.mktemp("nginx"))
+    try:
+        yield nginx.start(share_provider("one").port)
+    finally:
+        nginx.stop()
