@@ -338,3 +338,87 @@ def test_a_secret_of_any_length_is_hidden_whole() -> None:
     redactor = Redactor([Source(1, f"http://a.example/get?password={secret}", 1)], BASE_URL)
     assert redactor.redact(f"before {secret} after") == "before … after"
     assert redactor.redact(f"before/{secret}/7.ts 'after'") == "before/… 'after'"
+
+
+# --- users' secrets ---
+
+MADE, TYPED = "abcdefghjkmnpqrstuvw", "annas-own-word"
+
+
+@pytest.fixture
+def of_users() -> Redactor:
+    redactor = Redactor(SOURCES, BASE_URL)
+    redactor.know_users(lambda word: word == MADE)
+    redactor.learn_of_user(TYPED)
+    return redactor
+
+
+@pytest.mark.parametrize("secret", [MADE, TYPED])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "at {}!",
+        "/u/{}/playlist.m3u8",
+        "/u/anna:{}/stream/x",
+        "/anna/{}/12.ts",
+        "/live/anna/{}/12.m3u8",
+        "GET /anna/{}/12.ts HTTP/1.1",
+        "/player_api.php?username=anna&password={}",
+        "password%3D{}%26x",
+        "%2Fu%2F{}%2Fx",
+        "user={{'password': '{}'}}",
+        "anna:{}@",
+    ],
+)
+def test_a_users_secret_is_hidden_wherever_it_stands_also_if_urls_are_shown(
+    of_users: Redactor, text: str, secret: str
+) -> None:
+    encoded = "".join(f"%{ord(sign):02X}" for sign in secret)
+    for written in (
+        secret,
+        encoded,
+        encoded.replace("%", "%25"),
+        f"%{ord(secret[0]):x}{secret[1:]}",
+    ):
+        for hide in (of_users.redact, of_users.redact_again, of_users.redact_users):
+            told = hide(text.format(written))
+            assert "…" in told
+            assert written not in told
+
+
+def test_what_stands_where_secrets_stand_is_hidden_though_nobody_has_it(of_users: Redactor) -> None:
+    for hide in (of_users.redact, of_users.redact_users):
+        assert hide("at /u/slip/x") == "at /u/…/x"
+        assert hide(f"at {BASE_URL}/u/slip/x") == f"at {BASE_URL}/u/…/x"
+        assert hide("GET /anna/slip/12.ts") == "GET /…"
+
+
+def test_words_that_are_no_secrets_stay(of_users: Redactor) -> None:
+    text = f"Data: /home/u2/data, {MADE}x, {TYPED}s, abcdefghjkmnpqrstuvx, GET /stream/news"
+    assert of_users.redact_users(text) == text
+
+
+def test_a_text_that_was_remembered_is_looked_at_anew_once_a_secret_is_learned() -> None:
+    redactor = Redactor(SOURCES, BASE_URL)
+    assert redactor.redact_again("at a-new-word") == "at a-new-word"
+    before = redactor.learned
+    redactor.learn_of_user("a-new-word")
+    assert redactor.learned > before
+    assert redactor.redact_again("at a-new-word") == "at …"
+
+
+def test_as_many_typed_secrets_are_known_as_are_in_use() -> None:
+    redactor = Redactor(SOURCES, BASE_URL)
+    for number in range(1500):
+        redactor.learn_of_user(f"word-{number:04}")
+        redactor.learn_of_user("word-0000")
+    assert redactor.redact("word-0000 word-0001 word-1499") == "… word-0001 …"
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("obfuscate", ["true", "false"])
+def test_no_line_shows_a_users_secret_whatever_is_set(
+    log: io.StringIO, log_format: str, obfuscate: str
+) -> None:
+    set_up(log, OBFUSCATE_URLS=obfuscate, LOG_FORMAT=log_format).warning("GET /u/%s/x", MADE)
+    assert MADE not in log.getvalue()

@@ -13,7 +13,7 @@ from kptv.logs import Log
 from kptv.logs.filters import RecentLines, RepeatFilter
 from kptv.logs.formatters import RedactingFormatter
 from kptv.logs.redaction import Redactor
-from kptv.start import Surroundings, facts, greet, look_around, suggested_url, warnings
+from kptv.start import Surroundings, about_login, facts, greet, look_around, suggested_url, warnings
 
 HOME = Surroundings(own_address="192.168.1.10")
 GOOD = "http://192.168.1.10:8080"
@@ -155,6 +155,26 @@ def test_in_a_container_no_address_is_suggested(monkeypatch: pytest.MonkeyPatch)
     around = look_around(load(HOST="192.168.1.10"))
     assert around.own_address == ""
     assert suggested_url(load(), around) == ""
+
+
+# --- who is let in ---
+
+
+def test_without_users_the_start_says_that_all_is_open_and_how_to_close_it() -> None:
+    (line,) = about_login(load(), 0, is_on=False)
+    assert line.startswith("No login is needed: whoever reaches the port can watch.")
+    assert "python -m kptv.users add NAME" in line
+
+
+def test_with_users_the_start_says_what_is_closed_and_what_is_open_still() -> None:
+    config = load(ADMIN_TOKEN="open-sesame", AUTH_FREE_NETWORKS="192.168.1.0/24,::1")
+    closed, free = about_login(config, 3, is_on=True)
+    for word in ("3 users", "lists", "streams", "/metrics", "/healthz"):
+        assert word in closed
+    assert free == "No login is needed from 192.168.1.0/24, ::1/128 (AUTH_FREE_NETWORKS)"
+    assert about_login(load(), 1, is_on=True)[1] == (
+        "ADMIN_TOKEN is not set, so nobody can open the page"
+    )
 
 
 # --- how it is told ---

@@ -136,10 +136,9 @@ class Redactor:
         return "".join(parts)
 
     def _redact_part(self, text: str) -> str:
-        text = self._of_users.hide(text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
-        return self._secrets.sub(HIDDEN, text)
+        return self._of_users.hide(self._secrets.sub(HIDDEN, text))
 
 
 def _forms(secrets: Secrets) -> set[str]:

@@ -100,3 +100,23 @@ def test_a_client_from_the_world_shows_that_anyone_can_come_in(
             clients.of(request)
     assert clients.exposed_at == told
     assert len(caplog.messages) == bool(told)
+
+
+def test_where_a_login_is_needed_the_world_is_no_danger_but_those_on_the_way_are(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    needs_login = True
+    clients = Clients(LOOPBACK, lambda: needs_login)
+    with caplog.at_level("INFO"):
+        clients.tell_exposed("8.8.8.8", "A client came from 8.8.8.8")
+    assert clients.exposed_at == ""
+    (told,) = caplog.messages
+    assert "only users with a login can watch" in told
+    assert "certificate" in told
+    needs_login = False
+    assert clients.exposed_at == "8.8.8.8", "the login was ended"
+
+
+def test_without_a_login_one_is_told_how_to_have_one(caplog: pytest.LogCaptureFixture) -> None:
+    Clients(LOOPBACK).tell_exposed("8.8.8.8", "A client came from 8.8.8.8")
+    assert "python -m kptv.users add NAME" in caplog.text

@@ -50,3 +50,14 @@ def test_a_loop_that_is_seconds_late_is_no_health(
     status, text = ask(vitals)
     assert status == 503
     assert text.endswith("s late\n")
+
+
+def test_readiness_says_why_no_user_is_let_in(vitals: Vitals) -> None:
+    app = Flask("test")
+    trouble = "users.db: it is gone"
+    app.register_blueprint(ops_blueprint(lambda: (), vitals, {}, lambda: trouble))  # type: ignore[arg-type, return-value]
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.text) == (503, f"No user is let in. {trouble}\n")
+    assert answer.headers["Retry-After"] == "10"
+    trouble = ""
+    assert app.test_client().get("/readyz").text == "ok, 0 channels\n"
