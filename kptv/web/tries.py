@@ -26,7 +26,7 @@ from kptv.web.credentials import Shown
 from kptv.web.throttle import Failures, Throttle, TooManyTries
 
 _MOST = 10_000  # lanes, and wrong secrets, that are remembered
-_LANES_KEPT = 7 * 86400.0  # seconds since one was right
+_LANES_KEPT = 7 * 86400.0  # seconds; then it may wait once
 _WRONG_KEPT = 86400.0
 
 _Counted = tuple[Failures, Hashable]  # where, and as what
@@ -69,7 +69,7 @@ class Tries:
         worst = max(failures.of(key) for failures, key in counted)
         self._throttle.hold_back(lane if is_known else place, worst)
         found = self._check(shown, mark, counted)
-        if found is not None:
+        if found is not None and not is_known:
             self._right[lane] = True
         return found
 
