@@ -32,11 +32,12 @@ _TABLES = {"users", "secrets", "login"}
 _MOST_PAGES = 10_000  # of 4 kB, whatever happens
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_NOT_OURS = "it cannot be opened: see whose it and its folder are"
 _SENTENCES = {
     sqlite3.SQLITE_FULL: "there is no room on the disk",
     sqlite3.SQLITE_READONLY: "it cannot be written: see whose it and its folder are",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: see whose it and its folder are",
-    sqlite3.SQLITE_PERM: "it cannot be opened: see whose it and its folder are",
+    sqlite3.SQLITE_CANTOPEN: _NOT_OURS,
+    sqlite3.SQLITE_PERM: _NOT_OURS,
     sqlite3.SQLITE_IOERR: "the disk has failed, or is full",
 }
 _RESTORE = "put a copy of it back, or move it away and make the users anew"
@@ -48,6 +49,13 @@ class FileTrouble(Exception):
     def __init__(self, why: str, *, is_busy: bool = False) -> None:
         super().__init__(f"{NAME}: {why}")
         self.is_busy = is_busy  # another process holds it; it may be tried again
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says, in words."""
+    if isinstance(error, PermissionError):
+        return _NOT_OURS
+    return error.strerror or type(error).__name__
 
 
 def version_of() -> int:
@@ -112,7 +120,7 @@ def _told() -> Iterator[None]:
             raise FileTrouble(f"it is broken ({error}): {_RESTORE}") from error
         raise FileTrouble(_SENTENCES.get(code, str(error))) from error
     except OSError as error:
-        raise FileTrouble(error.strerror or type(error).__name__) from error
+        raise FileTrouble(reason_of(error)) from error
 
 
 def _make_file(path: Path) -> None:

@@ -16,7 +16,7 @@ from kptv.channels.users.names import Taken, Unfit, fit_name, fit_secret, is_nam
 from kptv.channels.users.table import UserTable
 from kptv.channels.users.values import fit_label, fit_user
 from kptv.users.hashing import DIGEST_LENGTH, digest_of, new_salt, new_secret, slow_digest_of
-from kptv.users.schema import MARKER, NAME, FileTrouble, give_to_owner, reading, writing
+from kptv.users.schema import MARKER, NAME, FileTrouble, give_to_owner, reading, reason_of, writing
 
 MOST_USERS = 10_000
 MOST_SECRETS = 50  # of a user, those that were revoked among them
@@ -86,7 +86,7 @@ class UsersFile:
         except FileNotFoundError:
             return Look(marker, None)
         except OSError as error:
-            raise FileTrouble(error.strerror or type(error).__name__) from error
+            raise FileTrouble(reason_of(error)) from error
         return Look(
             marker,
             (about.st_size, about.st_dev, about.st_ino, about.st_mtime_ns, about.st_ctime_ns),

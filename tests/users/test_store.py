@@ -307,6 +307,18 @@ def test_a_folder_that_cannot_be_written_is_read_and_told(tmp_path: Path) -> Non
         tmp_path.chmod(0o700)
 
 
+def test_a_folder_that_tells_nothing_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **how: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    seen = users_file(tmp_path).read()
+    assert seen.is_on
+    assert "see whose it and its folder are" in seen.trouble
+
+
 # --- several processes ---
 
 HOLDER = """
