@@ -161,7 +161,7 @@ def test_profiles_are_offered_and_the_chosen_one_stays_chosen_until_it_is_gone(
             "TiviMate": ["http://tv.example", "anything", "anything"],
             "IPTV Smarters": ["http://tv.example", "anything", "anything"],
             "Plex": ["tv.example:80/profile/kids"],
-            "Jellyfin": ["tv.example:80/profile/kids"],
+            "Jellyfin": ["http://tv.example/profile/kids/playlist.m3u8"],
             "Emby": ["tv.example:80/profile/kids"],
             "Channels": ["http://tv.example/profile/kids/playlist.m3u8"],
             "Another app": ["http://tv.example/profile/kids/playlist.m3u8"],
@@ -204,11 +204,12 @@ def test_each_application_gets_the_one_address_that_it_can_use(rig: Rig) -> None
     found = page.evaluate(to_choose, {"list": "L", "guide": "G", "base": "http://192.0.2.1:8080"})
     assert found["Plex"] == ["192.0.2.1:8080", "G"]
     assert found["Channels"] == ["192.0.2.1:8080", "G"]
+    assert found["Jellyfin"] == ["L", "G"]
     assert "TiviMate" not in found
     found = page.evaluate(to_choose, {"list": "L", "base": ""})
     assert set(found) == {"VLC", "Kodi", "Jellyfin", "Emby", "Channels", "Another app"}
     found = page.evaluate(to_choose, {"base": "https://tv.example/iptv"})
-    assert found == {name: ["https://tv.example/iptv"] for name in ("Plex", "Jellyfin", "Emby")}
+    assert found == {name: ["https://tv.example/iptv"] for name in ("Plex", "Emby")}
 
 
 def test_a_viewer_a_failover_and_a_freed_slot_are_shown_within_two_seconds(rig: Rig) -> None:

@@ -14,8 +14,7 @@ const APPS = [
     asksForGuide: true,
   },
   {
-    name: "Jellyfin",
-    tuner: "Dashboard › Live TV › Tuner Devices › HD Homerun",
+    name: "Jellyfin", // joins channels to the guide by their ids only if they are of a list
     list: "Dashboard › Live TV › Tuner Devices › M3U Tuner",
     asksForGuide: true,
   },

@@ -31,7 +31,7 @@ function linksOf(state, list) {
   const path = list.slice(state.list_url.lastIndexOf("/"), list.lastIndexOf("/"));
   return {
     list,
-    guide: state.guide === "none" ? "" : list.replace(/\/playlist\.m3u8$/, "/epg.xml"),
+    guide: state.guide === "none" ? "" : list.replace(/\/playlist\.m3u8$/, "/epg.xml.gz"),
     tuner: state.hdhomerun ? tunerAt(base + path) : "",
     server: base,
     user: ANYTHING,
