@@ -83,7 +83,7 @@ class UsersFile:
         try:
             marker = self.marker.exists()
             about = self.path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # DATA_DIR itself may not be there
             return Look(marker, None)
         except OSError as error:
             raise FileTrouble(reason_of(error)) from error

@@ -49,6 +49,11 @@ def test_without_users_there_is_no_login_and_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_there_holds_no_users(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert not UsersFile(tmp_path / "file" / "data").read().is_on
+
+
 def test_a_user_is_kept_with_all_that_is_said_of_him(tmp_path: Path) -> None:
     wanted = new_user(
         "Anna",
