@@ -151,6 +151,25 @@ def test_guesses_of_a_known_name_at_its_own_address_wait_as_well_so_nothing_is_t
     assert rig.held == [1.0, 2.0]
 
 
+def test_nor_is_it_refused_while_as_many_guesses_as_may_wait_come_from_its_address(
+    rig: Rig,
+) -> None:
+    assert rig.ask("anna", "anna-s-word") == "anna"
+    rig.guess(6, "bert", HOME)
+    go_on = Event()
+    rig.tries._throttle._sleep = lambda seconds: go_on.wait()
+    held = [gevent.spawn(rig.ask, "bert", f"another-{n}") for n in range(64)]
+    until(lambda: rig.tries._throttle._held_in_all == 64)
+    with pytest.raises(TooManyTries):
+        rig.ask("bert", "bert-s-word")
+    rig.guess(5, "anna", HOME)
+    last = gevent.spawn(rig.ask, "anna", "anna-s-word")
+    until(lambda: rig.tries._throttle._held_in_all == 65)
+    go_on.set()
+    gevent.joinall([*held, last])
+    assert last.value == "anna"
+
+
 def test_the_same_wrong_secret_again_is_no_new_try_and_asks_nobody(rig: Rig) -> None:
     for _ in range(50):
         assert rig.ask("anna", "an-old-word") is None
