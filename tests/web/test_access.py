@@ -238,6 +238,26 @@ def test_no_way_to_write_a_path_leads_past_the_gate(start: Start, path: str) -> 
     assert set(rig.reached) <= {*OPEN, *OPEN_OF_SESSIONS}
 
 
+PLACES = ["{}", "/{}", "//{}", "///{}", "/u/{secret}/{}", "/u/{secret}//{}", "//u//{secret}///{}"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_way_to_write_a_path_leads_a_user_to_what_is_the_operators(
+    rig: Rig, place: str
+) -> None:
+    for path in ("metrics", "api/status", "api//status", "api/users", "api/../api/events"):
+        asked = place.replace("{secret}", rig.secret).replace("{}", path)
+        for query in (f"?username=anna&password={rig.secret}", f"?username=bert&password={TYPED}"):
+            assert rig.status(f"{asked}{query}") == 401, asked
+    assert rig.reached == []
+
+
+def test_no_login_is_told_again_in_a_redirect(rig: Rig) -> None:
+    answer = rig.ask(f"?username=anna&password={rig.secret}")
+    assert answer.status_code == 200
+    assert rig.secret not in answer.text + str(answer.headers)
+
+
 def test_the_page_without_what_it_shows_is_open(start: Start) -> None:
     rig = start()
     for path in (*ALWAYS_OPEN - {"/readyz", "/healthz", "/api/login", "/api/logout"}, "/assets/"):

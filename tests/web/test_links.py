@@ -167,7 +167,10 @@ def test_a_client_that_appends_m3u8_wants_hls(text: str, stem: str | None) -> No
         ("/my-playlist.m3u8", "/my-playlist.m3u8"),
         ("/playlist.m3u8x", "/playlist.m3u8x"),
         ("/", "/"),
-        ("", ""),
+        ("", "/"),
+        ("metrics", "/metrics"),
+        ("stream/news", "/stream/news"),
+        ("playlist", "/playlist.m3u8"),
         ("/streams/news", "/streams/news"),
     ],
 )

@@ -66,9 +66,11 @@ def without_playlist(text: str) -> str | None:
 
 
 def meant_path(path: str) -> str:
-    """The path of a request, as our routes have it: the address of a list, or of a stream."""
-    if path.startswith("//"):
-        path = "/" + path.lstrip("/")
+    """The path of a request, as our routes have it: the address of a list, or of a stream.
+
+    It begins with one slash, as routes will read it: servers let others through, as `metrics?://`.
+    """
+    path = f"/{path.lstrip('/')}"
     first, slash, rest = path[1:].partition("/")
     if slash and f"/{first.lower()}/" == STREAM_PATH:
         return f"{STREAM_PATH}{rest}"
