@@ -85,7 +85,12 @@ def test_no_route_answers_without_a_login_but_those_that_are_open(rig: Rig, tmp_
 def test_a_request_target_without_a_slash_is_read_as_one_with(rig: Rig) -> None:
     """gunicorn lets it through if it has `://` somewhere, and Flask adds the slash."""
     login = f"username=anna&password={rig.anna.text}"
-    for target in ("metrics?{}&://", "api/status?{}&://", "x:metrics?{}&://", "x:api/groups?{}&://"):
+    for target in (
+        "metrics?{}&://",
+        "api/status?{}&://",
+        "x:metrics?{}&://",
+        "x:api/groups?{}&://",
+    ):
         assert rig.proxy.get(target.format(login)).status == 401
 
 

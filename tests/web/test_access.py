@@ -242,9 +242,7 @@ PLACES = ["{}", "/{}", "//{}", "///{}", "/u/{secret}/{}", "/u/{secret}//{}", "//
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_no_way_to_write_a_path_leads_a_user_to_what_is_the_operators(
-    rig: Rig, place: str
-) -> None:
+def test_no_way_to_write_a_path_leads_a_user_to_what_is_the_operators(rig: Rig, place: str) -> None:
     for path in ("metrics", "api/status", "api//status", "api/users", "api/../api/events"):
         asked = place.replace("{secret}", rig.secret).replace("{}", path)
         for query in (f"?username=anna&password={rig.secret}", f"?username=bert&password={TYPED}"):
