@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from kptv.channels.grouping import slug_of
+
+_REMEMBERED = 256  # sets of groups: many users share one, and each request asks for its own
 
 
 class SecretKind(StrEnum):
@@ -79,8 +82,7 @@ class User:
     @property
     def rights(self) -> Rights:
         """What the user may see."""
-        slugs = None if self.groups is None else frozenset(map(slug_of, self.groups))
-        return Rights(slugs, self.profile)
+        return Rights(None if self.groups is None else _slugs(self.groups), self.profile)
 
     def standing(self, now: float) -> Standing:
         """How the user stands at ``now`` (Unix time)."""
@@ -89,3 +91,8 @@ class User:
         if self.expires is not None and self.expires <= now:
             return Standing.EXPIRED
         return Standing.ACTIVE
+
+
+@lru_cache(_REMEMBERED)
+def _slugs(groups: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(slug_of, groups))
