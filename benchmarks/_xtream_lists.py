@@ -1,21 +1,32 @@
-"""Lists of Xtream's protocol beside a running stream: as they are built, and as they are sent."""
+"""Lists of Xtream's protocol beside a running stream: as they are built, and as they are sent.
+
+They are built once per set of groups: users who come later, with groups of users who were there
+before, get what is there.
+"""
 
 from __future__ import annotations
 
 import http.client
-import statistics
 import time
+from collections.abc import Iterable
+from itertools import cycle, islice
+from urllib.parse import urlencode
 
+from benchmarks._beside_a_stream import BITRATE, MOST, Beside, add_users, watched
 from benchmarks.figures import Figure, at_most
-from benchmarks.rig import Crowd, Report, compiled, percentile, running_proxy, two_cores
-from tests.functional.harness import Proxy
+from benchmarks.rig import compiled, percentile, running_proxy, two_cores
+from kptv.channels.users.model import User
+from tests.functional.harness import Metrics, Proxy
 from tests.provider import Provider
 
-BITRATE = 8_000_000
 GROUPS = 80
-SETTLE, REST = 2.0, 10.0  # seconds: until a viewer has its first burst; of the measure at rest
-BETWEEN = 0.05  # seconds from one request to the next
-PATH = "/player_api.php?username=a&password=b&action=get_live_streams"
+_NAMES = [f"Group {number}" for number in range(GROUPS)]
+# Of the users' groups; None: all. The channel that plays is in the first group.
+SETS = (None, tuple(_NAMES[: GROUPS // 2]), tuple(_NAMES[::2]), tuple(_NAMES[::3]))
+PLAYED = "c0"
+_TOKEN = "open-sesame"
+_AFTER = 1.0  # seconds of the stream that still count
+_BETWEEN = 0.05  # seconds from one request to the next: the provider sends from this process, too
 
 
 def run(channels: int, requests: int) -> list[Figure]:
@@ -25,77 +36,78 @@ def run(channels: int, requests: int) -> list[Figure]:
         Provider("one", bitrate=BITRATE) as provider,
         compiled("viewers") as (viewers,),
     ):
-        first = provider.add_channel("c0", group_title="Group 0")
-        for number in range(1, channels):
-            told = f'tvg-id="c{number}.uk" tvg-logo="http://logos.example/{number}.png"'
-            named = f'#EXTINF:-1 {told} group-title="Group {number % GROUPS}",Channel {number} HD'
-            provider.list.entries += (named, f"{first.url}?{number}")
-        with (
-            running_proxy(provider, core=cores.server) as proxy,
-            Crowd(viewers, proxy.port, "/stream/c0", 1, marks=True) as crowd,
-        ):
-            time.sleep(SETTLE)
-            crowd.report()
-            time.sleep(REST)
-            rest = crowd.report()
-            return [
-                *_built(proxy, crowd, rest, channels),
-                *_sent(proxy, crowd, rest, channels, requests),
-            ]
+        _list(provider, channels)
+        with running_proxy(provider, core=cores.server, ADMIN_TOKEN=_TOKEN) as proxy:
+            first, later = (_logins(proxy, when) for when in ("first", "later"))
+            with watched(viewers, proxy, f"/u/{first['first0']}/stream/{PLAYED}") as beside:
+                what = f"{channels:,} channels by Xtream"
+                return [
+                    *_built(proxy, beside, first, what),
+                    *_sent(proxy, beside, islice(cycle(later.items()), requests), what),
+                ]
 
 
-def _built(proxy: Proxy, crowd: Crowd, rest: Report, channels: int) -> list[Figure]:
-    seconds, size = _asked(proxy.port)
-    time.sleep(SETTLE)
-    report = crowd.report()
-    lag = proxy.metrics().value("iptv_proxy_event_loop_lag_recent_seconds")
-    what = f"{channels:,} channels by Xtream"
-    told = f"at rest {rest.longest:.0f}"
+def _list(provider: Provider, channels: int) -> None:
+    first = provider.add_channel(PLAYED, group_title=_NAMES[0])
+    lines = []
+    for number in range(1, channels):
+        told = f'tvg-id="c{number}.uk" tvg-logo="http://logos.example/{number}.png"'
+        named = f'#EXTINF:-1 {told} group-title="{_NAMES[number % GROUPS]}",Channel {number} HD'
+        lines += [named, f"{first.url}?{number}"]
+    provider.list.entries += tuple(lines)
+
+
+def _logins(proxy: Proxy, when: str) -> dict[str, str]:
+    """A user for each set of groups: names and secrets."""
+    users = (User(id=0, name=f"{when}{at}", groups=groups) for at, groups in enumerate(SETS))
+    return add_users(proxy, users)
+
+
+def _built(proxy: Proxy, beside: Beside, logins: dict[str, str], what: str) -> list[Figure]:
+    asked = [_asked(proxy.port, login) for login in logins.items()]
+    time.sleep(_AFTER)
+    seconds, size = max(asked)
+    sets = f"{what}, built for {len(SETS)} sets of groups"
     return [
         Figure(f"{what}: built for the first who asks", seconds, "s", note=f"{size:,} bytes"),
-        Figure(f"{what}: the loop stands still meanwhile, at most", lag * 1e3, "ms", at_most(20)),
-        Figure(
-            f"{what}: longest delay of a running stream meanwhile, beyond rest",
-            report.longest - rest.longest,
-            "ms",
-            at_most(20),
-            told,
-        ),
+        *beside.felt(sets),
+        Figure(f"{sets}: the loop stands still, at most", _lag(proxy), "ms", at_most(MOST)),
     ]
 
 
-def _sent(proxy: Proxy, crowd: Crowd, rest: Report, channels: int, requests: int) -> list[Figure]:
+def _lag(proxy: Proxy) -> float:
+    """In ms, lately."""
+    told = Metrics(proxy.get("/metrics", headers={"X-Admin-Token": _TOKEN}).text)
+    return told.value("iptv_proxy_event_loop_lag_recent_seconds") * 1e3
+
+
+def _sent(
+    proxy: Proxy, beside: Beside, logins: Iterable[tuple[str, str]], what: str
+) -> list[Figure]:
     firsts = []
-    for _ in range(requests):
-        firsts.append(_asked(proxy.port)[0])
-        time.sleep(BETWEEN)  # the provider sends from this process, too
-    report = crowd.report()
-    what = f"{channels:,} channels by Xtream"
-    middle = f"median {statistics.median(firsts) * 1e3:.1f}"
+    for login in logins:
+        firsts.append(_asked(proxy.port, login)[0])
+        time.sleep(_BETWEEN)
     return [
         Figure(
-            f"{what}: first byte gzipped, p99 of {requests:,}",
+            f"{what}, to others with these groups: first byte, gzipped, p99",
             percentile(firsts, 0.99) * 1e3,
             "ms",
-            at_most(20),
-            middle,
+            at_most(MOST),
+            f"of {len(firsts)}; median {percentile(firsts, 0.5) * 1e3:.1f}",
         ),
-        Figure(
-            f"{what}: p99 of a running stream's delay meanwhile, beyond rest",
-            report.p99 - rest.p99,
-            "ms",
-            at_most(20),
-            f"at rest {rest.p99:.1f}",
-        ),
+        *beside.felt(f"{what}, to others with these groups"),
     ]
 
 
-def _asked(port: int) -> tuple[float, int]:
+def _asked(port: int, login: tuple[str, str]) -> tuple[float, int]:
     """Seconds from connecting to the first byte of the list, and the bytes of all."""
+    query = urlencode(dict(zip(("username", "password"), login, strict=True)))
     begun = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        connection.request("GET", PATH, headers={"Accept-Encoding": "gzip"})
+        path = f"/player_api.php?{query}&action=get_live_streams"
+        connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
         answer = connection.getresponse()
         assert (answer.status, answer.headers["Content-Encoding"]) == (200, "gzip")
         first = answer.read(1)

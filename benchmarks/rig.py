@@ -135,6 +135,8 @@ class Report:
     p99: float
     longest: float
     latest: float  # of all viewers since the start: milliseconds to the first packet, at most
+    gap: float  # p99 of the milliseconds between two reads of a viewer; 0 without marks
+    longest_gap: float
 
 
 class Crowd:
@@ -188,5 +190,5 @@ class Crowd:
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         words = self._process.stdout.readline().split()
-        assert len(words) == 11, "the viewers are gone"
+        assert len(words) == 13, "the viewers are gone"
         return Report(*(int(word) for word in words[:7]), *(float(word) for word in words[7:]))

@@ -6,13 +6,14 @@
  * and reads what they get. For each line on stdin it prints one report
  * about the time since the line before, and counts anew; it ends when stdin ends. A report is
  *
- *     playing ended bytes reads least most packets median p99 longest latest
+ *     playing ended bytes reads least most packets median p99 longest latest gap longest_gap
  *
  * the viewers that have got media so far, and those whose connection has ended; the bytes of all and
  * the reads that they came with, the bytes of the viewer that got least, and of the one that got most;
  * and, with `marks`, the number of marked packets (tests/numbered_ts.py) and their times from sending
  * to reading, in milliseconds; and, of all viewers since the start, the longest time to the first
  * marked packet, from the viewer's request or the packet's sending, whichever was later, in
+ * milliseconds; and how long viewers had nothing to read between two reads, p99 and longest, in
  * milliseconds. Without `marks` the kernel discards all other bytes, and nothing is copied.
  * Viewers look only once per millisecond: to wake a reader on the same machine costs the sending
  * server, and real viewers are on others.
@@ -55,6 +56,7 @@ struct viewer {
     int ended;
     int marked; /* its first marked packet has come */
     double asked;
+    double read_at; /* last; 0: it has read nothing yet */
     size_t position; /* in the body */
     int aligned;     /* a packet's start is known: the C fan-out begins anywhere */
     size_t first;    /* position of a packet's start */
@@ -64,8 +66,8 @@ struct viewer {
 static struct viewer *viewers;
 static int wanted, opened, playing, ended, poller, port, with_marks;
 static const char *path;
-static unsigned long long bins[BINS], packets, reads;
-static double longest, latest, within, begun;
+static unsigned long long bins[BINS], gap_bins[BINS], packets, gaps, reads;
+static double longest, longest_gap, latest, within, begun;
 static char buffer[READ_SIZE];
 
 static void die(const char *what) {
@@ -114,6 +116,21 @@ static void align(struct viewer *viewer, size_t size) {
         }
 }
 
+static void tally(unsigned long long *counts, double milliseconds) {
+    int bin = milliseconds / BIN;
+    counts[bin < 0 ? 0 : bin < BINS ? bin : BINS - 1]++;
+}
+
+static void look_at_gap(struct viewer *viewer) {
+    double at = now(), gap = (at - viewer->read_at) * 1e3;
+    if (viewer->read_at) {
+        tally(gap_bins, gap);
+        gaps++;
+        longest_gap = gap > longest_gap ? gap : longest_gap;
+    }
+    viewer->read_at = at;
+}
+
 static void look_at_marks(struct viewer *viewer, size_t size) {
     double at = now();
     if (!viewer->aligned)
@@ -136,8 +153,7 @@ static void look_at_marks(struct viewer *viewer, size_t size) {
             viewer->marked = 1;
             latest = (at - since) * 1e3 > latest ? (at - since) * 1e3 : latest;
         }
-        int bin = taken / BIN;
-        bins[bin < 0 ? 0 : bin < BINS ? bin : BINS - 1]++;
+        tally(bins, taken);
         packets++;
         if (taken > longest)
             longest = taken;
@@ -175,16 +191,18 @@ static void read_body(struct viewer *viewer) {
     if (got > 0) {
         if (looks)
             look_at_marks(viewer, got);
+        if (with_marks)
+            look_at_gap(viewer);
         take(viewer, got);
     } else if (got == 0 || errno != EAGAIN) {
         end(viewer);
     }
 }
 
-static double percentile(double part) {
-    unsigned long long rank = packets * part, seen = 0;
+static double percentile(const unsigned long long *counts, unsigned long long all, double part) {
+    unsigned long long rank = all * part, seen = 0;
     for (int bin = 0; bin < BINS; bin++)
-        if ((seen += bins[bin]) > rank)
+        if ((seen += counts[bin]) > rank)
             return (bin + 1) * BIN;
     return 0;
 }
@@ -198,12 +216,15 @@ static void report(void) {
         most = bytes > most ? bytes : most;
         viewers[i].bytes = 0;
     }
-    printf("%d %d %zu %llu %zu %zu %llu %.2f %.2f %.2f %.2f\n", playing, ended, total, reads, least,
-           most, packets, percentile(0.5), percentile(0.99), longest, latest);
+    printf("%d %d %zu %llu %zu %zu %llu %.2f %.2f %.2f %.2f %.2f %.2f\n", playing, ended, total,
+           reads, least, most, packets, percentile(bins, packets, 0.5),
+           percentile(bins, packets, 0.99), longest, latest, percentile(gap_bins, gaps, 0.99),
+           longest_gap);
     fflush(stdout);
     memset(bins, 0, sizeof bins);
-    packets = reads = 0;
-    longest = 0;
+    memset(gap_bins, 0, sizeof gap_bins);
+    packets = gaps = reads = 0;
+    longest = longest_gap = 0;
 }
 
 /* Answer the reports that were asked for; false at the end of stdin. */
