@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from werkzeug.test import TestResponse
 
 from kptv.channels.rules.model import Rules
+from kptv.channels.users.model import User
 from kptv.errors import Reason, UpstreamError
 from kptv.web.page.admin import CSRF_HEADER, TOKEN_HEADER
 from kptv.web.page.openapi import description
@@ -579,6 +580,30 @@ def test_every_answer_is_as_described(rig: StatusRig, operation: str) -> None:
         case.call_and_validate(headers=headers)
 
     check()
+
+
+@pytest.mark.parametrize(
+    "operation", [each for each in OPERATIONS if "/users/{id}" in each and "{number}" not in each]
+)
+def test_every_answer_about_a_user_who_is_there_is_as_described(
+    rig: StatusRig, operation: str
+) -> None:
+    """Names that are made up are nobody's."""
+    method, path = operation.split(" ")
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", rig.app)
+    seen = set()
+
+    @given(case=schema[path][method].as_strategy())
+    @settings(max_examples=15, deadline=None, database=None, derandomize=True)
+    def check(case: schemathesis.Case) -> None:
+        rig.now += 60
+        if rig.users.table.by_name("anna") is None:
+            rig.users.changed_by(lambda file: file.add(User(id=0, name="anna")))
+        case.path_parameters = {"id": "anna"}
+        seen.add(case.call_and_validate(headers=BEARER).status_code)
+
+    check()
+    assert seen & {200, 201}
 
 
 def test_the_description_has_every_route_and_no_other(rig: StatusRig) -> None:
