@@ -48,7 +48,7 @@ export function logIn() {
 export async function startAdmin() {
   const button = byId("admin");
   const dialog = byId("login");
-  button.onclick = async () => (mayAct() ? take((await send("POST", "api/logout")).value) : logIn());
+  button.onclick = () => (mayAct() ? logOut() : logIn());
   byId("login-form").onsubmit = async (event) => {
     event.preventDefault();
     const answer = await send("POST", "api/login", { token: byId("token").value });
@@ -59,6 +59,13 @@ export async function startAdmin() {
   };
   const answer = await fetch("api/session");
   if (answer.ok) take(await answer.json());
+}
+
+/** Whoever comes to this screen next sees nothing of what the operator had on it. */
+async function logOut() {
+  const answer = await send("POST", "api/logout");
+  if (answer.ok) location.reload();
+  else toast(answer.value.error ?? "That did not work.");
 }
 
 function take(value) {
