@@ -67,7 +67,13 @@ def add(tools: Tools, given: argparse.Namespace) -> None:
     tools.say([told_user(shown.user), *_about_profile(given.profile), ""])
     tools.show(shown)
     if not before.is_on and not tools.config.require_login:
-        tools.say(told_closing(tools.config.status_page, bool(tools.config.admin_token)))
+        config = tools.config
+        closing = told_closing(
+            config.data_dir.resolve(),
+            has_page=config.status_page,
+            has_token=bool(config.admin_token),
+        )
+        tools.say(closing)
     elif before.trouble:
         tools.say(["", f"{before.trouble}: a new file was begun, with this user only."])
 

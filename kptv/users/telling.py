@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
+from pathlib import Path
 
 from kptv.channels.users.links import Links
 from kptv.channels.users.model import Standing, User, UserSecret
@@ -44,15 +45,16 @@ def told_links(links: Links, is_base_set: bool) -> Iterator[str]:
         )
 
 
-def told_closing(has_page: bool, has_token: bool) -> Iterator[str]:
-    """What the first user changes for everybody else."""
+def told_closing(folder: Path, *, has_page: bool, has_token: bool) -> Iterator[str]:
+    """What the first user changes for everybody else; ``folder`` is where users are kept."""
     yield ""
-    yield "This closes the proxy. A running one takes it up within 2 seconds; from then on:"
+    yield f"This closes the proxy that has its DATA_DIR in {folder}"  # never cut, however long
+    yield "and no other. A running one takes it up within 2 seconds; from then on:"
     texts = [
         "Lists, guides, streams, Xtream and HDHomeRun want a user's link or login. Streams that"
         " nobody logged in for end.",
-        "/metrics wants ADMIN_TOKEN"
-        + (", and so do the status page and the API." if has_page else "."),
+        "/metrics wants METRICS_TOKEN or ADMIN_TOKEN"
+        + ("; the status page and the API want ADMIN_TOKEN." if has_page else "."),
     ]
     if not has_token:
         texts.append(

@@ -52,7 +52,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def test_the_first_user_is_made_with_links_shown_once_and_what_closes(
-    run: Run, file: UsersFile
+    run: Run, file: UsersFile, tmp_path: Path
 ) -> None:
     status, text = run(
         *("add", "Anna", "--streams", "2", "--groups", "News, Sport", "--group", "Film, Series"),
@@ -69,6 +69,8 @@ def test_the_first_user_is_made_with_links_shown_once_and_what_closes(
         assert link in text
     assert links.tuner_url == f"{BASE}/u/{secret}"
     assert "closes the proxy" in text
+    assert f"has its DATA_DIR in {tmp_path / 'data'}\n" in text, "not that of a service, say"
+    assert "METRICS_TOKEN" in text
     assert "ADMIN_TOKEN is not set" in text
     assert "python -m kptv.users open" in text
     assert "no profile kids" in text
