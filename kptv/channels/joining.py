@@ -22,7 +22,6 @@ from kptv.channels.rows import Records, RowBlock, Rows
 from kptv.channels.rules.contexts import Fate
 from kptv.channels.rules.model import ChannelRule, Rules
 from kptv.channels.rules.outcome import Tally, Unmatched
-from kptv.channels.rules.portions import NAME
 from kptv.channels.rules.rewriting import changed, rank_of, renamed, with_attributes
 from kptv.channels.rules.sources import is_source, rule_of_source
 from kptv.channels.rules.verdicts import Judge, Judged, country_of_entry
@@ -63,7 +62,7 @@ class Joining:
     def _add(self, judged: Iterable[Judged]) -> None:
         tally, put, flags, noted = self._tally, self.rows.put, self._flags, self._names.noted
         for record, fields, fate, settled in judged:
-            hits, listed, simple, shown, key, owner, told, name = settled
+            hits, listed, simple, shown, key, owner, told, renaming = settled
             if hits:
                 tally.add_hits(hits, listed)
             if fate.is_dropped:
@@ -73,9 +72,9 @@ class Joining:
             if self._splits and (country := country_of_entry(fields, fate, told)):
                 bare = bare.removesuffix(end := f" ({country.lower()})") or bare
                 key = f"{bare}{end}"
-            if name != fields[NAME] or fate.changes:
+            if renaming or fate.changes:
                 tally.add_renamed(listed, shown)
-                record = changed(fields, fate, name)
+                record = changed(fields, fate, renaming)
             row = put(key, record)
             if row == len(flags) or fate.rank or owner or key is not bare:
                 self._mark(row, fate, owner, None if key is bare else bare)

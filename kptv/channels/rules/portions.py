@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
-from kptv.channels.packing import FIELD, attribute_mark, attribute_of, fields_of
+from kptv.channels.packing import FIELD, attribute_mark, attribute_of
 
 NUMBER, URL, NAME, GROUPS = 0, 1, 2, 3  # places of a record's fields; the last one has attributes
 _NAME_IN, _GROUPS_IN = itemgetter(NAME), itemgetter(GROUPS)
@@ -18,7 +18,7 @@ class Portion:
 
     def __init__(self, records: Sequence[bytes]) -> None:
         self.records = records
-        self.fields = list(map(fields_of, records))
+        self.fields = [record.split(FIELD) for record in records]
         self.number = int(self.fields[0][NUMBER])  # of their source
 
     def __repr__(self) -> str:
@@ -31,10 +31,6 @@ class Portion:
     def groups(self) -> Iterator[bytes]:
         """The groups, packed."""
         return map(_GROUPS_IN, self.fields)
-
-    def names_at(self, places: Collection[int]) -> str:
-        """The names of some, one per line."""
-        return b"\n".join([self.fields[place][NAME] for place in places]).decode()
 
     def urls(self) -> str:
         """The addresses, one per line."""

@@ -16,28 +16,51 @@ _MARKS = {key: attribute_mark(key) for key in (_GROUP_TITLE, _TVG_NAME)}
 _INNER = INNER.encode()
 
 
-def changed(fields: list[bytes], fate: Fate, name: bytes) -> bytes:
-    """The record with these fields as the rules want it; ``name`` is its new one."""
-    if name != fields[_NAME]:
-        renamed(fields, name)
-    if fate.groups is not None:
-        regrouped(fields, fate.groups)
-    if fate.sets:
-        with_attributes(fields, fate.sets)
-    if fate.rank:
-        ranked(fields, fate.rank)
+# A name and what becomes of it, as a record holds them: the new one, ``tvg-name`` with the old and
+# with the new one, and the header that keeps the old one. Empty: it stays.
+Renaming = tuple[bytes, ...]
+
+
+def renaming_of(before: bytes, name: bytes) -> Renaming:
+    """What ``changed`` needs to give entries another name, made once for all of a name."""
+    if name == before:
+        return ()
+    mark, end = _MARKS[_TVG_NAME], b'"'
+    old, new = before.replace(end, _INNER), name.replace(end, _INNER)
+    return name, mark + old + end, mark + new + end, _LISTED_MARK + old + end
+
+
+def changed(fields: list[bytes], fate: Fate, renaming: Renaming) -> bytes:
+    """The record with these fields as the rules want it, which gave its name another."""
+    if renaming:
+        _rename(fields, renaming)
+    if fate.changes:
+        if fate.groups is not None:
+            regrouped(fields, fate.groups)
+        if fate.sets:
+            with_attributes(fields, fate.sets)
+        if fate.rank:
+            ranked(fields, fate.rank)
     return FIELD.join(fields)
 
 
 def renamed(fields: list[bytes], name: bytes) -> None:
     """Give an entry, of which these are the fields, another name; that of its list is kept."""
-    before = fields[_NAME]
-    if name == before:
-        return
-    fields[_TEXT] = _with(fields[_TEXT], _TVG_NAME, name, add=False)
-    if _LISTED_MARK not in fields[_HEADERS]:
-        fields[_HEADERS] += _LISTED_MARK + before.replace(b'"', _INNER) + b'"'
-    fields[_NAME] = name
+    if renaming := renaming_of(fields[_NAME], name):
+        _rename(fields, renaming)
+
+
+def _rename(fields: list[bytes], renaming: Renaming) -> None:
+    fields[_NAME], old, new, listed = renaming
+    before, is_there, behind = fields[_TEXT].partition(old)
+    if is_there and not before.count(b'"') & 1 and _MARKS[_TVG_NAME] not in before:
+        fields[_TEXT] = before + new + behind
+    else:
+        fields[_TEXT] = _with(fields[_TEXT], _TVG_NAME, renaming[0], add=False)
+    if not fields[_HEADERS]:
+        fields[_HEADERS] = listed
+    elif _LISTED_MARK not in fields[_HEADERS]:
+        fields[_HEADERS] += listed
 
 
 def regrouped(fields: list[bytes], groups: Sequence[str]) -> None:

@@ -14,16 +14,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from kptv.channels.grouping import all_normalised
 from kptv.channels.model import Source
 from kptv.channels.packing import FIELD, attribute_mark
 from kptv.channels.rules.contexts import KEPT, Context, Contexts, Fate, KnownContexts, Left, Settled
 from kptv.channels.rules.countries import country_of
 from kptv.channels.rules.drafts import DECIDED, Draft, Live, apply
+from kptv.channels.rules.entry_names import WORDS, EntryNames
 from kptv.channels.rules.matching import Probe, Test, Texts, public_url, texts_of
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.naming import Naming, Told
-from kptv.channels.rules.patterns import all_folded
 from kptv.channels.rules.portions import NAME, URL, Portion, mark_of, value_of
 from kptv.channels.rules.sieve import Caught, Sieve, Word
 
@@ -49,7 +48,7 @@ class Verdict:
 # What the rules made of an entry: its record, the fields of that, and what becomes of it.
 Judged = tuple[bytes, list[bytes], Fate, Settled]
 # What is not known yet.
-_UNSETTLED: Settled = ((-1,), "", "", "", "", "", "", b"")
+_UNSETTLED: Settled = ((-1,), "", "", "", "", "", "", ())
 _UNKNOWN = Fate()
 
 
@@ -62,21 +61,6 @@ class _Judging(NamedTuple):
     keys: list[bytes]  # what each shares with all that become the same; empty: with none
     settled: list[Settled]
     fates: list[Fate]
-
-
-class _Names(NamedTuple):
-    """Those of some entries."""
-
-    listed: list[str]
-    simple: list[str]  # normalised
-    begun: list[str]  # with what is put around those of their source
-    folded: list[str]  # these; none, if nothing looks at names
-    words: Caught  # in these
-
-    def texts(self, number: int) -> Texts:
-        """What conditions look at."""
-        name = self.begun[number]
-        return ((name, self.folded[number]),) if self.folded else texts_of([name])
 
 
 class Judge:
@@ -101,6 +85,7 @@ class Judge:
                     test.found(texts)
         looks = [test for test in self._tests() if test.field not in DECIDED]
         self._sieve = Sieve(looks)
+        self._names = EntryNames(self.naming, self._sieve, self._contexts.ends_of_name)
         probes = [probe for test in looks for probe in test.probes]
         self._expressions = [probe for probe in probes if probe.is_expression]
         self._at_once = max(_TRIED_AT_ONCE // max(len(self._expressions), 1), 1)  # entries
@@ -188,52 +173,31 @@ class Judge:
                 self._contexts.unsettle()
 
     def _look_at(self, judging: _Judging, places: Sequence[int]) -> Generator[None]:
-        names, looked_at = self._names(judging.portion, places), 0
-        for number, place in enumerate(places):
-            context, key = judging.contexts[place], judging.keys[place]
-            words = (*names.words.get(number, ()), *judging.caught.get(place, ()))
+        portion, looked_at = judging.portion, 0
+        names = self._names.of(portion.number, [portion.fields[place][NAME] for place in places])
+        for number, (place, name) in enumerate(zip(places, names, strict=True), 1):
+            context, key, words = judging.contexts[place], judging.keys[place], name[WORDS]
+            if more := judging.caught.get(place):
+                words = (*words, *more)
             given: str | None
             if context.left.mesh.lets_through(words):
                 fate, given = context.usual or self._contexts.usual(context)
             else:
-                draft = context.draft(partial(self._texts, judging.portion.fields[place]), words)
-                draft.texts["name"] = names.texts(number)
+                draft = context.draft(partial(self._texts, portion.fields[place]), words)
+                draft.texts["name"] = self._names.texts(name)
                 fate, given = self._looked_at(context, draft)
                 looked_at += 1
                 if looked_at % self._at_once == 0:
                     yield
-            settled = self._settled(fate, names, number, given)
+            settled = self._names.settled(name, fate, given)
             judging.fates[place], judging.settled[place] = fate, settled
             if key:
                 self._contexts.settle(context.left, key, settled)
-            if number % _NAMED_AT_ONCE == _NAMED_AT_ONCE - 1:
+            if number % _NAMED_AT_ONCE == 0:
                 yield
 
     def _strikes(self) -> int:
         return sum([probe.strikes for probe in self._expressions])
-
-    def _names(self, portion: Portion, places: Sequence[int]) -> _Names:
-        lines = portion.names_at(places)
-        listed, simple = lines.split("\n"), all_normalised(lines)
-        begun = self._begun(portion.number, listed)
-        folded = all_folded(begun) if self._sieve.seeks_names else []
-        return _Names(listed, simple, begun, folded, self._sieve.caught_in_names(begun, folded))
-
-    def _settled(self, fate: Fate, names: _Names, number: int, given: str | None) -> Settled:
-        """What becomes of entries of a name that the rules gave another, or left as it was."""
-        listed, simple = names.listed[number], names.simple[number]
-        if fate.is_dropped:
-            return fate.hits, listed, simple, "", "", "", "", b""
-        name = names.begun[number] if given is None else given
-        named = self.naming.fields_of(name, simple if name is listed else "")
-        return fate.hits, listed, simple, *named, named[0].encode("utf-8", "replace")
-
-    def _begun(self, number: int, listed: list[str]) -> list[str]:
-        """The names with what is put around those of their source."""
-        prefix, suffix = self._contexts.ends_of_name(number)
-        if not prefix and not suffix:
-            return listed
-        return [f"{prefix}{name}{suffix}".strip() for name in listed]
 
     def _texts(self, fields: Sequence[bytes], field_name: str) -> Texts:
         """What of an entry, besides its name, conditions look at."""
@@ -262,7 +226,7 @@ class Judge:
         told: Told,
     ) -> Verdict:
         """The verdict on an entry, each step of which is told."""
-        (name,) = self._begun(source, [listed_name])
+        (name,) = self._names.begun(source, [listed_name])
         if name != listed_name:
             told("source", 0, name)
         context = self._contexts.of_groups(source, groups)
