@@ -203,7 +203,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     importer = _build_importer(config, merger, catalog, hubs)
     reload = _build_reload(config, log_of_process, terms, merger, importer)
     users.watch(guide_round.users_changed)
-    entrance = _build_entrance(config, users, clients, log_of_process.redactor)
+    entrance = _build_entrance(config, users, clients, log_of_process.redactor, metrics)
     access = Access(lists.may_have, entrance.gate.still, lambda: users.table)
     streams = OpenStreams(hubs.let_go, access, metrics.users)
     users.watch(streams.changed)
@@ -424,7 +424,7 @@ def _build_clients(config: Config, users: CurrentUsers) -> Clients:
 
 
 def _build_entrance(
-    config: Config, users: CurrentUsers, clients: Clients, redactor: Redactor
+    config: Config, users: CurrentUsers, clients: Clients, redactor: Redactor, metrics: Metrics
 ) -> Entrance:
     checker = Checker(users)
     redactor.know_users(lambda word: checker.made(word) is not None)
@@ -434,7 +434,7 @@ def _build_entrance(
     admin = Admin(config.admin_token, clients, metrics_token=config.metrics_token)
     own_files = asset_paths() if config.status_page else frozenset()
     gate = Gate(
-        Parties(users, Tries(users, checker), admin, clients),
+        Parties(users, Tries(users, checker), admin, clients, metrics.users.turned_away),
         Openings(ALWAYS_OPEN | own_files, config.auth_free_networks),
         urlsplit(config.base_url).path,
         redactor.learn_of_user,

@@ -23,6 +23,7 @@ def every_metric() -> Exposition:
     metrics.users.streams["anna"] = 1
     metrics.users.refused["anna"] += 1
     metrics.users.ended["anna", "limit"] += 1
+    metrics.users.turned_away["unknown login"] += 1
     metrics.guide.fetched(True)
     metrics.guide.failed()
     told = GuideReport(number=1, tag="guide-1", faults={"broken": 1})

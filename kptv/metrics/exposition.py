@@ -355,6 +355,12 @@ FAMILIES: tuple[Family, ...] = (
             ],
         ),
     ),
+    Family(
+        _COUNTER,
+        "requests_turned_away",
+        "Requests that were not let in while a login is needed, by reason.",
+        _by("reason", lambda metrics: metrics.users.turned_away),
+    ),
     # --- of the guide ---
     Family(
         _GAUGE,

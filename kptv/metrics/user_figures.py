@@ -13,6 +13,7 @@ class UserFigures:
         self.streams: Counter[str] = Counter()  # open now
         self.refused: Counter[str] = Counter()  # streams that were asked for
         self.ended: Counter[tuple[str, str]] = Counter()  # streams, by user and reason
+        self.turned_away: Counter[str] = Counter()  # requests of nobody known, by reason
 
     def __repr__(self) -> str:
         return f"<UserFigures users={len(self.streams)}>"

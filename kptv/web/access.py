@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from ipaddress import ip_address
 from time import time
@@ -56,6 +57,13 @@ _STANDINGS = {
     Standing.EXPIRED: "Your login has expired.",
     Standing.DISABLED: "Your login is switched off.",
 }
+_REASONS = {  # for metrics
+    NO_LOGIN: "no login",
+    UNKNOWN: "unknown login",
+    OPERATORS_ONLY: "not the operator",
+    _TOO_MANY: "too many tries",
+    **{message: standing.lower() for standing, message in _STANDINGS.items()},
+}
 _NO_ACCOUNT = {"user_info": {"auth": 0}}  # what Xtream's applications understand
 _TOLD_EVERY = 60.0  # seconds, of a neighbourhood whose logins are wrong
 _MOST_TOLD = 100  # neighbourhoods in that time
@@ -94,6 +102,7 @@ class Parties:
     tries: Tries
     operator: Operator
     clients: Clients
+    turned_away: Counter[str] = field(default_factory=Counter)  # requests, by reason
 
 
 class Gate:
@@ -110,6 +119,7 @@ class Gate:
         """``base_path``: of BASE_URL. ``learn`` is told each typed secret that is right."""
         self._users, self._tries = parties.users, parties.tries
         self._operator, self._clients = parties.operator, parties.clients
+        self._turned_away = parties.turned_away
         self._openings = openings
         self._base_path = base_path
         self._learn = learn
@@ -159,7 +169,7 @@ class Gate:
         try:
             found = self._caller(asked)
         except TooManyTries:
-            return _refused(asked, 429, _TOO_MANY, 60)
+            return self._refused(asked, 429, _TOO_MANY, 60)
         if isinstance(found, Response):
             return found
         environ[CALLER] = found
@@ -179,26 +189,28 @@ class Gate:
             return Caller(CallerKind.OPERATOR)
         if is_free:
             return _anyone(asked.shown, is_free=True)
-        return self._for_operator(asked) if asked.is_operators else _refused(asked, 401, NO_LOGIN)
+        return (
+            self._for_operator(asked) if asked.is_operators else self._refused(asked, 401, NO_LOGIN)
+        )
 
     def _for_operator(self, asked: _Asked) -> Caller | Response:
         knows = self._operator.may_scrape if asked.is_scrape else self._operator.shown_by
         if knows(asked.request):
             return Caller(CallerKind.OPERATOR)
-        return _refused(asked, 401, OPERATORS_ONLY)
+        return self._refused(asked, 401, OPERATORS_ONLY)
 
     def _user(self, asked: _Asked, shown: Shown) -> Caller | Response:
         place = neighbourhood(self._clients.address(asked.request))
         found = self._tries.user_of(place, shown)
         if found is None:
             self._tell(place)
-            return _refused(asked, 401, UNKNOWN)
+            return self._refused(asked, 401, UNKNOWN)
         user, secret = found
         if shown.name:
             self._learn(shown.secret)
         standing = user.standing(self._wall())
         if standing is not Standing.ACTIVE and asked.file not in ACCOUNT_FILES:
-            return _refused(asked, 403, _STANDINGS[standing])
+            return self._refused(asked, 403, _STANDINGS[standing])
         return Caller(
             CallerKind.USER,
             user,
@@ -216,6 +228,12 @@ class Gate:
         except ValueError:
             return False
         return any(address in network for network in self._openings.networks)
+
+    def _refused(
+        self, asked: _Asked, status: int, message: str, retry_after: int | None = None
+    ) -> Response:
+        self._turned_away[_REASONS[message]] += 1
+        return _answer(asked, status, message, retry_after)
 
     def _tell(self, place: str) -> None:
         if place not in self._told and len(self._told) < _MOST_TOLD and not self._users.trouble:
@@ -262,7 +280,7 @@ def _form(environ: WSGIEnvironment) -> str:
     return "" if len(body) > LONGEST_FORM else body.decode("utf-8", "replace")
 
 
-def _refused(asked: _Asked, status: int, message: str, retry_after: int | None = None) -> Response:
+def _answer(asked: _Asked, status: int, message: str, retry_after: int | None) -> Response:
     """One line; JSON where that is spoken."""
     response = line(status, message, retry_after)
     if status == 401 and asked.file in ACCOUNT_FILES:

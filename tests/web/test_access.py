@@ -487,6 +487,16 @@ def test_wrong_logins_do_not_fill_the_log(rig: Rig, caplog: pytest.LogCaptureFix
     assert not any("guess" in told for told in caplog.messages)
 
 
+def test_whoever_is_not_let_in_is_counted_by_reason(rig: Rig) -> None:
+    for path in ("/playlist.m3u8", "/u/nobody:not-a-secret/x", "/metrics", "/api/status"):
+        rig.ask(path)
+    assert rig.parts.metrics.users.turned_away == {
+        "no login": 1,
+        "unknown login": 1,
+        "not the operator": 2,
+    }
+
+
 # --- networks that need no login ---
 
 
