@@ -42,10 +42,10 @@ class Ears:
         told = "".join(f"{name}: {value}\n" for name, value in answer.headers.items())
         self.heard[f"{method} {path} {len(self.heard)}"] = told + answer.body.decode("latin-1")
 
-    def listen(self) -> None:
+    def listen(self, **headers: str) -> None:
         """The beginning of the events."""
         connection = HTTPConnection("127.0.0.1", self.proxy.port, timeout=10)
-        connection.request("GET", "/api/events")
+        connection.request("GET", "/api/events", headers=headers)
         answer = connection.getresponse()
         data = b""
         while data.count(b"\nevent: ") < 3:
@@ -155,6 +155,18 @@ def test_a_users_secret_is_in_that_users_own_lists_and_nowhere_else(
                 "/nowhere",
                 "/x/../y",
                 "/api/status",
+                "",
+                "//u/",
+                "/none/playlist.m3u8",
+                "/profile/none/playlist.m3u8",
+                "/profile/none/epg.xml",
+                "/profile/none/discover.json",
+                "/profile/none/lineup.json",
+                "/lineup.post?scan=start",
+                "/auto/v999",
+                "/tuner0/v999",
+                "/logo/nowhere",
+                "/live/a/b/99.ts",
             ):
                 ears.ask(f"{way}{path}", Referer=f"http://tv.example{way}/")
             ears.ask(f"{way}/stream/news", "POST")
@@ -163,12 +175,25 @@ def test_a_users_secret_is_in_that_users_own_lists_and_nowhere_else(
             ears.ask(f"/live/bert/{secret}/99.ts")
             ears.ask(f"/bert/{secret}/99.ts")
             ears.ask(f"/stream/nowhere?username=bert&password={secret}")
+            ears.ask(f"/get.php/?username=bert&password={secret}")
+        for file in ("get", "xmltv", "player_api", "panel_api"):
+            ears.ask(f"/{file}.php?username=bert&password={wrong}")
+            ears.ask(f"/{file}.php?username={typed}&password={made}", "POST")
         ears.ask(f"/{made}/{typed}?a={made}", Authorization=bearer)
         stream.break_now(Bad.RESET)
         for path in ("/metrics", "/api/status", "/api/channels", "/api/rules", "/api/users"):
             ears.ask(path, Authorization=bearer)
+        ears.listen(Authorization=bearer)
+        users.change("anna", enabled=False)
+        users.change("bert", expires=5)
+        viewer.wait_for_end()
+        for way in ways:
+            ears.ask(f"{way}/playlist.m3u8")
+            ears.ask(f"{way}/stream/news")
+        ears.ask(f"/live/bert/{typed}/99.ts")
+        ears.ask(f"/get.php?username=bert&password={typed}")
     proxy.stop()
     ears.heard["log"] = proxy.log
     secrets = (made, typed, wrong)
     assert not [(w, s) for w, text in ears.heard.items() for s in secrets if s in text]
-    assert len(ears.heard) > 40
+    assert len(ears.heard) > 100
