@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--all", action="store_true", help="all channels")
     one = command("expire", doing.expire, "let the time of a user end")
     one.add_argument("end", metavar="END", help="as 2027-01-31, 2027-01-31T18:00, or never")
-    command("delete", doing.delete, "forget a user; a login is needed as before")
+    command("delete", doing.delete, "forget a user; nobody is let in for that")
     command("open", doing.let_everybody_in, "let everybody in without a login", named=False)
     return parser
 

@@ -22,7 +22,14 @@ from kptv.config import ENV_FILE, load_config
 from kptv.config.rules_file import load_rules
 from kptv.config.settings import RULES_FILE, environment
 from kptv.users.store import Shown, UsersFile
-from kptv.users.telling import told_closing, told_links, told_login, told_user, told_users
+from kptv.users.telling import (
+    told_closing,
+    told_groups,
+    told_links,
+    told_login,
+    told_user,
+    told_users,
+)
 
 
 class Stopped(Exception):
@@ -64,7 +71,7 @@ def add(tools: Tools, given: argparse.Namespace) -> None:
     )
     before = tools.file.read()
     shown = tools.file.add(wanted, given.label, _typed() if given.typed else None)
-    tools.say([told_user(shown.user), *_about_profile(given.profile), ""])
+    tools.say([told_user(shown.user, time()), *_about(given.profile, wanted.groups), ""])
     tools.show(shown)
     if not before.is_on and not tools.config.require_login:
         config = tools.config
@@ -101,7 +108,7 @@ def disable(tools: Tools, given: argparse.Namespace) -> None:
 
 def enable(tools: Tools, given: argparse.Namespace) -> None:
     """Let a user in again."""
-    tools.say([told_user(tools.file.change(given.name, enabled=True))])
+    tools.say([told_user(tools.file.change(given.name, enabled=True), time())])
 
 
 def secret(tools: Tools, given: argparse.Namespace) -> None:
@@ -127,7 +134,7 @@ def revoke(tools: Tools, given: argparse.Namespace) -> None:
 def limit(tools: Tools, given: argparse.Namespace) -> None:
     """So many streams at once."""
     user = tools.file.change(given.name, max_streams=given.streams, refuses=given.refuse)
-    tools.say([told_user(user)])
+    tools.say([told_user(user, time())])
 
 
 def groups(tools: Tools, given: argparse.Namespace) -> None:
@@ -140,18 +147,20 @@ def groups(tools: Tools, given: argparse.Namespace) -> None:
         changes["groups"] = named
     if given.all or given.profile is not None:
         changes["profile"] = given.profile or ""
-    tools.say([told_user(tools.file.change(given.name, **changes)), *_about_profile(given.profile)])
+    user = tools.file.change(given.name, **changes)
+    tools.say([told_user(user, time()), *_about(given.profile, named)])
 
 
 def expire(tools: Tools, given: argparse.Namespace) -> None:
     """Another end."""
-    tools.say([told_user(tools.file.change(given.name, expires=end_of(given.end)))])
+    tools.say([told_user(tools.file.change(given.name, expires=end_of(given.end)), time())])
 
 
 def delete(tools: Tools, given: argparse.Namespace) -> None:
     """Forget a user."""
     user = tools.file.delete(given.name)
-    tools.say([f"{user.name} is gone, with all secrets. A login is needed as before."])
+    login = told_login(tools.file.read().is_on, tools.config.require_login)
+    tools.say([f"{user.name} is gone, with all secrets. {login}"])
 
 
 def let_everybody_in(tools: Tools, given: argparse.Namespace) -> None:
@@ -188,6 +197,11 @@ def _groups(given: argparse.Namespace) -> tuple[str, ...] | None:
     """Those that are named; None: there are none."""
     named = [each.strip() for each in (given.groups or "").split(",") if each.strip()]
     return tuple(named + (given.group or [])) or None
+
+
+def _about(profile: str | None, groups: tuple[str, ...] | None) -> list[str]:
+    """Hints at what may turn out to show nothing."""
+    return [*_about_profile(profile), *told_groups(groups)]
 
 
 def _about_profile(name: str | None) -> list[str]:

@@ -14,11 +14,12 @@ from kptv.columns import columns, many, paragraphs
 OPEN = "python -m kptv.users open"
 
 
-def told_user(user: User, zone: tzinfo | None = None) -> str:
+def told_user(user: User, now: float, zone: tzinfo | None = None) -> str:
     """What a user may, in one sentence."""
     parts = [_streams(user), _sees(user)]
     if user.expires is not None:
-        parts.append(f"until {told_end(user.expires, zone)}")
+        over = ", which is over" if user.expires <= now else ""
+        parts.append(f"until {told_end(user.expires, zone)}{over}")
     if not user.enabled:
         parts.append("disabled")
     return f"{user.name}: {'; '.join(parts)}."
@@ -43,6 +44,12 @@ def told_links(links: Links, is_base_set: bool) -> Iterator[str]:
             ],
             0,
         )
+
+
+def told_groups(groups: Sequence[str] | None) -> Iterator[str]:
+    """A hint for whoever misspelt one; here nobody knows which groups the lists have."""
+    if groups:
+        yield "A group that no list has shows nothing. The People view offers those that there are."
 
 
 def told_closing(folder: Path, *, has_page: bool, has_token: bool) -> Iterator[str]:

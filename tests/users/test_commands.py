@@ -140,12 +140,25 @@ def test_a_login_stays_until_it_is_opened(run: Run, file: UsersFile, tmp_path: P
     assert "No login is needed" in run("list")[1]
     assert "No login was needed" in run("open")[1]
     run("add", "anna")
-    run("delete", "anna")
+    assert run("delete", "anna")[1].endswith("secrets. A login is needed.\n")
     assert file.read().is_on
     assert "A login is needed." in run("list")[1]
     assert "Everybody is let in" in run("open")[1]
     assert not (tmp_path / "data" / MARKER).exists()
     assert "closes the proxy" in run("add", "bob")[1]
+    run("open")
+    assert "No login is needed" in run("delete", "bob")[1]
+
+
+def test_a_group_that_may_be_misspelt_and_an_end_that_is_over_are_told(run: Run) -> None:
+    hint = "A group that no list has shows nothing"
+    assert hint not in run("add", "anna", "--expires", "never")[1]
+    assert hint in run("add", "bob", "--groups", "Nwes")[1]
+    assert hint in run("groups", "anna", "Nwes")[1]
+    assert hint not in run("groups", "anna", "--all")[1]
+    assert ", which is over." in run("add", "cora", "--expires", "2020-01-31")[1]
+    assert ", which is over." in run("expire", "anna", "2020-01-31")[1]
+    assert "over" not in run("expire", "anna", "2999-01-31")[1]
 
 
 @pytest.mark.parametrize(
