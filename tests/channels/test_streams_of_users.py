@@ -176,6 +176,19 @@ def test_two_tvs_behind_one_address_on_one_channel_count_once_and_end_none() -> 
     assert flat.channels == ["news"] * 3
 
 
+def test_a_channel_is_open_eight_times_at_one_address_and_no_more() -> None:
+    """A film that is read in ranges has a connection to its provider for each."""
+    flat = Flat(1)
+    verdicts = [flat.ask("film", (TV[0], f"App {number}")) for number in range(20)]
+    assert [verdict.admitted for verdict in verdicts] == [True] * 8 + [False] * 12
+    assert verdicts[-1] == Verdict(False, retry_after=GRACE)
+    assert flat.channels == ["film"] * 8
+    flat.vanish("film")
+    assert flat.ask("film").admitted
+    without_limit = Flat(0)
+    assert all(without_limit.ask("film").admitted for _ in range(20))
+
+
 def test_two_tvs_behind_one_address_on_two_channels_count_twice() -> None:
     flat = Flat(2)
     flat.ask("news")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from time import process_time
 
 import gevent
@@ -187,6 +188,37 @@ def test_zapping_ends_what_it_leaves_at_once(house: House) -> None:
         assert house.play(channel, ANNA).status == 200
         assert len(house.rig.hubs) <= 2
     until(lambda: len(house.rig.hubs) == 1)
+
+
+def test_twenty_at_once_ask_providers_for_no_more_than_one_over_the_limit(house: House) -> None:
+    """What is ended is closed before what takes its place is opened."""
+    names = [f"channel-{number}" for number in range(20)]
+    channels = [Channel(n, n, (Stream(SOURCE, f"http://one/{n}.ts"),)) for n in names]
+    caller = Caller(CallerKind.USER, ANNA)
+    for channel in channels:  # before any of them has a turn
+        house.viewers.append(Viewer(house, channel, caller, "192.0.2.1", None))
+    until(lambda: sum(not viewer.over for viewer in house.viewers) == 2)
+    assert house.rig.upstreams.most_open <= 2
+    assert {viewer.status for viewer in house.viewers if viewer.over} == {429}
+    until(lambda: sum(not viewer.over for viewer in house.viewers) == 1)
+    assert house.figures.streams == {"anna": 1}
+
+
+def test_one_that_gives_way_before_it_begins_is_answered_and_not_hung_up(house: House) -> None:
+    hung_up: list[Channel] = []
+    caller, client = Caller(CallerKind.USER, ANNA), Client("192.0.2.1", "TV")
+    first, second, third = (
+        OpenStream(caller, each, Lease(client=client, on_drop=partial(hung_up.append, each)))
+        for each in (NEWS, SPORT, KIDS)
+    )
+    assert house.streams.enter(first) == house.streams.enter(second) == 0.0
+    waits = gevent.spawn(house.streams.enter, third)  # the second one is slow to close
+    until(lambda: third in list(house.streams))
+    house.streams.end(third.lease.number)
+    assert waits.get(timeout=LIMIT) > 0
+    assert hung_up == [SPORT]
+    for stream in (first, second):
+        stream.lease.end()
 
 
 def test_a_user_whose_streams_do_not_give_way_waits_for_room() -> None:

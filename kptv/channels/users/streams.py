@@ -7,7 +7,8 @@ may open the next channel before it closes the last; two more are never open. If
 by then, the oldest other seat of the client that opened it is ended, or else the oldest of all. A
 client may take over from itself as often as it likes: before it would have a second seat more, its
 newest goes at once. From other clients it may take over once in TAKE_OVER_EVERY seconds, so that
-two do not throw each other out in turns.
+two do not throw each other out in turns. A seat has MOST_OF_SEAT streams at most: of a film, each
+range has a connection to the provider.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Protocol
 
 GRACE = 3.0  # seconds in which one seat more is open; players close what they left within one
 TAKE_OVER_EVERY = 5.0  # seconds
+MOST_OF_SEAT = 8  # streams: two TVs with Kodi behind one address, which opens each four times
 
 Seat = tuple[str, str]  # channel, address
 Client = tuple[str, str]  # address, application
@@ -125,6 +127,8 @@ class UserStreams:
         excess = self._excess(limit)
         if excess <= 0:
             self._calm_down()
+        if limit.most and self._is_crowded(claim.seat):
+            return Verdict(False, ends, GRACE)
         if excess < 0 or claim.seat in self._seats():
             self._claims[claim.number] = claim
             return Verdict(True, ends)
@@ -170,6 +174,12 @@ class UserStreams:
         if len(self._claims) < limit.most:  # nearly always
             return -1
         return len(self._seats()) - limit.most if limit.most else -1
+
+    def _is_crowded(self, seat: Seat) -> bool:
+        """Whether it has as many streams as it may."""
+        if len(self._claims) < MOST_OF_SEAT:  # nearly always
+            return False
+        return sum(claim.seat == seat for claim in self._claims.values()) >= MOST_OF_SEAT
 
     def _seats(self) -> dict[Seat, None]:
         """The oldest first."""

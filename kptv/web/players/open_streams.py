@@ -13,7 +13,14 @@ import gevent
 
 from kptv.channels.model import Channel
 from kptv.channels.users.model import ALL_RIGHTS, Rights, User
-from kptv.channels.users.streams import GRACE, Claim, Limit, LocalStreamCounts, StreamCounts
+from kptv.channels.users.streams import (
+    GRACE,
+    Claim,
+    Limit,
+    LocalStreamCounts,
+    StreamCounts,
+    Verdict,
+)
 from kptv.channels.users.table import UserTable
 from kptv.metrics.user_figures import UserFigures
 from kptv.pace import Pace
@@ -26,6 +33,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 0.5  # seconds; a change of users is looked at as soon as it is known
 _ASK_AGAIN = 0.1  # seconds, of one who waits for room
 _MOST_WAITING = 8  # of a user; more are refused at once
+_LEAVING = 1.0  # seconds that one waits for those who give way to it: they leave at once
+_LOOK_AGAIN = 0.01  # seconds, meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +133,24 @@ class OpenStreams:
     def enter(self, stream: OpenStream) -> float:
         """0.0: ``stream`` may begin, and is open until its lease ends. It is not asked for twice.
 
-        Otherwise it is refused: seconds after which there may be room. Waits, for a user whose
-        streams do not give way, as long as one that is left takes to be closed.
+        Otherwise it is refused: seconds after which there may be room. Waits until what gives way
+        is closed; or, for a user whose streams do not, as long as one that is left takes for that.
         """
-        caller = stream.caller
+        caller, verdict = stream.caller, Verdict(True)
         if caller.user is not None:
-            if wait := self._wait_for_room(stream, caller.user):
+            verdict = self._wait_for_room(stream, caller.user)
+            if not verdict.admitted:
                 self._figures.refused[caller.name] += 1
                 log.warning("user %s: a stream is refused: too many are open", caller.name)
-                return wait
+                return verdict.retry_after
             self._figures.streams[caller.name] += 1
         self._open[stream.lease.number] = stream
         stream.lease.on_end = self._left
         if caller.user is not None or stream.until is not None:
             self._look_from_now_on()
+        if not self._wait_until_left(stream, verdict.ends):
+            stream.lease.end()
+            return GRACE
         return 0.0
 
     def end(self, number: int) -> bool:
@@ -191,8 +204,8 @@ class OpenStreams:
         if self._looks is None:
             self._looks = Repeating(self.look, LOOK_EVERY)
 
-    def _wait_for_room(self, stream: OpenStream, user: User) -> float:
-        """0.0: the stream counts from now on; otherwise when there may be room."""
+    def _wait_for_room(self, stream: OpenStream, user: User) -> Verdict:
+        """Whether the stream is admitted, and counts from now on."""
         client = stream.lease.client
         claim = Claim(stream.lease.number, stream.channel.slug, client.address, client.agent)
         until = monotonic() + GRACE
@@ -200,13 +213,13 @@ class OpenStreams:
             now, limit = monotonic(), limit_of(user)
             verdict = self._counts.ask(user.id, claim, limit, self._is_gone, now)
             self._end_all(verdict.ends)
-            if verdict.admitted:
-                return 0.0
-            if not limit.refuses or now >= until or not self._wait(stream, user.id):
-                return verdict.retry_after
+            if verdict.admitted or not limit.refuses or now >= until:
+                return verdict
+            if not self._wait(stream, user.id):
+                return verdict
             found = self._access.users().by_id(user.id)
             if found is None or not self._access.still(stream.caller):
-                return verdict.retry_after
+                return verdict
             user = found
 
     def _wait(self, stream: OpenStream, user: int) -> bool:
@@ -221,6 +234,21 @@ class OpenStreams:
             if not self._waiting[user]:
                 del self._waiting[user]
         return True
+
+    def _wait_until_left(self, stream: OpenStream, numbers: Iterable[int]) -> bool:
+        """Until those who give way to ``stream`` have closed what they hold, if they do so soon.
+
+        False: it had to give way itself meanwhile. So many who come at once ask no provider for
+        more than may be open.
+        """
+        until, lease = monotonic() + _LEAVING, stream.lease
+        lease.waiting = True  # whoever lets it go does not hang up: there is an answer to come
+        while stream.ending is None and monotonic() < until:
+            if not any(number in self._open for number in numbers):
+                break
+            gevent.sleep(_LOOK_AGAIN)
+        lease.waiting = False
+        return stream.ending is None
 
     def _is_gone(self, number: int) -> bool:
         stream = self._open.get(number)
