@@ -8,7 +8,6 @@ learned by the id of the device and the number of a channel, so both last.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from flask import Response
@@ -25,9 +24,8 @@ from kptv.config import Config
 from kptv.kept.device import DeviceIds
 from kptv.pace import Pace
 from kptv.web.caller import caller
-from kptv.web.lines import line
+from kptv.web.lines import no_list_yet, not_ready
 from kptv.web.players.addresses import own_address
-from kptv.web.players.links import Ambiguous, meant
 from kptv.web.players.lists import MEDIA_TYPE, ServedLists
 from kptv.web.players.numbers import ChannelNumbers
 from kptv.web.rendered import OWN_BASE, Renderings, Wanted, answer
@@ -83,11 +81,10 @@ class Devices:
         """The device that is asked for; None: there is no such profile for this caller."""
         who, path, rights = caller(), "", caller().rights
         if profile is not None:
-            name = _called(profile, self._lists)
-            within = None if name is None else self._lists.in_profile(name, rights)
+            within = self._lists.of_profile(profile, rights)
             if within is None:
                 return None
-            path, rights = f"{PROFILE_PATH}{name}", within
+            path, rights = f"{PROFILE_PATH}{within.profile}", within
         wanted = self._config.hdhomerun_tuners or (who.user.max_streams if who.user else 0)
         return Device(
             self._ids.of(f"user {who.user_id}{path}" if who.user_id else path),
@@ -101,10 +98,10 @@ class Devices:
     def lineup(self, device: Device, form: str) -> Response:
         """The lineup, in a form that clients know."""
         if self._lists.catalog is None:
-            return line(503, "No channel list has been imported yet; try again soon.", 5)
+            return no_list_yet()
         rendered = self._renderings.get(lambda: self._wanted(device, form))
         if rendered is None:
-            return line(503, "The lineup is not ready yet; try again soon.", 5)
+            return not_ready("The lineup")
         return answer(rendered, FORMS[form][0], own_base=device.base.removesuffix(device.path))
 
     def tuned(self, device: Device, number: int) -> Channel | None:
@@ -133,12 +130,6 @@ class Devices:
         if numbers is None:
             numbers = self._numbers.of(allowed.catalog)
         return None if numbers is None else (allowed, numbers)
-
-
-def _called(name: str, lists: ServedLists) -> str | None:
-    with suppress(Ambiguous):
-        return meant(name, lists.profiles.called)
-    return None
 
 
 def _lines(allowed: Allowed, numbers: Sequence[int]) -> Iterator[Line]:

@@ -25,8 +25,7 @@ from kptv.guide.current import CurrentGuide, Standing
 from kptv.guide.reading import Generation
 from kptv.pace import Pace
 from kptv.web.caller import caller
-from kptv.web.lines import line
-from kptv.web.players.links import Ambiguous, meant
+from kptv.web.lines import line, not_ready
 from kptv.web.players.lists import NO_PROFILE, ServedLists
 from kptv.web.rendered import Rendered, answer, how_to_keep
 
@@ -51,14 +50,10 @@ def guide_blueprint(guide: CurrentGuide, lists: ServedLists) -> Blueprint:
     def of_profile(name: str) -> Response:
         if lists.catalog is None:
             return _not_yet()
-        own = caller().rights
-        try:
-            rights = meant(name, lambda each: lists.in_profile(each, own))
-        except Ambiguous:
-            rights = None
-        return (
-            line(404, NO_PROFILE) if rights is None else _open_to_all(_guide(guide, lists, rights))
-        )
+        rights = lists.of_profile(name, caller().rights)
+        if rights is None:
+            return line(404, NO_PROFILE)
+        return _open_to_all(_guide(guide, lists, rights))
 
     return blueprint
 
@@ -85,7 +80,7 @@ def _of_file(rights: Rights) -> Rights:
 
 
 def _not_yet() -> Response:
-    return line(503, "The guide is not ready yet; try again soon.", RETRY_AFTER)
+    return not_ready("The guide", RETRY_AFTER)
 
 
 def _open_to_all(response: Response) -> Response:

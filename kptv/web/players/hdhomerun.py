@@ -21,6 +21,7 @@ from kptv.formats.hdhomerun import (
 from kptv.web.endless import endless, unframed
 from kptv.web.lines import line
 from kptv.web.players.devices import FORMS, Device, Devices
+from kptv.web.players.lists import NO_PROFILE
 from kptv.web.players.player import Answer, Player, Refusal
 from kptv.web.rendered import how_to_keep
 
@@ -68,7 +69,7 @@ def _of_device(
     """What ``view`` gives of the device that is asked for."""
     device = devices.asked_for(profile)
     if device is None:
-        return line(404, "No such profile; [profile.NAME] in rules.toml makes one.")
+        return line(404, NO_PROFILE)
     return view(device)
 
 

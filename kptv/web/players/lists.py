@@ -21,7 +21,7 @@ from kptv.channels.users.model import ALL_RIGHTS, Rights
 from kptv.config import Config
 from kptv.guide.current import CurrentGuide
 from kptv.web.caller import caller
-from kptv.web.lines import line
+from kptv.web.lines import line, no_list_yet, not_ready
 from kptv.web.players.allowed import AllowedOfAll
 from kptv.web.players.guide_ids import GUIDE, GuideIds
 from kptv.web.players.links import Ambiguous, meant
@@ -96,9 +96,15 @@ class ServedLists:
         """A guide of the channels that ``rights`` allow, without shows; None as of ``get``."""
         return self._renderings.get(lambda: self._wanted_guide(rights))
 
-    def in_profile(self, name: str, rights: Rights) -> Rights | None:
-        """``rights`` for a profile's list; None if there is none of this name, or not for them."""
-        return None if self.profiles.called(name) is None else in_profile(rights, name)
+    def of_profile(self, text: str, rights: Rights) -> Rights | None:
+        """``rights`` for the list of the profile that ``text`` means; None: they have none such."""
+
+        def find(name: str) -> Rights | None:
+            return None if self.profiles.called(name) is None else in_profile(rights, name)
+
+        with suppress(Ambiguous):
+            return meant(text, find)
+        return None
 
     def listed(self, rights: Rights) -> Listed | None:
         """What lists for ``rights`` are made of; waits while it is made. None: it is not ready."""
@@ -210,10 +216,7 @@ def _profile_in(path: str, lists: ServedLists) -> tuple[Rights | None, str]:
     name, _, rest = rest.lstrip("/").partition("/")
     if f"/{first.lower()}/" != PROFILE_PATH or not name:
         return None, ""
-    with suppress(Ambiguous):
-        own = caller().rights
-        return meant(name, lambda each: lists.in_profile(each, own)), rest.strip("/")
-    return None, ""
+    return lists.of_profile(name, caller().rights), rest.strip("/")
 
 
 def _of_group(lists: ServedLists, group: str) -> Response:
@@ -234,7 +237,7 @@ def _of_part(lists: ServedLists, rights: Rights, group: str, path: str, unknown:
     """The list of a group; a group that is not allowed is as one that is not there."""
     listed = lists.listed(rights)
     if listed is None:
-        return _not_ready()
+        return not_ready("The list")
     try:
         slug = meant(group, listed.group_slug)
     except Ambiguous as ambiguous:
@@ -252,15 +255,11 @@ def list_answer(
 ) -> Response:
     """The list for the caller of the current request, or for ``rights`` that are part of theirs."""
     if lists.catalog is None:
-        return line(503, "No channel list has been imported yet; try again soon.", 5)
+        return no_list_yet()
     asks = caller()
     rendered = lists.get(group, rights or asks.rights, own=bool(asks.prefix))
     if rendered is None:
-        return _not_ready()
+        return not_ready("The list")
     response = answer(rendered, MEDIA_TYPE, f"{lists.base_url}{asks.prefix}")
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
-
-
-def _not_ready() -> Response:
-    return line(503, "The list is not ready yet; try again soon.", 5)

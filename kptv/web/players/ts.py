@@ -13,7 +13,7 @@ from kptv.channels.catalog import Catalog
 from kptv.channels.model import Channel
 from kptv.channels.served import STREAM_PATH
 from kptv.web.endless import endless, unframed
-from kptv.web.lines import line
+from kptv.web.lines import line, no_list_yet
 from kptv.web.players.links import Ambiguous, meant, without_playlist
 from kptv.web.players.player import Player, unknown
 
@@ -31,7 +31,7 @@ def stream_blueprint(current_catalog: Callable[[], Catalog | None], player: Play
     def play(identifier: str) -> Response:
         catalog = current_catalog()
         if catalog is None:
-            return line(503, "No channel list has been imported yet; try again soon.", 5)
+            return no_list_yet()
 
         def find(text: str) -> Channel | None:
             return player.found(catalog.find(text), text)

@@ -28,7 +28,7 @@ from kptv.config import Config
 from kptv.guide.current import CurrentGuide
 from kptv.web.caller import Caller, caller
 from kptv.web.endless import endless, unframed
-from kptv.web.lines import line
+from kptv.web.lines import line, no_list_yet, not_ready
 from kptv.web.players import xtream_shows
 from kptv.web.players.addresses import own_address
 from kptv.web.players.guide_ids import GUIDE
@@ -261,9 +261,7 @@ def _list(parts: XtreamParts, rendered: Rendered | None) -> Response:
 
 
 def _not_ready(parts: XtreamParts) -> Response:
-    if not parts.lists.is_ready:
-        return line(503, "No channel list has been imported yet; try again soon.", 5)
-    return line(503, "The list is not ready yet; try again soon.", 5)
+    return not_ready("The list") if parts.lists.is_ready else no_list_yet()
 
 
 def _json(body: bytes) -> Response:
