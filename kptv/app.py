@@ -193,6 +193,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     catalog = CurrentCatalog(
         lambda catalog: log_of_process.redactor.learn(catalog.secrets),
         lists.replace,
+        channel_numbers.replace,
         devices.replace,
         xtream.replace,
         lambda _: opener.forget(),

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import gevent
 import pytest
 from flask import Response, request
 from flask.testing import FlaskClient
+from gevent.event import Event
 
 from kptv.app import build_web
 from kptv.channels.users.model import User
 from kptv.config import Config
 from kptv.formats.hdhomerun import is_valid_device_id
+from kptv.pace import drive
 from kptv.web.caller import CALLER, Caller, CallerKind
+from kptv.web.players import numbers
 from kptv.web.players.player import Answer, Player, Refusal
 from tests.parts import CONFIG, built
 from tests.web.test_playlist import catalog_of
@@ -50,7 +54,9 @@ def make_client(tmp_path: Path) -> Iterator[MakeClient]:
     """A client of a proxy with a list, rules, settings; ``caller``: who asks."""
     opened = []
 
-    def make(rules: str = "", config: Config = CONFIG, caller: Caller | None = None) -> FlaskClient:
+    def make(
+        rules: str | None = None, config: Config = CONFIG, caller: Caller | None = None
+    ) -> FlaskClient:
         context = built(config, tmp_path)
         parts = context.__enter__()
         opened.append(context)
@@ -119,6 +125,29 @@ def test_numbers_and_the_id_are_the_same_in_the_next_process(make_client: MakeCl
     before = lineup(first), first.get("/discover.json").get_json()
     again = make_client()
     assert (lineup(again), again.get("/discover.json").get_json()) == before
+
+
+def test_who_waits_for_numbers_has_the_lineup_of_the_newest_catalog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, numbered = Event(), numbers.numbered
+
+    def never_ends(*_: object) -> Iterator[None]:
+        monkeypatch.setattr(numbers, "numbered", numbered)  # the next ones end
+        begun.set()
+        Event().wait()
+        yield
+
+    monkeypatch.setattr(numbers, "numbered", never_ends)
+    with built(CONFIG, tmp_path) as parts, gevent.Timeout(30):
+        parts.catalog.replace(older := catalog_of(LIST.replace("Nine", "Eight")))
+        client = build_web(parts).test_client()
+        waiting = gevent.spawn(lineup, client)
+        begun.wait()
+        parts.catalog.replace(catalog_of(LIST))
+        drive(older.take_apart())
+        assert {*waiting.get()} == {"Ten", 'News & "Weather"', "Antenna", "Nine"}
+        assert client.head("/auto/v9").status_code == 200
 
 
 def test_a_profile_is_a_device_of_its_own(make_client: MakeClient) -> None:

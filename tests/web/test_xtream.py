@@ -87,9 +87,11 @@ class Rig:
     guide: CurrentGuide
     hubs: Hubs
     playing: list[Channel]
+    numbers: ChannelNumbers
 
     def replace(self, catalog: Catalog) -> None:
         self.lists.replace(catalog)
+        self.numbers.replace(catalog)
         self.xtream.replace(catalog)
 
     def ask(
@@ -132,7 +134,8 @@ def make_rig(kept: Kept | None = None, **settings: object) -> Rig:
     config = Config(sources=(Source(1, "http://provider.example/list", 1),), **options)
     guide = CurrentGuide(lambda _: lists.renew(), lambda _: xtream.renew())
     lists = ServedLists(config, None, guide)
-    xtream = XtreamLists(config, lists, guide, kept or Kept(), ChannelNumbers(Numbers()))
+    numbers = ChannelNumbers(Numbers())
+    xtream = XtreamLists(config, lists, guide, kept or Kept(), numbers)
     hubs = Hubs(shared(config), lambda _: iter(()), no_film)
     player = player_of(hubs, Access(lists.may_have))
     playing: list[Channel] = []
@@ -142,7 +145,7 @@ def make_rig(kept: Kept | None = None, **settings: object) -> Rig:
             XtreamParts(config, xtream, guide, player, lambda: playing, lambda _: 3), "/iptv"
         )
     )
-    return Rig(app, lists, xtream, guide, hubs, playing)
+    return Rig(app, lists, xtream, guide, hubs, playing, numbers)
 
 
 @pytest.fixture
@@ -302,6 +305,23 @@ def test_ids_stay_when_the_next_import_has_other_channels(rig: Rig) -> None:
     for name in ("BBC News", "中央一台"):
         assert after[name]["stream_id"] == before[name]["stream_id"]
         assert after[name]["category_ids"] == before[name]["category_ids"]
+
+
+def test_a_group_that_goes_while_its_list_is_made_is_empty() -> None:
+    rig = make_rig()
+    rig.replace(catalog_of(LIST))
+    [sport] = [
+        each["category_id"]
+        for each in rig.told("action=get_live_categories")
+        if each["category_name"] == "Sport"
+    ]
+    asked = gevent.spawn(rig.told, f"action=get_live_streams&category_id={sport}")
+    gevent.sleep(0)
+    assert not asked.ready()
+    rig.replace(catalog_of("#EXTINF:-1,A\nhttp://a/0\n"))
+    with gevent.Timeout(30):
+        assert asked.get() == []
+    rig.hubs.close()
 
 
 def test_ids_that_are_no_digests_are_kept_over_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:

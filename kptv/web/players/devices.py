@@ -31,6 +31,7 @@ from kptv.web.players.numbers import ChannelNumbers
 from kptv.web.rendered import OWN_BASE, Renderings, Wanted, answer
 
 _MOST_KEPT = 64  # lineups
+_MOST_TRIES = 5  # to have rights and numbers of one catalog
 _AT_ONCE = 20_000  # numbers that are looked at between two turns for others: 0.3 ms
 FORMS = {
     "json": ("application/json", as_json),
@@ -106,13 +107,15 @@ class Devices:
 
     def tuned(self, device: Device, number: int) -> Channel | None:
         """The channel of this number in the device's lineup; None: there is none."""
-        found = self._numbered(device)
-        position = None if found is None else _position_of(number, *found)
-        if found is None or position is None:
-            return None
-        allowed, _ = found
-        # No switch since it was found: otherwise the catalog may have been taken apart.
-        return allowed.catalog.channel(position) if position < len(allowed.catalog) else None
+        for _ in range(_MOST_TRIES):
+            found = self._numbered(device)
+            if found is None:
+                return None
+            allowed, numbers = found
+            position = _position_of(number, allowed, numbers)
+            if allowed.catalog is self._lists.catalog:  # else another came meanwhile
+                return None if position is None else allowed.catalog.channel(position)
+        return None
 
     def _wanted(self, device: Device, form: str) -> Wanted | None:
         found = self._numbered(device)
@@ -123,13 +126,15 @@ class Devices:
         return Wanted(key, lambda: write(_lines(*found), base))
 
     def _numbered(self, device: Device) -> tuple[Allowed, Sequence[int]] | None:
-        allowed = self._lists.allowed(device.rights)
-        if allowed is None:
-            return None
-        numbers = allowed.numbers
-        if numbers is None:
-            numbers = self._numbers.of(allowed.catalog)
-        return None if numbers is None else (allowed, numbers)
+        """What the device has of the newest catalog; waits while that is made."""
+        for _ in range(_MOST_TRIES):
+            allowed = self._lists.allowed(device.rights)
+            if allowed is None:
+                return None
+            numbers = allowed.numbers or self._numbers.of(allowed.catalog)
+            if allowed.catalog is self._lists.catalog:  # else another came meanwhile
+                return None if numbers is None else (allowed, numbers)
+        return None
 
 
 def _lines(allowed: Allowed, numbers: Sequence[int]) -> Iterator[Line]:

@@ -8,12 +8,14 @@ They are made when somebody asks first.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 import gevent
+from gevent.lock import BoundedSemaphore
 
 from kptv.channels.catalog import Catalog
+from kptv.channels.given import Numbered
 from kptv.channels.number_blocks import Plan
 from kptv.channels.numbering import numbered
 from kptv.pace import drive
@@ -24,38 +26,64 @@ DEADLINE = 20.0  # seconds that a client waits; 500,000 channels take two
 
 
 class ChannelNumbers:
-    """Numbers the channels of a catalog once for all who ask."""
+    """Numbers the channels of a catalog once for all who ask; give it each new one."""
 
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
+        self._keeping = BoundedSemaphore(1)  # one who reads what is being kept would read half
+        self._catalog: Catalog | None = None
         self._making: _Making | None = None
 
     def __repr__(self) -> str:
-        return f"<ChannelNumbers of={self._making and self._making.catalog}>"
+        return f"<ChannelNumbers of={self._catalog}>"
 
     @property
     def alive(self) -> bool:
         """Whether none hangs that is being numbered."""
         return self._making is None or not self._making.is_stuck
 
+    def replace(self, catalog: Catalog) -> None:
+        """From now on it is about ``catalog``; numbers of the one before are not made any more."""
+        self._catalog = catalog
+        if self._making is not None:
+            self._making.close()
+            self._making = None
+
     def of(self, catalog: Catalog) -> Sequence[int] | None:
-        """The number of the channel at each position; waits. None: they are not ready in time."""
+        """The number of the channel at each position; waits.
+
+        None: they are not ready in time, or ``catalog`` is not the newest one.
+        """
+        if catalog is not self._catalog:  # it may have been taken apart
+            return None
         if catalog.numbers is not None:
             return catalog.numbers
-        if self._making is None or self._making.catalog is not catalog or self._making.has_failed:
-            if self._making is not None:
-                self._making.close()
-            self._making = _Making(catalog, self._numbers)
+        if self._making is None or self._making.has_failed:
+            self._making = _Making(catalog, self._made)
         return self._making.wait()
+
+    def _made(self, catalog: Catalog, heartbeat: Heartbeat) -> array[int]:
+        with self._keeping:
+            given = self._numbers.given("")
+        made: Numbered = drive(beating(numbered(catalog.blocks(), Plan(), given), heartbeat))
+        self._keeping.acquire()
+        gevent.spawn(self._keep, made)
+        return made.numbers
+
+    def _keep(self, made: Numbered) -> None:
+        """In a greenlet of its own: nobody ends it halfway when the next catalog comes."""
+        try:
+            self._numbers.keep(made, "")
+        finally:
+            self._keeping.release()
 
 
 class _Making:
     """The numbers of one catalog, being made, or made."""
 
-    def __init__(self, catalog: Catalog, numbers: Numbers) -> None:
-        self.catalog = catalog
+    def __init__(self, catalog: Catalog, make: Callable[[Catalog, Heartbeat], array[int]]) -> None:
         self._heartbeat = Heartbeat(monotonic())
-        self._greenlet = gevent.spawn(self._run, catalog, numbers)
+        self._greenlet = gevent.spawn(make, catalog, self._heartbeat)
 
     @property
     def is_stuck(self) -> bool:
@@ -76,10 +104,3 @@ class _Making:
     def close(self) -> None:
         """Stop; who waits learns that there is nothing."""
         self._greenlet.kill(block=False)
-
-    def _run(self, catalog: Catalog, numbers: Numbers) -> array[int]:
-        given = numbers.given("")
-        made = drive(beating(numbered(catalog.blocks(), Plan(), given), self._heartbeat))
-        gevent.spawn(numbers.keep, made, "")  # whoever ends this one does not end that halfway
-        found: array[int] = made.numbers
-        return found

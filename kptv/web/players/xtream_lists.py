@@ -171,7 +171,8 @@ class XtreamLists:
             others = yield from chosen.ids.others_among(chosen.allowed.positions)
             listed = replace(listed, positions=others)
         elif slug is not None:
-            listed = replace(listed, positions=chosen.allowed.by_group[slug])
+            # Another catalog may have come since the group was looked up.
+            listed = replace(listed, positions=chosen.allowed.by_group.get(slug, ()))
         yield from live_streams(listed, guide_ids, OWN_BASE)
 
     def _playlist(self, chosen: _Chosen, form: ListForm) -> Iterator[bytes]:
