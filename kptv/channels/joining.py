@@ -13,20 +13,20 @@ from itertools import islice
 from kptv.channels.catalog import Listing, Ruled
 from kptv.channels.given import Numbered
 from kptv.channels.grouping import normalised, slug_of, slug_of_normalised
-from kptv.channels.model import Source
 from kptv.channels.number_blocks import Plan
 from kptv.channels.ordering import STEP
 from kptv.channels.packing import FIELD, fields_of, name_of
 from kptv.channels.row_names import RowNames
 from kptv.channels.rows import Records, RowBlock, Rows
-from kptv.channels.rules.contexts import Fate
+from kptv.channels.rules.contexts import Fate, Settled
 from kptv.channels.rules.model import ChannelRule, Rules
 from kptv.channels.rules.outcome import Tally, Unmatched
 from kptv.channels.rules.rewriting import changed, rank_of, renamed, with_attributes
-from kptv.channels.rules.sources import is_source, rule_of_source
+from kptv.channels.rules.sources import is_source
 from kptv.channels.rules.verdicts import Judge, Judged, country_of_entry
 
 _AT_ONCE = 25  # entries added between two yields
+_NO_ROW = array("i", [-1])
 _OWN_NAME = 1  # flag of a row: an entry came with its very name
 _OF_COUNTRY, _HAS_ALIASES, _RANKED = 2, 4, 8
 
@@ -44,6 +44,7 @@ class Joining:
         self._missing: list[Unmatched] = []  # what the file names, and nothing has
         self._fixed: dict[int, int] = {}  # numbers of rows
         self._flags = bytearray()  # of rows
+        self._rows_of = array("i")  # by the number of what is settled
         self._names = RowNames()
         # Rows of known countries, by their bare key; the collector forgets such tuples.
         self._countries: dict[str, tuple[int, ...]] = {}
@@ -55,33 +56,46 @@ class Joining:
         """Judge some entries of a source, and add those that stay."""
         judged = yield from self._judge.judged(records)
         self._tally.entries += len(records)
+        self._rows_of.extend(_NO_ROW * (self._judge.settled - len(self._rows_of)))
         for _ in range(0, len(records), _AT_ONCE):
             yield
             self._add(islice(judged, _AT_ONCE))
 
     def _add(self, judged: Iterable[Judged]) -> None:
-        tally, put, flags, noted = self._tally, self.rows.put, self._flags, self._names.noted
+        tally, join, rows_of = self._tally, self.rows.join, self._rows_of
         for record, fields, fate, settled in judged:
-            hits, listed, simple, shown, key, owner, told, renaming = settled
+            hits, listed, _, shown, _, _, _, renaming, number = settled
             if hits:
                 tally.add_hits(hits, listed)
             if fate.is_dropped:
                 tally.add_dropped(fate, listed, int(fields[0]))
                 continue
-            bare = key
-            if self._splits and (country := country_of_entry(fields, fate, told)):
-                bare = bare.removesuffix(end := f" ({country.lower()})") or bare
-                key = f"{bare}{end}"
             if renaming or fate.changes:
                 tally.add_renamed(listed, shown)
                 record = changed(fields, fate, renaming)
-            row = put(key, record)
-            if row == len(flags) or fate.rank or owner or key is not bare:
-                self._mark(row, fate, owner, None if key is bare else bare)
-            if simple == key:
-                flags[row] |= _OWN_NAME
-            elif noted.get(simple) != row:
-                self._names.note(simple, row)
+            if (row := rows_of[number]) >= 0:
+                join(row, record)
+            else:
+                self._find_row(record, fields, fate, settled)
+
+    def _find_row(
+        self, record: bytes, fields: Sequence[bytes], fate: Fate, settled: Settled
+    ) -> None:
+        """Add an entry to the row of its name; without countries, all that are settled so are."""
+        _, _, simple, _, key, owner, told, _, number = settled
+        bare = key
+        if self._splits and (country := country_of_entry(fields, fate, told)):
+            bare = bare.removesuffix(end := f" ({country.lower()})") or bare
+            key = f"{bare}{end}"
+        row = self.rows.put(key, record)
+        if row == len(self._flags) or fate.rank or owner or key is not bare:
+            self._mark(row, fate, owner, None if key is bare else bare)
+        if simple == key:
+            self._flags[row] |= _OWN_NAME
+        elif self._names.noted.get(simple) != row:
+            self._names.note(simple, row)
+        if not self._splits:
+            self._rows_of[number] = row
 
     def _mark(self, row: int, fate: Fate, owner: str, bare: str | None) -> None:
         """Note what is known of a row; ``bare``: its name without the country."""
@@ -258,14 +272,6 @@ class Joining:
                 if flags & _OWN_NAME:
                     names[positions[self._names.moved.get(row, row)]] += 1
             yield
-
-
-def priority_of(source: Source, rules: Rules | None) -> tuple[bool, int]:
-    """By which priority a source comes before others; one that names none comes after them."""
-    about = rule_of_source(rules, source) if rules is not None else None
-    if about is None or about.priority is None:
-        return True, 0
-    return False, about.priority
 
 
 def _listed(records: Records) -> list[bytes]:

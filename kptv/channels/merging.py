@@ -14,13 +14,14 @@ from kptv.channels.catalog import BLOCK, Block, Catalog, Listing, Row
 from kptv.channels.given import Given, Numbered
 from kptv.channels.grouping import slug_of_normalised
 from kptv.channels.indexes import GroupIndex, SlugIndex
-from kptv.channels.joining import Joining, priority_of
+from kptv.channels.joining import Joining
 from kptv.channels.model import Source
 from kptv.channels.number_blocks import Plan
 from kptv.channels.numbering import numbered
 from kptv.channels.ordering import STEP, by_number, ordered
 from kptv.channels.rows import RowBlock, Rows, picked
 from kptv.channels.rules.model import Rules
+from kptv.channels.rules.sources import priority_of
 from kptv.channels.secrets import NOTHING, Secrets, secrets_of_list
 from kptv.channels.shared_secrets import Links
 

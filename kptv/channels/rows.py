@@ -55,7 +55,7 @@ class Rows:
         for name, record in zip(all_normalised(names_of(records)), records, strict=True):
             number = shards[hash(name) % _SHARDS].setdefault(name, count)
             if number < count:
-                self.left_out += not self._add_candidate(number, record)
+                self.join(number, record)
                 continue
             count += 1
             self._names.append(name)
@@ -68,13 +68,41 @@ class Rows:
         count = len(self._full) * BLOCK + len(self._names)
         number = self._shards[hash(name) % _SHARDS].setdefault(name, count)
         if number < count:
-            self.left_out += not self._add_candidate(number, record)
+            self.join(number, record)
             return number
         self._names.append(name)
         self._records.append(record)
         if not (count + 1) % BLOCK:
             self._close_block()
         return number
+
+    def join(self, number: int, record: bytes) -> None:
+        """Append ``record`` to a row, or unite it with that of the same source and URL.
+
+        It is left out, if its source has enough records in this row.
+        """
+        block, place_in_it = divmod(number, BLOCK)
+        rows = self._full[block].records if block < len(self._full) else self._records
+        records = rows[place_in_it]
+        if isinstance(records, bytes):
+            records = (records,)
+        offer = record[: record.index(FIELD, record.index(FIELD) + 1)]
+        known = self._offers.get(number)
+        place = known.get(offer) if known else self._place_of(offer, number, records)
+        if place is not None:
+            both = united(records[place], record)
+            if both is not records[place]:
+                united_records = (*records[:place], both, *records[place + 1 :])
+                rows[place_in_it] = united_records if len(records) > 1 else both
+            return
+        if len(records) >= MOST_OF_ONE:
+            mark = offer[: offer.index(FIELD) + 1]
+            if records[-MOST_OF_ONE].startswith(mark):
+                self.left_out += 1
+                return
+        if known := known or self._offers.get(number):
+            known[offer] = len(records)
+        rows[place_in_it] = (*records, record)
 
     def number_of(self, name: str) -> int | None:
         """The row of this name, until ``finish``."""
@@ -113,45 +141,16 @@ class Rows:
             yield
         return self._full
 
-    def _add_candidate(self, number: int, record: bytes) -> bool:
-        """Append ``record`` to a row, or unite it with that of the same source and URL.
-
-        False if it was left out: its source has enough records in this row.
-        """
-        block, place_in_it = divmod(number, BLOCK)
-        rows = self._full[block].records if block < len(self._full) else self._records
-        records = rows[place_in_it]
-        if isinstance(records, bytes):
-            records = (records,)
-        offer = offer_of(record)
-        place = self._place_of(offer, number, records)
-        if place is not None:
-            both = united(records[place], record)
-            if both is not records[place]:
-                united_records = (*records[:place], both, *records[place + 1 :])
-                rows[place_in_it] = united_records if len(records) > 1 else both
-            return True
-        if len(records) >= MOST_OF_ONE:
-            mark = offer[: offer.index(FIELD) + 1]
-            if records[-MOST_OF_ONE].startswith(mark):
-                return False
-        if number in self._offers:
-            self._offers[number][offer] = len(records)
-        rows[place_in_it] = (*records, record)
-        return True
-
     def _place_of(self, offer: bytes, number: int, records: tuple[bytes, ...]) -> int | None:
         """Where among the ``records`` of a row there is one with this offer."""
-        if len(records) <= _FEW:
-            start = offer + FIELD
-            for place, one in enumerate(records):
-                if one.startswith(start):
-                    return place
-            return None
-        known = self._offers.get(number)
-        if known is None:
+        if len(records) > _FEW:
             known = self._offers[number] = {offer_of(one): n for n, one in enumerate(records)}
-        return known.get(offer)
+            return known.get(offer)
+        start = offer + FIELD
+        for place, one in enumerate(records):
+            if one.startswith(start):
+                return place
+        return None
 
 
 def picked(blocks: Sequence[RowBlock], numbers: Iterable[int]) -> tuple[list[str], tuple[Row, ...]]:

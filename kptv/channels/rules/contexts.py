@@ -48,9 +48,9 @@ class Usual(NamedTuple):
 
 # What became of all entries of a name: the places of the rules that applied, the name as listed and
 # normalised, and if it is not dropped the one that is shown, with the key that entries share, whose
-# alias it is, the country that it told, and what a record needs to have the shown name. The
-# collector forgets a plain tuple of texts.
-Settled = tuple[tuple[int, ...], str, str, str, str, str, str, tuple[bytes, ...]]
+# alias it is, the country that it told, what a record needs to have the shown name, and a number
+# that is its own. The collector forgets a plain tuple of texts.
+Settled = tuple[tuple[int, ...], str, str, str, str, str, str, tuple[bytes, ...], int]
 
 
 class Left:

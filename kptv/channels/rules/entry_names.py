@@ -38,6 +38,7 @@ class EntryNames:
         self._ends_of_name = ends_of_name
         self._known: dict[bytes, EntryName] = {}
         self._words: dict[tuple[Word, ...], tuple[Word, ...]] = {}
+        self.settled_so_far = 0
         self._usual: dict[bytes, Settled] = {}  # of entries that no rule applies to
 
     def __repr__(self) -> str:
@@ -86,7 +87,7 @@ class EntryNames:
         """What becomes of entries of a name that the rules gave another, or left as it was."""
         key, listed, simple, begun, _, _ = name
         if fate.is_dropped:
-            return fate.hits, listed, simple, "", "", "", "", ()
+            return fate.hits, listed, simple, "", "", "", "", (), self._number()
         if given is not None and given != begun:
             return self._named(fate.hits, listed, simple, given)
         usual = self._usual.get(key)
@@ -94,9 +95,13 @@ class EntryNames:
             usual = self._named((), listed, simple, begun)
             if len(self._usual) < _REMEMBERED:
                 self._usual[key] = usual
-        return (fate.hits, *usual[1:]) if fate.hits else usual
+        return (fate.hits, *usual[1:-1], self._number()) if fate.hits else usual
 
     def _named(self, hits: tuple[int, ...], listed: str, simple: str, name: str) -> Settled:
         named = self._naming.fields_of(name, simple if name is listed else "")
         shown = named[0].encode("utf-8", "replace")
-        return hits, listed, simple, *named, renaming_of(listed.encode(), shown)
+        return hits, listed, simple, *named, renaming_of(listed.encode(), shown), self._number()
+
+    def _number(self) -> int:
+        self.settled_so_far += 1
+        return self.settled_so_far - 1

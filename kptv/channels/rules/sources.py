@@ -35,4 +35,12 @@ def rule_of_source(rules: Rules, source: Source) -> SourceRule | None:
     return SourceRule(**{**said, "headers": headers})
 
 
+def priority_of(source: Source, rules: Rules | None) -> tuple[bool, int]:
+    """By which priority a source comes before others; one that names none comes after them."""
+    about = rule_of_source(rules, source) if rules is not None else None
+    if about is None or about.priority is None:
+        return True, 0
+    return False, about.priority
+
+
 _NOTHING_SAID = SourceRule(0)

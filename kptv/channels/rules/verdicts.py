@@ -48,7 +48,7 @@ class Verdict:
 # What the rules made of an entry: its record, the fields of that, and what becomes of it.
 Judged = tuple[bytes, list[bytes], Fate, Settled]
 # What is not known yet.
-_UNSETTLED: Settled = ((-1,), "", "", "", "", "", "", ())
+_UNSETTLED: Settled = ((-1,), "", "", "", "", "", "", (), -1)
 _UNKNOWN = Fate()
 
 
@@ -95,6 +95,11 @@ class Judge:
 
     def __repr__(self) -> str:
         return f"<Judge rules={len(self._rules)}>"
+
+    @property
+    def settled(self) -> int:
+        """How many numbers ``Settled`` have."""
+        return self._names.settled_so_far
 
     @property
     def groups(self) -> set[str]:
