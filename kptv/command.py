@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from kptv import __version__
 
@@ -18,6 +19,14 @@ def take_no_arguments(module: str, about: str) -> None:
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
     parser.add_argument("--version", action="version", version=TITLE)
     parser.parse_args()
+
+
+def command_line(command: str) -> str:
+    """What to type to run ``command``, as `kptv.users open`: many systems have no `python`."""
+    python = Path(sys.executable or "python")
+    here = Path.cwd()
+    shown = python.relative_to(here) if python.is_relative_to(here) else python
+    return f"{shown} -m {command}"
 
 
 def run(command: Callable[[], int], *expected: type[Exception]) -> int:

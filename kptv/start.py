@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kptv.command import TITLE
+from kptv.command import TITLE, command_line
 from kptv.config import ENV_FILE, Config
 from kptv.logs import Log
 from kptv.users.current import CurrentUsers
@@ -174,7 +174,7 @@ def about_login(config: Config, users: int, *, is_on: bool) -> list[str]:
     if not is_on:
         return [
             "No login is needed: whoever reaches the port can watch. The first user that you make"
-            " (python -m kptv.users add NAME) ends that"
+            f" ({command_line('kptv.users add NAME')}) ends that"
         ]
     known = "1 user" if users == 1 else f"{users} users"
     told = [

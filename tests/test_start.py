@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kptv.command import command_line
 from kptv.config import Config, load_config
 from kptv.logs import Log
 from kptv.logs.filters import RecentLines, RepeatFilter
@@ -163,7 +164,7 @@ def test_in_a_container_no_address_is_suggested(monkeypatch: pytest.MonkeyPatch)
 def test_without_users_the_start_says_that_all_is_open_and_how_to_close_it() -> None:
     (line,) = about_login(load(), 0, is_on=False)
     assert line.startswith("No login is needed: whoever reaches the port can watch.")
-    assert "python -m kptv.users add NAME" in line
+    assert command_line("kptv.users add NAME") in line
 
 
 def test_with_users_the_start_says_what_is_closed_and_what_is_open_still() -> None:

@@ -18,6 +18,7 @@ from kptv.channels.users.links import links_of
 from kptv.channels.users.model import User
 from kptv.channels.users.names import Unfit
 from kptv.channels.users.times import end_of
+from kptv.command import command_line
 from kptv.config import ENV_FILE, load_config
 from kptv.config.rules_file import load_rules
 from kptv.config.settings import RULES_FILE, environment
@@ -95,7 +96,7 @@ def show_all(tools: Tools, given: argparse.Namespace) -> None:
         return
     tools.say([told_login(seen.is_on, tools.config.require_login), ""])
     if not len(seen.table):
-        tools.say(["There are no users. Make one: python -m kptv.users add NAME"])
+        tools.say([f"There are no users. Make one: {command_line('kptv.users add NAME')}"])
         return
     tools.say(told_users(tuple(seen.table), time()))
 
@@ -126,7 +127,7 @@ def revoke(tools: Tools, given: argparse.Namespace) -> None:
         [
             f"Secret {given.number} opens nothing any more; what plays by it ends within 2 seconds."
             f" {user.name} has {left or 'none'} left"
-            + (f": python -m kptv.users secret {user.name}" if not left else ".")
+            + (f": {command_line(f'kptv.users secret {user.name}')}" if not left else ".")
         ]
     )
 

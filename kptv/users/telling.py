@@ -10,8 +10,7 @@ from kptv.channels.users.links import Links
 from kptv.channels.users.model import Standing, User, UserSecret
 from kptv.channels.users.times import told_end
 from kptv.columns import columns, many, paragraphs
-
-OPEN = "python -m kptv.users open"
+from kptv.command import command_line
 
 
 def told_user(user: User, now: float, zone: tzinfo | None = None) -> str:
@@ -67,7 +66,10 @@ def told_closing(folder: Path, *, has_page: bool, has_token: bool) -> Iterator[s
         texts.append(
             "ADMIN_TOKEN is not set: without it nobody can open these. Set it, and restart."
         )
-    texts.append("It stays so without any user left. To let everybody in again: " + OPEN)
+    texts.append(
+        "It stays so without any user left. To let everybody in again: "
+        + command_line("kptv.users open")
+    )
     yield from paragraphs(f"- {text}" for text in texts)
 
 

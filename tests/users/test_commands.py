@@ -15,6 +15,7 @@ import pytest
 from kptv.channels.users.links import links_of
 from kptv.channels.users.names import Unfit
 from kptv.channels.users.times import end_of
+from kptv.command import command_line
 from kptv.users.commands import main
 from kptv.users.doing import Stopped, _typed
 from kptv.users.schema import MARKER, NAME
@@ -72,7 +73,7 @@ def test_the_first_user_is_made_with_links_shown_once_and_what_closes(
     assert f"has its DATA_DIR in {tmp_path / 'data'}\n" in text, "not that of a service, say"
     assert "METRICS_TOKEN" in text
     assert "ADMIN_TOKEN is not set" in text
-    assert "python -m kptv.users open" in text
+    assert command_line("kptv.users open") in " ".join(text.split())
     assert "no profile kids" in text
     for again in (run("list"), run("list", "--json"), run("add", "bob")):
         assert again[0] == 0
@@ -129,7 +130,7 @@ def test_secrets_are_made_listed_and_taken_back(run: Run, file: UsersFile) -> No
     assert "bedroom" in run("list")[1]
     assert run("revoke", "anna", "1")[0] == 0
     status, text = run("revoke", "anna", "2")
-    assert "none left: python -m kptv.users secret anna" in text
+    assert f"none left: {command_line('kptv.users secret anna')}" in text
     assert "bedroom" not in run("list")[1]
     (anna,) = json.loads(run("list", "--json")[1])
     assert [each["number"] for each in anna["secrets"]] == [1, 2]
@@ -148,6 +149,19 @@ def test_a_login_stays_until_it_is_opened(run: Run, file: UsersFile, tmp_path: P
     assert "closes the proxy" in run("add", "bob")[1]
     run("open")
     assert "No login is needed" in run("delete", "bob")[1]
+
+
+@pytest.mark.parametrize(
+    ("python", "shown"),
+    [("{here}/.venv/bin/python", ".venv/bin/python"), ("/usr/bin/python3", "/usr/bin/python3")],
+    ids=["in this folder", "elsewhere"],
+)
+def test_what_is_to_be_typed_names_the_python_that_runs(
+    python: str, shown: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", python.format(here=tmp_path))
+    assert f"Make one: {shown} -m kptv.users add NAME\n" in run("list")[1]
 
 
 def test_a_group_that_may_be_misspelt_and_an_end_that_is_over_are_told(run: Run) -> None:
