@@ -47,9 +47,11 @@ class Tries:
         self._throttle = Throttle(sleep)
         self._by_place, self._by_name, self._by_lane = Failures(now), Failures(now), Failures(now)
         self._right: TTLCache[Hashable, bool] = TTLCache(_MOST, _LANES_KEPT, now)
-        self._wrong: TTLCache[bytes, bool] = TTLCache(_MOST, _WRONG_KEPT, now)
+        self._now = now
+        self._wrong: TTLCache[bytes, bool]
+        self._forget_wrong()
         self._key = token_bytes(16)
-        users.watch(self._wrong.clear)  # a typed secret may be right now
+        users.watch(self._forget_wrong)
 
     def __repr__(self) -> str:
         return f"<Tries right={len(self._right)} wrong={len(self._wrong)} {self._throttle}>"
@@ -73,7 +75,12 @@ class Tries:
             self._right[lane] = True
         return found
 
+    def _forget_wrong(self) -> None:
+        """The users have changed, so what was wrong may be right now."""
+        self._wrong = TTLCache(_MOST, _WRONG_KEPT, self._now)
+
     def _check(self, shown: Shown, mark: bytes, counted: list[_Counted]) -> Found | None:
+        wrong = self._wrong  # that of the users of now: they may change during the check
         for failures, key in counted:  # before the check, as many may be under way at once
             failures.count(key)
         try:
@@ -81,10 +88,10 @@ class Tries:
         except Busy:
             _take_back(counted)
             raise TooManyTries from None
-        if found is not None or mark in self._wrong:
+        if found is not None or mark in wrong:
             _take_back(counted)
         if found is None:
-            self._wrong[mark] = True
+            wrong[mark] = True
         return found
 
     def _found(self, shown: Shown) -> Found | None:

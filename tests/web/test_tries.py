@@ -191,6 +191,28 @@ def test_a_secret_that_was_wrong_is_right_as_soon_as_users_have_changed(
     assert rig.ask("anna", "a-new-word") == "anna"
 
 
+def test_nor_is_what_was_wrong_while_they_changed_remembered(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.checker.go_on = Event()
+    monkeypatch.setattr(rig.checker, "login", wrong_after_all(rig.checker.go_on))
+    trying = gevent.spawn(rig.ask, "anna", "anna-s-word")
+    gevent.sleep(0)
+    for listener in rig.users.changed:
+        listener()
+    rig.checker.go_on.set()
+    assert trying.get() is None
+    monkeypatch.undo()
+    assert rig.ask("anna", "anna-s-word") == "anna"
+
+
+def wrong_after_all(go_on: Event) -> Callable[[str, str], None]:
+    def login(name: str, secret: str) -> None:
+        go_on.wait()
+
+    return login
+
+
 def test_while_the_users_cannot_be_read_nothing_counts_as_a_guess(rig: Rig) -> None:
     rig.users.trouble = "users.db: it is gone"
     assert rig.ask("anna", "anna-s-word") is None
