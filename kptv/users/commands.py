@@ -49,9 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         "add", doing.add, "make a user; the first one of all closes the proxy to all others"
     )
     one.add_argument("--streams", type=_streams, default=0, help="at once; 0 (default): any number")
-    one.add_argument(
-        "--refuse", action="store_true", help="the stream too many; else the oldest ends"
-    )
+    _add_refuse(one)
     _add_rights(one)
     one.add_argument(
         "--expires", help="the last day, as 2027-01-31, or a time, as 2027-01-31T18:00"
@@ -61,16 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     command("list", doing.show_all, "show all users", named=False).add_argument(
         "--json", action="store_true", help="for scripts"
     )
-    command("disable", doing.disable, "bar a user, and end what he watches")
+    command("disable", doing.disable, "bar a user, and end what plays for them")
     command("enable", doing.enable, "let a user in again")
     _add_secret(command("secret", doing.secret, "make one more secret, as for another device"))
     one = command("revoke", doing.revoke, "take a secret back, and end what plays by it")
     one.add_argument("number", metavar="NUMBER", type=int, help="of the secret, as `list` shows it")
     one = command("limit", doing.limit, "let a user have so many streams at once")
     one.add_argument("streams", metavar="STREAMS", type=_streams, help="0: any number")
-    one.add_argument(
-        "--refuse", action="store_true", help="the stream too many; else the oldest ends"
-    )
+    _add_refuse(one)
     one = command("groups", doing.groups, "let a user see some groups, a profile, or all")
     one.add_argument("groups", metavar="GROUPS", nargs="?", help='names, as "News,Sport"')
     _add_rights(one, positional=True)
@@ -80,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     command("delete", doing.delete, "forget a user; nobody is let in for that")
     command("open", doing.let_everybody_in, "let everybody in without a login", named=False)
     return parser
+
+
+def _add_refuse(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--refuse", action="store_true", help="the stream too many; else the oldest ends"
+    )
 
 
 def _add_rights(parser: argparse.ArgumentParser, *, positional: bool = False) -> None:

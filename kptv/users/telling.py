@@ -74,7 +74,7 @@ def told_closing(folder: Path, *, has_page: bool, has_token: bool) -> Iterator[s
 
 
 def told_users(users: Sequence[User], now: float, zone: tzinfo | None = None) -> Iterator[str]:
-    """A line for each user, and one for each of his secrets."""
+    """A line for each user, and one for each secret of theirs."""
     rows = [("NAME", "STANDING", "STREAMS", "SEES", "UNTIL", "NOTE")]
     for user in users:
         rows.append(

@@ -135,7 +135,7 @@ class Gate:
         return self._users.is_on
 
     def still(self, caller: Caller) -> bool:
-        """Whether this caller would be let in now; to be asked while something is open to him."""
+        """Whether this caller would be let in now; to be asked while something is open to them."""
         if caller.kind is CallerKind.OPERATOR or not self._users.is_on:
             return True
         if caller.kind is CallerKind.ANYONE:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+from kptv.channels.users.links import prefix_of
 from kptv.channels.users.names import TAKEN, Unfit, fit_name, looks_made, looks_typed
 
 LONGEST_FORM = 4096  # bytes; an application sends some hundred
@@ -35,7 +36,7 @@ class Shown:
 
     def prefix(self, name: str) -> str:
         """What links begin with that show it for the user of this name; it has to be right."""
-        return f"/u/{self.secret}" if looks_made(self.secret) else f"/u/{name}:{self.secret}"
+        return prefix_of(name, self.secret)
 
 
 def in_own_path(path: str, base_path: str = "") -> tuple[Shown | None, str]:

@@ -1,4 +1,4 @@
-"""The gate: nothing is open but what is meant to be, and every caller is who he shows to be."""
+"""The gate: nothing is open but what is meant to be, and every caller is who they show to be."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Rig:
 
 
 def users_in(folder: Path) -> str:
-    """Anna with a made secret, which this gives, and bert with one that he typed."""
+    """Anna with a made secret, which this gives, and bert with one that was typed."""
     file = UsersFile(folder)
     shown = file.add(User(id=0, name="anna", groups=("News",)))
     file.add(User(id=0, name="bert"), typed=TYPED)

@@ -52,7 +52,7 @@ class UserTable:
         return self._by_digest.get(digest)
 
     def still(self, identifier: int, number: int) -> User | None:
-        """The user with this id as he is now, if the secret of this number is good still."""
+        """The user with this id, as they are now, if their secret of this number is good still."""
         user = self._by_id.get(identifier)
         if user is None:
             return None

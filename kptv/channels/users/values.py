@@ -21,7 +21,7 @@ _ODD = re.compile(rf"[{ODD}\ud800-\udfff]")
 
 
 def fit_user(user: User) -> User:
-    """The user, if all that is said of him can be; raises Unfit."""
+    """The user, if all that is said of them can be; raises Unfit."""
     if not 0 <= user.max_streams <= MOST_STREAMS:
         raise Unfit(f"Streams at once are a number from 0, for no limit, to {MOST_STREAMS}.")
     if user.expires is not None and not 0 <= user.expires <= LAST_TIME:
