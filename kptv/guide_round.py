@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time
@@ -23,17 +22,17 @@ from gevent.event import Event
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.guide.addresses import Wishes, known_guides
-from kptv.channels.profiles import MadeProfile, profiles_of
+from kptv.channels.profiles import MadeProfile
 from kptv.channels.secrets import Secrets
-from kptv.channels.users.allowed import Allowed, tag_of
+from kptv.channels.users.allowed import Allowed
 from kptv.channels.users.model import Rights
 from kptv.config import Config
 from kptv.guide.current import CurrentGuide
-from kptv.guide.job import MOST_CHANNELS, GuideFile, Job, ProfileLine, RightsLine
-from kptv.guide.job_file import JOB, JobParts, profile_line, rights_line, write_job
+from kptv.guide.job_file import JOB
 from kptv.guide.reading import Generation, GuideBroken
 from kptv.guide.report import GuideReport
 from kptv.guide.schema import UNFINISHED, finished_in
+from kptv.guide_jobs import GuideJobs, folder_of
 from kptv.metrics.guide_figures import GuideFigures
 from kptv.upstream.documents import DocumentClient
 from kptv.upstream.guide_child import BuildFailed, run_child
@@ -47,7 +46,6 @@ EVERY = 6 * 3600.0  # seconds after which it is built anew, as the window moves 
 KEPT_FOR = 60.0  # seconds that a replaced generation stays open
 PATIENCE = 60.0  # seconds that a build waits for guides that are still being fetched
 RETRY = 300.0  # seconds until a child is tried again that failed, doubling to EVERY
-MOST_RIGHTS = 200  # of users, for whom a guide is built; each takes 1 MB of the child's memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +68,9 @@ class GuideRound:
     def __init__(self, parts: GuideParts, run: Callable[[Path], str] = run_child) -> None:
         """``run`` the child with a job, a file."""
         self._parts, self._run_child = parts, run
-        self._folder = parts.config.data_dir / "guide"
         self._catalog: Catalog | None = None
         config = parts.config
+        self._folder = folder_of(config)
         fetching = FetchParts(
             parts.client,
             self._folder,
@@ -81,6 +79,7 @@ class GuideRound:
             parts.figures,
         )
         self._fetches = GuideFetches(fetching, self._fetched)
+        self._jobs = GuideJobs(config, self._fetches, parts.profile, parts.allowed)
         self._stir = Event()
         self._renewed = Event()  # the catalog, or who may see it, is not the last build's
         self._is_stale = False  # something has changed since the last build
@@ -208,7 +207,7 @@ class GuideRound:
         job_file: Path | None = None
         try:
             self._built_for = self._parts.rights()
-            job_file, channels = self._write_job(catalog, self._built_for)
+            job_file, channels = self._jobs.write(catalog, self._built_for)
             if not self._has_changed(channels):
                 return
             generation = Generation.open(self._folder / self._run_child(job_file))
@@ -309,65 +308,6 @@ class GuideRound:
             for path in self._folder.iterdir():
                 if path.name.startswith((UNFINISHED, JOB)):
                     shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
-
-    # --- the job ---
-
-    def _write_job(self, catalog: Catalog, rights: frozenset[Rights]) -> tuple[Path, str]:
-        """The job's file, and a digest of what does not change with time. Raises OSError."""
-        guides = self._fetches.guides
-        parts = JobParts(
-            catalog=catalog,
-            logo_base=None if rights else self._parts.config.base_url,
-            known=[each.known for each in guides],
-            files=lambda made_of: tuple(_files(guides, made_of)),
-        )
-        return write_job(self._job(catalog, rights), parts)
-
-    def _job(self, catalog: Catalog, rights: frozenset[Rights]) -> Job:
-        config, secrets = self._parts.config, catalog.secrets | self._fetches.secrets
-        of_groups = sorted((each for each in rights if each.groups is not None), key=tag_of)
-        return Job(
-            folder=str(self._folder.absolute()),
-            now=int(time()),
-            days=config.guide_days,
-            filler=config.guide_filler,
-            parent=os.getpid(),
-            profiles=self._profiles(catalog),
-            rights=tuple(self._lines(catalog, of_groups[:MOST_RIGHTS])),
-            rights_left_out=len(of_groups[MOST_RIGHTS:]),
-            prefixes=catalog.ruled.rules.names.prefixes if catalog.ruled is not None else (),
-            left_out=max(len(catalog) - MOST_CHANNELS, 0),
-            words=tuple(secrets.words),
-            logins=tuple(secrets.logins),
-        )
-
-    def _profiles(self, catalog: Catalog) -> tuple[ProfileLine, ...]:
-        made = (self._parts.profile(profile.name) for profile in profiles_of(catalog))
-        return tuple(profile_line(one) for one in made if one is not None)
-
-    def _lines(self, catalog: Catalog, rights: Sequence[Rights]) -> Iterator[RightsLine]:
-        for each in rights:
-            allowed = self._parts.allowed(each)
-            if allowed is not None and allowed.catalog is catalog:  # if not, there is a newer one
-                yield rights_line(each, allowed)
-
-
-def _files(guides: Sequence[FetchedGuide], channels: str) -> Iterator[GuideFile]:
-    """Those that were fetched, but for those of which these channels want nothing."""
-    for number, guide in enumerate(guides, start=1):
-        is_fruitless = guide.kept.fruitless == channels and not guide.newest.exists()
-        if not guide.paths or is_fruitless:
-            continue
-        known = guide.known
-        yield GuideFile(
-            number=number,
-            tag=known.tag,
-            paths=tuple(str(path.absolute()) for path in guide.paths),
-            reaches=guide.kept.reaches,
-            offset=known.address.offset,
-            zone=known.address.zone,
-            sources=tuple(sorted(known.sources)),
-        )
 
 
 def _settle(guide: FetchedGuide, told: GuideReport | None, channels: str) -> None:

@@ -74,7 +74,9 @@ Rig = Callable[..., tuple[GuideRound, CurrentGuide, Child]]
 def rig(tmp_path: Path) -> Iterator[Rig]:
     rounds: list[GuideRound] = []
 
-    def make(**settings: object) -> tuple[GuideRound, CurrentGuide, Child]:
+    def make(
+        users: Users | None = None, **settings: object
+    ) -> tuple[GuideRound, CurrentGuide, Child]:
         given = {"guides": (GuideAddress(str(tmp_path / "my.xml")),), **settings}
         config = Config(sources=(SOURCE,), data_dir=tmp_path, **given)  # type: ignore[arg-type]
         current, child = CurrentGuide(), Child()
@@ -82,6 +84,8 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
         parts = GuideParts(
             config, HttpClient(config), current, lambda _: None, kept.append, GuideFigures()
         )
+        if users is not None:
+            parts = replace(parts, rights=lambda: users.rights, allowed=users.allowed)
         rounds.append(GuideRound(parts, child.run))
         return rounds[-1], current, child
 
@@ -260,7 +264,7 @@ def test_a_job_that_does_not_fit_on_the_disk_leaves_nothing(
     monkeypatch.setattr("kptv.guide.job_file.line_of", full)
     round_, _, _ = rig()
     with pytest.raises(OSError, match="No space"):
-        round_._write_job(catalog_of(ONE), frozenset())
+        round_._jobs.write(catalog_of(ONE), frozenset())
     assert not list((tmp_path / "guide").iterdir())
 
 
@@ -324,9 +328,8 @@ def with_users(rig: Rig, tmp_path: Path) -> WithUsers:
     (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One", "Two.uk": "Two"}))
 
     def make(*rights: Rights) -> tuple[GuideRound, CurrentGuide, Child, Users]:
-        round_, current, child = rig()
         users = Users(*rights)
-        round_._parts = replace(round_._parts, rights=lambda: users.rights, allowed=users.allowed)
+        round_, current, child = rig(users)
         round_.replace(users.catalog)
         until(current.get)
         return round_, current, child, users
@@ -397,7 +400,7 @@ def test_so_many_rights_have_a_guide(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("kptv.guide_round.MOST_RIGHTS", 1)
+    monkeypatch.setattr("kptv.guide_jobs.MOST_RIGHTS", 1)
     with caplog.at_level(logging.WARNING, "kptv.guide_round"):
         _, current, _, _ = with_users(KIDS, NEWS)
     generation = current.get()
