@@ -107,6 +107,11 @@ def test_the_plain_guide_has_the_same_bytes_however_it_travels(served: Served, p
     assert packed.headers["ETag"] != plain.headers["ETag"]
 
 
+def test_a_login_may_come_as_a_form(served: Served) -> None:
+    answer = served.client.post("/xmltv.php", data={"username": "a", "password": "b"})
+    assert (answer.status_code, answer.data) == (200, xml_of(shown()))
+
+
 def test_what_is_inflated_comes_in_small_pieces(tmp_path: Path) -> None:
     generation = generation_of(tmp_path, shown())
     whole = b"<tv>" + b" " * 3_000_000 + b"</tv>"  # 1000 to 1

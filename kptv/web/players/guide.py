@@ -41,7 +41,7 @@ def guide_blueprint(guide: CurrentGuide, lists: ServedLists) -> Blueprint:
     @blueprint.get("/epg.xml.gz")
     @blueprint.get("/epg.xml")
     @blueprint.get("/guide.xml")
-    @blueprint.get("/xmltv.php")
+    @blueprint.route("/xmltv.php", methods=["GET", "POST"])  # the login may come as a form
     def everything() -> Response:
         return _open_to_all(_guide(guide, lists, caller().rights))
 
