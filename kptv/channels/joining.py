@@ -21,7 +21,7 @@ from kptv.channels.rows import Records, RowBlock, Rows
 from kptv.channels.rules.contexts import Fate, Settled
 from kptv.channels.rules.model import ChannelRule, Rules
 from kptv.channels.rules.outcome import Tally, Unmatched
-from kptv.channels.rules.rewriting import changed, rank_of, renamed, with_attributes
+from kptv.channels.rules.rewriting import change, rank_of, rename, renaming_of, with_attributes
 from kptv.channels.rules.sources import is_source
 from kptv.channels.rules.verdicts import Judge, Judged, country_of_entry
 
@@ -70,9 +70,13 @@ class Joining:
             if fate.is_dropped:
                 tally.add_dropped(fate, listed, int(fields[0]))
                 continue
-            if renaming or fate.changes:
+            if renaming:
                 tally.add_renamed(listed, shown)
-                record = changed(fields, fate, renaming)
+                rename(fields, renaming)
+            if fate.changes:
+                change(fields, fate)
+            if renaming or fate.changes:
+                record = FIELD.join(fields)
             if (row := rows_of[number]) >= 0:
                 join(row, record)
             else:
@@ -283,7 +287,7 @@ def _with_country(record: bytes, code: str) -> bytes:
     if name.endswith(end):
         return record
     fields = fields_of(record)
-    renamed(fields, f"{name}{end}".encode("utf-8", "replace"))
+    rename(fields, renaming_of(name.encode(), f"{name}{end}".encode("utf-8", "replace")))
     return FIELD.join(fields)
 
 

@@ -40,6 +40,7 @@ class Rows:
         self._full: list[RowBlock] = []
         self._names: list[str] = []  # of the block that is being filled, and its records
         self._records: list[Records] = []
+        self._blocks = [self._records]  # the records of all blocks
         self._shards: list[dict[str, int]] = [{} for _ in range(_SHARDS)]  # numbers by name
         self._offers: dict[int, dict[bytes, int]] = {}  # of rows with many records
 
@@ -81,8 +82,7 @@ class Rows:
 
         It is left out, if its source has enough records in this row.
         """
-        block, place_in_it = divmod(number, BLOCK)
-        rows = self._full[block].records if block < len(self._full) else self._records
+        rows, place_in_it = self._blocks[number // BLOCK], number % BLOCK
         records = rows[place_in_it]
         if isinstance(records, bytes):
             records = (records,)
@@ -102,7 +102,8 @@ class Rows:
                 return
         if known := known or self._offers.get(number):
             known[offer] = len(records)
-        rows[place_in_it] = (*records, record)
+        records += (record,)  # ``(*records, record)`` would copy them twice
+        rows[place_in_it] = records
 
     def number_of(self, name: str) -> int | None:
         """The row of this name, until ``finish``."""
@@ -114,28 +115,24 @@ class Rows:
         return (self._full[block].names if block < len(self._full) else self._names)[place]
 
     def __getitem__(self, number: int) -> Records:
-        records, place = self._at(number)
-        return records[place]
+        return self._blocks[number // BLOCK][number % BLOCK]
 
     def __setitem__(self, number: int, row: Records) -> None:
         """Replace the records of a row; none: it is left out."""
-        records, place = self._at(number)
-        records[place] = row
+        self._blocks[number // BLOCK][number % BLOCK] = row
         self._offers.pop(number, None)
-
-    def _at(self, number: int) -> tuple[list[Records], int]:
-        block, place = divmod(number, BLOCK)
-        return (self._full[block].records if block < len(self._full) else self._records), place
 
     def _close_block(self) -> None:
         # The collector does not keep an eye on a tuple that holds only texts.
         self._full.append(RowBlock(tuple(self._names), self._records))
         self._names, self._records = [], []
+        self._blocks.append(self._records)
 
     def finish(self) -> Generator[None, None, list[RowBlock]]:
         """All rows, in blocks; yields often."""
         if self._names:
             self._close_block()
+        self._blocks.clear()  # whoever has the rows frees them step by step
         while self._shards:
             self._shards.pop()
             yield

@@ -102,9 +102,7 @@ class Tally:
             self._dropped_entries[name, source, line] = None
 
     def add_renamed(self, name: str, shown: str) -> None:
-        """Count an entry, if it is shown under another name."""
-        if name == shown:
-            return
+        """Count an entry that is shown under another name."""
         self._renamed += 1
         if len(self._renamed_entries) < MOST_RENAMED:
             self._renamed_entries[name] = shown

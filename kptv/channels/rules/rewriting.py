@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import lru_cache
 
 from kptv.channels.packing import FIELD, LISTED_NAME, RANK, attribute_mark, packed_groups
 from kptv.channels.rules.contexts import Fate
@@ -22,7 +23,7 @@ Renaming = tuple[bytes, ...]
 
 
 def renaming_of(before: bytes, name: bytes) -> Renaming:
-    """What ``changed`` needs to give entries another name, made once for all of a name."""
+    """What ``rename`` needs to give entries another name, made once for all of a name."""
     if name == before:
         return ()
     mark, end = _MARKS[_TVG_NAME], b'"'
@@ -30,27 +31,8 @@ def renaming_of(before: bytes, name: bytes) -> Renaming:
     return name, mark + old + end, mark + new + end, _LISTED_MARK + old + end
 
 
-def changed(fields: list[bytes], fate: Fate, renaming: Renaming) -> bytes:
-    """The record with these fields as the rules want it, which gave its name another."""
-    if renaming:
-        _rename(fields, renaming)
-    if fate.changes:
-        if fate.groups is not None:
-            regrouped(fields, fate.groups)
-        if fate.sets:
-            with_attributes(fields, fate.sets)
-        if fate.rank:
-            ranked(fields, fate.rank)
-    return FIELD.join(fields)
-
-
-def renamed(fields: list[bytes], name: bytes) -> None:
+def rename(fields: list[bytes], renaming: Renaming) -> None:
     """Give an entry, of which these are the fields, another name; that of its list is kept."""
-    if renaming := renaming_of(fields[_NAME], name):
-        _rename(fields, renaming)
-
-
-def _rename(fields: list[bytes], renaming: Renaming) -> None:
     fields[_NAME], old, new, listed = renaming
     before, is_there, behind = fields[_TEXT].partition(old)
     if is_there and not before.count(b'"') & 1 and _MARKS[_TVG_NAME] not in before:
@@ -63,19 +45,26 @@ def _rename(fields: list[bytes], renaming: Renaming) -> None:
         fields[_HEADERS] += listed
 
 
-def regrouped(fields: list[bytes], groups: Sequence[str]) -> None:
-    """Put an entry into other groups."""
-    fields[_GROUPS] = packed_groups(groups)
-    fields[_TEXT] = _with(fields[_TEXT], _GROUP_TITLE, ";".join(groups).encode(), add=True)
+def change(fields: list[bytes], fate: Fate) -> None:
+    """Make of an entry, besides its name, what the rules want."""
+    if fate.groups is not None:
+        fields[_GROUPS], title = _packed(fate.groups)
+        fields[_TEXT] = _with(fields[_TEXT], _GROUP_TITLE, title, add=True)
+    if fate.sets:
+        with_attributes(fields, fate.sets)
+    if fate.rank:
+        # Candidates of lower ranks are preferred to it.
+        fields[_HEADERS] += b'%b%d"' % (_RANK_MARK, fate.rank)
 
 
-def ranked(fields: list[bytes], rank: int) -> None:
-    """Note that candidates of lower ranks are preferred to it."""
-    fields[_HEADERS] += b'%b%d"' % (_RANK_MARK, rank)
+@lru_cache(maxsize=1024)  # many entries get the same
+def _packed(groups: tuple[str, ...]) -> tuple[bytes, bytes]:
+    """Groups as records and as attributes have them."""
+    return packed_groups(groups), ";".join(groups).encode()
 
 
 def rank_of(record: bytes) -> int:
-    """What ``ranked`` noted."""
+    """The rank that the record of an entry got."""
     headers = record.split(FIELD, 5)[_HEADERS]
     start = headers.find(_RANK_MARK)
     if start < 0:
