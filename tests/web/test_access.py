@@ -477,6 +477,20 @@ def test_too_many_tries_are_told_when_to_come_again(rig: Rig) -> None:
     assert "login" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("place", "held"),
+    [("2001:db8:1:2::{}", 1), ("2001:db8:1:{}::1", 0), ("::ffff:203.0.113.{}", 0)],
+    ids=["a network of 64 bits", "several such", "several of IPv4"],
+)
+def test_guesses_of_a_household_count_together(rig: Rig, place: str, held: int) -> None:
+    waits: list[float] = []
+    rig.gate._tries._throttle._sleep = waits.append
+    for number in range(2, 8):
+        guess = f"{WRONG[:-1]}{number}"  # of the form that takes no slow digest
+        assert rig.status(f"/u/{guess}/x", peer=place.format(number)) == 401
+    assert waits == [1.0] * held
+
+
 def test_wrong_logins_do_not_fill_the_log(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     rig.gate._tries._throttle._sleep = lambda seconds: None
     with caplog.at_level(logging.INFO):
