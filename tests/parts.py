@@ -1,4 +1,4 @@
-"""The application's parts as app.py builds them, ended after the test."""
+"""The application's parts as parts.py builds them, ended after the test."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from kptv.app import AppParts, build_parts
 from kptv.channels.model import Source
 from kptv.config import Config
 from kptv.logs import Log
 from kptv.logs.filters import RecentLines, RepeatFilter
 from kptv.logs.redaction import Redactor
+from kptv.parts import AppParts, build_parts
 
 CONFIG = Config(sources=(Source(1, "file:///nowhere", 1),), base_url="http://tv.example")
 

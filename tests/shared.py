@@ -1,4 +1,4 @@
-"""What is shared by hubs and by openers of streams, for tests: built as app.py does."""
+"""What is shared by hubs and by openers of streams, for tests: built as parts.py does."""
 
 from __future__ import annotations
 

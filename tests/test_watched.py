@@ -12,9 +12,10 @@ import pytest
 from flask.testing import FlaskClient
 from gevent.event import Event
 
-from kptv import app as app_module
-from kptv.app import AppParts, build_web
+from kptv import parts as parts_module
+from kptv.app import build_web
 from kptv.channels.model import Channel
+from kptv.parts import AppParts
 from kptv.restream import housekeeping
 from kptv.restream.lease import Lease
 from kptv.upstream import importer
@@ -64,7 +65,7 @@ class Rig:
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr(app_module, "TELL_REPEATS_EVERY", 0.05)
+    monkeypatch.setattr(parts_module, "TELL_REPEATS_EVERY", 0.05)
     with gevent.Timeout(LIMIT), built(CONFIG, tmp_path) as parts:
         rig = Rig(parts, monkeypatch)
         yield rig
@@ -157,7 +158,7 @@ def test_a_list_whose_rendering_was_ended_is_rendered_anew(rig: Rig) -> None:
         patch.setattr(lists, "render", lambda *args: rig.go_on.wait())
         rig.parts.catalog.replace(catalog(listing(",Sport")))
         gevent.sleep(0.01)
-        (running,) = rig.parts.lists._renderings._running.values()
+        (running,) = rig.parts.served.lists._renderings._running.values()
         running.greenlet.kill()
     assert b",Sport" in rig.client.get("/playlist.m3u8").data
     rig.let_an_hour_pass()

@@ -17,7 +17,7 @@ from kptv.restream.slots import Slots
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """The shared parts; ``app.py`` builds each of them."""
+    """The shared parts; ``parts.py`` builds each of them."""
 
     config: Config
     policy: Policy

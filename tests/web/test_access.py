@@ -18,9 +18,10 @@ import pytest
 from flask import Flask, request
 from werkzeug.test import Client, EnvironBuilder, TestResponse, run_wsgi_app
 
-from kptv.app import AppParts, build_web
+from kptv.app import build_web
 from kptv.channels.users.model import Rights, User
 from kptv.config import Config
+from kptv.parts import AppParts
 from kptv.users.store import UsersFile
 from kptv.web.access import ALWAYS_OPEN, NO_LOGIN, UNKNOWN
 from kptv.web.caller import CALLER, Caller, CallerKind

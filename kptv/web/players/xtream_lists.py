@@ -80,7 +80,8 @@ class XtreamLists:
     @property
     def alive(self) -> bool:
         """Whether nothing hangs that is being made or rendered."""
-        return self._whole.alive and self._parts.alive and self._ids.alive
+        parts = (self._whole, self._parts, self._ids, self._numbers)
+        return all(part.alive for part in parts)
 
     @property
     def has_guide(self) -> bool:
