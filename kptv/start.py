@@ -13,11 +13,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from kptv.columns import many
 from kptv.command import TITLE, command_line
 from kptv.config import ENV_FILE, Config
 from kptv.logs import Log
 from kptv.users.current import CurrentUsers
-from kptv.web.sockets import own_address
+from kptv.web.sockets import network_address
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def look_around(config: Config, env_file: Path = ENV_FILE) -> Surroundings:
     except OSError:
         mode = None
     return Surroundings(
-        own_address="" if _is_container() else own_address(config.host),
+        own_address="" if _is_container() else network_address(config.host),
         has_ffmpeg=shutil.which(config.ffmpeg) is not None,
         env_file=None if mode is None else env_file,
         is_env_file_open=bool(mode and mode & stat.S_IROTH),
@@ -176,11 +177,10 @@ def about_login(config: Config, users: int, *, is_on: bool) -> list[str]:
             "No login is needed: whoever reaches the port can watch. The first user that you make"
             f" ({command_line('kptv.users add NAME')}) ends that"
         ]
-    known = "1 user" if users == 1 else f"{users} users"
     told = [
-        f"A login is needed, and {known} can have one. Closed to all others: lists, guides, logos"
-        " and streams; closed to users, too: the page, its API and /metrics. Open: /healthz,"
-        " /readyz and the page's own login"
+        f"A login is needed, and {many(users, 'user')} can have one. Closed to all others: lists,"
+        " guides, logos and streams; closed to users, too: the page, its API and /metrics. Open:"
+        " /healthz, /readyz and the page's own login"
     ]
     if config.auth_free_networks:
         networks = ", ".join(map(str, config.auth_free_networks))

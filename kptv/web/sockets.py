@@ -58,7 +58,7 @@ def public_address(host: str) -> str:
     return next((str(a) for a in _addresses(host) if a.is_global), "")
 
 
-def own_address(host: str) -> str:
+def network_address(host: str) -> str:
     """An address that leads others of the network to what listens on ``host``; or empty."""
     return next((str(a) for a in _addresses(host) if not a.is_loopback and not a.is_link_local), "")
 
