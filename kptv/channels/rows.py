@@ -18,6 +18,7 @@ from kptv.channels.packing import FIELD, names_of, offer_of, united
 # name offers more than anybody tries, and each page would have to unpack them all.
 MOST_OF_ONE = 64
 _FEW = 8  # candidates that are compared one by one; a dict for each channel would take 40 MB
+_AT_ONCE = 100  # rows between two yields
 _SHARDS = 256  # dicts that share the names while grouping: one dict would block 20 ms as it grows
 
 Records = (
@@ -42,7 +43,10 @@ class Rows:
         self._records: list[Records] = []
         self._blocks = [self._records]  # the records of all blocks
         self._shards: list[dict[str, int]] = [{} for _ in range(_SHARDS)]  # numbers by name
-        self._offers: dict[int, dict[bytes, int]] = {}  # of rows with many records
+        # Rows with many records, and the place of each offer in them. They are lists until all is
+        # there: the collector would go through a tuple for each record that comes, to forget it.
+        self._many: dict[int, list[bytes]] = {}
+        self._offers: dict[int, dict[bytes, int]] = {}
 
     def __len__(self) -> int:
         return len(self._full) * BLOCK + len(self._names)
@@ -82,28 +86,42 @@ class Rows:
 
         It is left out, if its source has enough records in this row.
         """
+        offer = record[: record.index(FIELD, record.index(FIELD) + 1)]
+        known = self._offers.get(number)
+        if known is not None:
+            self._join_many(self._many[number], known, offer, record)
+            return
         rows, place_in_it = self._blocks[number // BLOCK], number % BLOCK
         records = rows[place_in_it]
         if isinstance(records, bytes):
             records = (records,)
-        offer = record[: record.index(FIELD, record.index(FIELD) + 1)]
-        known = self._offers.get(number)
-        place = known.get(offer) if known else self._place_of(offer, number, records)
-        if place is not None:
-            both = united(records[place], record)
-            if both is not records[place]:
-                united_records = (*records[:place], both, *records[place + 1 :])
-                rows[place_in_it] = united_records if len(records) > 1 else both
-            return
-        if len(records) >= MOST_OF_ONE:
-            mark = offer[: offer.index(FIELD) + 1]
-            if records[-MOST_OF_ONE].startswith(mark):
-                self.left_out += 1
+        start = offer + FIELD
+        for place, one in enumerate(records):
+            if one.startswith(start):
+                both = united(one, record)
+                if both is not one:
+                    united_records = (*records[:place], both, *records[place + 1 :])
+                    rows[place_in_it] = united_records if len(records) > 1 else both
                 return
-        if known := known or self._offers.get(number):
-            known[offer] = len(records)
-        records += (record,)  # ``(*records, record)`` would copy them twice
+        records += (record,)
         rows[place_in_it] = records
+        if len(records) > _FEW:
+            self._many[number] = list(records)
+            self._offers[number] = {offer_of(one): n for n, one in enumerate(records)}
+
+    def _join_many(
+        self, records: list[bytes], known: dict[bytes, int], offer: bytes, record: bytes
+    ) -> None:
+        place = known.get(offer)
+        if place is not None:
+            records[place] = united(records[place], record)
+        elif len(records) >= MOST_OF_ONE and records[-MOST_OF_ONE].startswith(
+            offer[: offer.index(FIELD) + 1]
+        ):
+            self.left_out += 1
+        else:
+            known[offer] = len(records)
+            records.append(record)
 
     def number_of(self, name: str) -> int | None:
         """The row of this name, until ``finish``."""
@@ -115,11 +133,13 @@ class Rows:
         return (self._full[block].names if block < len(self._full) else self._names)[place]
 
     def __getitem__(self, number: int) -> Records:
-        return self._blocks[number // BLOCK][number % BLOCK]
+        many = self._many.get(number)
+        return tuple(many) if many else self._blocks[number // BLOCK][number % BLOCK]
 
     def __setitem__(self, number: int, row: Records) -> None:
         """Replace the records of a row; none: it is left out."""
         self._blocks[number // BLOCK][number % BLOCK] = row
+        self._many.pop(number, None)
         self._offers.pop(number, None)
 
     def _close_block(self) -> None:
@@ -132,22 +152,16 @@ class Rows:
         """All rows, in blocks; yields often."""
         if self._names:
             self._close_block()
+        for count, (number, records) in enumerate(self._many.items(), 1):
+            self._blocks[number // BLOCK][number % BLOCK] = tuple(records)
+            if count % _AT_ONCE == 0:
+                yield
+        self._many.clear()
         self._blocks.clear()  # whoever has the rows frees them step by step
         while self._shards:
             self._shards.pop()
             yield
         return self._full
-
-    def _place_of(self, offer: bytes, number: int, records: tuple[bytes, ...]) -> int | None:
-        """Where among the ``records`` of a row there is one with this offer."""
-        if len(records) > _FEW:
-            known = self._offers[number] = {offer_of(one): n for n, one in enumerate(records)}
-            return known.get(offer)
-        start = offer + FIELD
-        for place, one in enumerate(records):
-            if one.startswith(start):
-                return place
-        return None
 
 
 def picked(blocks: Sequence[RowBlock], numbers: Iterable[int]) -> tuple[list[str], tuple[Row, ...]]:

@@ -14,6 +14,7 @@ _NAME, _GROUPS, _HEADERS, _TEXT = 2, 3, 4, 5  # places of a record's fields
 _RANK_MARK = attribute_mark(RANK)
 _LISTED_MARK = attribute_mark(LISTED_NAME)
 _MARKS = {key: attribute_mark(key) for key in (_GROUP_TITLE, _TVG_NAME)}
+_TVG_NAME_MARK = _MARKS[_TVG_NAME]
 _INNER = INNER.encode()
 
 
@@ -26,7 +27,7 @@ def renaming_of(before: bytes, name: bytes) -> Renaming:
     """What ``rename`` needs to give entries another name, made once for all of a name."""
     if name == before:
         return ()
-    mark, end = _MARKS[_TVG_NAME], b'"'
+    mark, end = _TVG_NAME_MARK, b'"'
     old, new = before.replace(end, _INNER), name.replace(end, _INNER)
     return name, mark + old + end, mark + new + end, _LISTED_MARK + old + end
 
@@ -35,7 +36,8 @@ def rename(fields: list[bytes], renaming: Renaming) -> None:
     """Give an entry, of which these are the fields, another name; that of its list is kept."""
     fields[_NAME], old, new, listed = renaming
     before, is_there, behind = fields[_TEXT].partition(old)
-    if is_there and not before.count(b'"') & 1 and _MARKS[_TVG_NAME] not in before:
+    # No name begins with a blank, so what is found is no end of a value with the next one's mark.
+    if is_there and _TVG_NAME_MARK not in before:
         fields[_TEXT] = before + new + behind
     else:
         fields[_TEXT] = _with(fields[_TEXT], _TVG_NAME, renaming[0], add=False)
