@@ -13,7 +13,7 @@ from gevent.threadpool import ThreadPool
 
 from kptv.channels.users.names import Unfit
 from kptv.channels.users.table import UserTable
-from kptv.users.schema import NAME, FileTrouble
+from kptv.users.schema import MARKER, NAME, FileTrouble
 from kptv.users.store import OWN_WAIT, Look, NoSuchUser, Seen, UsersFile
 from kptv.vitals.repeating import Repeating
 
@@ -24,6 +24,10 @@ EVERY = 1.0  # seconds between two looks at the file
 READ_WITHIN = 10.0  # seconds; a disk that sleeps needs some
 _STARTS_WAITING = 5.0  # for another process that holds the file
 _REQUIRED = f"{NAME}: it is not there, and REQUIRE_LOGIN says that there is a login"
+_LOST = (
+    f"{NAME}: it is gone, and {MARKER} too: put the folder back, or make the users anew; a restart"
+    " would let everybody in"
+)
 _UNREAD = "The users have not been read yet."
 
 
@@ -123,6 +127,7 @@ class CurrentUsers:
         """Have this seen from now on, unless something newer is."""
         if turn < self._taken:
             return
+        seen = self._unless_lost(seen)
         before, was_on, self._seen, self._taken = self._seen, self.is_on, seen, turn
         if self.trouble:
             self._tell(f"{self.trouble}. Nobody can be let in")
@@ -134,6 +139,14 @@ class CurrentUsers:
         if (before, was_on) != (seen, self.is_on):
             for listener in self._listeners:
                 listener()
+
+    def _unless_lost(self, seen: Seen) -> Seen:
+        """A login does not end because all that tells of it is gone at once, as with its folder."""
+        before = self._seen
+        was_there = before.is_on and (before.is_there or before.trouble == _LOST)
+        if was_there and not (seen.is_on or seen.is_there):
+            return Seen(is_on=True, trouble=_LOST)
+        return seen
 
     def _tell(self, trouble: str) -> None:
         if trouble != self._told:

@@ -338,7 +338,7 @@ def _users(
             secrets.setdefault(user, []).append(_secret_of(*about))
         for row in connection.execute(f"SELECT {_USER} FROM users {where} ORDER BY id", values):
             yield _user_of(row, tuple(secrets.get(row[0], ())))
-    except (ValueError, TypeError, Unfit) as error:
+    except (ValueError, TypeError, RecursionError, Unfit) as error:
         raise FileTrouble("a row of it makes no sense: put a copy of it back") from error
 
 

@@ -64,7 +64,7 @@ def test_a_made_secret_is_found_alone_and_beside_its_own_name_only(
     assert checker.made(anna.text) == found
     assert checker.login("Anna", anna.text) == found
     assert checker.login("bob", anna.text) is None
-    assert checker.made(anna.text[:-1] + "z") is None
+    assert checker.made(anna.text[:-1] + ("z" if anna.text[-1] != "z" else "y")) is None
     assert slow.calls == 0
 
 

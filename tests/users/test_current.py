@@ -199,6 +199,28 @@ def test_losing_the_marker_opens_nothing(tmp_path: Path) -> None:
         assert (tmp_path / MARKER).exists()
 
 
+def test_losing_all_that_tells_of_a_login_opens_nothing_while_it_runs(tmp_path: Path) -> None:
+    file = UsersFile(tmp_path)
+    file.add(new_user("anna"))
+    kept = (tmp_path / NAME).read_bytes()
+    with running(tmp_path, every=60) as users:
+        (tmp_path / NAME).unlink()
+        (tmp_path / MARKER).unlink()
+        for _ in range(2):
+            users.refresh()
+            assert (users.is_on, len(users.table)) == (True, 0)
+            assert "restart" in users.trouble
+            (tmp_path / NAME).touch()  # something has changed
+        (tmp_path / NAME).write_bytes(kept)
+        users.refresh()
+        assert (users.is_on, len(users.table), users.trouble) == (True, 1, "")
+        file.open_to_all()
+        users.refresh()
+        assert not users.is_on
+    with running(tmp_path) as users:
+        assert not users.is_on
+
+
 def test_a_disk_that_hangs_at_the_start_lets_nobody_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

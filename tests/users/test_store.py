@@ -238,6 +238,9 @@ WRECKS = {
     "odd name": lambda path: execute(path.parent, "UPDATE users SET name = 'Än/na'"),
     "odd number": lambda path: execute(path.parent, "UPDATE users SET max_streams = 'x'"),
     "odd groups": lambda path: execute(path.parent, "UPDATE users SET groups = '{]'"),
+    "deep groups": lambda path: execute(
+        path.parent, f"UPDATE users SET groups = '{'[' * 100_000}'"
+    ),
     "no groups": lambda path: execute(path.parent, "UPDATE users SET groups = '[]'"),
     "odd kind": lambda path: execute(path.parent, "UPDATE secrets SET kind = 'x'"),
     "short digest": lambda path: execute(path.parent, "UPDATE secrets SET digest = x'00'"),
