@@ -180,7 +180,7 @@ class Gate:
         if asked.is_scrape and self._operator.has_metrics_token and not is_free:
             return self._for_operator(asked)
         if not self._users.is_on:
-            return _anyone(asked.shown, is_free=is_free)
+            return Caller(is_free=True) if is_free else ANYONE
         if asked.path in self._openings.paths:
             return ANYONE
         if asked.shown is not None and not asked.is_operators:
@@ -188,7 +188,7 @@ class Gate:
         if self._operator.shown_by(asked.request):
             return Caller(CallerKind.OPERATOR)
         if is_free:
-            return _anyone(asked.shown, is_free=True)
+            return Caller(is_free=True)
         return (
             self._for_operator(asked) if asked.is_operators else self._refused(asked, 401, NO_LOGIN)
         )
@@ -261,13 +261,6 @@ class _Asked:
     @property
     def is_operators(self) -> bool:
         return self.is_scrape or self.path.startswith(OPERATORS)
-
-
-def _anyone(shown: Shown | None, *, is_free: bool) -> Caller:
-    if shown is None and not is_free:
-        return ANYONE
-    login = ("", "") if shown is None else (shown.name, shown.secret)
-    return Caller(login=login, is_free=is_free)
 
 
 def _form(environ: WSGIEnvironment) -> str:

@@ -31,7 +31,7 @@ class Caller:
     prefix: str = field(default="", repr=False)
     """What stands before the paths of links for this caller, as ``/u/SECRET``; a secret."""
     login: tuple[str, str] = field(default=("", ""), repr=False)
-    """Name and password as a request of Xtream's protocol had them; the latter is a secret."""
+    """A user's name and password, as their request had them; the latter is a secret."""
     is_free: bool = False  # comes from a network that needs no login
 
     @property

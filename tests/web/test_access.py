@@ -567,11 +567,11 @@ def test_while_no_login_is_needed_everybody_is_let_in_as_before(start: Start) ->
             continue
         assert method == "OPTIONS" or endpoint in rig.reached, path
         assert "Referrer-Policy" not in answer.headers
-        assert replace(rig.caller, login=("", "")) == Caller()
+        assert rig.caller == Caller()
     rig.reached.clear()
     for name, secret in (("anna", "any-word"), ("x", "y")):
         rig.ask(f"/player_api.php?username={name}&password={secret}")
-        assert rig.caller == Caller(login=(name, secret))
+        assert rig.caller == Caller(), "what is typed where no login is needed is nobody's"
     rig.reached.clear()
     rig.ask(f"/u/{WRONG}/playlist.m3u8")
     assert rig.reached == ["playlist.playlist"], "links of before the login was ended work"
