@@ -58,6 +58,7 @@ FOREIGN = {
     "channels/ordering.py": "_DIGITS",
     "channels/reach.py": "_ADDRESS",
     "channels/rules/countries.py": "_WORD",
+    "channels/users/told_groups.py": "_GROUPS",
     "channels/rules/cleaning.py": "_OTHERS _RAISED _RAISED_LETTER _TAG _LAST_WORD _BORDER _SUSPECT"
     " _prefix_pattern",
     "channels/rules/patterns.py": "_SIGNS _GROUP _COUNT of",

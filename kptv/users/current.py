@@ -45,6 +45,7 @@ class CurrentUsers:
         self._requires = require_login
         self._every, self._within = every, within
         self._seen = Seen(is_on=True, trouble=_UNREAD)
+        self._had_login = False  # as a file said that was read
         self._listeners: list[Callable[[], object]] = []
         # One thread of its own: a disk that hangs holds up nothing else, and what is seen last is
         # newest. What follows is the thread's.
@@ -142,9 +143,9 @@ class CurrentUsers:
 
     def _unless_lost(self, seen: Seen) -> Seen:
         """A login does not end because all that tells of it is gone at once, as with its folder."""
-        before = self._seen
-        was_there = before.is_on and (before.is_there or before.trouble == _LOST)
-        if was_there and not (seen.is_on or seen.is_there):
+        if seen.is_there:
+            self._had_login = seen.is_on
+        elif self._had_login and not seen.is_on:
             return Seen(is_on=True, trouble=_LOST)
         return seen
 

@@ -197,8 +197,10 @@ class UsersFile:
         """End the login, until the next user is made; True: there was one. Users stay."""
         look = self.look()
         was_on = look.marker
-        if look.size > 0:
+        if look.size > 0 or look.marker:  # a file says so: that none is there opens nothing
             with writing(self.path, self._wait) as connection:
+                if look.size <= 0:
+                    _begin_late(connection, int(self._now()))
                 was_on |= connection.execute("DELETE FROM login").rowcount > 0
         try:
             self.marker.unlink(missing_ok=True)

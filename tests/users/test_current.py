@@ -221,6 +221,25 @@ def test_losing_all_that_tells_of_a_login_opens_nothing_while_it_runs(tmp_path: 
         assert not users.is_on
 
 
+def test_a_file_that_goes_first_and_its_marker_later_open_nothing_but_who_says_so_does(
+    tmp_path: Path,
+) -> None:
+    file = UsersFile(tmp_path)
+    file.add(new_user("anna"))
+    with running(tmp_path, every=60) as users:
+        for lost in (NAME, MARKER):
+            (tmp_path / lost).unlink()
+            users.refresh()
+            assert (users.is_on, len(users.table)) == (True, 0)
+        file.open_to_all()  # knows nothing of it: there is no login in this folder
+        users.refresh()
+        assert users.is_on
+        (tmp_path / MARKER).touch()
+        assert file.open_to_all()
+        users.refresh()
+        assert not users.is_on
+
+
 def test_a_disk_that_hangs_at_the_start_lets_nobody_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,7 +133,7 @@ def test_all_links_carry_the_secret(rig: Rig) -> None:
         f'#EXTM3U x-tvg-url="{base}/epg.xml.gz" url-tvg="{base}/epg.xml.gz"',
         f'#EXTINF:-1 tvg-chno="1" tvg-logo="{base}/logo/cartoons" group-title="Kids",Cartoons',
         f"{base}/stream/cartoons",
-        '#EXTINF:-1 tvg-chno="3" group-title="Kids;UK | Junior",Ten',
+        '#EXTINF:-1 tvg-chno="3" group-title="Kids",Ten',
         f"{base}/stream/ten",
     ]
     text = rig.get("/profile/kids/playlist.m3u8", KIDS).text

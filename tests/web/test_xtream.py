@@ -372,7 +372,7 @@ def test_the_list_of_a_user_leads_to_streams_guide_and_logos_of_that_user(
     base, guide = "http://192.168.1.10:8080", f"xmltv.php?{login}"
     head, info, link = answer.text.splitlines()
     assert head == f'#EXTM3U x-tvg-url="{base}/{guide}" url-tvg="{base}/{guide}"'
-    assert info == '#EXTINF:-1 group-title="Sport;UK",ESPN'
+    assert info == '#EXTINF:-1 group-title="Sport",ESPN'
     assert link == f"{base}/live/anna/{SECRET}/{rig.id_of('ESPN')}.ts"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from kptv.channels.profiles import PROFILE_PATH, MadeProfile
 from kptv.channels.served import STREAM_PATH, render
 from kptv.channels.users.allowed import Allowed, in_profile
 from kptv.channels.users.model import ALL_RIGHTS, Rights
+from kptv.channels.users.told_groups import only_groups
 from kptv.config import Config
 from kptv.guide.current import CurrentGuide
 from kptv.web.caller import caller
@@ -139,7 +140,7 @@ class ServedLists:
         guide_url = f"{base}{place}{GUIDE}" if self._ids.is_known else ""
         return Wanted(
             (rights, own, chosen.group, bool(guide_url), tag),
-            partial(_render, chosen, base, guide_url, self._ids),
+            partial(_render, chosen, base, guide_url, self._ids, rights.groups),
         )
 
     def _wanted_guide(self, rights: Rights) -> Wanted | None:
@@ -181,9 +182,16 @@ class _Chosen:
         return map(self.numbers_of.__getitem__, self.positions)
 
 
-def _render(chosen: _Chosen, base_url: str, guide_url: str, guide_ids: GuideIds) -> Iterator[bytes]:
+def _render(
+    chosen: _Chosen,
+    base_url: str,
+    guide_url: str,
+    guide_ids: GuideIds,
+    groups: Collection[str] | None,
+) -> Iterator[bytes]:
     ids = yield from guide_ids.of(chosen.catalog)
-    yield from render(chosen.catalog, base_url, chosen.positions, chosen.numbers, guide_url, ids)
+    pieces = render(chosen.catalog, base_url, chosen.positions, chosen.numbers, guide_url, ids)
+    yield from pieces if groups is None else only_groups(pieces, groups)
 
 
 def playlist_blueprint(lists: ServedLists) -> Blueprint:

@@ -11,6 +11,7 @@ from kptv.channels.model import Channel
 from kptv.channels.served import STREAM_PATH, render
 from kptv.channels.users.allowed import Allowed
 from kptv.channels.users.model import Rights
+from kptv.channels.users.told_groups import only_groups
 from kptv.channels.xtream.ids import OTHER, XtreamIds
 from kptv.channels.xtream.links import Link, bare_list, with_links
 from kptv.channels.xtream.live import Listed, categories, live_streams
@@ -191,6 +192,8 @@ class XtreamLists:
             OWN_GUIDE if form.has_own_guide or self.has_guide else "",
             guide_ids,
         )
+        if chosen.rights.groups is not None:
+            pieces = only_groups(pieces, chosen.rights.groups)
         yield from with_links(pieces, OWN_BASE, link)
 
 
