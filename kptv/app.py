@@ -161,13 +161,14 @@ def _build_page(parts: AppParts) -> Page:
     events = EventStream(view, shared.journal)
     directory = Directory(parts.catalog.get)
     admin = parts.entrance.admin
-    parts.users.watch(lambda: events.end_unless(parts.entrance.gate.still))
+    end_events = partial(events.end_unless, parts.entrance.gate.still)
+    parts.users.watch(end_events)
     reports = Reports(parts.catalog.get, parts.listings)
     blueprints = (
         status_blueprint(config.base_url),
         api_blueprint(view, events, directory, clients),
         guide_api_blueprint(view.shows, directory),
-        session_blueprint(admin),
+        session_blueprint(admin, end_events),
         actions_blueprint(
             admin,
             parts.hubs,

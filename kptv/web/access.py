@@ -80,6 +80,14 @@ class Operator(Protocol):
         """As ``shown_by``; METRICS_TOKEN counts too."""
         ...
 
+    def session_shown(self, request: Request) -> str:
+        """The key of the session that it comes by; empty: it shows a token."""
+        ...
+
+    def has_session(self, key: str) -> bool:
+        """Whether that session still lasts."""
+        ...
+
     @property
     def has_metrics_token(self) -> bool:
         """Whether there is a METRICS_TOKEN."""
@@ -136,8 +144,10 @@ class Gate:
 
     def still(self, caller: Caller) -> bool:
         """Whether this caller would be let in now; to be asked while something is open to them."""
-        if caller.kind is CallerKind.OPERATOR or not self._users.is_on:
+        if not self._users.is_on:
             return True
+        if caller.kind is CallerKind.OPERATOR:
+            return not caller.session or self._operator.has_session(caller.session)
         if caller.kind is CallerKind.ANYONE:
             return caller.is_free
         user = self._users.table.still(caller.user_id, caller.secret_number)
@@ -186,7 +196,7 @@ class Gate:
         if asked.shown is not None and not asked.is_operators:
             return self._user(asked, asked.shown)
         if self._operator.shown_by(asked.request):
-            return Caller(CallerKind.OPERATOR)
+            return self._operators(asked)
         if is_free:
             return Caller(is_free=True)
         return (
@@ -196,8 +206,12 @@ class Gate:
     def _for_operator(self, asked: _Asked) -> Caller | Response:
         knows = self._operator.may_scrape if asked.is_scrape else self._operator.shown_by
         if knows(asked.request):
-            return Caller(CallerKind.OPERATOR)
+            return self._operators(asked)
         return self._refused(asked, 401, OPERATORS_ONLY)
+
+    def _operators(self, asked: _Asked) -> Caller:
+        session = self._operator.session_shown(asked.request)
+        return Caller(CallerKind.OPERATOR, session=session)
 
     def _user(self, asked: _Asked, shown: Shown) -> Caller | Response:
         place = neighbourhood(self._clients.address(asked.request))

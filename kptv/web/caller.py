@@ -33,6 +33,8 @@ class Caller:
     login: tuple[str, str] = field(default=("", ""), repr=False)
     """A user's name and password, as their request had them; the latter is a secret."""
     is_free: bool = False  # comes from a network that needs no login
+    session: str = field(default="", repr=False)
+    """The operator's on the page; empty: a token was shown. A secret."""
 
     @property
     def rights(self) -> Rights:

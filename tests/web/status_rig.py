@@ -144,7 +144,7 @@ class StatusRig:
         for blueprint in (
             api_blueprint(self.view, self.events, directory, self.clients),
             guide_blueprint(self.view.shows, directory),
-            session_blueprint(self.admin),
+            session_blueprint(self.admin, lambda: None),
             actions_blueprint(
                 self.admin, self.hubs, self.hubs.health, self._import, redactor.redact
             ),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from ipaddress import ip_network
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -609,6 +610,23 @@ def test_the_first_user_ends_what_was_open_to_all(
     assert rig.status("/playlist.m3u8") == 401, "also with no user left"
     rig.parts.users.changed_by(lambda file: file.open_to_all())
     assert rig.gate.still(anyone)
+
+
+def test_a_log_out_ends_what_is_open_to_that_session_alone(start: Start) -> None:
+    rig = start()
+    mine, others = Client(rig.app), Client(rig.app)
+    for client in (mine, others):
+        assert client.post("/api/login", json={"token": TOKEN}).status_code == 200
+    listening = [client.get("/api/events") for client in (mine, others)]
+    rig.ask("/playlist.m3u8", headers=BEARER)
+    by_token = rig.caller
+    mine.post("/api/logout")
+    assert b"event: status" not in listening[0].data, "the page is let go"
+    told = b"".join(islice(listening[1].iter_encoded(), 2))
+    assert b"event: status" in told, "the other one goes on"
+    assert rig.gate.still(by_token)
+    assert others.get("/api/status").status_code == 200
+    assert mine.get("/api/status").status_code == 401
 
 
 def test_without_the_users_file_nobody_is_let_in_and_readiness_says_why(

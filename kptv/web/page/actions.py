@@ -27,8 +27,8 @@ class StartedImport(Protocol):
         ...
 
 
-def session_blueprint(admin: Admin) -> Blueprint:
-    """The routes of the page's sessions."""
+def session_blueprint(admin: Admin, on_log_out: Callable[[], object]) -> Blueprint:
+    """The routes of the page's sessions; ``on_log_out`` ends what was open to one that is over."""
     blueprint = new_blueprint("session")
 
     @blueprint.get("/session")
@@ -60,6 +60,7 @@ def session_blueprint(admin: Admin) -> Blueprint:
     @blueprint.post("/logout")
     def log_out() -> Response:
         admin.log_out(request)
+        on_log_out()
         response = answer({"actions": admin.enabled, "csrf": None})
         response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
         return response

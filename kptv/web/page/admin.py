@@ -92,6 +92,15 @@ class Admin:
         """The session that a request's cookie names."""
         return self._sessions.get(request.cookies.get(COOKIE, ""))
 
+    def session_shown(self, request: Request) -> str:
+        """The key of the session by which a request comes from the operator; empty: of none."""
+        session = None if _token_of(request) is not None else self.session_of(request)
+        return "" if session is None else session.key
+
+    def has_session(self, key: str) -> bool:
+        """Whether the session with this key still lasts."""
+        return key in self._sessions
+
     @property
     def has_metrics_token(self) -> bool:
         """Whether Prometheus has a token of its own."""
