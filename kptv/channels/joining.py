@@ -21,7 +21,7 @@ from kptv.channels.rows import Records, RowBlock, Rows
 from kptv.channels.rules.contexts import Fate, Settled
 from kptv.channels.rules.model import ChannelRule, Rules
 from kptv.channels.rules.outcome import Tally, Unmatched
-from kptv.channels.rules.rewriting import change, rank_of, rename, renaming_of, with_attributes
+from kptv.channels.rules.rewriting import rank_of, renaming_of, rewritten
 from kptv.channels.rules.sources import is_source
 from kptv.channels.rules.verdicts import Judge, Judged, country_of_entry
 
@@ -63,21 +63,25 @@ class Joining:
 
     def _add(self, judged: Iterable[Judged]) -> None:
         tally, join, rows_of = self._tally, self.rows.join, self._rows_of
+        all_hits, wants_renamed = tally.hits, tally.wants_renamed
         for record, fields, fate, settled in judged:
             hits, listed, _, shown, _, _, _, renaming, number = settled
+            row = rows_of[number]
             if hits:
-                tally.add_hits(hits, listed)
+                for place in hits:
+                    all_hits[place] += 1
+                if row < 0:  # else these rules have its name already
+                    tally.add_sample(hits, listed)
             if fate.is_dropped:
                 tally.add_dropped(fate, listed, int(fields[0]))
                 continue
             if renaming:
-                tally.add_renamed(listed, shown)
-                rename(fields, renaming)
-            if fate.changes:
-                change(fields, fate)
+                tally.renamed += 1
+                if wants_renamed:
+                    tally.add_renamed(listed, shown)
             if renaming or fate.changes:
-                record = FIELD.join(fields)
-            if (row := rows_of[number]) >= 0:
+                record = rewritten(fields, renaming, fate)
+            if row >= 0:
                 join(row, record)
             else:
                 self._find_row(record, fields, fate, settled)
@@ -286,12 +290,9 @@ def _with_country(record: bytes, code: str) -> bytes:
     name, end = name_of(record), f" ({code})"
     if name.endswith(end):
         return record
-    fields = fields_of(record)
-    rename(fields, renaming_of(name.encode(), f"{name}{end}".encode("utf-8", "replace")))
-    return FIELD.join(fields)
+    renaming = renaming_of(name.encode(), f"{name}{end}".encode("utf-8", "replace"))
+    return rewritten(fields_of(record), renaming, Fate())
 
 
 def _with(record: bytes, values: dict[str, str]) -> bytes:
-    fields = fields_of(record)
-    with_attributes(fields, values)
-    return FIELD.join(fields)
+    return rewritten(fields_of(record), (), Fate(sets=values, changes=True))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from kptv.channels.model import Source
 from kptv.channels.packing import group_names
 from kptv.channels.rules.drafts import DECIDED, Draft, FieldTexts, Live, apply, take
-from kptv.channels.rules.matching import Test, Texts, texts_of
+from kptv.channels.rules.matching import Test, Texts, expanded, texts_of
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.patterns import folded
 from kptv.channels.rules.sieve import Mesh, Word, words_of
@@ -78,7 +79,12 @@ class Context:
     __slots__ = ("fates", "group_texts", "groups", "left", "settled", "source_texts", "usual")
 
     def __init__(
-        self, groups: tuple[str, ...], group_texts: Texts, source_texts: Texts, left: Left
+        self,
+        groups: tuple[str, ...],
+        group_texts: Texts,
+        source_texts: Texts,
+        left: Left,
+        fates: dict[tuple[int, ...], Fate],
     ) -> None:
         self.groups = groups
         self.group_texts = group_texts
@@ -86,7 +92,7 @@ class Context:
         self.left = left
         self.settled = left.settled
         self.usual: Usual | None = None  # not known yet
-        self.fates: dict[tuple[int, ...], Fate] = {}  # by the rules that applied
+        self.fates = fates  # by the rules that applied
 
     def __repr__(self) -> str:
         return f"<Context {'; '.join(self.groups)}>"
@@ -99,18 +105,6 @@ class Context:
         """An entry, of which nothing else is known yet; ``make`` gives the texts of a field."""
         known = {"source": self.source_texts, "group": self.group_texts}
         return Draft(FieldTexts(known, make), self.groups, words)
-
-
-class KnownContexts(dict[bytes, Context]):
-    """The contexts of a source's entries by their groups, packed: made when they are asked for."""
-
-    def __init__(self, contexts: Contexts, number: int) -> None:
-        super().__init__()
-        self._contexts, self._number = contexts, number
-
-    def __missing__(self, packed: bytes) -> Context:
-        context = self[packed] = self._contexts.of_source(self._number, packed)
-        return context
 
 
 class Contexts:
@@ -131,6 +125,8 @@ class Contexts:
         self._open_groups = [_opened(each, ("source",)) for each in live]  # if a rule gave others
         self._left: dict[tuple[object, ...], Left] = {}
         self._fates: dict[tuple[object, ...], Fate] = {}
+        self._made = {*rules.groups.values(), *chain(*map(_groups_set, live))}  # names of groups
+        self._plain: dict[tuple[int, ...], Fate] = {}  # fates in groups that have other names
 
     def __repr__(self) -> str:
         return f"<Contexts {len(self._left)}>"
@@ -161,10 +157,10 @@ class Contexts:
         source = self._sources.get(number)
         about_source = texts_of(names_of(source) if source else [str(number)])
         about_groups = texts_of(groups)
-        self._grouped(groups)  # they are used, whatever the rules do
-        return Context(
-            groups, about_groups, about_source, self._left_of(number, about_source, about_groups)
-        )
+        left = self._left_of(number, about_source, about_groups)
+        others = self._grouped(groups)  # they are used, whatever the rules do
+        is_plain = others == groups != () and self._made.isdisjoint(groups)
+        return Context(groups, about_groups, about_source, left, self._plain if is_plain else {})
 
     def _left_of(self, number: int, source: Texts, groups: Texts) -> Left:
         live = tuple(self._alive(source, groups))
@@ -282,6 +278,11 @@ def _goes_by_name(test: Test) -> bool:
 
 def _varies(live: Live) -> bool:
     return any("\\" in text for name, text in live.rule.sets.items() if name.lower() != "name")
+
+
+def _groups_set(live: Live) -> Iterator[str]:
+    values = expanded(live.rule.sets, {})
+    return (value for name, value in values.items() if name.lower() in _GROUPS)
 
 
 def _opened(live: Live, decided: Collection[str]) -> Live:

@@ -74,11 +74,12 @@ class Tally:
     """Counts while entries are judged."""
 
     def __init__(self, rules: Rules) -> None:
-        self.entries = 0  # count them with this
+        # Count with these: entries, those that are shown under other names, those of each rule.
+        self.entries = self.renamed = 0
+        self.hits = [0] * len(rules.rules)
         self._rules = rules
-        self._hits = [0] * len(rules.rules)
         self._samples: list[list[str]] = [[] for _ in rules.rules]
-        self._dropped = self._renamed = 0
+        self._dropped = 0
         # As fields, of which the collector forgets the tuples.
         self._dropped_entries: dict[tuple[str, int, int], None] = {}
         self._renamed_entries: dict[str, str] = {}
@@ -86,10 +87,14 @@ class Tally:
     def __repr__(self) -> str:
         return f"<Tally entries={self.entries}>"
 
-    def add_hits(self, hits: Iterable[int], name: str) -> None:
-        """Count the rules that applied to an entry that its list calls so."""
+    @property
+    def wants_renamed(self) -> bool:
+        """Whether ``add_renamed`` remembers any more."""
+        return len(self._renamed_entries) < MOST_RENAMED
+
+    def add_sample(self, hits: Iterable[int], name: str) -> None:
+        """Remember the name of an entry, as its list has it, to which these rules applied."""
         for place in hits:
-            self._hits[place] += 1
             samples = self._samples[place]
             if len(samples) < SAMPLES and name not in samples:
                 samples.append(name)
@@ -102,9 +107,8 @@ class Tally:
             self._dropped_entries[name, source, line] = None
 
     def add_renamed(self, name: str, shown: str) -> None:
-        """Count an entry that is shown under another name."""
-        self._renamed += 1
-        if len(self._renamed_entries) < MOST_RENAMED:
+        """Remember an entry that is shown under another name."""
+        if self.wants_renamed:
             self._renamed_entries[name] = shown
 
     def outcome(
@@ -127,13 +131,13 @@ class Tally:
         return Outcome(
             entries=self.entries,
             dropped=self._dropped,
-            renamed=self._renamed,
+            renamed=self.renamed,
             channels=channels,
             names=names,
             rules=tuple(
                 RuleOutcome(rule.line, hits, tuple(samples))
                 for rule, hits, samples in zip(
-                    self._rules.rules, self._hits, self._samples, strict=True
+                    self._rules.rules, self.hits, self._samples, strict=True
                 )
             ),
             dropped_fields=tuple(self._dropped_entries),

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from kptv.channels.model import Source
 from kptv.channels.packing import FIELD, attribute_mark
-from kptv.channels.rules.contexts import KEPT, Context, Contexts, Fate, KnownContexts, Left, Settled
+from kptv.channels.rules.contexts import KEPT, Context, Contexts, Fate, Left, Settled
 from kptv.channels.rules.countries import country_of
 from kptv.channels.rules.drafts import DECIDED, Draft, Live, apply
 from kptv.channels.rules.entry_names import WORDS, EntryNames
@@ -46,7 +46,7 @@ class Verdict:
 
 
 # What the rules made of an entry: its record, the fields of that, and what becomes of it.
-Judged = tuple[bytes, list[bytes], Fate, Settled]
+Judged = tuple[bytes, Sequence[bytes], Fate, Settled]
 # What is not known yet.
 _UNSETTLED: Settled = ((-1,), "", "", "", "", "", "", (), -1)
 _UNKNOWN = Fate()
@@ -63,6 +63,18 @@ class _Judging(NamedTuple):
     fates: list[Fate]
 
 
+class _KnownContexts(dict[bytes, Context]):
+    """The contexts of a source's entries by their groups, packed: made when they are asked for."""
+
+    def __init__(self, contexts: Contexts, number: int) -> None:
+        super().__init__()
+        self._contexts, self._number = contexts, number
+
+    def __missing__(self, packed: bytes) -> Context:
+        context = self[packed] = self._contexts.of_source(self._number, packed)
+        return context
+
+
 class Judge:
     """Says of each packed entry what becomes of it."""
 
@@ -77,7 +89,7 @@ class Judge:
             for place, rule in enumerate(rules.rules)
         ]
         self._contexts = Contexts(rules, self._rules, {one.number: one for one in sources})
-        self._known: dict[int, KnownContexts] = {}  # by numbers of sources
+        self._known: dict[int, _KnownContexts] = {}  # by numbers of sources
         self.naming = Naming(rules)
         for test in self._tests():
             if test.field == "source":  # one that no source has is of no use, whatever else holds
@@ -125,7 +137,7 @@ class Judge:
         contexts = list(map(self._of_source(portion.number).__getitem__, portion.groups()))
         caught, keys = self._sieve.caught_besides(portion), portion.names()
         for place, words in caught.items():
-            keys[place] = self._key(portion.fields[place], contexts[place].left, words)
+            keys[place] = self._key(portion.fields(place), contexts[place].left, words)
         settled = [
             context.settled.get(key, _UNSETTLED)
             for context, key in zip(contexts, keys, strict=True)
@@ -138,9 +150,9 @@ class Judge:
         if missing:
             judging = _Judging(portion, contexts, caught, keys, settled, fates)
             yield from self._settle(judging, missing)
-        return zip(records, portion.fields, fates, settled, strict=True)
+        return zip(records, portion.all_fields(), fates, settled, strict=True)
 
-    def _of_source(self, number: int) -> KnownContexts:
+    def _of_source(self, number: int) -> _KnownContexts:
         """The contexts of a source's entries; they are good for some of them."""
         if self._contexts.is_full:
             self._known.clear()
@@ -148,7 +160,7 @@ class Judge:
         elif sum(map(len, self._known.values())) >= KEPT:
             self._known.clear()
         if number not in self._known:
-            self._known[number] = KnownContexts(self._contexts, number)
+            self._known[number] = _KnownContexts(self._contexts, number)
         return self._known[number]
 
     def _key(self, fields: Sequence[bytes], left: Left, caught: Sequence[Word]) -> bytes:
@@ -179,7 +191,8 @@ class Judge:
 
     def _look_at(self, judging: _Judging, places: Sequence[int]) -> Generator[None]:
         portion, looked_at = judging.portion, 0
-        names = self._names.of(portion.number, [portion.fields[place][NAME] for place in places])
+        packed = portion.names()
+        names = self._names.of(portion.number, [packed[place] for place in places])
         for number, (place, name) in enumerate(zip(places, names, strict=True), 1):
             context, key, words = judging.contexts[place], judging.keys[place], name[WORDS]
             if more := judging.caught.get(place):
@@ -188,7 +201,7 @@ class Judge:
             if context.left.mesh.lets_through(words):
                 fate, given = context.usual or self._contexts.usual(context)
             else:
-                draft = context.draft(partial(self._texts, portion.fields[place]), words)
+                draft = context.draft(partial(self._texts, portion.fields(place)), words)
                 draft.texts["name"] = self._names.texts(name)
                 fate, given = self._looked_at(context, draft)
                 looked_at += 1
@@ -250,13 +263,16 @@ class Judge:
 
 
 def country_of_entry(fields: Sequence[bytes], fate: Fate, told: str) -> str:
-    """The country of an entry, ``told`` by its name if by nothing else; empty if not known."""
+    """The country of an entry, ``told`` by its name if by nothing else; empty if not known.
+
+    ``fields`` are as its list has them.
+    """
     sets = fate.sets
-    if "tvg-id" in sets and "tvg-country" in sets:
-        tvg_id, tvg_country = sets["tvg-id"], sets["tvg-country"]
-    else:
-        tvg_id = sets.get("tvg-id") or value_of(fields, _TVG_ID)
-        tvg_country = sets.get("tvg-country") or value_of(fields, _TVG_COUNTRY)
+    tvg_id, tvg_country = sets.get("tvg-id"), sets.get("tvg-country")
+    if tvg_id is None:
+        tvg_id = value_of(fields, _TVG_ID)
+    if tvg_country is None:
+        tvg_country = value_of(fields, _TVG_COUNTRY)
     return country_of(tvg_id, tvg_country) or told
 
 

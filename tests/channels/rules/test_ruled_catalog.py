@@ -202,6 +202,27 @@ set.tvg-chno = ""
     assert [g[1:] for g in built.groups()] == [("Radio", 1), ("Sports", 1), ("News", 1)]
 
 
+@pytest.mark.parametrize("first", ["News", "Old", "Films", "none"])
+def test_what_a_rule_makes_of_one_group_is_not_taken_for_that_of_others(first: str) -> None:
+    groups = [first, "News", "Old", "Films", "none", "Films"]
+    listed = [
+        f'group-title="{group if group != "none" else ""}",{name} {place}'
+        for place, group in enumerate(groups)
+        for name in ("A", "B")
+    ]
+    rules = '[group]\nOld = "New"\n[[rule]]\nwhen.name = "A*"\nset.group = "News"\n'
+    built = ruled(rules, listing("\n".join(listed)))
+    given = {"Old": "New", "none": ""}
+    titles = {
+        channel.name: channel.streams[0].attributes["group-title"] for channel in built.channels
+    }
+    assert titles == {
+        f"{name} {place}": "News" if name == "A" else given.get(group, group)
+        for place, group in enumerate(groups)
+        for name in ("A", "B")
+    }
+
+
 def test_prefix_and_suffix_of_a_source_come_first() -> None:
     rules = '[source.2]\nsuffix = " (two)"\n[[rule]]\nwhen.name = "*(two)"\nset.group = "Two"\n'
     built = ruled(rules, listing(",A"), listing(",A", number=2))
@@ -278,6 +299,15 @@ def test_equal_names_of_different_countries_stay_apart() -> None:
         found = built.find(name)
         assert found is not None
         assert found.slug == slug
+
+
+def test_a_country_that_a_rule_takes_away_or_gives_counts_as_it_says() -> None:
+    rules = (
+        SPLIT + '[[rule]]\nwhen.tvg-id = "*.uk"\nset.tvg-id = ""\n'
+        '[[rule]]\nwhen.tvg-country = "DE"\nset.tvg-country = "FR"\n'
+    )
+    built = ruled(rules, listing('tvg-id="a.uk",A\ntvg-country="DE",A HD\ntvg-country="SE",A'))
+    assert names(built) == ["A", "A (FR)", "A (SE)"]
 
 
 def test_a_name_of_unknown_country_stays_alone_where_several_countries_have_it() -> None:
