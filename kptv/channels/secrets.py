@@ -143,11 +143,16 @@ def _fields(text: str) -> list[tuple[str, str]]:
 
 def decoded(text: str) -> str:
     """``text`` without percent-encoding, even if encoded several times, and ``+`` as a blank."""
+    return without_percents(text).replace("+", " ")
+
+
+def without_percents(text: str) -> str:
+    """``text`` without percent-encoding, even if encoded several times."""
     for _ in range(_MOST_DECODINGS):
         if "%" not in text or (once := unquote(text)) == text:
             break
         text = once
-    return text.replace("+", " ")
+    return text
 
 
 def folded(text: str) -> str:

@@ -93,7 +93,7 @@ class Database:
         if not self.path.exists():
             return {}
         with self._connected() as connection:
-            if _version(connection) == 0:
+            if schema_version(connection) == 0:
                 return {}
             lists = connection.execute("SELECT name, id, layout, whole FROM lists").fetchall()
             return {name: _list(connection, *about) for name, *about in lists}
@@ -111,7 +111,7 @@ class Database:
         if not self.path.exists():
             return {}
         with self._connected() as connection:
-            if whose not in _tables(connection):
+            if whose not in tables_in(connection):
                 return {}
             return {
                 slug: odd
@@ -153,12 +153,12 @@ class Database:
         with closing(
             sqlite3.connect(self.path, timeout=_LOCKED, isolation_level=None)
         ) as connection:
-            version = _version(connection)
+            version = schema_version(connection)
             if version > VERSION:
                 raise Refused(f"a newer version has written it (schema {version})")
             if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise Refused("another program has written it")
-            if version == VERSION and not _tables(connection) >= {"lists", "numbers"}:
+            if version == VERSION and not tables_in(connection) >= {"lists", "numbers"}:
                 raise Refused("tables of it are gone")
             connection.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
             connection.execute(f"PRAGMA cache_size = {_CACHED}")
@@ -167,7 +167,7 @@ class Database:
 
 def _make_tables(connection: sqlite3.Connection) -> bool:
     """Let there be all tables; True: the file is a new one."""
-    is_new = _version(connection) == 0
+    is_new = schema_version(connection) == 0
     for statement in _SCHEMA if is_new else ():
         connection.execute(statement)
     for whose in (CHANNELS, GROUPS):
@@ -175,12 +175,14 @@ def _make_tables(connection: sqlite3.Connection) -> bool:
     return is_new
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def schema_version(connection: sqlite3.Connection) -> int:
+    """The version of its schema; 0: nobody has written one."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return version
 
 
-def _tables(connection: sqlite3.Connection) -> set[str]:
+def tables_in(connection: sqlite3.Connection) -> set[str]:
+    """The names of its tables."""
     found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     return {name for (name,) in found}
 

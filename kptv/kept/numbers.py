@@ -28,6 +28,7 @@ from kptv.kept.database import (
     KeptList,
     Refused,
 )
+from kptv.kept.threads import caught, reason_of
 from kptv.pace import drive
 
 log = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ class KeptNumbers:
         assert self._database is not None
         try:
             done: T | None
-            done, error = self._thread.spawn(_caught, work).get(timeout=within)
+            done, error = self._thread.spawn(caught, work).get(timeout=within)
         except gevent.Timeout:
             # What is there is not known, and must not be written over.
             self._give_up(f"the disk gave no answer within {within:.0f} s")
@@ -144,7 +145,7 @@ class KeptNumbers:
         elif error is not None and getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
             self._set_aside(error)
         elif error is not None:
-            self._complain(f"{_reason(error)}; see that the folder can be written and has room")
+            self._complain(f"{reason_of(error)}; see that the folder can be written and has room")
         return done
 
     def _give_up(self, why: str) -> None:
@@ -153,15 +154,15 @@ class KeptNumbers:
 
     def _set_aside(self, error: BaseException) -> None:
         assert self._database is not None
-        aside, why = _caught(self._database.set_aside)
+        aside, why = caught(self._database.set_aside)
         if aside is None:
-            self._give_up(f"it is broken ({_reason(error)}), and cannot be moved ({why})")
+            self._give_up(f"it is broken ({reason_of(error)}), and cannot be moved ({why})")
             return
         self._whole_on.clear()
         log.warning(
             "%s is broken (%s), and is %s now: the channels of before get new numbers",
             self._database.path,
-            _reason(error),
+            reason_of(error),
             aside.name,
         )
 
@@ -182,15 +183,3 @@ def given_of(kept: KeptList) -> Given:
     given = Given(kept.layout)
     drive(given.add(kept.portions(), len(kept.keys)))
     return given
-
-
-def _caught(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
-    """What ``work`` gives, and its error: gevent prints those that a thread raises."""
-    try:
-        return work(), None
-    except (OSError, sqlite3.Error, Refused, ValueError) as error:
-        return None, error.with_traceback(None)
-
-
-def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error)

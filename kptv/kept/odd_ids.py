@@ -7,7 +7,6 @@ another one after a restart.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,8 @@ from gevent.lock import BoundedSemaphore
 from gevent.threadpool import ThreadPool
 
 from kptv.channels.xtream.ids import Odd
-from kptv.kept.database import CHANNELS, GROUPS, MOST_ODD, NAME, Database, Refused
+from kptv.kept.database import CHANNELS, GROUPS, MOST_ODD, NAME, Database
+from kptv.kept.threads import caught, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +80,12 @@ class KeptOddIds:
             return None
         done: T | None
         try:
-            done, error = self._thread.spawn(_caught, work).get(timeout=within)
+            done, error = self._thread.spawn(caught, work).get(timeout=within)
+            why = "" if error is None else reason_of(error)
         except gevent.Timeout:
-            done, error = None, f"the disk gave no answer within {within:.0f} s"
-        if error:
-            log.warning("%s: ids of channels are kept in memory only: %s", NAME, error)
+            done, why = None, f"the disk gave no answer within {within:.0f} s"
+        if why:
+            log.warning("%s: ids of channels are kept in memory only: %s", NAME, why)
             self._database = None
         return done
 
@@ -97,11 +98,3 @@ def _joined(some: Mapping[str, int], more: Mapping[str, int]) -> Mapping[str, in
     """The newest of both, as many as the file has."""
     both = {**some, **more}
     return both if len(both) <= MOST_ODD else dict(list(both.items())[-MOST_ODD:])
-
-
-def _caught(work: Callable[[], T]) -> tuple[T | None, str]:
-    """What ``work`` gives, and what went wrong: gevent prints errors that a thread raises."""
-    try:
-        return work(), ""
-    except (OSError, sqlite3.Error, Refused, ValueError) as error:
-        return None, getattr(error, "strerror", None) or str(error)

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from urllib.parse import unquote
+
+from kptv.channels.secrets import without_percents
 
 HIDDEN = "…"
 SHORTEST = 8  # letters of a secret
 _MOST_TYPED = 1000  # that are known; then the one that was used longest ago is not any more
-_MOST_DECODINGS = 3
 _SLASH = "(?:/|%2F|%252F)"
 _END = "[^\\s/?#&%'\"<>]"  # what a part of a path, or a value, may hold
 # /u/SECRET/…, but nothing inside the path of a file.
@@ -58,18 +58,10 @@ class UserSecrets:
 
     def _shown(self, found: re.Match[str]) -> str:
         word = found[0]
-        parts = [word] if "%" not in word else _BORDER.split(_decoded(word))
+        parts = [word] if "%" not in word else _BORDER.split(without_percents(word))
         return HIDDEN if any(map(self._is_secret, parts)) else word
 
     def _is_secret(self, word: str) -> bool:
         if len(word) < SHORTEST:
             return False
         return word in self._typed or any(map(self.is_made, _GLUE.split(word)))
-
-
-def _decoded(text: str) -> str:
-    for _ in range(_MOST_DECODINGS):
-        if (once := unquote(text)) == text:
-            break
-        text = once
-    return text

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from kptv.kept.database import schema_version, tables_in
+
 NAME = "users.db"
 MARKER = "login-required"
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -67,7 +69,7 @@ def version_of() -> int:
 def reading(path: Path, wait: float) -> Iterator[sqlite3.Connection]:
     """A connection that sees one state of the file, which is there. Raises FileTrouble."""
     with _connected(path, wait) as connection:
-        if 0 < _version(connection) < version_of():
+        if 0 < schema_version(connection) < version_of():
             _migrate(connection, path)
         connection.execute("BEGIN")
         _check(connection, path)
@@ -141,8 +143,8 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the file to our schema; a copy is made before, unless it is a new one."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = _version(connection)
-        if version == 0 and _tables(connection):
+        version = schema_version(connection)
+        if version == 0 and tables_in(connection):
             raise FileTrouble("another program has written it")
         if 0 < version < version_of():
             _copy(path, version)
@@ -171,20 +173,10 @@ def _copy(path: Path, version: int) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    version = _version(connection)
+    version = schema_version(connection)
     if version > version_of():
         raise FileTrouble(f"a newer version of the proxy has written it (schema {version})")
-    if version == 0 and _tables(connection):
+    if version == 0 and tables_in(connection):
         raise FileTrouble("another program has written it")
-    if version < version_of() or not _tables(connection) >= _TABLES:
+    if version < version_of() or not tables_in(connection) >= _TABLES:
         raise FileTrouble(f"tables of it are gone: {_RESTORE}")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    return version
-
-
-def _tables(connection: sqlite3.Connection) -> set[str]:
-    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-    return {name for (name,) in found}

@@ -12,15 +12,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, product
 from typing import TypeVar
-from urllib.parse import unquote
 
+from kptv.channels.secrets import without_percents
 from kptv.channels.served import STREAM_PATH
 
 _T = TypeVar("_T")
 
 LONGEST = 1000  # letters; a longer text is read as it is
 _MOST_READINGS = 64  # of a text, itself included
-_MOST_DECODINGS = 3
 _MOST_SIGNS = 4  # plus signs of a name that are tried as blanks
 _SUFFIX = re.compile(r"\.(?:ts|mpegts|m2ts|mp4|mkv)", re.I)  # of a stream or a film
 _PLAYLIST = re.compile(r"\.m3u8?", re.I)
@@ -58,7 +57,7 @@ def meant(text: str, find: Callable[[str], _T | None]) -> _T | None:
 
 def without_playlist(text: str) -> str | None:
     """``text`` without the ``.m3u8`` that some append to get HLS; None if it has none."""
-    for reading in (text, _cut(_decoded(text)).rstrip("/")):
+    for reading in (text, _cut(without_percents(text)).rstrip("/")):
         stem, dot, suffix = reading.rpartition(".")
         if stem and _PLAYLIST.fullmatch(dot + suffix):
             return stem
@@ -122,14 +121,6 @@ def _some_blanks(text: str) -> Iterator[str]:
             yield first + "".join(map("".join, zip(signs, parts, strict=True)))
 
 
-def _decoded(text: str) -> str:
-    for _ in range(_MOST_DECODINGS):
-        if (once := unquote(text)) == text:
-            break
-        text = once
-    return text
-
-
 def _cut(text: str) -> str:
     """``text`` without a query, a fragment or options at its end."""
     appended = _APPENDED.search(text, 1)
@@ -150,4 +141,4 @@ def _blanks(text: str) -> str:
 
 
 # A suffix may be there twice: one was copied with the link, the application appended another.
-_CHANGES = (_decoded, _cut, _slashes, _without_suffix, _without_suffix, _blanks, str.lower)
+_CHANGES = (without_percents, _cut, _slashes, _without_suffix, _without_suffix, _blanks, str.lower)
