@@ -80,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_refuse(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--refuse", action="store_true", help="the stream too many; else the oldest ends"
+        "--refuse",
+        action="store_true",
+        help="refuse the stream too many; without this the oldest ends",
     )
 
 

@@ -28,7 +28,10 @@ _RIGHTS: dict[str, Json] = {
     "enabled": FLAG,
     "expires": {**_END, "description": "Unix time, in seconds; null: never"},
     "max_streams": {**WHOLE, "maximum": MOST_STREAMS, "description": "at once; 0: any number"},
-    "refuses": {**FLAG, "description": "the stream too many; otherwise the oldest ends"},
+    "refuses": {
+        **FLAG,
+        "description": "whether the stream too many is refused; otherwise the oldest ends",
+    },
     "groups": {
         "type": ["array", "null"],
         "items": _GROUP,
