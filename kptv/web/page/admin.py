@@ -99,7 +99,7 @@ class Admin:
 
     def has_session(self, key: str) -> bool:
         """Whether the session with this key still lasts."""
-        return key in self._sessions
+        return self._sessions.get(key) is not None
 
     @property
     def has_metrics_token(self) -> bool:

@@ -60,7 +60,8 @@ class ChannelNumbers:
             return catalog.numbers
         if self._making is None or self._making.has_failed:
             self._making = _Making(catalog, self._made)
-        return self._making.wait()
+        numbers = self._making.wait()
+        return numbers if catalog is self._catalog else None  # it may have been replaced meanwhile
 
     def _made(self, catalog: Catalog, heartbeat: Heartbeat) -> array[int]:
         with self._keeping:
