@@ -109,6 +109,7 @@ class Config:
     stream_linger: float = setting("STREAM_LINGER", duration(0, 3600), 10.0)
     standby: bool = setting("STANDBY", boolean, False)
     join_buffer: float = setting("JOIN_BUFFER", duration(0, 60), 2.0)
+    hls_segment: float = setting("HLS_SEGMENT", duration(2, 6), 2.0)
     min_data_size: int = setting("MIN_DATA_SIZE", size(188, 16 * MB), 2048)
     variant_selection: Selection = setting("VARIANT_SELECTION", parsers.selection, LOWEST)
     ffmpeg: str = setting("FFMPEG", parsers.program, "ffmpeg", may_be_empty=True)  # empty: none
