@@ -6,7 +6,9 @@ from kptv.channels.model import Source
 from kptv.errors import Reason
 from kptv.guide.report import GuideReport, Report
 from kptv.metrics.counters import Metrics
-from kptv.metrics.exposition import Exposition, ReadState
+from kptv.metrics.exposition import Exposition
+from kptv.metrics.families import ReadState
+from kptv.metrics.hls_figures import Outcome
 from kptv.metrics.source_figures import ImportState, SourceState
 
 
@@ -24,6 +26,8 @@ def every_metric() -> Exposition:
     metrics.users.refused["anna"] += 1
     metrics.users.ended["anna", "limit"] += 1
     metrics.users.turned_away["unknown login"] += 1
+    metrics.hls.lists_asked[Outcome.ANSWERED] += 1
+    metrics.hls.segments_asked[Outcome.GONE] += 1
     metrics.guide.fetched(True)
     metrics.guide.failed()
     told = GuideReport(number=1, tag="guide-1", faults={"broken": 1})

@@ -9,7 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from kptv.channels.model import Source
 from kptv.errors import Reason
 from kptv.metrics.counters import RETENTION, Histogram, Metrics
-from kptv.metrics.exposition import FAMILIES, Exposition, ReadState
+from kptv.metrics.exposition import FAMILIES, Exposition
+from kptv.metrics.families import ReadState
+from kptv.metrics.hls_figures import Outcome
 from kptv.metrics.source_figures import ImportState, SourceState
 
 
@@ -92,6 +94,21 @@ def test_a_users_series_go_with_the_user() -> None:
     assert not [name for name in found if "bert" in name]
     assert found["iptv_proxy_user_streams_refused_total['anna']"] == 1
     assert found["iptv_proxy_user_streams_ended_total['anna', 'login']"] == 1
+
+
+def test_windows_of_hls_are_told_and_requests_by_what_came_of_them() -> None:
+    metrics = Metrics()
+    metrics.hls.windows, metrics.hls.window_bytes, metrics.hls.segments = 2, 1880, 7
+    metrics.hls.lists_asked[Outcome.ANSWERED] += 3
+    metrics.hls.lists_asked[Outcome.WAITED] += 1
+    metrics.hls.segments_asked[Outcome.GONE] += 1
+    found = scrape(metrics)
+    assert found["iptv_proxy_hls_windows"] == 2
+    assert found["iptv_proxy_hls_window_bytes"] == 1880
+    assert found["iptv_proxy_hls_segments_total"] == 7
+    assert found["iptv_proxy_hls_list_requests_total['answered']"] == 3
+    assert found["iptv_proxy_hls_list_requests_total['waited']"] == 1
+    assert found["iptv_proxy_hls_segment_requests_total['gone']"] == 1
 
 
 def test_a_source_without_a_good_import_has_no_time_of_it() -> None:

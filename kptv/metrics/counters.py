@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from kptv.errors import Reason
 from kptv.metrics.guide_figures import GuideFigures
+from kptv.metrics.hls_figures import HlsFigures
 from kptv.metrics.user_figures import UserFigures
 
 # A channel's series stay this long after its hub ended, so that a scrape sees its last figures.
@@ -69,6 +70,7 @@ class ChannelCounters:
     totals: Totals = field(default_factory=Totals, repr=False)
     upstreams: int = 0  # open now
     viewers: int = 0  # now
+    followers: int = 0  # of these, those who watch by HLS
     bytes_sent: int = 0  # to viewers
     dropped: int = 0  # viewers let go because they fell behind again and again
     bytes_received: int = 0  # from providers
@@ -124,6 +126,7 @@ class Metrics:
         self.loop_lag = Histogram(_LAGS)
         self.guide = GuideFigures()
         self.users = UserFigures()
+        self.hls = HlsFigures()
         self.loop_blocks = 0  # times that the event loop stood still for a second
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from kptv.channels.catalog import Catalog
 from kptv.channels.health import Health
 from kptv.config.rules_file import RulesFile
 from kptv.guide.current import CurrentGuide
-from kptv.metrics.exposition import ReadState
+from kptv.metrics.families import ReadState
 from kptv.metrics.source_figures import ImportState, SourceState
 from kptv.restream.slots import Slots
 from kptv.vitals.process import Vitals
