@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, islice
 
 from kptv.channels.catalog import Catalog, Row
@@ -38,6 +38,8 @@ _NUMBER = re.compile(rb'\n((?: tvg-id="[^"\n]*")?(?: tvg-name="[^"\n]*")?)(?: tv
 
 # What a channel is served as: its name, and its attributes as text (see m3u_attributes).
 Served = tuple[str, str]
+# What gives a channel's link, by its slug and what the catalog has of it.
+Link = Callable[[str, Row], str]
 
 
 def render(
@@ -47,11 +49,13 @@ def render(
     numbers: Iterable[int] | None = None,
     guide_url: str = "",
     ids: EntryIds | None = None,
+    link: Link | None = None,
 ) -> Iterator[bytes]:
     """The served list, or that of the channels at ``positions``, in small pieces.
 
     ``numbers`` are those of the channels that are listed; None: as the catalog has them.
-    ``guide_url`` is that of the list's guide, ``ids`` are those of its channels in it.
+    ``guide_url`` is that of the list's guide, ``ids`` are those of its channels in it. ``link``
+    gives their links; None: those of their streams.
     """
     secrets = Finder(catalog.secrets)
     if numbers is None and (own := catalog.numbers) is not None:
@@ -61,7 +65,14 @@ def render(
     if ids is not None:
         channels = ids.put_into(channels, count() if positions is None else positions)
     while some := list(islice(channels, PIECE)):
-        yield listed(some, secrets, base_url, None if left is None else list(islice(left, PIECE)))
+        piece = listed(some, secrets, base_url, None if left is None else list(islice(left, PIECE)))
+        yield piece if link is None else _with_links(piece, some, link)
+
+
+def _with_links(piece: bytes, channels: Sequence[tuple[str, Row]], link: Link) -> bytes:
+    lines = piece.split(b"\n")  # two for each channel
+    lines[1::2] = [link(slug, row).encode() for slug, row in channels]
+    return b"\n".join(lines)
 
 
 def _heading(guide_url: str) -> bytes:

@@ -140,6 +140,23 @@ def test_all_links_carry_the_secret(rig: Rig) -> None:
     assert text.startswith(f'#EXTM3U x-tvg-url="{base}/profile/kids/epg.xml.gz"')
 
 
+def test_links_to_hls_carry_the_secret_too(rig: Rig) -> None:
+    base = "http://tv.example/iptv"
+    for caller in (KIDS, BOUND):
+        for path in ("/playlist.m3u8", "/kids/playlist.m3u8", "/profile/kids/playlist.m3u8"):
+            usual = rig.get(path, caller).text
+            text = rig.get(f"{path}?output=hls", caller).text
+            assert f"\n{base}{caller.prefix}/hls/cartoons.m3u8\n" in text
+            assert text.replace("/hls/", "/stream/").replace(".m3u8\n", "\n") == usual
+    anyone = rig.get("/playlist.m3u8?output=hls", Caller()).text
+    assert f"\n{base}/hls/zed.m3u8\n" in anyone
+    assert "/u/" not in anyone
+    assert rig.get("/playlist.m3u8?output=hls", KIDS).headers["Cache-Control"] == (
+        "private, no-store"
+    )
+    assert rig.get("/news/playlist.m3u8?output=hls", KIDS).status_code == 404
+
+
 def test_the_same_rights_share_one_rendering(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rendered: list[object] = []
     begin = rig.lists._renderings.start

@@ -96,6 +96,82 @@ def test_it_comes_gzipped_to_whoever_takes_that(client: FlaskClient) -> None:
     assert plain.headers["ETag"] != packed.headers["ETag"]
 
 
+HLS = ["output=hls", "output=m3u8", "output=HLS", "output=%20hls&x=1", "x=1&output=hls&output=ts"]
+TS = [
+    "",
+    "output=",
+    "output=ts",
+    "output=mpegts",
+    "output=rtmp",
+    "output=hls.",
+    "Output=hls",
+    "hls",
+]
+
+
+@pytest.mark.parametrize("query", HLS)
+def test_its_links_lead_to_hls_for_whoever_asks_for_that(client: FlaskClient, query: str) -> None:
+    usual = client.get("/playlist.m3u8").text
+    answer = client.get(f"/playlist.m3u8?{query}")
+    assert answer.content_type == "audio/x-mpegurl; charset=utf-8"
+    assert answer.text.splitlines()[2] == "http://tv.example/iptv/hls/bbc-news.m3u8"
+    assert answer.text.count("/iptv/hls/") == 3
+    lines = usual.splitlines()
+    lines[2::2] = [f"{line.replace('/stream/', '/hls/')}.m3u8" for line in lines[2::2]]
+    assert answer.text.splitlines() == lines, "all else is the same"
+
+
+@pytest.mark.parametrize("query", TS)
+def test_whatever_else_a_query_says_the_list_is_as_it_always_was(
+    client: FlaskClient, query: str
+) -> None:
+    usual, answer = client.get("/playlist.m3u8"), client.get(f"/playlist.m3u8?{query}")
+    assert (answer.data, dict(answer.headers)) == (usual.data, dict(usual.headers))
+    assert usual.text.splitlines()[2] == "http://tv.example/iptv/stream/bbc-news"
+
+
+def test_a_list_for_hls_is_another_one_for_caches(client: FlaskClient) -> None:
+    for encoding in "identity", "gzip":
+        headers = {"Accept-Encoding": encoding}
+        usual = client.get("/playlist.m3u8", headers=headers)
+        answer = client.get("/playlist.m3u8?output=hls", headers=headers)
+        etag = answer.headers["ETag"]
+        assert etag != usual.headers["ETag"]
+        again = {**headers, "If-None-Match": etag}
+        assert client.get("/playlist.m3u8?output=hls", headers=again).status_code == 304
+        assert client.get("/playlist.m3u8", headers=again).status_code == 200
+        assert client.head("/playlist.m3u8?output=hls", headers=headers).headers["ETag"] == etag
+    assert gzip.decompress(answer.data).count(b"/hls/") == 3
+
+
+def test_a_group_and_a_profile_have_lists_for_hls_and_films_stay_files() -> None:
+    film = '#EXTINF:-1 group-title="Sport",Film\nhttp://a/4.mp4\n'
+    lists = make_lists()
+    lists.replace(catalog_of(LIST + film, '[profile.all]\nname = "*"\nsort = "none"'))
+    client = client_of(lists)
+    for path in "/sport", "/profile/all/sport":
+        text = client.get(f"{path}/playlist.m3u8?output=hls").text
+        links = [line for line in text.splitlines() if not line.startswith("#")]
+        assert sorted(links) == [
+            "http://tv.example/iptv/hls/espn.m3u8",
+            "http://tv.example/iptv/stream/film",
+        ]
+
+
+def test_lists_for_hls_are_rendered_only_if_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = make_lists()
+    rendered: list[object] = []
+    begin = lists._renderings.start
+    monkeypatch.setattr(
+        lists._renderings, "start", lambda wanted: (rendered.append(wanted), begin(wanted))[1]
+    )
+    lists.replace(catalog_of(LIST))
+    client = client_of(lists)
+    for path, count in {"": 1, "?output=ts": 1, "?output=hls": 2, "?output=m3u8": 2}.items():
+        assert client.get(f"/playlist.m3u8{path}").status_code == 200
+        assert len(rendered) == count
+
+
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 @pytest.mark.parametrize("weak", ["", "W/"])
 def test_it_is_not_sent_again_to_whoever_has_it(

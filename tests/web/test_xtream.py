@@ -361,9 +361,12 @@ def links_of(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
-@pytest.mark.parametrize("output", ["", "ts", "mpegts", "m3u8", "hls", "rtmp"])
+@pytest.mark.parametrize(
+    ("output", "form"),
+    [*((each, "ts") for each in ("", "ts", "mpegts", "rtmp")), ("m3u8", "m3u8"), ("HLS", "m3u8")],
+)
 def test_the_list_of_a_user_leads_to_streams_guide_and_logos_of_that_user(
-    rig: Rig, output: str
+    rig: Rig, output: str, form: str
 ) -> None:
     login = f"username=anna&password={SECRET}"
     answer = rig.ask(f"/get.php?{login}&type=m3u_plus&output={output}", user_caller(ANNA))
@@ -373,7 +376,7 @@ def test_the_list_of_a_user_leads_to_streams_guide_and_logos_of_that_user(
     head, info, link = answer.text.splitlines()
     assert head == f'#EXTM3U x-tvg-url="{base}/{guide}" url-tvg="{base}/{guide}"'
     assert info == '#EXTINF:-1 group-title="Sport",ESPN'
-    assert link == f"{base}/live/anna/{SECRET}/{rig.id_of('ESPN')}.ts"
+    assert link == f"{base}/live/anna/{SECRET}/{rig.id_of('ESPN')}.{form}"
 
 
 def test_a_bare_list_has_names_alone(rig: Rig) -> None:
@@ -403,6 +406,25 @@ def test_without_a_login_links_are_of_what_came(
         links = links_of(text)
         assert len(links) == 3
         assert all(link.startswith(f"http://192.168.1.10:8080/{start}") for link in links)
+
+
+@pytest.mark.parametrize("kind", ["m3u_plus", "m3u"])
+@pytest.mark.parametrize("login", ["", "&username=me&password=own"], ids=["none", "typed"])
+def test_a_list_for_hls_has_playlists_of_channels_and_films_as_they_are(
+    rig: Rig, kind: str, login: str
+) -> None:
+    rig.replace(catalog_of(f"{LIST}#EXTINF:-1,Film\nhttp://a/4.mkv\n"))
+    path = f"/get.php?type={kind}{login}"
+    usual, hls = rig.ask(path).text, rig.ask(f"{path}&output=m3u8").text
+    assert usual == rig.ask(f"{path}&output=ts").text
+    base = "http://192.168.1.10:8080"
+    if login:
+        expected = [f"{base}/live/me/own/{rig.id_of(name)}" for name in ("BBC News", "ESPN")]
+        film = f"{base}/live/me/own/{rig.id_of('Film')}.ts"
+    else:
+        expected, film = [f"{base}/hls/bbc-news", f"{base}/hls/espn"], f"{base}/stream/film"
+    assert links_of(hls)[:3] == [*(f"{start}.m3u8" for start in expected), film]
+    assert hls.splitlines()[1::2] == usual.splitlines()[1::2]
 
 
 def test_base_url_is_the_address_if_it_is_set() -> None:

@@ -1,29 +1,27 @@
-"""The list of get.php: the served one, with links as Xtream's clients make them."""
+"""The bare list of get.php, and links as Xtream's clients make them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
+from kptv.channels.catalog import Row
+from kptv.channels.hls_links import PLAYLIST, is_film
 from kptv.channels.secrets import Finder
-from kptv.channels.served import PIECE, STREAM_PATH, served_as
+from kptv.channels.served import PIECE, Link, served_as
+from kptv.channels.xtream.ids import XtreamIds
 from kptv.channels.xtream.live import Listed
 from kptv.formats.m3u import extinf
 
-Link = Callable[[str], str]  # that of the channel with a slug
 
+def xtream_link(ids: XtreamIds, start: str, *, as_hls: bool = False) -> Link:
+    """What gives a channel's link; ``start`` stands before its id."""
 
-def with_links(pieces: Iterator[bytes], base: str, link: Link) -> Iterator[bytes]:
-    """The served list in ``pieces``, whose links begin with ``base``, with others instead."""
-    start = f"{base}{STREAM_PATH}".encode()
-    for piece in pieces:
-        lines = piece.split(b"\n")
-        yield b"\n".join(
-            [
-                link(line[len(start) :].decode()).encode() if line.startswith(start) else line
-                for line in lines
-            ]
-        )
+    def link(slug: str, row: Row) -> str:
+        form = PLAYLIST if as_hls and not is_film(row) else ".ts"
+        return f"{start}{ids.of(slug)}{form}"
+
+    return link
 
 
 def bare_list(listed: Listed, link: Link) -> Iterator[bytes]:
@@ -32,5 +30,7 @@ def bare_list(listed: Listed, link: Link) -> Iterator[bytes]:
     yield b"#EXTM3U\n"
     channels = listed.rows(None)
     while some := list(islice(channels, PIECE)):
-        lines = [f"{extinf(served_as(row, secrets)[0], '')}\n{link(slug)}\n" for slug, row in some]
+        lines = [
+            f"{extinf(served_as(row, secrets)[0], '')}\n{link(slug, row)}\n" for slug, row in some
+        ]
         yield "".join(lines).encode()

@@ -23,6 +23,7 @@ _MOST_READINGS = 64  # of a text, itself included
 _MOST_SIGNS = 4  # plus signs of a name that are tried as blanks
 _SUFFIX = re.compile(r"\.(?:ts|mpegts|m2ts|mp4|mkv)", re.I)  # of a stream or a film
 _PLAYLIST = re.compile(r"\.m3u8?", re.I)
+_HLS = ("m3u8", "hls")  # as Xtream's panels and people call it
 _APPENDED = re.compile(r"[?#|]|[&;][\w.-]+=")
 _LIST = re.compile(r"(.*/)playlist(?:\.m3u8?)?[/\s]*+(?:[?#|&;].*)?", re.I | re.S)
 
@@ -62,6 +63,14 @@ def without_playlist(text: str) -> str | None:
         if stem and _PLAYLIST.fullmatch(dot + suffix):
             return stem
     return None
+
+
+def wants_hls(output: str) -> bool:
+    """Whether a list's links are to lead to HLS, by the ``output`` of its query.
+
+    Applications send what panels know, and more: all that is not HLS, and nothing, is TS.
+    """
+    return output.strip().lower() in _HLS
 
 
 def meant_path(path: str) -> str:

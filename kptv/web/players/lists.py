@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import gevent
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.guide.bare import bare_guide
+from kptv.channels.hls_links import hls_link
 from kptv.channels.logos import LOGO_PATH
 from kptv.channels.model import Channel
 from kptv.channels.profiles import PROFILE_PATH, MadeProfile
@@ -25,7 +26,7 @@ from kptv.web.caller import caller
 from kptv.web.lines import line, no_list_yet, not_ready
 from kptv.web.players.allowed import AllowedOfAll
 from kptv.web.players.guide_ids import GUIDE, GuideIds
-from kptv.web.players.links import Ambiguous, meant
+from kptv.web.players.links import Ambiguous, meant, wants_hls
 from kptv.web.players.profiles import Numbers, Profiles
 from kptv.web.rendered import OWN_BASE, Rendered, Renderings, Wanted, answer
 
@@ -84,14 +85,19 @@ class ServedLists:
             self._renderings.start(everything)
 
     def get(
-        self, group: str | None = None, rights: Rights = ALL_RIGHTS, own: bool = False
+        self,
+        group: str | None = None,
+        rights: Rights = ALL_RIGHTS,
+        own: bool = False,
+        hls: bool = False,
     ) -> Rendered | None:
         """The list of the channels that ``rights`` allow; or of a group of these.
 
-        ``own``: it has OWN_BASE where BASE_URL stands otherwise. It waits while the list is
-        rendered. None if there is no such group, or nothing was ready in time.
+        ``own``: it has OWN_BASE where BASE_URL stands otherwise. ``hls``: its links lead to
+        playlists of HLS. It waits while the list is rendered. None if there is no such group, or
+        nothing was ready in time.
         """
-        return self._renderings.get(lambda: self._wanted(group, rights, own))
+        return self._renderings.get(lambda: self._wanted(group, rights, own, hls))
 
     def bare_guide(self, rights: Rights = ALL_RIGHTS) -> Rendered | None:
         """A guide of the channels that ``rights`` allow, without shows; None as of ``get``."""
@@ -130,7 +136,11 @@ class ServedLists:
         return self._allowed.may_have(rights, channel)
 
     def _wanted(
-        self, group: str | None = None, rights: Rights = ALL_RIGHTS, own: bool = False
+        self,
+        group: str | None = None,
+        rights: Rights = ALL_RIGHTS,
+        own: bool = False,
+        hls: bool = False,
     ) -> Wanted | None:
         chosen = self._chosen(group, rights)
         if chosen is None:
@@ -139,8 +149,8 @@ class ServedLists:
         place = f"{PROFILE_PATH}{rights.profile}" if rights.profile else ""
         guide_url = f"{base}{place}{GUIDE}" if self._ids.is_known else ""
         return Wanted(
-            (rights, own, chosen.group, bool(guide_url), tag),
-            partial(_render, chosen, base, guide_url, self._ids, rights.groups),
+            (rights, own, hls, chosen.group, bool(guide_url), tag),
+            partial(_render, chosen, base, hls, guide_url, self._ids, rights.groups),
         )
 
     def _wanted_guide(self, rights: Rights) -> Wanted | None:
@@ -185,12 +195,21 @@ class _Chosen:
 def _render(
     chosen: _Chosen,
     base_url: str,
+    hls: bool,
     guide_url: str,
     guide_ids: GuideIds,
     groups: Collection[str] | None,
 ) -> Iterator[bytes]:
     ids = yield from guide_ids.of(chosen.catalog)
-    pieces = render(chosen.catalog, base_url, chosen.positions, chosen.numbers, guide_url, ids)
+    pieces = render(
+        chosen.catalog,
+        base_url,
+        chosen.positions,
+        chosen.numbers,
+        guide_url,
+        ids,
+        hls_link(base_url) if hls else None,
+    )
     yield from pieces if groups is None else only_groups(pieces, groups)
 
 
@@ -265,7 +284,8 @@ def list_answer(
     if lists.catalog is None:
         return no_list_yet()
     asks = caller()
-    rendered = lists.get(group, rights or asks.rights, own=bool(asks.prefix))
+    hls = wants_hls(request.args.get("output", ""))
+    rendered = lists.get(group, rights or asks.rights, own=bool(asks.prefix), hls=hls)
     if rendered is None:
         return not_ready("The list")
     response = answer(rendered, MEDIA_TYPE, f"{lists.base_url}{asks.prefix}")

@@ -32,6 +32,7 @@ from kptv.web.lines import line, no_list_yet, not_ready
 from kptv.web.players import xtream_shows
 from kptv.web.players.addresses import own_address
 from kptv.web.players.guide_ids import GUIDE
+from kptv.web.players.links import wants_hls
 from kptv.web.players.lists import MEDIA_TYPE
 from kptv.web.players.player import Player, unknown
 from kptv.web.players.xtream_lists import (
@@ -207,6 +208,7 @@ def _playlist(parts: XtreamParts) -> Response:
         has_attributes=request.values.get("type", "").lower() != "m3u",
         has_login=all(map(_fits_a_path, login)),
         has_own_guide=asks.user is not None,
+        is_hls=wants_hls(request.values.get("output", "")),
     )
     rendered = parts.lists.playlist(asks.rights, form)
     if rendered is None:

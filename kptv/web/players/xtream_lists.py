@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from kptv.channels.catalog import Catalog
+from kptv.channels.hls_links import hls_link
 from kptv.channels.model import Channel
-from kptv.channels.served import STREAM_PATH, render
+from kptv.channels.served import STREAM_PATH, Link, render
 from kptv.channels.users.allowed import Allowed
 from kptv.channels.users.model import Rights
 from kptv.channels.users.told_groups import only_groups
 from kptv.channels.xtream.ids import OTHER, XtreamIds
-from kptv.channels.xtream.links import Link, bare_list, with_links
+from kptv.channels.xtream.links import bare_list, xtream_link
 from kptv.channels.xtream.live import Listed, categories, live_streams
 from kptv.config import Config
 from kptv.guide.current import CurrentGuide
@@ -55,6 +56,7 @@ class ListForm:
     has_attributes: bool = True
     has_login: bool = True  # in its links, which are those of this protocol then
     has_own_guide: bool = True  # a link with a login, which always leads to one
+    is_hls: bool = False  # links lead to playlists of HLS
 
 
 class XtreamLists:
@@ -191,10 +193,11 @@ class XtreamLists:
             None if numbers is None else map(numbers.__getitem__, listed.positions),
             OWN_GUIDE if form.has_own_guide or self.has_guide else "",
             guide_ids,
+            link,
         )
         if chosen.rights.groups is not None:
             pieces = only_groups(pieces, chosen.rights.groups)
-        yield from with_links(pieces, OWN_BASE, link)
+        yield from pieces
 
 
 class NotReady(Exception):
@@ -209,5 +212,5 @@ def _categories(chosen: _Chosen) -> Iterator[bytes]:
 
 def _link(ids: XtreamIds, form: ListForm) -> Link:
     if form.has_login:
-        return lambda slug: f"{OWN_LINK}{ids.of(slug)}.ts"
-    return lambda slug: f"{OWN_BASE}{STREAM_PATH}{slug}"
+        return xtream_link(ids, OWN_LINK, as_hls=form.is_hls)
+    return hls_link(OWN_BASE) if form.is_hls else lambda slug, _: f"{OWN_BASE}{STREAM_PATH}{slug}"

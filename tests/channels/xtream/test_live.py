@@ -11,7 +11,7 @@ import pytest
 from kptv.channels.guide.entry_ids import EntryIds
 from kptv.channels.served import render
 from kptv.channels.xtream.ids import Odd, XtreamIds
-from kptv.channels.xtream.links import bare_list, with_links
+from kptv.channels.xtream.links import bare_list, xtream_link
 from kptv.channels.xtream.live import Listed, categories, live_streams
 from tests.channels.test_catalog import run
 from tests.channels.test_served import LIST_URL, STREAM_URL, catalog_of
@@ -130,9 +130,7 @@ def link(ids: XtreamIds) -> list[str]:
 def test_a_list_has_the_links_of_this_protocol_and_is_the_served_one_else() -> None:
     ids = ids_of()
     served = b"".join(render(ids.catalog, BASE)).decode()
-    made = with_links(
-        render(ids.catalog, BASE), BASE, lambda slug: f"{BASE}/live/a/b/{ids.of(slug)}.ts"
-    )
+    made = render(ids.catalog, BASE, link=xtream_link(ids, f"{BASE}/live/a/b/"))
     expected = served
     for (slug, _), other in zip(ids.catalog.rows(), link(ids), strict=True):
         expected = expected.replace(f"\n{BASE}/stream/{slug}\n", f"\n{other}\n")
@@ -142,7 +140,7 @@ def test_a_list_has_the_links_of_this_protocol_and_is_the_served_one_else() -> N
 
 def test_a_bare_list_has_names_and_links_alone() -> None:
     ids = ids_of()
-    pieces = bare_list(listed(ids), lambda slug: f"{BASE}/live/a/b/{ids.of(slug)}.ts")
+    pieces = bare_list(listed(ids), xtream_link(ids, f"{BASE}/live/a/b/"))
     c, news, other = link(ids)
     expected = ["#EXTM3U", "#EXTINF:-1,C", c, "#EXTINF:-1,News", news, "#EXTINF:-1,Ч '1'", other]
     assert b"".join(pieces).decode().splitlines() == expected
