@@ -19,8 +19,7 @@ def merge(chunks: Sequence[Chunk]) -> Chunk:
         size += len(chunk.data)
     clock = max((chunk.clock for chunk in chunks), default=0.0)
     version = max((chunk.tables_version for chunk in chunks), default=0)
-    over = max((chunk.over for chunk in chunks), default=0.0)
-    return Chunk(b"".join([chunk.data for chunk in chunks]), tuple(starts), clock, version, over)
+    return Chunk(b"".join([chunk.data for chunk in chunks]), tuple(starts), clock, version)
 
 
 class AlignedSplicer(Splicer):

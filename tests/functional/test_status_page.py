@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from kptv import __version__
 from kptv.channels.users.model import User
@@ -37,6 +37,12 @@ when.group = "Grup 1"
 rank = 1
 """
 CARD = "article.card"
+PLAYED = "document.getElementById('video').currentTime"
+PLAYS = "document.getElementById('video').src"
+APPLES = """
+    HTMLMediaElement.prototype.webkitShowPlaybackTargetPicker = () => {};
+    HTMLMediaElement.prototype.canPlayType = (type) => /mpegurl/.test(type) ? "maybe" : "";
+"""
 
 StartProvider = Callable[..., Provider]
 StartProxy = Callable[..., Proxy]
@@ -164,6 +170,7 @@ def test_profiles_are_offered_and_the_chosen_one_stays_chosen_until_it_is_gone(
             "Jellyfin": ["http://tv.example/profile/kids/playlist.m3u8"],
             "Emby": ["tv.example:80/profile/kids"],
             "Channels": ["http://tv.example/profile/kids/playlist.m3u8"],
+            "An app that wants HLS": ["http://tv.example/profile/kids/playlist.m3u8?output=hls"],
             "Another app": ["http://tv.example/profile/kids/playlist.m3u8"],
             "This browser": [proxy.url("/")],
         }
@@ -206,6 +213,8 @@ def test_each_application_gets_the_one_address_that_it_can_use(rig: Rig) -> None
     assert found["Channels"] == ["192.0.2.1:8080", "G"]
     assert found["Jellyfin"] == ["L", "G"]
     assert "TiviMate" not in found
+    found = page.evaluate(to_choose, {"hls": "H"})
+    assert found == {"An app that wants HLS": ["H"]}
     found = page.evaluate(to_choose, {"list": "L", "base": ""})
     assert set(found) == {"VLC", "Kodi", "Jellyfin", "Emby", "Channels", "Another app"}
     found = page.evaluate(to_choose, {"base": "https://tv.example/iptv"})
@@ -466,12 +475,47 @@ def test_a_channel_is_watched_in_the_page(
     page.set_default_timeout(LIMIT)
     page.goto(proxy.url("/#channels"))
     page.get_by_role("button", name="Watch Demo Test Card").click()
-    played = "document.getElementById('video').currentTime"
-    eventually(lambda: page.evaluate(played) > 1, LIMIT / 1000)
+    eventually(lambda: page.evaluate(PLAYED) > 1, LIMIT / 1000)
+    assert page.evaluate(PLAYS).startswith("blob:"), "by the script, though Chromium knows HLS"
     expect(page.locator("#totals")).to_contain_text("Viewers1")
     page.keyboard.press("Escape")
     eventually(lambda: proxy.metrics().value("iptv_proxy_clients_connected") == 0)
     page.close()
+
+
+def test_what_apples_player_cannot_play_is_played_by_the_script(
+    browser: Browser, start_proxy: StartProxy, demo_sources: str
+) -> None:
+    proxy = start_proxy(demo_sources, STREAM_LINGER="200ms")
+    page = browser.new_page()
+    page.set_default_timeout(LIMIT)
+    page.add_init_script(APPLES)
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(urlsplit(route.request.url).path)
+        route.fulfill(status=404, body="none")
+
+    page.route("**/hls/**", refuse)
+    page.goto(proxy.url("/#channels"))
+    page.get_by_role("button", name="Watch Demo Test Card").click()
+    eventually(lambda: page.evaluate(PLAYED) > 1, LIMIT / 1000)
+    assert page.evaluate(PLAYS).startswith("blob:")
+    assert set(asked) == {"/hls/demo-test-card.m3u8"}
+    page.close()
+
+
+def test_hls_is_left_to_the_browser_if_its_player_is_apples_or_the_only_one(rig: Rig) -> None:
+    found = rig.open().evaluate("""async () => {
+        const { prefersHls } = await import("/assets/page/player.js");
+        const plain = (answer) => ({ canPlayType: () => answer });
+        const apples = (answer) => ({ ...plain(answer), webkitShowPlaybackTargetPicker() {} });
+        const both = (answer) => [plain(answer), apples(answer)].map(prefersHls);
+        const found = [both(""), both("maybe")];
+        delete globalThis.MediaSource; // as on an iPhone
+        return [...found, both(""), both("maybe")];
+    }""")
+    assert found == [[False, False], [False, True], [False, False], [True, True]]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from itertools import islice
 from time import monotonic, time
 
 from kptv import __version__
+from kptv.channels.hls_links import HLS_PATH
 from kptv.channels.model import Channel, StreamKey
 from kptv.channels.profiles import PROFILE_PATH, profiles_of
 from kptv.channels.resting import Rest
@@ -82,6 +83,7 @@ class View:
             "rules": rules_file_view(self._state.rules, catalog, self._public),
             "profiles": [self._profile(profile.name) for profile in profiles_of(catalog)],
             "stream_url": f"{self._config.base_url}{STREAM_PATH}",
+            "hls_url": f"{self._config.base_url}{HLS_PATH}",
             "channels": len(catalog) if catalog is not None else 0,
             "ready": catalog is not None,
             "totals": self._totals(),

@@ -31,13 +31,17 @@ const APPS = [
     asksForGuide: true,
     takesNoPath: true,
   },
+  {
+    name: "An app that wants HLS", // of Apple, of Chromecast, web players
+    hls: "A playlist by its address, for phones, TVs and web players that play HLS only",
+  },
   { name: "Another app", list: "A playlist by its address (M3U URL), or scan the code" },
   { name: "This browser", page: "Channels › Watch: here, without any app" },
 ];
 
 /**
  * The applications that can be used with `links`: {name, way, how, what, address, more}; `more` has
- * pairs of a label and what is typed there. Links: list, guide, tuner, server with user and
+ * pairs of a label and what is typed there. Links: list, hls (a list), guide, tuner, server with user and
  * password, page; those that would not work are left out.
  */
 export function appsFor(links) {
@@ -46,6 +50,9 @@ export function appsFor(links) {
     return way ? [{ name: app.name, way, how: app[way], ...WAYS[way](app, links) }] : [];
   });
 }
+
+/** The address of a list whose links lead to HLS. */
+export const hlsList = (list) => `${list}?output=hls`;
 
 /** What an application asks for that looks for an HDHomeRun at `base`: host and port. */
 export function tunerAt(base) {
@@ -73,5 +80,6 @@ const WAYS = {
     address: list,
     more: guide && app.asksForGuide ? [[GUIDE, guide]] : [],
   },
+  hls: (app, { hls }) => hls && { what: "Address of the list", address: hls, more: [] },
   page: (app, { page }) => page && { what: "Address of this page", address: page, more: [] },
 };

@@ -105,7 +105,7 @@ export function startChannels(context) {
     }
     const channel = channelAt(active);
     if (event.target !== list || !channel) return;
-    if (event.key === "Enter") watch(channel, context.streamUrl(channel.id));
+    if (event.key === "Enter") watch(channel, context);
     if (event.key === "c" && !event.ctrlKey && !event.metaKey) copy(context.streamUrl(channel.id));
   });
   query.addEventListener("input", () => {
@@ -170,17 +170,19 @@ function channelRow(context, nowNext) {
   const sources = el("span.badges");
   const open = el("button.small", { type: "button", tabIndex: -1 }, "Watch");
   const link = el("button.small", { type: "button", tabIndex: -1 }, "Copy link");
+  const hls = el("button.small.roomy", { type: "button", tabIndex: -1 }, "Copy HLS link");
   const node = el(
     "div.channel-row",
     { role: "listitem" },
     picture.node,
     el("span.channel-text", {}, name, group, now, next),
     sources,
-    el("span.row-actions", {}, link, open),
+    el("span.row-actions", {}, hls, link, open),
   );
   let channel = null;
-  open.onclick = () => watch(channel, context.streamUrl(channel.id));
+  open.onclick = () => watch(channel, context);
   link.onclick = () => copy(context.streamUrl(channel.id));
+  hls.onclick = () => copy(context.hlsUrl(channel.id));
   return {
     node,
     update(found, index, total, isActive) {
@@ -191,7 +193,7 @@ function channelRow(context, nowNext) {
       node.classList.toggle("active", isActive);
       node.classList.toggle("loading", !channel);
       node.classList.toggle("on", Boolean(channel) && context.isPlaying(channel.id));
-      open.disabled = link.disabled = !channel;
+      open.disabled = link.disabled = hls.disabled = !channel;
       put(name, channel?.name ?? "…");
       put(group, [channel?.number, channel?.group].filter(Boolean).join(" · "));
       const told = onAir(nowNext.of(channel));
@@ -201,6 +203,7 @@ function channelRow(context, nowNext) {
       picture.update(channel ?? { name: "", logo: "" });
       open.setAttribute("aria-label", `Watch ${channel?.name ?? ""}`);
       link.setAttribute("aria-label", `Copy link of ${channel?.name ?? ""}`);
+      hls.setAttribute("aria-label", `Copy HLS link of ${channel?.name ?? ""}`);
       const numbers = [...new Set(channel?.sources ?? [])];
       const mark = numbers.join();
       if (sources.dataset.mark === mark) return;

@@ -1,11 +1,11 @@
 // What to type into each application, also as a QR code, while everybody may watch.
 
-import { appsFor, tunerAt } from "./apps.js";
+import { appsFor, hlsList, tunerAt } from "./apps.js";
 import { byId, copy, el, put } from "./dom.js";
 import { drawCode } from "./qr.js";
 
 const LOCAL = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
-const OF_LISTS = new Set(["list", "tuner"]); // what differs by the list that is chosen
+const OF_LISTS = new Set(["list", "hls", "tuner"]); // what differs by the list that is chosen
 const ANYTHING = "anything"; // for applications that insist on a login, though none is needed
 
 let shown = "";
@@ -31,6 +31,7 @@ function linksOf(state, list) {
   const path = list.slice(state.list_url.lastIndexOf("/"), list.lastIndexOf("/"));
   return {
     list,
+    hls: hlsList(list),
     guide: state.guide === "none" ? "" : list.replace(/\/playlist\.m3u8$/, "/epg.xml.gz"),
     tuner: state.hdhomerun ? tunerAt(base + path) : "",
     server: base,

@@ -22,7 +22,7 @@ export function showDialog(context) {
   let shown = null;
   byId("show-watch").onclick = () => {
     dialog.close();
-    watch(shown, context.streamUrl(shown.id));
+    watch(shown, context);
   };
 
   async function open(channel, show) {

@@ -1,6 +1,6 @@
 // A new link, shown once: nothing of it is left anywhere in the page once it is closed.
 
-import { appsFor, tunerAt } from "./apps.js";
+import { appsFor, hlsList, tunerAt } from "./apps.js";
 import { localOnly, typed } from "./connect.js";
 import { byId, el, put } from "./dom.js";
 import { drawCode } from "./qr.js";
@@ -21,6 +21,7 @@ export function startHanded(context) {
     put(byId("handed-title"), `Links of ${user.name}`);
     const apps = appsFor({
       list: links.list_url,
+      hls: hlsList(links.list_url),
       guide: context.hasGuide() ? links.guide_url : "",
       tuner: context.isTuner() ? tunerAt(links.tuner_url) : "",
       server: links.server,

@@ -10,7 +10,7 @@ import { clock, count, learnSources, rate, size, sourceName, span } from "./form
 import { startGuide } from "./guide.js";
 import { startLog } from "./log.js";
 import { startPeople } from "./people.js";
-import { startPlayer } from "./player.js";
+import { startPlayer, tellRemarks } from "./player.js";
 import { playingCard } from "./playing.js";
 import { sourceRow } from "./sources.js";
 import { showComplaints, startRules } from "./rules.js";
@@ -31,6 +31,7 @@ const context = {
   now: () => Date.now() / 1000 + ahead,
   isPlaying: (id) => Boolean(state?.hubs.some((hub) => hub.id === id)),
   streamUrl: (id) => state.stream_url + encodeURIComponent(id),
+  hlsUrl: (id) => `${state.hls_url}${encodeURIComponent(id)}.m3u8`,
   needsLogin: () => state?.needs_login ?? null, // null: not known yet
   hasGuide: () => Boolean(state) && state.guide !== "none",
   isDemo: () => Boolean(state?.demo),
@@ -118,6 +119,7 @@ function show() {
   keyed(byId("resting"), state.resting, (rest) => rest.id, () => restingRow(context));
   byId("resting-panel").hidden = !state.resting.length;
   showEvents();
+  tellRemarks(state.hubs);
 }
 
 function showTotals() {

@@ -87,7 +87,8 @@ function streamRow(actions) {
       stream = next;
       const since = span(Math.max(0, Math.round(actions.now() - next.since)));
       const app = next.app ? ` with ${next.app}` : "";
-      put(text, `${next.name} for ${since}, from ${next.address}${app}`);
+      const way = next.kind === "hls" ? ", by HLS" : "";
+      put(text, `${next.name} for ${since}, from ${next.address}${app}${way}`);
       end.setAttribute("aria-label", `End ${next.name}`);
     },
   };

@@ -43,6 +43,7 @@ export function playingCard(hub, context) {
   const viewersTitle = el("h4");
   const more = el("p.muted");
   const figures = el("p.muted.figures");
+  const remarks = el("p.muted.figures");
   const actions = el("div.actions");
   const node = el(
     "article.card",
@@ -58,7 +59,7 @@ export function playingCard(hub, context) {
     el(
       "div.halves",
       {},
-      el("section", {}, explain(el("h4", {}, "Candidates"), "candidates"), candidates, figures),
+      el("section", {}, explain(el("h4", {}, "Candidates"), "candidates"), candidates, figures, remarks),
       el("section", {}, viewersTitle, viewerTable(viewers), more),
     ),
     actions,
@@ -86,21 +87,27 @@ export function playingCard(hub, context) {
       line.update(next, context.now());
       keyed(candidates, next.candidates, (c) => c.id, () => candidateRow(() => current, context));
       keyed(viewers, next.watching, (v) => v.viewer, () => viewerRow(context));
-      put(viewersTitle, plural(next.viewers, "viewer"));
+      put(viewersTitle, audience(next));
       put(more, next.viewers > next.watching.length
         ? `and ${count(next.viewers - next.watching.length)} more` : "");
       put(figures, facts(next));
       explain(figures, next.skips && "skips");
+      put(remarks, (next.media.remarks ?? []).join(" "));
       buttons.update();
     },
     figures(next) {
       put(bits, rate(next.bit_rate));
-      put(viewersTitle, plural(next.viewers, "viewer"));
+      put(viewersTitle, audience(next));
       spark.push(next.bit_rate);
       line.update(current, context.now());
     },
     end: spark.end,
   };
+}
+
+function audience(hub) {
+  const by = hub.hls_viewers ? `, ${count(hub.hls_viewers)} by HLS` : "";
+  return plural(hub.viewers, "viewer") + by;
 }
 
 function subtitle(hub) {
@@ -134,12 +141,13 @@ function facts(hub) {
 
 function cardButtons(current, context) {
   const button = (text, run, kind = "button") => el(kind, { type: "button", onclick: run }, text);
-  const open = button("Watch here", () => watch(current(), context.streamUrl(current().id)));
+  const open = button("Watch here", () => watch(current(), context));
   const link = button("Copy link", () => copy(context.streamUrl(current().id)));
+  const hls = button("Copy HLS link", () => copy(context.hlsUrl(current().id)));
   const next = button("Next source", () => act(`api/channels/${part(current().id)}/switch`));
   const stop = button("Stop", () => act(`api/channels/${part(current().id)}/stop`), "button.danger");
   return {
-    nodes: [open, link, next, stop],
+    nodes: [open, link, hls, next, stop],
     update() {
       next.hidden = !mayAct() || current().candidates.length < 2;
       stop.hidden = !mayAct();
@@ -201,7 +209,7 @@ function viewerRow(context) {
         viewer.user ? `${viewer.user}, ${viewer.address}` : viewer.address,
         viewer.app || "unknown",
         span(Math.round(context.now() - viewer.joined)),
-        viewer.behind > 0 ? span(viewer.behind) : "live",
+        viewer.kind === "hls" ? "HLS" : viewer.behind > 0 ? span(viewer.behind) : "live",
         viewer.skips ? String(viewer.skips) : "–",
       ];
       texts.forEach((text, i) => put(cells[i], text));
