@@ -32,6 +32,7 @@ class StartPoint:
     pcr_pid: int
     pcr: int | None  # the last one before this point, in ticks
     tables_version: int = 0  # of these tables, as in Chunk
+    gap: float = 0.0  # seconds without media before this point
 
     def at(self, offset: int) -> StartPoint:
         return replace(self, offset=offset)
@@ -45,6 +46,8 @@ class Chunk:
     starts: tuple[StartPoint, ...] = ()
     clock: float = 0.0  # media time at its end, as in StartPoint
     tables_version: int = 0  # of the tables in force at its end: one more with each change
+    over: float = 0.0  # media time at which its last picture is over, or its last sound on radio
+    is_filler: bool = False  # no media: tables, and null packets behind them
 
     def __bool__(self) -> bool:
         return bool(self.data)

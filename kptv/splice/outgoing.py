@@ -13,6 +13,7 @@ from kptv.splice.reserve import Reserve
 from kptv.splice.timeline import Timeline
 from kptv.splice.tracks import Track, assign, follow, tables_of
 
+AV = (ElementaryKind.VIDEO, ElementaryKind.AUDIO)
 ROUNDING = TICKS // 1000  # a unit may follow so much too early
 
 
@@ -91,9 +92,15 @@ class OutgoingProgram:
     def end_of(self, track: Track) -> int | None:
         """When media on this track ends; of picture and sound, on all tracks of its kind."""
         ends = [track.end]
-        if track.nature.kind in (ElementaryKind.VIDEO, ElementaryKind.AUDIO):
+        if track.nature.kind in AV:
             ends = [other.end for other in self.tracks if other.nature.kind is track.nature.kind]
         return max((end - ROUNDING for end in ends if end is not None), default=None)
+
+    @property
+    def over(self) -> int | None:
+        """When all pictures and sound that went out are over; None: there were none."""
+        ends = [track.end for track in self.tracks if track.nature.kind in AV]
+        return max((end for end in ends if end is not None), default=None)
 
     def _sound_end(self) -> int | None:
         """When the last sound ends."""

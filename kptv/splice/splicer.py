@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kptv.formats.mpegts.elementary import ElementaryKind, Nature
 from kptv.formats.mpegts.inspection import Inspection
@@ -49,7 +50,7 @@ class Splicer:
         self._memory = Memory()
         self._seeker: Seeker | None = None
         self._sender: Sender | None = None
-        self._clock = 0.0
+        self._clock = self._over = 0.0  # as in Chunk
         self._watch = Watch(0.0)
         self._tally = Tally()
         self._received = 0  # bytes of whole packets
@@ -173,7 +174,7 @@ class Splicer:
         if hold.is_empty:
             hold.add(self._outgoing.next_pat() + self._outgoing.next_pmt())
             data, _ = hold.release(hold.made)
-        return self._chunk(data + NULL_PACKET * FILLER_NULLS, ())
+        return replace(self._chunk(data + NULL_PACKET * FILLER_NULLS, ()), is_filler=True)
 
     def _take(self, packets: bytes, now: float) -> None:
         """Inspect packets and deal with them."""
@@ -234,9 +235,10 @@ class Splicer:
         lead = outgoing.lead
         if lead is not None and lead.dts is not None:
             self._clock = outgoing.timeline.seconds(lead.dts)
+            self._over = outgoing.timeline.seconds(lead.end or lead.dts)
         if data and self._sender and lead is not None:
             outgoing.timeline.observe(lead.dts, now)
         return self._chunk(data, starts)
 
     def _chunk(self, data: bytes, starts: tuple[StartPoint, ...]) -> Chunk:
-        return Chunk(data, starts, self._clock, self._outgoing.hold.tables_version)
+        return Chunk(data, starts, self._clock, self._outgoing.hold.tables_version, self._over)

@@ -36,10 +36,11 @@ class Starts:
         if key.pts is None or key.dts is None:
             return
         shift = self._timeline.shift - (0 if opening.instead else track.duration)
+        over = self._outgoing.over
         track.pts, track.dts = key.pts + shift, key.dts + shift
         packets = picture_packets(track.pid, opening.unit, track.pts, track.dts, track.counter + 1)
         track.counter = track.counter + len(packets) // PACKET_SIZE & 15
-        point = self._point(track.dts)
+        point = self._point(track.dts, over)
         self._hold.add_start(PossibleStart(self._hold.made, key, point, always=True))
         self._hold.add(packets)
 
@@ -52,7 +53,8 @@ class Starts:
             return
         if is_key and self._found.opening:
             return  # viewers start at the opening, of which this is the second showing
-        point = self._point((unit.dts or 0) + self._timeline.shift)
+        dts = (unit.dts or 0) + self._timeline.shift
+        point = self._point(dts, self._outgoing.over)
         self._hold.add_start(PossibleStart(lane.place, unit, point, always))
 
     def _is_due(self, unit: Unit) -> bool:
@@ -65,8 +67,11 @@ class Starts:
         self._last = unit.dts
         return True
 
-    def _point(self, dts: int) -> StartPoint:
-        """The packet that is made next, as a point to start at."""
+    def _point(self, dts: int, over: int | None) -> StartPoint:
+        """The packet that is made next, as a point to start at.
+
+        ``over``: when all picture and sound before it is over; None: there is none.
+        """
         return StartPoint(
             offset=0,
             clock=self._timeline.seconds(dts),
@@ -76,4 +81,5 @@ class Starts:
             pcr_pid=self._lanes.pcr_pid,
             pcr=self._timeline.pcr,
             tables_version=self._outgoing.version,
+            gap=0.0 if over is None else max(0.0, (dts - over) / TICKS),
         )

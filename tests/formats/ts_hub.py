@@ -19,7 +19,8 @@ def merge(chunks: Sequence[Chunk]) -> Chunk:
         size += len(chunk.data)
     clock = max((chunk.clock for chunk in chunks), default=0.0)
     version = max((chunk.tables_version for chunk in chunks), default=0)
-    return Chunk(b"".join([chunk.data for chunk in chunks]), tuple(starts), clock, version)
+    over = max((chunk.over for chunk in chunks), default=0.0)
+    return Chunk(b"".join([chunk.data for chunk in chunks]), tuple(starts), clock, version, over)
 
 
 class AlignedSplicer(Splicer):
