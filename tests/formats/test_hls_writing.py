@@ -207,3 +207,11 @@ def test_any_run_of_durations_is_true(durations: list[float], at: float, breaks:
 def test_no_segment_has_no_length() -> None:
     text = media_playlist(segments(0.0), target_duration=2, discontinuity_sequence=0)
     assert "#EXTINF:0.001,\n" in text
+
+
+@pytest.mark.parametrize("at", [0.0, 0.0003, 0.0005, 0.0007])
+def test_no_duration_rounds_to_above_the_target(at: float) -> None:
+    listed = segments(2.4994, 2.4994, 2.4994, at=AT + at)
+    text = media_playlist(listed, target_duration=2, discontinuity_sequence=0)
+    told = [float(line[8:-1]) for line in text.split("\n") if line.startswith("#EXTINF")]
+    assert set(told) == {2.499}

@@ -1,1 +1,1 @@
-"""HTTP Live Streaming: playlists read, followed, and their media paced and decrypted."""
+"""HTTP Live Streaming: playlists read, followed and written, media paced and decrypted."""

@@ -19,6 +19,7 @@ PREFIX = "{PREFIX}"  # stands in URIs for the way from a playlist to the segment
 _VERSION = "#EXT-X-VERSION:3"
 _INDEPENDENT = "#EXT-X-INDEPENDENT-SEGMENTS"  # each decodes without those before it
 _HOLD_BACK = 3  # target durations from the end, where players start (RFC 8216bis, 4.4.3.8)
+_BELOW_HALF = 499  # milliseconds: more rounds up to above the target (RFC 8216, 4.3.3.1)
 _LONGEST_REMARK = 500  # characters
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,8 +62,9 @@ def media_playlist(
         f"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK={hold_back:.1f}",
     )
     lines = [*head, *map(_comment, remarks)]
+    longest = target_duration * 1000 + _BELOW_HALF
     for segment in segments:
-        lines += _entry(segment, first=segment is segments[0])
+        lines += _entry(segment, longest, first=segment is segments[0])
     return _text(lines)
 
 
@@ -93,13 +95,16 @@ def multivariant_playlist(
     return _text(["#EXTM3U", _VERSION, _INDEPENDENT, variant, uri])
 
 
-def _entry(segment: ListedSegment, *, first: bool) -> list[str]:
-    """The lines of a segment; they are the same in each playlist but for the ``first``."""
+def _entry(segment: ListedSegment, longest: int, *, first: bool) -> list[str]:
+    """The lines of a segment; they are the same in each playlist but for the ``first``.
+
+    ``longest``: milliseconds that a duration may say; it lasts no longer, but for rounding.
+    """
     begin, end = _milliseconds(segment.date), _milliseconds(segment.date + segment.duration)
     lines = [] if first or not segment.breaks else ["#EXT-X-DISCONTINUITY"]
     if first or segment.breaks:
         lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{_written(begin)}")
-    duration = max(1, end - begin)
+    duration = min(max(1, end - begin), longest)
     return [*lines, f"#EXTINF:{duration // 1000}.{duration % 1000:03},", segment.uri]
 
 

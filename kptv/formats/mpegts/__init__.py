@@ -4,7 +4,8 @@
 are headers (``packets``), tables (``psi``; ``programs`` chooses what is played), clocks (``clock``,
 ``playtime``), counters (``continuity``), PES packets and access units (``units``) and cue messages
 (``cues``). ``elementary`` knows codecs and keyframes, with ``nal``, ``parameters``, ``sps`` and
-``sound``. ``inspector`` does all of that in one pass; ``inspection`` is what it finds.
+``sound``; ``media`` what players must know of them. ``inspector`` does all of that in one pass;
+``inspection`` is what it finds.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from kptv.formats.mpegts.continuity import (
 )
 from kptv.formats.mpegts.elementary import CUES, ElementaryKind, Nature
 from kptv.formats.mpegts.inspection import UNIT_START, Inspection, Mark, MarkKind, headers_of
+from kptv.formats.mpegts.media import Medium, medium_of
 from kptv.formats.mpegts.parameters import ParameterSets
 from kptv.formats.mpegts.programs import Program, ProgramFinder
 from kptv.formats.mpegts.sps import Size
@@ -284,6 +285,16 @@ class Inspector:
     def size(self) -> Size | None:
         """The size of the pictures, as far as it was told."""
         return self._units.size
+
+    @property
+    def known_media(self) -> dict[int, Medium]:
+        """What is known of the programme's picture and sound, by PID."""
+        sets, lead = self.sets, self._lead
+        return {
+            pid: medium_of(state.nature, state.head, sets.main if pid == lead else b"")
+            for pid, state in self._pids.items()
+            if state.nature.kind in AV
+        }
 
     @property
     def sets(self) -> ParameterSets:

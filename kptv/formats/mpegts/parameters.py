@@ -130,6 +130,13 @@ class ParameterSets:
             return True
         return any(kind in self._syntax.main for kind, _ in self._sets)
 
+    @property
+    def main(self) -> bytes:
+        """The set without which nothing decodes, behind its start code; empty if there is none."""
+        syntax = self._syntax
+        found = [unit for (kind, _), unit in self._sets.items() if syntax and kind in syntax.main]
+        return found[-1][len(_START) :] if found else b""
+
     def missing(self, own: Sets) -> bytes:
         """All sets, for an access unit that brings only ``own``; empty if it brings all kinds."""
         if {kind for kind, _ in self._sets} <= {kind for kind, _ in own}:

@@ -1,10 +1,11 @@
-"""How long the sound in a PES packet lasts: its frames, counted by their headers."""
+"""Frames of sound, by their headers: how long those in a PES packet last, and their profile."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from kptv.formats.mpegts.clock import TICKS
+from kptv.formats.mpegts.nal import Bits
 
 _AAC_RATES = (
     *(96_000, 88_200, 64_000, 48_000, 44_100, 32_000),
@@ -42,6 +43,10 @@ _AC3_KBITS = (
     640,
 )
 
+_AAC_LC, _HE_AAC = 2, 5  # audio object types
+_LONG_KIND = 31  # more bits of the type follow: nobody broadcasts such
+_FASTEST_CORE = 24_000  # samples per second, of a core whose sound has twice as many
+
 # A frame: its bytes, its samples, samples per second. None: no frame starts there.
 _Frame = tuple[int, int, int] | None
 
@@ -65,6 +70,49 @@ def sound_duration(data: bytes, codec: str) -> int | None:
         ticks += samples * TICKS / rate
         at += size
     return round(ticks) or None
+
+
+def sound_profile(codec: str, data: bytes) -> int:
+    """What the first frame in ``data`` tells a decoder to be capable of; 0: that is not known.
+
+    Of AAC the audio object type (ISO/IEC 14496-3, table 1.17), of MPEG sound the layer.
+    """
+    if codec == "aac_latm":
+        return _latm_profile(data)
+    read = _PROFILES.get(codec)
+    at = next((at for at in range(len(data) - 6) if _READERS[codec](data, at)), -1) if read else -1
+    return read(data, at) if read and at >= 0 else 0
+
+
+def _adts_profile(data: bytes, at: int) -> int:
+    """ISO/IEC 14496-3, 1.A.2.2: the header tells the core of HE-AAC, at half the rate."""
+    kind = (data[at + 2] >> 6) + 1
+    halved = _AAC_RATES[data[at + 2] >> 2 & 15] <= _FASTEST_CORE
+    return _HE_AAC if kind == _AAC_LC and halved else kind
+
+
+def _mpeg_layer(data: bytes, at: int) -> int:
+    return 4 - (data[at + 1] >> 1 & 3)
+
+
+def _latm_profile(data: bytes) -> int:
+    """ISO/IEC 14496-3, 1.7.2 and 1.7.3: LOAS, AudioMuxElement, StreamMuxConfig."""
+    at = next(
+        (at for at in range(len(data) - 9) if data[at] == 0x56 and data[at + 1] >> 5 == 7), -1
+    )
+    if at < 0:
+        return 0
+    bits = Bits(data[at + 3 : at + 32])
+    same, version = bits.read(1), bits.read(1)
+    if same or (version and bits.read(1)):
+        return 0
+    if version:
+        bits.read(8 * (bits.read(2) + 1))  # taraBufferFullness
+    bits.read(1 + 6 + 4 + 3)
+    if version:
+        bits.read(8 * (bits.read(2) + 1))  # how long the configuration is
+    kind = bits.read(5)
+    return 0 if kind == _LONG_KIND else kind
 
 
 def _adts(data: bytes, at: int) -> _Frame:
@@ -121,3 +169,4 @@ _READERS: dict[str, Callable[[bytes, int], _Frame]] = {
     "ac3": _ac3,
     "eac3": _ac3,
 }
+_PROFILES: dict[str, Callable[[bytes, int], int]] = {"aac": _adts_profile, "mp2": _mpeg_layer}

@@ -1,10 +1,14 @@
-"""Picture sizes, from sequence headers and sequence parameter sets."""
+"""Sizes and rates of pictures, and profiles, from sequence headers and parameter sets."""
 
 from __future__ import annotations
 
 from kptv.formats.mpegts.nal import Bits, unescape
 
 Size = tuple[int, int]  # width and height in pixels, after cropping
+
+# Frames per second that are met, as ISO/IEC 13818-2 numbers them (table 6-4).
+RATES = (24_000 / 1001, 24.0, 25.0, 30_000 / 1001, 30.0, 50.0, 60_000 / 1001, 60.0)
+_OWN_RATIO = 255  # aspect_ratio_idc: width and height follow
 
 # Profiles whose SPS tells the chroma format (ITU-T H.264, 7.3.2.1.1).
 _CHROMA_PROFILES = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
@@ -19,7 +23,11 @@ def h264_slice_type(data: bytes) -> int:
 
 def h264_size(sps: bytes) -> Size | None:
     """The size in an SPS NAL unit without its first byte (7.3.2.1.1)."""
-    bits = Bits(unescape(sps))
+    return _plausible(*_read_h264_size(Bits(unescape(sps))))
+
+
+def _read_h264_size(bits: Bits) -> Size:
+    """Read an SPS up to its usability information."""
     _, chroma, _ = begin_h264(bits)
     bits.golomb()  # log2_max_frame_num
     _skip_picture_order(bits)
@@ -34,7 +42,28 @@ def h264_size(sps: bytes) -> Size | None:
         left, right, top, bottom = (bits.golomb() for _ in range(4))
         width -= (left + right) * (2 if chroma in (1, 2) else 1)
         height -= (top + bottom) * (2 if chroma == 1 else 1) * fields
-    return _plausible(width, height)
+    return width, height
+
+
+def h264_frame_rate(sps: bytes) -> float | None:
+    """Frames per second, if such an SPS tells them (E.1.1): a tick lasts as long as a field."""
+    bits = Bits(unescape(sps))
+    _read_h264_size(bits)
+    if not bits.read(1):
+        return None
+    if bits.read(1) and bits.read(8) == _OWN_RATIO:
+        bits.read(32)
+    bits.read(1 if bits.read(1) else 0)
+    if bits.read(1):  # video_signal_type_present_flag
+        bits.read(4)
+        bits.read(24 if bits.read(1) else 0)
+    if bits.read(1):  # chroma_loc_info_present_flag
+        bits.golomb()
+        bits.golomb()
+    if not bits.read(1):
+        return None
+    tick, scale = bits.read(32), bits.read(32)
+    return scale / (2 * tick) if tick and not bits.overrun else None
 
 
 def h265_size(sps: bytes) -> Size | None:
@@ -62,6 +91,12 @@ def mpeg2_size(header: bytes) -> Size | None:
     """The size in a sequence header, behind its start code (ISO/IEC 13818-2, 6.2.2.1)."""
     bits = int.from_bytes(header[:3], "big")
     return _plausible(bits >> 12, bits & 0xFFF)
+
+
+def mpeg2_frame_rate(header: bytes) -> float | None:
+    """Frames per second in such a header (6.3.3)."""
+    code = header[3] & 15 if len(header) > 3 else 0
+    return RATES[code - 1] if 0 < code <= len(RATES) else None
 
 
 def begin_h264(bits: Bits) -> tuple[int, int, bool]:

@@ -37,6 +37,7 @@ class PidState:
     unit: Unit | None = None  # the one that is running, or was last
     dts: int | None = None  # of the last unit, if it has one
     step: int = 0  # the longest from one unit to the next
+    head: bytes = b""  # of picture and sound: what its first packet holds of the last unit
     filled_at: int = -1  # the counter of the last packet that ends a PES packet by its stuffing
 
     @property
@@ -75,6 +76,7 @@ class UnitReader:
         """A unit starts with ``pes``, the payload of a packet; ``flagged``: for random access."""
         pts, dts, content = self.times(pes)
         is_av = state.nature.kind in AV
+        state.head = head = pes[content:] if is_av else b""
         unit = Unit(
             pid=pid,
             number=self._first + index,
@@ -84,7 +86,7 @@ class UnitReader:
             pts_at=PACKET_SIZE - len(pes) + 9 if pts is not None else 0,
             has_dts=dts is not None and pes[7] & 0xC0 == 0xC0,
             random_access=flagged,
-            fingerprint=zlib.crc32(pes[content:]) if is_av else 0,
+            fingerprint=zlib.crc32(head),
         )
         if dts is not None and state.dts is not None and 0 < dts - state.dts < TICKS:
             state.step = max(state.step, dts - state.dts)
@@ -97,7 +99,7 @@ class UnitReader:
             self.lead_units += 1
             if is_video:
                 unit.head = b""
-                self._judge(index, unit, state.nature.codec, pes[content:])
+                self._judge(index, unit, state.nature.codec, head)
         length = int.from_bytes(pes[4:6], "big")
         if length and not is_video:
             unit.left = length + 6
