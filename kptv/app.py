@@ -73,6 +73,7 @@ def build_web(parts: AppParts) -> Flask:
     config, catalog, hubs = parts.config, parts.catalog, parts.hubs
     app = new_application(Exposition(parts.metrics, parts.state.read), parts.entrance.gate)
     app.extensions["when_stopping"] = [
+        parts.windows.close,
         hubs.close,
         parts.streams.close,
         parts.users.close,
@@ -120,6 +121,7 @@ def _watched(parts: AppParts) -> dict[str, Watched]:
         "rules": parts.reload,
         "users": parts.users,
         "streams": parts.streams,
+        "windows": parts.windows,
     }
 
 

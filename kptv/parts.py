@@ -31,6 +31,8 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
 from kptv.restream.shared import Shared, policy_of
 from kptv.restream.slots import LocalSlots
+from kptv.restream.window import Terms
+from kptv.restream.windows import Windows
 from kptv.start import LoginTeller
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
@@ -77,6 +79,7 @@ class AppParts:
     teller: Repeating
     shared: Shared
     hubs: Hubs
+    windows: Windows
     access: Access
     streams: OpenStreams
     catalog: CurrentCatalog
@@ -178,6 +181,14 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         teller=Repeating(log_of_process.tell_repeats, TELL_REPEATS_EVERY),
         shared=shared,
         hubs=hubs,
+        windows=Windows(
+            Terms(
+                target=config.hls_segment,
+                budget=shared.budget,
+                start=hubs.start,
+                figures=metrics.hls,
+            )
+        ),
         access=access,
         streams=streams,
         catalog=catalog,

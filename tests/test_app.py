@@ -18,7 +18,7 @@ def test_without_a_status_page_nothing_listens_to_events(tmp_path: Path) -> None
     with built(replace(CONFIG, status_page=False), tmp_path) as parts:
         app = build_web(parts)
         assert parts.shared.journal.listeners == []
-        assert len(app.extensions["when_stopping"]) == 5
+        assert len(app.extensions["when_stopping"]) == 6
         assert not [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/")]
 
 

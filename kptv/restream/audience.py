@@ -21,7 +21,8 @@ class Audience:
     def __init__(self, name: str, counters: ChannelCounters, buffer: ChunkBuffer) -> None:
         """``name`` is the channel's, for the log."""
         self.leases: set[Lease] = set()
-        self.viewers = 0  # leases of somebody who watches
+        self.followers: set[Lease] = set()  # of the window that is among the leases
+        self.viewers = 0  # of both, those of somebody who watches
         self.idle_since = monotonic()  # if there is no lease
         self._name = name
         self._counters = counters
@@ -47,6 +48,18 @@ class Audience:
         self._count(-lease.is_viewer)
         self.idle_since = now
         return not self.leases
+
+    def follow(self, lease: Lease) -> None:
+        """Somebody watches by a window; may come twice."""
+        if lease not in self.followers:
+            self.followers.add(lease)
+            self._count(1)
+
+    def unfollow(self, lease: Lease) -> None:
+        """Nobody watches by it any more; may come twice."""
+        if lease in self.followers:
+            self.followers.remove(lease)
+            self._count(-1)
 
     def wait(self, lease: Lease, cursor: Cursor | None = None, wire: Wire | None = None) -> None:
         """Switch until the caller has to run itself.

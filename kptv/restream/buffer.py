@@ -80,6 +80,7 @@ class ChunkBuffer:
         self._budget = budget
         self._chunks: deque[Chunk] = deque()
         self._starts: deque[tuple[int, StartPoint]] = deque()  # with their chunks' numbers
+        self._parts: deque[int] = deque()  # numbers of chunks that begin another feed's media
         self._way: WayIn | None = None  # of those who joined last
         self._closed = False
         self.size = 0  # bytes
@@ -102,6 +103,15 @@ class ChunkBuffer:
         while self.size > self._limit and self.drop_oldest():
             pass
         self._budget.trim()
+
+    def part(self) -> None:
+        """What was appended last is the end of a feed; what comes next is another's."""
+        if not self._parts or self._parts[-1] != self.end:
+            self._parts.append(self.end)
+
+    def is_parted(self, number: int) -> bool:
+        """Whether a feed ended before this chunk, which may be still to come."""
+        return number in self._parts
 
     def get(self, number: int) -> Chunk:
         """The chunk with this sequence number: ``first <= number < end``."""
@@ -136,6 +146,8 @@ class ChunkBuffer:
         self.first += 1
         while self._starts and self._starts[0][0] < self.first:
             self._starts.popleft()
+        while self._parts and self._parts[0] < self.first:
+            self._parts.popleft()
         if self._way and self._way.number < self.first:
             self._way = None  # nobody can join there any more
         self.size -= size
@@ -147,6 +159,7 @@ class ChunkBuffer:
         self._closed = True
         self._chunks.clear()
         self._starts.clear()
+        self._parts.clear()
         self._way = None
         self.first = self.end
         self._budget.used -= self.size

@@ -65,6 +65,7 @@ class Housekeeping:
             if now - hub.audience.idle_since >= self._linger or self._is_wanted(hub):
                 hub.close()
             return
+        hub.heed()
         hub.output.tick(now)
         hub.look_ahead(now)
         hub.bound(now)

@@ -115,6 +115,7 @@ class Hub:
         self.counters = chronicle.counters
         self.gauges = Gauges(output, self.counters, monotonic())
         self.state = State.STARTING
+        self.was_stopped = False  # by an operator
         # Why it ended: nothing can be played, or the channel is a film. None: it was closed.
         self.outcome: Unavailable | FoundFilm | None = None
         self._supply = supply
@@ -155,6 +156,11 @@ class Hub:
         """No more media will come."""
         return self.state is State.ENDED
 
+    @property
+    def gives_way(self) -> bool:
+        """Whether nobody holds it who would miss it."""
+        return all(lease.gives_way() for lease in self.leases)
+
     # --- its life and its leases ---
 
     def start(self) -> None:
@@ -179,6 +185,14 @@ class Hub:
         self._lookout.dismiss()
         if self._feed:
             self._feed.slot.mark_idle()
+
+    def heed(self) -> None:
+        """Look whether its leases give way: its connection is then for whoever waits for it."""
+        if self._feed and self.leases:
+            if self.gives_way:
+                self._feed.slot.mark_idle()
+            else:
+                self._feed.slot.mark_used()
 
     def close(self) -> None:
         """Stop playing: the upstream is closed, leases are dropped at once. May come twice."""
@@ -215,6 +229,12 @@ class Hub:
     def candidates(self, now: float) -> tuple[Candidate, ...]:
         """The standing of its streams, for people."""
         return self._supply.candidates(now)
+
+    def stop(self) -> None:
+        """End it and its viewers, as the operator wants it."""
+        self.was_stopped = True
+        self.chronicle.note(EventKind.STOPPED)
+        self.close()
 
     def switch(self, number: int | None) -> None:
         """Go on with the source of this number, or with the next; viewers stay connected."""
@@ -356,10 +376,10 @@ class Hub:
 
     def _slot_lost(self) -> None:
         """Called by the slot, at any time."""
-        if self.leases:
-            self._greenlet.leave(SlotLost())
-        else:
+        if self.gives_way:
             self.close()
+        else:
+            self._greenlet.leave(SlotLost())
 
     def _lost_slot(self, stream: Stream) -> None:
         now = monotonic()

@@ -19,7 +19,6 @@ from kptv.restream.film import Film, FoundFilm
 from kptv.restream.films import Films, NotAFilm
 from kptv.restream.housekeeping import Housekeeping
 from kptv.restream.hub import Hub
-from kptv.restream.journal import EventKind
 from kptv.restream.lease import Lease
 from kptv.restream.output import Output
 from kptv.restream.playing import Playing
@@ -86,8 +85,7 @@ class Hubs:
         hubs = [hub for hub in self._hubs.values() if hub.channel.slug == slug]
         for hub in hubs:
             log.info("%s: stopped", slug)
-            hub.chronicle.note(EventKind.STOPPED)
-            hub.close()
+            hub.stop()
         return bool(hubs)
 
     @property

@@ -24,7 +24,8 @@ class LeaseKind(StrEnum):
     """The kinds of holders."""
 
     BODY = "body"  # of an answer that a viewer reads
-    WINDOW = "window"  # the segments of an HLS playlist, which viewers fetch one by one
+    WINDOW = "window"  # the segments of an HLS playlist, which followers fetch one by one
+    FOLLOWER = "follower"  # of a window, which holds the hub for all of them
     RECORDER = "recorder"
 
 
@@ -53,6 +54,7 @@ class Lease:
         "_shared",
         "client",
         "departed",
+        "gives_way",
         "kind",
         "number",
         "on_end",
@@ -67,16 +69,19 @@ class Lease:
         client: Client = Client(),
         departed: Callable[[], bool] = lambda: False,
         on_drop: Callable[[], object] = lambda: None,
+        gives_way: Callable[[], bool] = lambda: False,
     ) -> None:
         """``departed`` tells, without waiting, whether the viewer has left or the time is over.
 
         ``on_drop`` is called when the lease is dropped, to break off what the holder does: a send
-        that waits for room. A holder that waits for the hub is woken instead.
+        that waits for room. A holder that waits for the hub is woken instead. ``gives_way`` tells,
+        without waiting, whether it would rather end than keep a slot that somebody waits for.
         """
         self.number = next(_numbers)
         self.kind = kind
         self.client = client
         self.departed = departed
+        self.gives_way = gives_way
         self.since = monotonic()
         self._dropped = False
         self.waiting = False  # the holder waits for the hub
@@ -136,8 +141,8 @@ class Lease:
 
     @property
     def is_viewer(self) -> bool:
-        """Somebody watches."""
-        return self.kind is not LeaseKind.RECORDER
+        """Somebody watches by it alone."""
+        return self.kind in (LeaseKind.BODY, LeaseKind.FOLLOWER)
 
     def end(self) -> None:
         """It claims nothing any more; may come twice. Whoever holds what it claimed calls this."""

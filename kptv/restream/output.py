@@ -131,6 +131,7 @@ class Output:
             self._send(self._splicer.cross(now, whole=seam.whole), now)
             return False
         self._send(self._splicer.close(now, clean=seam.whole), now)
+        self._part()
         program = self._stream.program if self._stream else 0
         self._splicer.open(now, same_stream=False, program=program)
         return True
@@ -139,6 +140,7 @@ class Output:
         """End the upstream; ``clean``: it ended where one of its units ends."""
         self._is_open = False
         self._send(self._splicer.close(now, clean=clean), now)
+        self._part()
 
     def trouble(self, now: float) -> Trouble | None:
         """The reason to leave an upstream that sends, if there is one."""
@@ -171,9 +173,15 @@ class Output:
         if self._slate is not None:
             self._slate = None
             self._send(self._splicer.close(now), now)
+            self._part()
 
     def _send(self, chunk: Chunk, now: float) -> None:
         if chunk:
             self._sent_at = now
             self.buffer.append(chunk)
             self._wake()
+
+    def _part(self) -> None:
+        """Tell readers that a feed has ended: they may cut there, and not wait for the next."""
+        self.buffer.part()
+        self._wake()

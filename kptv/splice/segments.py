@@ -96,6 +96,12 @@ class Cutter:
     def __repr__(self) -> str:
         return f"<Cutter target={self._target} open={self._open!r} behind={self._behind!r}>"
 
+    @property
+    def first(self) -> int | None:
+        """The number of the first chunk that it keeps for segments to come; None: it keeps none."""
+        oldest = self._behind or self._open
+        return oldest.first if oldest else None
+
     def feed(self, number: int, chunk: Chunk) -> list[Segment]:
         """The segments that became whole with a chunk, which has this number in the buffer."""
         if chunk.is_filler:

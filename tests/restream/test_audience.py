@@ -20,13 +20,18 @@ def audience() -> Audience:
     return audience_of(ChannelCounters("News"))
 
 
-def test_viewers_are_counted_and_a_recorder_is_none() -> None:
+def test_viewers_are_counted_and_neither_a_window_nor_a_recorder_is_one() -> None:
     counters = ChannelCounters("News")
     audience = audience_of(counters)
-    body, window, recorder = (Lease(kind) for kind in LeaseKind)
+    body, window, follower, recorder = (Lease(kind) for kind in LeaseKind)
     for lease in (body, window, recorder):
         audience.join(lease)
+    for _ in range(2):
+        audience.follow(follower)
     assert (audience.viewers, counters.viewers, len(audience.leases)) == (2, 2, 3)
+    for _ in range(2):
+        audience.unfollow(follower)
+    assert audience.viewers == 1
     assert not audience.leave(body, 1.0)
     assert not audience.leave(body, 2.0), "twice"
     assert not audience.leave(window, 3.0)
