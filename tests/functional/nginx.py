@@ -1,4 +1,4 @@
-"""The shipped nginx site, in Debian's nginx, in a folder of the test's own."""
+"""The shipped nginx sites, in Debian's nginx, in a folder of the test's own."""
 
 from __future__ import annotations
 
@@ -43,11 +43,30 @@ server {{
 """
 
 
-class Nginx:
-    """nginx with the shipped site on a port of its own, before ``upstream_port``."""
+SITE = "nginx.conf"
+EDGE = "nginx-edge.conf"
 
-    def __init__(self, folder: Path) -> None:
+
+def shipped(site: str) -> str:
+    """The text of a site."""
+    return (ROOT / "deploy" / site).read_text()
+
+
+def keeping(*, lists: bool) -> dict[str, str]:
+    """The lines of SITE to turn on for its cache, as Nginx.start takes them."""
+    lines = re.findall(r"^ *# (proxy_cache\S* .+;)$", shipped(SITE), re.MULTILINE)
+    if lists:
+        lines += re.findall(r'^ *# (".+ kptv_lists;)$', shipped(SITE), re.MULTILINE)
+    assert len(lines) == 3 + lists
+    return {line: line for line in lines}
+
+
+class Nginx:
+    """nginx with a shipped site on a port of its own."""
+
+    def __init__(self, folder: Path, site: str = SITE) -> None:
         self._folder = folder
+        self._site = site
         self._reserved = ReservedPort()
         self.port = self._reserved.number
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,25 +78,30 @@ class Nginx:
 
     def start(
         self,
-        upstream_port: int,
+        *upstream_ports: int,
         uncommented: Mapping[str, str] | None = None,
         default_site: bool = False,
     ) -> Nginx:
-        """``uncommented``: lines of the shipped site to turn on, and what is to stand there."""
-        site = (ROOT / "deploy/nginx.conf").read_text()
-        for shipped, here in (uncommented or {}).items():
-            pattern = rf"^( *)# {re.escape(shipped)}$"
-            site, count = re.subn(pattern, lambda line, here=here: line[1] + here, site, flags=re.M)
-            assert count >= 1, shipped
-        for shipped, here in (
+        """``upstream_ports``: of the proxies that the site names, in its order.
+
+        ``uncommented``: lines of the site to turn on, and what is to stand there.
+        """
+        site = shipped(self._site)
+        for line, here in (uncommented or {}).items():
+            pattern = rf"^( *)# {re.escape(line)}$"
+            site, count = re.subn(pattern, lambda at, here=here: at[1] + here, site, flags=re.M)
+            assert count >= 1, line
+        proxies = re.findall(r"^    (server [0-9.]+:8080;)", site, re.MULTILINE)
+        ports = [f"server 127.0.0.1:{port};" for port in upstream_ports]
+        for line, here in (
+            *zip(proxies, ports, strict=True),
             ("listen 80;", f"listen 127.0.0.1:{self.port};"),
             ("listen [::]:80;", ""),
             ("access_log /var/log/nginx/access.log", f"access_log {self.log_file}"),
-            ("server 127.0.0.1:8080;", f"server 127.0.0.1:{upstream_port};"),
         ):
-            assert site.count(shipped) == 1, shipped
-            site = site.replace(shipped, here)
-        (self._folder / "site.conf").write_text(site)
+            assert site.count(line) == 1, line
+            site = site.replace(line, here)
+        (self._folder / "site.conf").write_text(site.replace("/dev/shm/", f"{self._folder}/"))
         if default_site:
             text = DEFAULT_SITE.format(port=self.port)
             (self._folder / "default.conf").write_text(text)

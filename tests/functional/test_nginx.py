@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
 
 from tests.functional.harness import Proxy, eventually
-from tests.functional.nginx import Nginx
+from tests.functional.nginx import EDGE, SITE, Nginx, shipped
 from tests.provider import Provider
 
 StartProvider = Callable[..., Provider]
@@ -140,6 +141,7 @@ def test_the_proxy_is_told_who_asks(nginx: Nginx, start_provider: StartProvider)
 
 
 SECRET = "abcdefghjkmnpqrstuvw"
+KEY = "0123456789abcdef0123"
 
 
 @pytest.mark.parametrize(
@@ -157,6 +159,12 @@ SECRET = "abcdefghjkmnpqrstuvw"
         (f"/iptv/movie/anna/{SECRET}/12.mp4", "/iptv/movie/***"),
         (f"/anna/{SECRET}/12.ts", "/***"),
         (f"/iptv/anna/{SECRET}/12", "/iptv/***"),
+        (f"/u/{SECRET}/hls/news.m3u8?_HLS_msn=12", "/u/***/hls/news.m3u8"),
+        (f"/u/{SECRET}/hls/news/{KEY}/12.ts", "/u/***/hls/news/***/12.ts"),
+        (f"/iptv/u/anna:{SECRET}/hls/news/{KEY}/12.ts", "/iptv/u/***/hls/news/***/12.ts"),
+        (f"/u/{SECRET}/u/x/hls/news/0/12.ts", "/u/***/u/x/hls/news/0/12.ts"),
+        (f"/hls/news/{KEY}/12.ts", "/hls/***"),
+        ("/hls/news.m3u8?_HLS_msn=12", "/hls/news.m3u8"),
         (f"/player_api.php?username=anna&password={SECRET}", "/player_api.php"),
         ("/stream/news/24", "/stream/news/24"),
         ("/playlist.m3u8", "/playlist.m3u8"),
@@ -172,6 +180,23 @@ def test_no_secret_of_a_user_is_logged(logging_nginx: Nginx, path: str, logged: 
     eventually(lambda: told().endswith("\n"))
     assert f'"GET {logged}' in told()
     assert SECRET not in told()
+    assert KEY not in told()
+
+
+def test_both_sites_log_alike() -> None:
+    def paths(site: str) -> str:
+        return shipped(site).partition("map $uri $kptv_path {")[2].partition("}\n")[0]
+
+    assert paths(SITE) == paths(EDGE) != ""
+    for site in SITE, EDGE:
+        (format_,) = re.findall(
+            r"^log_format kptv (.*?);$", shipped(site), re.MULTILINE | re.DOTALL
+        )
+        variables = set(re.findall(r"\$\w+", format_))
+        assert variables.isdisjoint({"$request", "$request_uri", "$uri", "$args", "$http_referer"})
+        assert re.findall(r"^ *access_log (.*);$", shipped(site), re.MULTILINE) == [
+            "/var/log/nginx/access.log kptv"
+        ]
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def site(
     one.add_channel("News")
     proxy = share_proxy((one, 1), BASE_URL=nginx.url(""), ADMIN_TOKEN=TOKEN)
     try:
-        yield nginx.start(proxy.port, behind_a_password(folder))
+        yield nginx.start(proxy.port, uncommented=behind_a_password(folder))
     finally:
         nginx.stop()
 
@@ -107,12 +107,14 @@ def test_a_secret_path_has_the_list_and_the_streams_and_nothing_else(
     lines = {
         "location = /SECRET/playlist.m3u8 {": "location = /s3cret/playlist.m3u8 {",
         "location /SECRET/stream/ {": "location /s3cret/stream/ {",
+        "location /SECRET/hls/ {": "location /s3cret/hls/ {",
         "    allow all;": "allow all;",
         "    proxy_pass http://kptv/playlist.m3u8;": "proxy_pass http://kptv/playlist.m3u8;",
         "    proxy_pass http://kptv/stream/;": "proxy_pass http://kptv/stream/;",
+        "    proxy_pass http://kptv/hls/;": "proxy_pass http://kptv/hls/;",
         "}": "}",
     }
-    nginx.start(proxy.port, behind_a_password(tmp_path) | lines)
+    nginx.start(proxy.port, uncommented=behind_a_password(tmp_path) | lines)
     (link,) = nginx.links("/s3cret/playlist.m3u8")
     assert link == nginx.url("/s3cret/stream/news")
     with nginx.viewer(link) as viewer:
@@ -127,7 +129,7 @@ def test_a_home_without_a_name_is_answered_though_debians_own_site_is_there(
 ) -> None:
     one = start_provider("one")  # in the proxy's place: each answer but Debian's is its own
     line = "server_name 192.168.1.10;"
-    nginx.start(one.port, {line: "server_name 127.0.0.1;"}, default_site=True)
+    nginx.start(one.port, uncommented={line: "server_name 127.0.0.1;"}, default_site=True)
     for host in ("127.0.0.1", f"127.0.0.1:{nginx.port}", "tv.example"):
         assert nginx.get("/playlist.m3u8", {"Host": host}).text != "Debian", host
     assert nginx.get("/playlist.m3u8", {"Host": "192.168.1.10"}).text == "Debian"
