@@ -22,10 +22,13 @@ from kptv.formats.mpegts import PACKET_SIZE
 from kptv.logs import set_up_logging
 from kptv.metrics.counters import Metrics
 from kptv.restream import front_row
+from kptv.restream.followers import Refused, Viewer
 from kptv.restream.hubs import Hubs
-from kptv.restream.lease import Lease
+from kptv.restream.lease import Client, Lease
 from kptv.restream.playing import Playing
 from kptv.restream.slots import LocalSlots
+from kptv.restream.window import Terms
+from kptv.restream.windows import IsOver, Windows
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
 from kptv.upstream.ffmpeg import Input
@@ -226,27 +229,75 @@ class House:
     def check(self) -> None:
         """All is given back, and no source had more than it allows."""
         assert self.hubs is not None
-        hubs, counters = self.hubs, self.metrics.open("News")
         deadline = monotonic() + LIMIT
-
-        def figures() -> dict[str, int]:
-            return {
-                "hubs": len(hubs),
-                "slots": sum(hubs.slots.held(s) for s in self.config.sources),
-                "full": len(hubs.slots.full()),
-                "waiting": sum(hubs.slots.waiting(s.number) for s in self.config.sources),
-                "upstreams": counters.upstreams,
-                "viewers": counters.viewers + hubs.viewers,
-                "bytes": hubs.budget.used,
-                "leases": len(self.open),
-            }
-
-        while any(figures().values()):
-            assert monotonic() < deadline, figures()
+        while any(self.figures().values()):
+            assert monotonic() < deadline, self.figures()
             gevent.sleep(0.002)
         for origin in self.origins:
             assert origin.most_open <= 1, origin.most_open
             origin.clear()
+
+    def figures(self) -> dict[str, int]:
+        """What is zero when all is given back."""
+        assert self.hubs is not None
+        hubs, counters = self.hubs, self.metrics.open("News")
+        return {
+            "hubs": len(hubs),
+            "slots": sum(hubs.slots.held(s) for s in self.config.sources),
+            "full": len(hubs.slots.full()),
+            "waiting": sum(hubs.slots.waiting(s.number) for s in self.config.sources),
+            "upstreams": counters.upstreams,
+            "viewers": counters.viewers + hubs.viewers,
+            "bytes": hubs.budget.used,
+            "leases": len(self.open),
+        }
+
+
+class Arcade(House):
+    """A house whose two viewers follow the channel by HLS until it has a segment."""
+
+    windows: Windows | None = None
+
+    def run(self) -> None:
+        self.metrics = Metrics()
+        parts = shared(self.config, metrics=self.metrics, slots=self.slots(self.config.sources))
+        opener = Opener(self.config, HttpClient(self.config), parts.rhythms)
+        hubs = self.hubs = Hubs(parts, opener.open_stream, opener.open_film)
+        terms = Terms(2.0, parts.budget, hubs.start, figures=self.metrics.hls)
+        windows = self.windows = Windows(terms)
+        other = gevent.spawn(self.follow, windows, "phone")
+        try:
+            self.follow(windows, "laptop")
+            other.join()
+        finally:
+            kill(other)
+            windows.close()
+            hubs.close()
+
+    def follow(self, windows: Windows, agent: str) -> None:
+        with suppress(Unavailable, Refused, IsOver):
+            windows.follow(self.channel, viewer_of(agent), self.enter)
+
+    def enter(self, lease: Lease) -> float:
+        self.open.add(lease)
+        lease.on_end = self.open.remove  # which fails if it comes twice
+        gevent.sleep(0)
+        return 0.0
+
+    def check(self) -> None:
+        assert self.windows is not None
+        for follower in self.windows._followers:  # a second or ten later
+            follower.quiet_after = -1.0
+        self.windows.look()
+        super().check()
+
+    def figures(self) -> dict[str, int]:
+        hls = self.metrics.hls
+        return {**super().figures(), "windows": hls.windows, "window bytes": hls.window_bytes}
+
+
+def viewer_of(agent: str) -> Viewer:
+    return Viewer(Client("192.0.2.1", agent))
 
 
 def send(playing: Playing, pieces: int) -> None:
@@ -309,6 +360,20 @@ def let_go(house: House, victim: Greenlet) -> None:
     for lease in list(house.open):
         assert house.hubs is not None
         house.hubs.let_go(lease)
+
+
+def zap(house: House, victim: Greenlet) -> None:
+    """The viewers ask for another channel."""
+    assert isinstance(house, Arcade)
+    if house.windows is not None:
+        for agent in "phone", "laptop":
+            house.windows.left_for(Channel("sport", "Sport", ()), viewer_of(agent))
+
+
+def end_windows(house: House, victim: Greenlet) -> None:
+    assert isinstance(house, Arcade)
+    if house.windows is not None:
+        house.windows.close()
 
 
 def look_ahead(house: House, victim: Greenlet) -> None:
@@ -392,6 +457,14 @@ SCENES: dict[str, Callable[[], int]] = {
         House("short", "moved/master", standby=True), viewers_leave
     ),
     "a hub of HLS, stopped": lambda: hub(House("moved/master", "live"), stop),
+    "a window that is left": lambda: hub(Arcade("live", "live"), viewers_leave),
+    "a window that is stopped": lambda: hub(Arcade("live", "live"), stop),
+    "a window whose followers are let go": lambda: hub(Arcade("live", "live"), let_go),
+    "a window that is left for another": lambda: hub(Arcade("live", "live"), zap),
+    "a window that ends with the process": lambda: hub(Arcade("live", "live"), end_windows),
+    "a window that loses its slot": lambda: hub(
+        Arcade("live", "live", limit=1, slots=FarSlots), lose
+    ),
     "a film that is left": lambda: hub(House("film", "film", limit=1), viewers_leave),
     "a film whose slot is lost": lambda: hub(House("film", "film", limit=1, slots=FarSlots), lose),
     "parts of a film, their slots lost": lambda: hub(

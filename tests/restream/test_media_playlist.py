@@ -1,0 +1,171 @@
+"""Numbers, dates and discontinuities of segments, over playlists that end and go on."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from kptv.restream.media_playlist import FEWEST, KEPT, LISTED, MediaPlaylist, Past, Rates
+from kptv.splice.segments import Segment
+
+NOW = 1_800_000_000.25
+TENS = (1_800_000_000 - 1_577_836_800) // 10
+
+
+def segment(
+    clock: float, duration: float = 2.0, *, breaks: bool = False, size: int = 1000
+) -> Segment:
+    number = int(clock * 10)
+    return Segment((bytes(size),), size, clock, duration, breaks, number, number + 9)
+
+
+NO_PAST = Past()
+
+
+def playlist(past: Past = NO_PAST, key: str = "") -> MediaPlaylist:
+    return MediaPlaylist("the-news", past, lambda slug, now: key)
+
+
+def numbers_in(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"(\d+)\.ts", text)]
+
+
+def test_the_first_segments_are_numbered_up_to_now() -> None:
+    some = playlist()
+    some.add([segment(2.0 * n) for n in range(6)], NOW)
+    text = some.listing(2).text
+    assert numbers_in(text) == list(range(1_799_999_994, 1_800_000_000))
+    assert f"#EXT-X-DISCONTINUITY-SEQUENCE:{TENS}\n" in text
+
+
+def test_numbers_never_overtake_the_clock_while_segments_last_a_second() -> None:
+    some, now = playlist(), NOW
+    some.add([segment(0.0, 1.0)], now)
+    for n in range(1, 100):
+        now += 1
+        some.add([segment(float(n), 1.0)], now)
+    assert numbers_in(some.listing(2).text)[-1] < now
+
+
+def test_a_playlist_goes_on_where_the_last_one_ended() -> None:
+    first = playlist()
+    first.add([segment(0.0), segment(2.0), segment(4.0, breaks=True)], NOW)
+    past = first.past(4)
+    second = playlist(past)
+    second.add([segment(0.0), segment(2.0)], NOW + 1)
+    text = second.listing(past.target_duration).text
+    assert numbers_in(text)[0] == past.number == numbers_in(first.listing(2).text)[-1] + 1
+    assert f"#EXT-X-DISCONTINUITY-SEQUENCE:{TENS + 2}\n" in text
+    assert second.past(4).end > past.end
+
+
+@pytest.mark.parametrize("pause", [0.0, 3.0, 86400.0])
+def test_what_a_new_process_serves_is_behind_what_the_old_one_did(pause: float) -> None:
+    old = playlist()
+    old.add([segment(2.0 * n) for n in range(16)], NOW)
+    for n in range(16, 40):
+        old.add([segment(2.0 * n)], NOW + 2.0 * (n - 15))
+    new = playlist()
+    new.add([segment(0.0)], NOW + 48.0 + pause + 1)
+    assert numbers_in(new.listing(2).text)[0] > numbers_in(old.listing(2).text)[-1]
+
+
+def test_the_last_ones_are_listed_and_some_more_can_be_had() -> None:
+    some = playlist()
+    for n in range(40):
+        some.add([segment(2.0 * n)], NOW + 2.0 * n)
+    numbers = numbers_in(some.listing(2).text)
+    assert len(numbers) == LISTED
+    assert some.find(numbers[0] - KEPT) is not None
+    assert some.find(numbers[0] - KEPT - 1) is None
+    assert some.find(numbers[-1] + 1) is None
+    assert len(some) == LISTED + KEPT
+
+
+def test_a_discontinuity_counts_once_the_playlist_begins_at_it_or_behind() -> None:
+    some, counts = playlist(), []
+    for n in range(30):
+        some.add([segment(2.0 * n, breaks=n in (5, 6))], NOW + 2.0 * n)
+        text = some.listing(2).text
+        (count,) = re.findall(r"DISCONTINUITY-SEQUENCE:(\d+)", text)
+        counts.append(int(count) - TENS + text.count("#EXT-X-DISCONTINUITY\n"))
+    assert counts == [0] * 5 + [1] + [2] * 24
+
+
+def test_the_date_of_a_segment_never_changes_and_follows_the_one_before() -> None:
+    some = playlist()
+    for n in range(30):
+        # The clock of media runs a little fast, and once the clock of this machine is set back.
+        some.add([segment(2.0 * n, breaks=n % 7 == 6)], NOW + 2.01 * n - (90 if n > 20 else 0))
+    kept = [some.find(number) for number in numbers_in(some.listing(2).text)]
+    for before, after in pairwise(kept):
+        assert before is not None
+        assert after is not None
+        gap = after.date - before.date - before.segment.duration
+        assert gap >= 0 if after.breaks else gap == 0
+
+
+def test_a_hole_in_time_shows_in_the_dates() -> None:
+    some = playlist()
+    some.add([segment(0.0)], NOW)
+    some.add([segment(2.0, breaks=True)], NOW + 32.0)
+    first, second = (some.find(number) for number in numbers_in(some.listing(2).text))
+    assert first is not None
+    assert second is not None
+    assert second.date - first.date == pytest.approx(32.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "folder"), [("", "the-news"), ("a1B2", "the-news/a1B2")], ids=["open", "with a key"]
+)
+def test_the_path_of_a_segment_has_the_key_that_was_when_it_came(key: str, folder: str) -> None:
+    some = playlist(key=key)
+    some.add([segment(0.0)], NOW)
+    (numbered,) = (some.find(number) for number in numbers_in(some.listing(2).text))
+    assert numbered is not None
+    assert numbered.path == f"{folder}/{numbered.number}.ts"
+    assert numbered.key == key
+    assert f"{{PREFIX}}{numbered.path}\n" in some.listing(2).text
+
+
+def test_slugs_of_any_letters_are_one_part_of_a_path() -> None:
+    some = MediaPlaylist("a/b?c#ü", Past(), lambda slug, now: "")
+    some.add([segment(0.0)], NOW)
+    assert "a%2Fb%3Fc%23%C3%BC/" in some.listing(2).text
+
+
+def test_little_memory_takes_the_oldest_but_never_all() -> None:
+    some = playlist()
+    some.add([segment(2.0 * n) for n in range(16)], NOW)
+    newest = numbers_in(some.listing(2).text)[-1]
+    dropped = 0
+    while some.drop_oldest():
+        dropped += 1
+    assert (dropped, len(some)) == (16 - FEWEST, FEWEST)
+    assert numbers_in(some.listing(2).text) == list(range(newest - FEWEST + 1, newest + 1))
+
+
+def test_rates_are_those_of_whole_segments() -> None:
+    some = playlist()
+    assert some.rates == Rates(0, 0)
+    some.add([segment(0.0, 2.0, size=1000), segment(2.0, 1.0, size=2000)], NOW)
+    assert some.rates == Rates(peak=16_000, average=8_000)
+
+
+def test_a_listing_is_the_same_until_the_next_segment() -> None:
+    some = playlist()
+    some.add([segment(0.0)], NOW)
+    one = some.listing(2)
+    assert some.listing(2) is one
+    some.add([], NOW)
+    assert some.listing(2) is one
+    some.add([segment(2.0)], NOW + 2)
+    assert some.listing(2) is not one
+    assert one.last + 1 == some.listing(2).last
+
+
+def test_no_past_is_known_of_a_playlist_that_never_began() -> None:
+    past = Past(7, 3, 4, NOW)
+    assert playlist(past).past(2) is past
