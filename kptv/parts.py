@@ -17,6 +17,7 @@ from kptv.channels.terms import CurrentTerms, secrets_of
 from kptv.config import Config
 from kptv.config.rules_file import RulesFile
 from kptv.config.settings import environment
+from kptv.formats.hls.codec_names import remarks_on
 from kptv.guide.current import CurrentGuide
 from kptv.guide_round import GuideParts, GuideRound
 from kptv.kept.device import DeviceIds, kept_device_ids
@@ -187,6 +188,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
                 budget=shared.budget,
                 start=hubs.start,
                 figures=metrics.hls,
+                remarks_on=lambda hub: remarks_on(hub.output.stats.codecs),
             )
         ),
         access=access,
