@@ -62,9 +62,27 @@ def segmented(stream: bytes, *, more: str = "") -> list[bytes]:
         return [part.read_bytes() for part in sorted(Path(folder).glob("0*.ts"))]
 
 
-def complaints(stream: bytes) -> str:
+def interleaved(stream: bytes, spread: int = 3) -> bytes:
+    """The same as a broadcaster sends it: the packets of sound lie among those of pictures.
+
+    Of those that stand together, each is sent ``spread`` packets later than the one before it.
+    """
+    keyed: list[tuple[int, bytes]] = []
+    latest: dict[bytes, int] = {}  # by PID
+    delay, before = 0, b""
+    for index in range(len(stream) // 188):
+        packet = stream[index * 188 : index * 188 + 188]
+        pid = bytes((packet[1] & 0x1F, packet[2]))
+        delay = delay + spread if pid == before and pid not in (b"\0\0", b"\x01\0") else 0
+        before = pid
+        key = latest[pid] = max(index + delay, latest.get(pid, 0))
+        keyed.append((key, packet))
+    return b"".join(packet for _, packet in sorted(keyed, key=lambda item: item[0]))
+
+
+def complaints(stream: bytes, level: str = "error") -> str:
     """What a decoder says about a stream: nothing, if it is sound."""
-    return _run("ffmpeg -v error -nostdin -i {} -f null -", stream)[1]
+    return _run(f"ffmpeg -v {level} -nostdin -i {{}} -f null -", stream)[1]
 
 
 def decoding_complaints(stream: bytes) -> str:

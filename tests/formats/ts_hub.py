@@ -20,7 +20,9 @@ def merge(chunks: Sequence[Chunk]) -> Chunk:
     clock = max((chunk.clock for chunk in chunks), default=0.0)
     version = max((chunk.tables_version for chunk in chunks), default=0)
     over = max((chunk.over for chunk in chunks), default=0.0)
-    return Chunk(b"".join([chunk.data for chunk in chunks]), tuple(starts), clock, version, over)
+    data = b"".join([chunk.data for chunk in chunks])
+    filler = bool(chunks) and all(chunk.is_filler for chunk in chunks)
+    return Chunk(data, tuple(starts), clock, version, over, filler)
 
 
 class AlignedSplicer(Splicer):
