@@ -41,7 +41,9 @@ preload_app = False  # gevent must patch before ssl is imported
 timeout = 60  # seconds without a sign of life, after which a worker counts as hanging
 _STOP_DEADLINE = 5.0  # seconds; a worker ends in less than 2
 graceful_timeout = 1  # seconds; the app ends the streams, and nothing else takes longer
-keepalive = 1  # seconds; idle connections would hold up the stop
+# Seconds. Players of HLS, and nginx before us, come again once in a segment's length; idle
+# connections are hung up when others need their place, and when the worker stops.
+keepalive = 15
 limit_request_line = 8190  # names of channels may be long, percent-encoded
 control_socket_disable = True  # gunicorn would open one in the home directory
 errorlog = "-"

@@ -32,6 +32,7 @@ from kptv.web.page.view import View
 from kptv.web.players.addresses import own_address
 from kptv.web.players.guide import guide_blueprint
 from kptv.web.players.hdhomerun import hdhomerun_blueprint
+from kptv.web.players.hls import Hls, hls_blueprint
 from kptv.web.players.lists import playlist_blueprint
 from kptv.web.players.logos import HiddenLogos, logo_blueprint
 from kptv.web.players.player import Player
@@ -80,8 +81,13 @@ def build_web(parts: AppParts) -> Flask:
         parts.logos.close,
         parts.guide_round.close,
     ]
-    player = Player(hubs, parts.clients, config.max_clients, parts.access, parts.streams)
-    app.register_blueprint(stream_blueprint(catalog.get, player))
+    windows = parts.windows
+    player = Player(
+        hubs, parts.clients, config.max_clients, parts.access, parts.streams, windows.left_for
+    )
+    hls = Hls(windows, player, parts.metrics.hls, lambda: parts.users.is_on)
+    app.register_blueprint(stream_blueprint(catalog.get, player, hls.playlist_of))
+    app.register_blueprint(hls_blueprint(catalog.get, player, hls))
     app.register_blueprint(playlist_blueprint(parts.served.lists))
     app.register_blueprint(guide_blueprint(parts.served.guide, parts.served.lists))
     hidden = HiddenLogos(catalog.get)

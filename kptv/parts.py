@@ -59,6 +59,7 @@ from kptv.web.players.devices import Devices
 from kptv.web.players.lists import ServedLists
 from kptv.web.players.numbers import ChannelNumbers
 from kptv.web.players.open_streams import Access, OpenStreams
+from kptv.web.players.segment_keys import SegmentKeys
 from kptv.web.players.xtream_lists import XtreamLists
 from kptv.web.sockets import public_address
 from kptv.web.state import StateReader
@@ -187,6 +188,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
                 target=config.hls_segment,
                 budget=shared.budget,
                 start=hubs.start,
+                key_of=SegmentKeys(lambda: users.is_on).of,
                 figures=metrics.hls,
                 remarks_on=lambda hub: remarks_on(hub.output.stats.codecs),
             )

@@ -8,15 +8,19 @@ from kptv.channels.local_health import LocalHealth
 from kptv.channels.rhythm import Rhythms
 from kptv.config import LOOPBACK, Config
 from kptv.metrics.counters import Metrics
+from kptv.metrics.hls_figures import HlsFigures
 from kptv.metrics.user_figures import UserFigures
 from kptv.restream.buffer import Budget
 from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
 from kptv.restream.shared import Shared, policy_of
 from kptv.restream.slots import LocalSlots
+from kptv.restream.window import Terms
+from kptv.restream.windows import Windows
 from kptv.upstream.client import HttpClient
 from kptv.upstream.open import Opener
 from kptv.web.clients import Clients
+from kptv.web.players.hls import Hls
 from kptv.web.players.open_streams import Access, OpenStreams
 from kptv.web.players.player import Player
 
@@ -46,3 +50,8 @@ def player_of(hubs: Hubs, access: Access = Access(), max_clients: int = 5000) ->
     """A player of what ``hubs`` play; ``access``: everybody may have everything."""
     streams = OpenStreams(hubs.let_go, access, UserFigures())
     return Player(hubs, Clients(LOOPBACK), max_clients, access, streams)
+
+
+def hls_of(hubs: Hubs, player: Player) -> Hls:
+    """Who gives playlists of what ``hubs`` play."""
+    return Hls(Windows(Terms(2.0, hubs.budget, hubs.start)), player, HlsFigures())

@@ -119,6 +119,7 @@ FOREIGN = {
     "channels/users/values.py": "_ODD",
     "web/clients.py": "_KNOWN _PRODUCT _PORT",
     "web/credentials.py": "_OWN _LIVE _SHORT",
+    "web/players/hls_requests.py": "_SEGMENT _NUMBER",
     "web/players/addresses.py": "_HOST",
     "web/players/links.py": "_SUFFIX _PLAYLIST _APPENDED _LIST",
 }

@@ -30,6 +30,8 @@ class Admission:
         """The client asks nothing at the moment: the connection may be hung up for another."""
         if self in self._door.places:  # otherwise it was hung up just now
             self._door.silent[self] = None
+            if self._door.closed:  # it was answered meanwhile, and would only wait
+                self._door.close()
 
     def ask(self, *, vital: bool) -> bool:
         """A request is there. False if only ``vital`` ones are served now."""
@@ -52,7 +54,7 @@ class Door:
         self.kept = kept
         self.places: set[Admission] = set()
         self.silent: dict[Admission, None] = {}  # in the order in which they fell silent
-        self._closed = False
+        self.closed = False
 
     def __repr__(self) -> str:
         return f"<Door open={len(self.places)} silent={len(self.silent)} limit={self.limit}>"
@@ -68,7 +70,7 @@ class Door:
         ``scarce``: it needs the place of another, however many are free.
         """
         is_full = scarce or len(self.places) >= self.limit
-        if self._closed or (is_full and not self._make_room()):
+        if self.closed or (is_full and not self._make_room()):
             return None
         place = Admission(self, hang_up)
         self.places.add(place)
@@ -77,7 +79,7 @@ class Door:
 
     def close(self) -> None:
         """Hang up all silent connections and refuse new ones; may come twice."""
-        self._closed = True
+        self.closed = True
         while self._make_room():
             pass
 

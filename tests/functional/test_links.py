@@ -72,6 +72,26 @@ def test_a_link_in_each_form_plays(stage: Stage, link: str) -> None:
     stage.proxy.wait_idle()
 
 
+PLAYLISTS = [
+    "/hls/sky-news-hd.m3u8",
+    "/HLS/SKY-NEWS-HD.M3U8/",
+    "//hls//Sky+News+HD.m3u",
+    "/hls/sky-news-hd.m3u8%3Ftoken=1",
+    "/hls/Top%2F24.m3u8",
+    "/hls/sky-news-hd",
+    "/stream/sky-news-hd.m3u8",
+    "/stream/Sky+News+HD.m3u8/",
+    "/stream/x.ts.m3u8",
+]
+
+
+@pytest.mark.parametrize("link", PLAYLISTS)
+def test_head_knows_a_playlist_in_each_form(stage: Stage, link: str) -> None:
+    answer = stage.proxy.get(link, method="HEAD")
+    media_type = "application/vnd.apple.mpegurl"
+    assert (answer.status, answer.headers["Content-Type"]) == (200, media_type)
+
+
 LISTS = [
     "/playlist.m3u8/",
     "/playlist/",
@@ -112,8 +132,9 @@ def test_a_group_is_found_in_each_form_of_its_address(stage: Stage, path: str) -
     ("path", "told"),
     [
         ("/stream/a+b.ts", "Which channel? Ask for /stream/a-b~"),
-        ("/stream/sky-news-hd.m3u8", "no HLS playlist; ask for /stream/sky-news-hd."),
-        ("/stream/Sky+News+HD.m3u8/", "no HLS playlist; ask for /stream/sky-news-hd."),
+        ("/stream/nothing.m3u8", "No such channel; /playlist.m3u8 lists all there are."),
+        ("/hls/nothing.m3u8", "No such channel; /playlist.m3u8 lists all there are."),
+        ("/hls/a+b.ts", "Which channel? Ask for /hls/a-b~"),
         ("/stream/nothing.ts", "No such channel; /playlist.m3u8 lists all there are."),
         ("/stream/", "No such channel; /playlist.m3u8 lists all there are."),
         ("/nothing/playlist.m3u8/", "No such group; /playlist.m3u8 lists all channels."),

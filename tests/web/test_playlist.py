@@ -26,7 +26,7 @@ from kptv.web.page.status import status_blueprint
 from kptv.web.players.lists import ServedLists, playlist_blueprint
 from kptv.web.players.profiles import Numbers
 from kptv.web.players.ts import stream_blueprint
-from tests.shared import player_of, shared
+from tests.shared import hls_of, player_of, shared
 
 LIST = """#EXTM3U
 #EXTINF:-1 group-title="UK | News",BBC News
@@ -216,7 +216,8 @@ def test_a_group_may_be_called_like_another_path(group: str) -> None:
     app = Flask("test", static_folder=None)
     hubs = Hubs(shared(config), lambda _: iter(()), no_film)
     player = player_of(hubs)
-    app.register_blueprint(stream_blueprint(lambda: lists.catalog, player))
+    hls = hls_of(hubs, player)
+    app.register_blueprint(stream_blueprint(lambda: lists.catalog, player, hls.playlist_of))
     app.register_blueprint(playlist_blueprint(lists))
     app.register_blueprint(status_blueprint(config.base_url))
     with gevent.Timeout(30):

@@ -17,7 +17,7 @@ from kptv.web.caller import CALLER, Caller, CallerKind
 from kptv.web.players.open_streams import Access
 from kptv.web.players.ts import stream_blueprint
 from tests.restream.test_hub import NEWS, ONE, SOURCES, FakeFilm, Rig, until
-from tests.shared import player_of
+from tests.shared import hls_of, player_of
 
 
 class OneChannel:
@@ -39,7 +39,8 @@ def client_of(
     app.testing = True
     catalog = OneChannel()
     player = player_of(rig.hubs, Access(may_have), max_clients)
-    app.register_blueprint(stream_blueprint(lambda: catalog, player))  # type: ignore[arg-type, return-value]
+    hls = hls_of(rig.hubs, player)
+    app.register_blueprint(stream_blueprint(lambda: catalog, player, hls.playlist_of))  # type: ignore[arg-type, return-value]
     return app.test_client()
 
 

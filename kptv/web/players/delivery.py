@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent.socket
@@ -87,8 +87,13 @@ def lease_of(connection: Any, client: Client) -> Lease:
     """A lease for whoever asks over ``connection``, gunicorn's socket (None: not known)."""
     if connection is None:
         return Lease(client=client)
-    departed = polled(connection.fileno(), _POLLRDHUP)
+    departed = departed_of(connection)
     return Lease(client=client, departed=departed, on_drop=hang_up_of(connection))
+
+
+def departed_of(connection: Any) -> Callable[[], bool]:
+    """Tells, without waiting, whether whoever asked over ``connection`` has left (None: never)."""
+    return (lambda: False) if connection is None else polled(connection.fileno(), _POLLRDHUP)
 
 
 def tune(connection: Any) -> None:

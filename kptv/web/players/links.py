@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, product
 from typing import TypeVar
 
+from kptv.channels.hls_links import HLS_PATH
 from kptv.channels.secrets import without_percents
 from kptv.channels.served import STREAM_PATH
 
@@ -82,6 +83,8 @@ def meant_path(path: str) -> str:
     first, slash, rest = path[1:].partition("/")
     if slash and f"/{first.lower()}/" == STREAM_PATH:
         return f"{STREAM_PATH}{rest}"
+    if slash and f"/{first.lower()}/" == HLS_PATH:
+        path = f"{HLS_PATH}{rest}"  # or the list of a group of that name
     if slash and first in ("api", "assets"):
         return path
     found = _LIST.fullmatch(path)

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.guide.bare import bare_guide
-from kptv.channels.hls_links import hls_link
+from kptv.channels.hls_links import HLS_PATH, hls_link
 from kptv.channels.logos import LOGO_PATH
 from kptv.channels.model import Channel
 from kptv.channels.profiles import PROFILE_PATH, MadeProfile
@@ -227,12 +227,17 @@ def playlist_blueprint(lists: ServedLists) -> Blueprint:
     @blueprint.get(f"{STREAM_PATH}playlist.m3u8", defaults={"group": "stream"})
     @blueprint.get("/assets/playlist.m3u8", defaults={"group": "assets"})
     @blueprint.get(f"{LOGO_PATH}playlist.m3u8", defaults={"group": "logo"})
+    @blueprint.get(f"{HLS_PATH}playlist.m3u8", defaults={"group": "hls"})
     @blueprint.get("/<path:group>/playlist.m3u8")
     def group_playlist(group: str) -> Response:
         if lists.catalog is None:
             return list_answer(lists)
         rights, rest = _profile_in(group, lists)
         return _of_profile(lists, rights, rest) if rights else _of_group(lists, group)
+
+    @blueprint.get(f"{HLS_PATH}<path:rest>/playlist.m3u8")
+    def playlist_of_odd_group(rest: str) -> Response:
+        return group_playlist(f"{HLS_PATH[1:]}{rest}")
 
     return blueprint
 

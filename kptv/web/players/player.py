@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -11,7 +11,9 @@ from flask import Response, request
 from kptv.channels.model import Channel
 from kptv.errors import AllInUse, Unavailable
 from kptv.restream.film import Film
+from kptv.restream.followers import Viewer
 from kptv.restream.hubs import Hubs
+from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
 from kptv.web.caller import caller
 from kptv.web.clients import Clients
@@ -29,6 +31,7 @@ STREAM_HEADERS = {
     "Access-Control-Allow-Origin": "*",
 }
 _FILM_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
+_LONGEST_SESSION = 64  # letters; a UUID has 36
 
 
 class Refusal(StrEnum):
@@ -48,6 +51,10 @@ class Answer(NamedTuple):
     refusal: Refusal | None = None
 
 
+class Crowded(Exception):
+    """There is no room for one viewer more."""
+
+
 class Player:
     """Answers requests for channels; all routes that play one share it.
 
@@ -61,13 +68,15 @@ class Player:
         max_clients: int,
         access: Access,
         streams: OpenStreams,
+        left_for: Callable[[Channel, Viewer], object] = lambda channel, viewer: None,
     ) -> None:
-        """``max_clients``: so many viewers at once."""
+        """``max_clients``: so many viewers at once. ``left_for`` is told who asks for what."""
         self._hubs = hubs
         self._clients = clients
         self._max_clients = max_clients
         self._access = access
         self._streams = streams
+        self._left_for = left_for
 
     def __repr__(self) -> str:
         return f"<Player of {self._hubs!r}>"
@@ -94,8 +103,9 @@ class Player:
             return Answer(unknown(), Refusal.UNKNOWN)
         if request.method == "HEAD":  # it tells only what is known
             return Answer(_head(self._hubs.films.headers(channel)))
-        if self._hubs.viewers >= self._max_clients or _is_crowded():
-            return Answer(line(503, "Too many viewers; try again later.", 10), Refusal.CROWDED)
+        if self._is_crowded():
+            return Answer(crowded(), Refusal.CROWDED)
+        self._left_for(channel, self.viewer())
         connection = request.environ.get("gunicorn.socket")
         lease = lease_of(connection, self._clients.of(request))
         until = None if duration is None else lease.since + duration
@@ -103,6 +113,28 @@ class Player:
         if wait := self._streams.enter(stream):  # before a provider is asked for anything
             return Answer(line(429, "Too many streams are open.", wait), Refusal.LIMIT)
         return self._play(stream, connection)
+
+    def viewer(self) -> Viewer:
+        """Whoever sent the current request, as far as requests of one player tell."""
+        session = request.headers.get("X-Playback-Session-Id", "")[:_LONGEST_SESSION]
+        return Viewer(self._clients.of(request), session)
+
+    def enter(self, channel: Channel, lease: Lease) -> float:
+        """As ``OpenStreams.enter``, for the caller of the current request; raises Crowded."""
+        if self._is_crowded():
+            raise Crowded
+        return self._streams.enter(OpenStream(caller(), channel, lease))
+
+    def is_film(self, channel: Channel) -> bool:
+        """Whether ``channel`` is known as a film; otherwise it is live, or not known yet."""
+        return self._hubs.films.headers(channel) is not None
+
+    def _is_crowded(self) -> bool:
+        """Whether there are as many viewers as may be, or no descriptors for one more."""
+        if self._hubs.viewers >= self._max_clients:
+            return True
+        connection = request.environ.get("gunicorn.socket")
+        return connection is not None and are_scarce(connection.fileno(), VIEWERS_LEAVE)
 
     def _play(self, stream: OpenStream, connection: Any) -> Answer:
         channel, lease = stream.channel, stream.lease
@@ -136,10 +168,9 @@ def unknown() -> Response:
     return line(404, "No such channel; /playlist.m3u8 lists all there are.")
 
 
-def _is_crowded() -> bool:
-    """Whether the process has no descriptors for one viewer more."""
-    connection = request.environ.get("gunicorn.socket")
-    return connection is not None and are_scarce(connection.fileno(), VIEWERS_LEAVE)
+def crowded() -> Response:
+    """The answer if there is no room for one viewer more."""
+    return line(503, "Too many viewers; try again later.", 10)
 
 
 def _head(film_headers: Mapping[str, str] | None) -> Response:

@@ -19,31 +19,40 @@ from kptv.web.players.player import Player, unknown
 
 _MOST_LINKS = 3  # in an answer that offers a choice
 
+Find = Callable[[str], Channel | None]
 
-def stream_blueprint(current_catalog: Callable[[], Catalog | None], player: Player) -> Blueprint:
-    """The routes that play channels."""
+
+def stream_blueprint(
+    current_catalog: Callable[[], Catalog | None],
+    player: Player,
+    playlist_of: Callable[[Channel], Response],
+) -> Blueprint:
+    """The routes that play channels; ``playlist_of`` answers with that of HLS."""
     blueprint = Blueprint("stream", __name__)
-    blueprint.record_once(_add_converter)
+    blueprint.record_once(add_converter)
 
-    @blueprint.get(f"{STREAM_PATH}<anything:identifier>")
-    @endless
+    def find(text: str) -> Channel | None:
+        catalog = current_catalog()
+        return None if catalog is None else player.found(catalog.find(text), text)
+
     @unframed
     def play(identifier: str) -> Response:
-        catalog = current_catalog()
-        if catalog is None:
+        if current_catalog() is None:
             return no_list_yet()
-
-        def find(text: str) -> Channel | None:
-            return player.found(catalog.find(text), text)
-
         try:
             channel = meant(identifier, find)
         except Ambiguous as ambiguous:
             channels = [each for each in ambiguous.found if isinstance(each, Channel)]
             return line(404, f"Which channel? Ask for {_links_of(channels)}.")
         if channel is None:
-            return _unknown(identifier, find)
+            return unknown()
         return player.answer(channel).response
+
+    @blueprint.get(f"{STREAM_PATH}<anything:identifier>")
+    @endless
+    def answer(identifier: str) -> Response:
+        channel = _with_playlist(identifier, find)
+        return play(identifier) if channel is None else playlist_of(channel)
 
     return blueprint
 
@@ -55,16 +64,18 @@ class _Anything(PathConverter):
     regex = ".*?"
 
 
-def _add_converter(state: BlueprintSetupState) -> None:
+def add_converter(state: BlueprintSetupState) -> None:
+    """Let the application's rules have parts that may be ``anything``."""
     state.app.url_map.converters["anything"] = _Anything
 
 
-def _unknown(identifier: str, find: Callable[[str], Channel | None]) -> Response:
+def _with_playlist(identifier: str, find: Find) -> Channel | None:
+    """The channel whose playlist is asked for, as no channel has that very name; None: none is."""
     stem = without_playlist(identifier)
     with suppress(Ambiguous):
-        if stem and (channel := meant(stem, find)) is not None:
-            return line(404, f"This channel has no HLS playlist; ask for {_links_of([channel])}.")
-    return unknown()
+        if stem and meant(identifier, find) is None:
+            return meant(stem, find)
+    return None
 
 
 def _links_of(channels: Sequence[Channel]) -> str:

@@ -1,0 +1,328 @@
+"""`/hls/{channel}.m3u8` and the segments that it names: a channel as players of HLS fetch it.
+
+A playlist names its segments relative to its own address, so both are found behind any path. All
+are below HLS_PATH, whichever address a playlist was asked for at.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hmac
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import Any
+from urllib.parse import quote
+
+from cachetools import LRUCache
+from flask import Blueprint, Response, request
+
+from kptv.channels.catalog import Catalog
+from kptv.channels.hls_links import HLS_PATH, PLAYLIST
+from kptv.channels.model import Channel
+from kptv.channels.served import STREAM_PATH
+from kptv.errors import Unavailable
+from kptv.formats.hls.codec_names import codec_names
+from kptv.formats.hls.writing import PREFIX, multivariant_playlist
+from kptv.metrics.hls_figures import HlsFigures, Outcome
+from kptv.restream.followers import Refused
+from kptv.restream.window import Window
+from kptv.restream.windows import IsFilm, IsOver, Windows
+from kptv.web.caller import caller
+from kptv.web.endless import endless
+from kptv.web.lines import line, no_list_yet
+from kptv.web.players.delivery import departed_of
+from kptv.web.players.hls_requests import (
+    AskedSegment,
+    BadDirective,
+    awaited_in,
+    segment_in,
+    shows_in_path,
+    way_up,
+)
+from kptv.web.players.holds import Holds
+from kptv.web.players.links import Ambiguous, meant, without_playlist
+from kptv.web.players.player import Crowded, Player, crowded, unknown
+from kptv.web.players.segment_body import SegmentBody
+from kptv.web.players.ts import add_converter
+
+MEDIA_TYPE = "application/vnd.apple.mpegurl"
+SEGMENT_TYPE = "video/mp2t"
+_MOST_PACKED = 256  # playlists that are kept compressed; each has 1 KB
+_LONGEST_WAIT = 3  # target durations (RFC 8216bis, 6.2.5.2)
+_LOOK_EVERY = 0.5  # seconds, whether who waits is still there
+_AHEAD = 2  # segments that may be waited for at most (likewise)
+_MOST_LINKS = 3  # in an answer that offers a choice
+_GONE = "No such segment, or not any more; the playlist names those there are."
+_TOO_MANY_WAIT = "Too many requests wait for this channel; try again soon."
+_REFUSALS = (BadDirective, Crowded, Refused, Unavailable, IsOver)
+_ALL_MAY_READ = {"Access-Control-Allow-Origin": "*"}
+_PREFLIGHT = {
+    **_ALL_MAY_READ,
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Accept, Accept-Encoding, Content-Type, Range,"
+    " X-Playback-Session-Id",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+class Hls:
+    """Answers requests for playlists and segments; all routes that do share it."""
+
+    def __init__(
+        self,
+        windows: Windows,
+        player: Player,
+        figures: HlsFigures,
+        needs_login: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._windows = windows
+        self._player = player
+        self._figures = figures
+        self._needs_login = needs_login
+        self._holds = Holds()
+        self._packed: LRUCache[str, bytes] = LRUCache(_MOST_PACKED)
+
+    def __repr__(self) -> str:
+        return f"<Hls {self._windows!r} {self._holds!r}>"
+
+    def playlist(self, channel: Channel | None, way: str) -> Response:
+        """The answer to a GET or HEAD for the playlist of ``channel``, or a line that says why not.
+
+        None: there is no such channel. ``way`` leads from the address of the request to `/`. HEAD
+        opens nothing. A film has no playlist: its player is sent to the film.
+        """
+        try:
+            outcome, response = self._answer(channel, way)
+        except _REFUSALS as why:
+            outcome, response = _instead(channel, why)
+        self._figures.lists_asked[outcome] += 1
+        return response
+
+    def playlist_of(self, channel: Channel) -> Response:
+        """As ``playlist``, for a request that is for something below STREAM_PATH."""
+        return self.playlist(channel, way_up(_address(), STREAM_PATH))
+
+    def segment(self, asked: AskedSegment) -> Response:
+        """The answer to a GET or HEAD for a segment; 404 if it is gone, or not for the caller."""
+        outcome, response = self._segment(asked)
+        self._figures.segments_asked[outcome] += 1
+        return response
+
+    # --- playlists ---
+
+    def _answer(self, channel: Channel | None, way: str) -> tuple[Outcome, Response]:
+        if channel is None or not self._player.may_have(channel):
+            return Outcome.GONE, unknown()
+        asks = caller()
+        if asks.prefix and not shows_in_path(_address(), asks.login[1]):
+            way += f"{asks.prefix[1:]}/"
+        if self._player.is_film(channel):
+            return Outcome.ANSWERED, _film(channel, way)
+        if request.method == "HEAD":
+            return Outcome.ANSWERED, _bare(MEDIA_TYPE, self._kept_for_lists)
+        try:
+            return self._playlist(channel, way)
+        except IsFilm:
+            return Outcome.ANSWERED, _film(channel, way)
+
+    def _playlist(self, channel: Channel, way: str) -> tuple[Outcome, Response]:
+        awaited = awaited_in(request.args)
+        window = self._followed(channel)
+        outcome = Outcome.ANSWERED if awaited is None else self._wait(window, awaited)
+        listing = window.listing()
+        if listing is None:  # it ended just now
+            is_over = window.failure is not None or window.was_stopped
+            raise IsOver if is_over else Unavailable("its playlist is being made anew", 1.0)
+        prefix = f"{way}{HLS_PATH[1:]}"
+        if prefix == f"../{HLS_PATH[1:]}" and request.path.startswith(HLS_PATH):
+            prefix = ""  # as short as it is for nearly all
+        text = _master(window, prefix) if "master" in request.args else listing.text
+        return outcome, self._text(text.replace(PREFIX, prefix))
+
+    def _followed(self, channel: Channel) -> Window:
+        """The window, which the caller's player follows from now on, once it has a segment."""
+        viewer, enter = self._player.viewer(), partial(self._player.enter, channel)
+        window = self._windows.find(channel.slug)
+        if window is not None and window.has_begun:
+            return self._windows.follow(channel, viewer, enter)
+        with self._holds.one(viewer.key, viewer.client.address) as may_wait:
+            if not may_wait:
+                raise Unavailable(_TOO_MANY_WAIT, 2.0)
+            return self._windows.follow(channel, viewer, enter)
+
+    def _wait(self, window: Window, awaited: int) -> Outcome:
+        """Until there is that segment, if so many may wait: the playlist as it is will do, too."""
+        listing = window.listing()
+        if listing is None or listing.last >= awaited:
+            return Outcome.ANSWERED
+        if awaited > listing.last + _AHEAD:
+            raise BadDirective(f"_HLS_msn is too far ahead: the last segment is {listing.last}.")
+        viewer, departed = self._player.viewer(), departed_of(_connection())
+        with self._holds.one(viewer.key, viewer.client.address) as may_wait:
+            if not may_wait:
+                return Outcome.ANSWERED
+            until = monotonic() + _LONGEST_WAIT * listing.target_duration
+            while (left := until - monotonic()) > 0 and not departed():
+                window.wait_for(awaited, min(left, _LOOK_EVERY))
+                now = window.listing()
+                if now is None or now.last >= awaited:
+                    break
+        return Outcome.WAITED
+
+    def _text(self, text: str) -> Response:
+        response = _bare(MEDIA_TYPE, self._kept_for_lists)
+        response.headers["Vary"] = "Accept-Encoding"
+        if request.accept_encodings.quality("gzip") > 0:
+            response.headers["Content-Encoding"] = "gzip"
+            response.data = self._gzipped(text)
+        else:
+            response.data = text.encode()
+        return response
+
+    def _gzipped(self, text: str) -> bytes:
+        packed = self._packed.get(text)
+        if packed is None:
+            packed = self._packed[text] = gzip.compress(text.encode(), mtime=0)
+        return packed
+
+    # --- segments ---
+
+    def _segment(self, asked: AskedSegment) -> tuple[Outcome, Response]:
+        window = self._windows.find(asked.slug)
+        if window is None or not self._player.may_have(window.channel):
+            return Outcome.GONE, _readable(line(404, _GONE))
+        try:
+            found = self._windows.segment(asked.slug, asked.number, self._player.viewer())
+        except Refused as refused:
+            return Outcome.REFUSED, _refused(window.channel, refused)
+        if found is None or not hmac.compare_digest(found.key, asked.key):
+            return Outcome.GONE, _readable(line(404, _GONE))
+        response = _bare(SEGMENT_TYPE, self._kept_for_segments)
+        response.content_length = found.segment.size
+        if request.method != "HEAD":
+            counters = window.hub.counters if window.hub else None
+            response.direct_passthrough = True
+            response.response = SegmentBody(found.segment.parts, counters)
+        return Outcome.ANSWERED, response
+
+    # --- what caches between may keep: they know nothing of logins ---
+
+    @property
+    def _kept_for_lists(self) -> str:
+        return "private, no-cache" if self._needs_login() else "public, max-age=1"
+
+    @property
+    def _kept_for_segments(self) -> str:
+        who = "private" if self._needs_login() else "public"
+        return f"{who}, max-age=60, immutable"
+
+
+def hls_blueprint(
+    current_catalog: Callable[[], Catalog | None], player: Player, hls: Hls
+) -> Blueprint:
+    """The routes of playlists and segments."""
+    blueprint = Blueprint("hls", __name__)
+    blueprint.record_once(add_converter)
+
+    @blueprint.route(f"{HLS_PATH}<anything:path>", methods=("GET", "OPTIONS"))
+    @endless
+    def fetch(path: str) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status=204, headers=_PREFLIGHT)
+        if (segment := segment_in(path)) is not None:
+            return hls.segment(segment)
+        catalog = current_catalog()
+        if catalog is None:
+            return _readable(no_list_yet())
+
+        def find(text: str) -> Channel | None:
+            return player.found(catalog.find(text), text)
+
+        try:
+            channel = _meant(path, find)
+        except Ambiguous as ambiguous:
+            return which(ambiguous)
+        return hls.playlist(channel, way_up(_address(), HLS_PATH))
+
+    return blueprint
+
+
+def _meant(path: str, find: Callable[[str], Channel | None]) -> Channel | None:
+    """The channel whose playlist is asked for; raises Ambiguous."""
+    stem = without_playlist(path)
+    channel = meant(stem, find) if stem else None
+    return channel or meant(path, find)
+
+
+def which(ambiguous: Ambiguous) -> Response:
+    """The answer if several channels are equally near to what was asked for."""
+    channels = [each for each in ambiguous.found if isinstance(each, Channel)]
+    links = " or ".join(f"{HLS_PATH}{each.slug}{PLAYLIST}" for each in channels[:_MOST_LINKS])
+    return line(404, f"Which channel? Ask for {links}.")
+
+
+def _master(window: Window, prefix: str) -> str:
+    """A playlist of the one playlist there is, for players that want to know what is in it."""
+    rates, stats = window.rates, window.hub.output.stats if window.hub else None
+    return multivariant_playlist(
+        f"{prefix}{quote(window.channel.slug, safe='~')}{PLAYLIST}",
+        bandwidth=rates.peak,
+        average_bandwidth=rates.average,
+        codecs=codec_names(stats.media) if stats else (),
+        size=stats.size if stats else None,
+        frame_rate=stats.frame_rate if stats else None,
+    )
+
+
+def _address() -> str:
+    """The address of the current request, as the client wrote it."""
+    return str(request.environ.get("RAW_URI") or request.environ["PATH_INFO"])
+
+
+def _connection() -> Any:
+    return request.environ.get("gunicorn.socket")
+
+
+def _bare(media_type: str, kept: str) -> Response:
+    """An answer without a body yet."""
+    headers = {**_ALL_MAY_READ, "Content-Type": media_type, "Cache-Control": kept}
+    response = Response(headers=headers)
+    response.automatically_set_content_length = request.method != "HEAD"  # 0 is not what GET says
+    return response
+
+
+def _readable(response: Response) -> Response:
+    """``response``, for pages of any origin to read."""
+    response.headers.update(_ALL_MAY_READ)
+    return response
+
+
+def _film(channel: Channel, way: str) -> Response:
+    response = _readable(line(302, f"{channel.name} is a film."))
+    response.headers["Location"] = f"{way}{STREAM_PATH[1:]}{quote(channel.slug, safe='~')}"
+    return response
+
+
+def _instead(channel: Channel | None, why: Exception) -> tuple[Outcome, Response]:
+    """The answer if there is no playlist of a channel that is there."""
+    name = channel.name if channel is not None else ""
+    match why:
+        case BadDirective():
+            return Outcome.REFUSED, _readable(line(400, str(why)))
+        case Refused():
+            return Outcome.REFUSED, _refused(channel, why)
+        case Unavailable():
+            text = f"{name}: {why}."
+            return Outcome.REFUSED, _readable(line(503, text, why.retry_after))
+        case IsOver():
+            text = f"{name}: it has ended; ask again in a moment."
+            return Outcome.GONE, _readable(line(404, text))
+    return Outcome.REFUSED, _readable(crowded())
+
+
+def _refused(channel: Channel | None, refused: Refused) -> Response:
+    text = "Too many streams are open."
+    if refused.ended and channel is not None:
+        text = f"{channel.name}: it was ended here; stop, and start it again later."
+    return _readable(line(429, text, refused.retry_after))
