@@ -68,10 +68,13 @@ class Ears:
             "/api/session",
             "/api/openapi.json",
             "/stream/nowhere",
+            "/hls/nowhere.m3u8",
+            "/playlist.m3u8?output=hls",
         ):
             self.ask(path)
         self.ask("/", Accept="text/html")
         self.ask("/stream/news", "HEAD")
+        self.ask("/hls/news.m3u8", "HEAD")
         bearer = f"Bearer {TOKEN}"
         self.ask("/api/import", "POST", Authorization=bearer)
         self.ask("/api/channels/news/switch", "POST", Authorization=bearer)
@@ -104,6 +107,7 @@ def test_it_is_nowhere_whatever_happens(
         provider.list.fail_with(503)
         provider.kill()
     ears.ask("/stream/sport")
+    ears.ask("/hls/sport.m3u8")
     ears.ask("/api/import", "POST", Authorization=f"Bearer {TOKEN}")
     eventually(lambda: proxy.metrics().value("iptv_proxy_import_failures") >= 2)
     ears.listen_all_around()
@@ -152,6 +156,10 @@ def test_a_users_secret_is_in_that_users_own_lists_and_nowhere_else(
             for path in (
                 "/stream/nowhere",
                 "/stream/news.m3u8",
+                "/hls/news.m3u8",
+                "/hls/news.m3u8?master",
+                "/hls/news/0/1.ts",
+                "/hls/nowhere.m3u8",
                 "/nowhere",
                 "/x/../y",
                 "/api/status",

@@ -195,6 +195,7 @@ def made_user(name: str, **fields: Any) -> dict[str, Any]:
     now = int(time.time())
     stream = {
         "viewer": 7,
+        "kind": "hls",
         "channel": "news",
         "name": MARKUP,
         "address": "192.0.2.7",
@@ -263,6 +264,7 @@ def test_it_is_accessible_and_fits(page: Page, quiet_proxy: Proxy, width: int) -
     page.click("#handed .row [data-close]")
     expect(page.locator(".person")).to_have_count(2)
     expect(page.locator(".person .note-of").first).to_have_text(MARKUP)
+    expect(page.locator(".person .rows").first).to_contain_text("with VLC 3.0.18, by HLS")
     check("people")
 
 

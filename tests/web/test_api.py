@@ -20,6 +20,7 @@ from werkzeug.test import TestResponse
 from kptv.channels.rules.model import Rules
 from kptv.channels.users.model import User
 from kptv.errors import Reason, UpstreamError
+from kptv.restream.lease import Client, Lease, LeaseKind
 from kptv.web.page.admin import CSRF_HEADER, TOKEN_HEADER
 from kptv.web.page.openapi import description
 from tests.channels.rules.ruled import ruled
@@ -66,6 +67,26 @@ def test_a_channel_that_plays_is_shown_with_its_viewer_and_its_candidates(
     assert viewer["user"] == "anna"
     (one, two) = status(client)["sources"]
     assert (one["in_use"], one["limit"], two["in_use"]) == (1, 1, 0)
+
+
+def test_whoever_watches_by_hls_is_shown_beside_the_others(
+    rig: StatusRig, client: FlaskClient
+) -> None:
+    assert rig.play("News")() == MARK
+    (hub,) = rig.hubs.all()
+    follower = Lease(LeaseKind.FOLLOWER, Client("192.0.2.8", "AppleCoreMedia/1.0.0.21A329"))
+    hub.audience.follow(follower)
+    (shown,) = status(client)["hubs"]
+    assert (shown["viewers"], shown["hls_viewers"]) == (2, 1)
+    one, two = shown["watching"]
+    assert (one["kind"], two["kind"], two["address"]) == ("stream", "hls", "192.0.2.8")
+    assert (two["viewer"], two["app"]) == (follower.number, "AppleCoreMedia 1.0.0.21A329")
+    assert isinstance(one["behind"], float)
+    assert two["behind"] is None
+    figures = rig.view.figures()["hubs"][0]
+    assert (figures["viewers"], figures["hls_viewers"]) == (2, 1)
+    hub.audience.unfollow(follower)
+    assert len(status(client)["hubs"][0]["watching"]) == 1
 
 
 def test_a_failure_is_shown_where_it_happened_and_why(rig: StatusRig, client: FlaskClient) -> None:

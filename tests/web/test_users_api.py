@@ -10,7 +10,7 @@ import pytest
 
 from kptv.channels.users.model import User
 from kptv.channels.users.names import looks_made
-from kptv.restream.lease import Client, Lease
+from kptv.restream.lease import Client, Lease, LeaseKind
 from kptv.users.schema import NAME
 from kptv.users.store import UsersFile
 from kptv.web.caller import ANYONE, Caller, CallerKind
@@ -35,11 +35,11 @@ def ask(rig: StatusRig, method: str, path: str, status: int, **sent: object) -> 
     return response.get_json()
 
 
-def watch(rig: StatusRig, caller: Caller) -> Lease:
+def watch(rig: StatusRig, caller: Caller, kind: LeaseKind = LeaseKind.BODY) -> Lease:
     assert rig.catalog is not None
     channel = rig.catalog.find("News")
     assert channel is not None
-    lease = Lease(client=Client("192.0.2.7", "VLC/3.0.18 LibVLC/3.0.18"))
+    lease = Lease(kind, client=Client("192.0.2.7", "VLC/3.0.18 LibVLC/3.0.18"))
     assert rig.streams.enter(OpenStream(caller, channel, lease)) == 0.0
     return lease
 
@@ -196,6 +196,7 @@ def test_who_watches_what_is_told_and_a_stream_is_ended_by_its_number(rig: Statu
     assert isinstance(stream.pop("since"), float)
     assert stream == {
         "viewer": watched.number,
+        "kind": "stream",
         "channel": "news",
         "name": "News",
         "address": "192.0.2.7",
@@ -204,6 +205,16 @@ def test_who_watches_what_is_told_and_a_stream_is_ended_by_its_number(rig: Statu
     for lease in (watched, other):
         ask(rig, "POST", f"/api/viewers/{lease.number}/end", 202)
     assert [stream.ending for stream in rig.streams] == ["operator", "operator"]
+
+
+def test_whoever_watches_by_hls_is_told_and_ended_likewise(rig: StatusRig) -> None:
+    anna = rig.users.changed_by(lambda file: file.add(User(id=0, name="anna"))).user
+    followed = watch(rig, Caller(CallerKind.USER, anna, 1, "/u/never-shown"), LeaseKind.FOLLOWER)
+    [user] = ask(rig, "GET", "/api/users", 200)["users"]
+    [stream] = user["streams"]
+    assert (stream["viewer"], stream["kind"]) == (followed.number, "hls")
+    ask(rig, "POST", f"/api/viewers/{followed.number}/end", 202)
+    assert followed.dropped
 
 
 def test_users_of_a_command_are_shown(rig: StatusRig) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import nlargest
+from itertools import chain
 
 from kptv.channels.failover import Candidate
 from kptv.channels.model import Stream
+from kptv.formats.hls.codec_names import remarks_on
 from kptv.restream.hub import Hub
-from kptv.restream.lease import Lease
+from kptv.restream.lease import Lease, LeaseKind
 from kptv.restream.output import Output
 from kptv.web.clients import app_of
 from kptv.web.page.public import Json, Public, stream_id, unix
 
 MOST_WATCHING = 100  # viewers shown per channel: those that skipped most, then the oldest
+
+KINDS = STREAM, HLS = "stream", "hls"  # one answer without an end, or segments one by one
 
 Patience = Callable[[Stream, float], float]  # seconds of silence that are a failure, at a time
 
@@ -21,7 +25,8 @@ Patience = Callable[[Stream, float], float]  # seconds of silence that are a fai
 def hub_view(hub: Hub, public: Public, patience: Patience, now: float) -> Json:
     """All that is shown of a hub."""
     counters = hub.counters
-    watching = nlargest(MOST_WATCHING, filter(_watches, hub.leases), key=_trouble_of)
+    viewers = chain(filter(_watches, hub.leases), hub.audience.followers)
+    watching = nlargest(MOST_WATCHING, viewers, key=_trouble_of)
     return {
         "hub": hub.number,
         "id": hub.channel.slug,
@@ -39,6 +44,7 @@ def hub_view(hub: Hub, public: Public, patience: Patience, now: float) -> Json:
         "skips": counters.skips,
         "failovers": sum(counters.failovers.values()),
         "viewers": hub.audience.viewers,
+        "hls_viewers": len(hub.audience.followers),
         "watching": [_viewer(hub, lease, now) for lease in sorted(watching, key=_joined)],
         "candidates": [_candidate(each, public, patience, now) for each in hub.candidates(now)],
         "history": [public.event(event) for event in hub.chronicle.history],
@@ -50,6 +56,7 @@ def figures_of(hub: Hub) -> Json:
     return {
         "hub": hub.number,
         "viewers": hub.audience.viewers,
+        "hls_viewers": len(hub.audience.followers),
         "bit_rate": round(hub.gauges.meter.bit_rate()),
         "buffer_bytes": hub.buffer.size,
         "sent_bytes": hub.counters.bytes_sent,
@@ -85,6 +92,7 @@ def media_of(output: Output) -> Json:
         "scrambled_packets": stats.scrambled_packets,
         "bytes_dropped": stats.bytes_dropped,
         "sync_losses": stats.sync_losses,
+        "remarks": list(remarks_on(stats.codecs)),
     }
     if stats.size:
         facts |= {"width": stats.size[0], "height": stats.size[1]}
@@ -121,14 +129,24 @@ def _candidate(candidate: Candidate, public: Public, patience: Patience, now: fl
 def _viewer(hub: Hub, lease: Lease, now: float) -> Json:
     return {
         "viewer": lease.number,
+        "kind": kind_of(lease),
         "address": lease.client.address,
         "app": app_of(lease.client.agent),
         "user": lease.client.user,
         "joined": unix(lease.since, now),
-        "behind": round(hub.gauges.behind(lease, now), 1),
+        "behind": None if _follows(lease) else round(hub.gauges.behind(lease, now), 1),
         "received_bytes": lease.received,
         "skips": lease.skips,
     }
+
+
+def kind_of(lease: Lease) -> str:
+    """How somebody watches: one of KINDS."""
+    return HLS if _follows(lease) else STREAM
+
+
+def _follows(lease: Lease) -> bool:
+    return lease.kind is LeaseKind.FOLLOWER
 
 
 def _watches(lease: Lease) -> bool:

@@ -16,7 +16,7 @@ from kptv.channels.users.values import (
 )
 from kptv.web.page.operations import ADMIN, answers, get, post
 from kptv.web.page.public import Json
-from kptv.web.page.schema import FLAG, TEXT, TIME, WHOLE, list_of, object_of, ref
+from kptv.web.page.schema import FLAG, TEXT, TIME, WAY, WHOLE, list_of, object_of, ref
 
 _TIME: Json = {"type": "integer", "description": "Unix time, in seconds"}
 _TIME_OR_NULL: Json = {"type": ["integer", "null"], "description": "Unix time, in seconds"}
@@ -69,6 +69,7 @@ USERS_SCHEMAS: Json = {
     ),
     "UserStream": object_of(
         viewer={**WHOLE, "description": "for /api/viewers/{number}/end"},
+        kind=WAY,
         channel=TEXT,
         name=TEXT,
         address=TEXT,

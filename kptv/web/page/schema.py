@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kptv.web.page.hub_view import KINDS
 from kptv.web.page.public import Json
 
 TEXT: Json = {"type": "string"}
@@ -11,6 +12,10 @@ FLAG: Json = {"type": "boolean"}
 TIME: Json = {"type": "number", "description": "Unix time, in seconds"}
 TIME_OR_NULL: Json = {"type": ["number", "null"], "description": "Unix time, in seconds"}
 SOURCE_OR_NULL: Json = {"type": ["integer", "null"], "description": "place in SOURCES, from 1"}
+WAY: Json = {
+    "enum": list(KINDS),
+    "description": "how somebody watches: one answer without an end, or segments of HLS",
+}
 RATE: Json = {"type": "integer", "minimum": 0, "description": "bits a second"}
 
 

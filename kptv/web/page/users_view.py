@@ -12,6 +12,7 @@ from kptv.channels.users.model import User, UserSecret
 from kptv.restream.lease import Lease
 from kptv.web.caller import Caller
 from kptv.web.clients import app_of
+from kptv.web.page.hub_view import kind_of
 from kptv.web.page.public import Json, Public, unix
 
 
@@ -55,6 +56,7 @@ def stream_view(stream: OpenStream, public: Public, now: float) -> Json:
     lease = stream.lease
     return {
         "viewer": lease.number,
+        "kind": kind_of(lease),
         "channel": stream.channel.slug,
         "name": public.text(stream.channel.name),
         "address": lease.client.address,
