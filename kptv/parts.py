@@ -17,7 +17,6 @@ from kptv.channels.terms import CurrentTerms, secrets_of
 from kptv.config import Config
 from kptv.config.rules_file import RulesFile
 from kptv.config.settings import environment
-from kptv.formats.hls.codec_names import remarks_on
 from kptv.guide.current import CurrentGuide
 from kptv.guide_round import GuideParts, GuideRound
 from kptv.kept.device import DeviceIds, kept_device_ids
@@ -190,7 +189,6 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
                 start=hubs.start,
                 key_of=SegmentKeys(lambda: users.is_on).of,
                 figures=metrics.hls,
-                remarks_on=lambda hub: remarks_on(hub.output.stats.codecs),
             )
         ),
         access=access,

@@ -53,12 +53,14 @@ class Audience:
         """Somebody watches by a window; may come twice."""
         if lease not in self.followers:
             self.followers.add(lease)
+            self._counters.followers += 1
             self._count(1)
 
     def unfollow(self, lease: Lease) -> None:
         """Nobody watches by it any more; may come twice."""
         if lease in self.followers:
             self.followers.remove(lease)
+            self._counters.followers -= 1
             self._count(-1)
 
     def wait(self, lease: Lease, cursor: Cursor | None = None, wire: Wire | None = None) -> None:

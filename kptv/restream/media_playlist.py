@@ -122,8 +122,13 @@ class MediaPlaylist:
         at = number - self._segments[0].number
         return self._segments[at] if 0 <= at < len(self._segments) else None
 
-    def listing(self, target_duration: int, remarks: Sequence[str] = ()) -> Listing:
-        """The playlist; there has to be a segment. ``remarks`` are for people who read it."""
+    def listing(
+        self, target_duration: int, remarks: Callable[[], Sequence[str]] = tuple
+    ) -> Listing:
+        """The playlist; there has to be a segment. ``remarks`` are for people who read it.
+
+        It is made once, until there is another segment.
+        """
         if self._listing is None:
             skipped = max(0, len(self._segments) - LISTED)
             listed = list(islice(self._segments, skipped, None))
@@ -131,7 +136,7 @@ class MediaPlaylist:
                 [numbered.listed for numbered in listed],
                 target_duration=target_duration,
                 discontinuity_sequence=listed[0].discontinuities,
-                remarks=remarks,
+                remarks=remarks(),
             )
             self._listing = Listing(text, listed[-1].number, target_duration)
         return self._listing

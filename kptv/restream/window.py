@@ -18,6 +18,7 @@ from gevent.event import Event
 
 from kptv.channels.model import Channel
 from kptv.errors import Unavailable
+from kptv.formats.hls.codec_names import remarks_on
 from kptv.metrics.hls_figures import HlsFigures
 from kptv.pace import Pace
 from kptv.restream.buffer import Budget, ChunkBuffer
@@ -47,8 +48,6 @@ class Terms:
     key_of: Callable[[str, float], str] = lambda slug, now: ""
     """What stands in the paths of segments, for a channel's slug and a Unix time."""
     figures: HlsFigures = field(default_factory=HlsFigures)
-    remarks_on: Callable[[Hub], tuple[str, ...]] = lambda hub: ()
-    """For people who read a playlist."""
 
 
 class Window:
@@ -139,8 +138,7 @@ class Window:
         """The playlist as it is now; None: there is no segment."""
         if not self.has_begun:
             return None
-        remarks = self._terms.remarks_on(self.hub) if self.hub else ()
-        return self._playlist.listing(self.target_duration, remarks)
+        return self._playlist.listing(self.target_duration, self._remarks)
 
     def segment(self, number: int) -> Numbered | None:
         """The segment with this number; None: it is gone, or still to come."""
@@ -246,6 +244,11 @@ class Window:
         self._let_go(place)
         self._terms.budget.trim()
         return place
+
+    def _remarks(self) -> tuple[str, ...]:
+        """What some players cannot have of what plays."""
+        output = self.hub.output if self.hub else None
+        return remarks_on(output.stats.codecs) if output and output.sending else ()
 
     def _let_go(self, place: int) -> None:
         """Count only the chunks from here on that a segment refers to, or one to come."""

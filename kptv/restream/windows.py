@@ -106,6 +106,8 @@ class Windows:
             return None
         if (found := window.segment(number)) is not None:
             window.touch()
+            if follower is not None:
+                follower.lease.received += found.segment.size
         return found
 
     def find(self, slug: str) -> Window | None:

@@ -29,9 +29,10 @@ def test_viewers_are_counted_and_neither_a_window_nor_a_recorder_is_one() -> Non
     for _ in range(2):
         audience.follow(follower)
     assert (audience.viewers, counters.viewers, len(audience.leases)) == (2, 2, 3)
+    assert counters.followers == 1
     for _ in range(2):
         audience.unfollow(follower)
-    assert audience.viewers == 1
+    assert (audience.viewers, counters.followers) == (1, 0)
     assert not audience.leave(body, 1.0)
     assert not audience.leave(body, 2.0), "twice"
     assert not audience.leave(window, 3.0)

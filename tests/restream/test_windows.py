@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import gevent
 import pytest
@@ -19,6 +20,7 @@ from kptv.restream.followers import Refused, Viewer
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client, Lease
 from kptv.restream.media_playlist import Listing, Past
+from kptv.restream.output import Output
 from kptv.restream.window import Terms, Window
 from kptv.restream.windows import IsFilm, IsOver, Windows
 from kptv.upstream.opened import OpenedUpstream, Pieces
@@ -417,3 +419,30 @@ def test_one_that_is_closed_before_it_began_leaves_nothing(rig: Rig) -> None:
     until(lambda: playing.is_over)
     assert over == [playing]
     assert rig.broadcasts.opened == []
+
+
+# --- what people are told ---
+
+
+def test_the_playlist_says_what_some_players_cannot_have(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.broadcasts.feed(ONE, 4 * SECOND)
+    assert "\n# " not in listing_of(rig.follow(NEWS)).text
+    (hub,) = rig.hubs.all()
+    stats = replace(hub.output.stats, codecs=("mp2",))
+    monkeypatch.setattr(Output, "stats", stats)
+    playing = rig.follow(NEWS)
+    before = listing_of(playing).last
+    rig.broadcasts.feed(ONE, 4 * SECOND)
+    until(lambda: listing_of(playing).last > before)
+    assert "\n# Browsers do not play sound of MPEG layer II" in listing_of(playing).text
+
+
+def test_what_a_follower_asked_for_is_told_of_it(rig: Rig) -> None:
+    rig.broadcasts.feed(ONE, 4 * SECOND)
+    numbers = numbers_of(listing_of(rig.follow(NEWS)))
+    found = rig.windows.segment("news", numbers[0], PHONE)
+    assert found is not None
+    assert rig.entered[0].received == found.segment.size
+    assert rig.windows.segment("news", numbers[0], LAPTOP) is not None, "who does not follow"
