@@ -92,7 +92,7 @@ def build_web(parts: AppParts) -> Flask:
     app.register_blueprint(guide_blueprint(parts.served.guide, parts.served.lists))
     hidden = HiddenLogos(catalog.get)
     app.register_blueprint(logo_blueprint(hidden, parts.logos.get, player.may_have))
-    app.register_blueprint(_build_xtream(parts, player))
+    app.register_blueprint(_build_xtream(parts, player, hls))
     watched = _watched(parts)
     if config.hdhomerun != "off":
         app.register_blueprint(hdhomerun_blueprint(parts.served.devices, player))
@@ -131,7 +131,7 @@ def _watched(parts: AppParts) -> dict[str, Watched]:
     }
 
 
-def _build_xtream(parts: AppParts, player: Player) -> Blueprint:
+def _build_xtream(parts: AppParts, player: Player, hls: Hls) -> Blueprint:
     hubs = parts.hubs
     return xtream_blueprint(
         XtreamParts(
@@ -141,6 +141,7 @@ def _build_xtream(parts: AppParts, player: Player) -> Blueprint:
             player=player,
             playing=lambda: [hub.channel for hub in hubs.all()],
             open_streams=parts.streams.of_user,
+            playlist=hls.playlist,
         ),
         urlsplit(parts.config.base_url).path,
     )

@@ -170,3 +170,22 @@ def test_kodi_shows_and_plays_what_is_on_from_the_proxys_own_list(
         assert one.connections == 1
     eventually(lambda: proxy.metrics().value("iptv_proxy_clients_connected") == 0)
     assert "Traceback" not in proxy.log
+
+
+def test_kodi_plays_hls_from_a_list_that_leads_to_it(
+    start_provider: StartProvider, start_proxy: StartProxy, tmp_path: Path
+) -> None:
+    one = start_provider("one", limit=1)
+    one.add_channel("News").play_clip(Path(kptv.demo.__file__).parent / "data" / "one-card.ts")
+    proxy = start_proxy((one, 1))
+    with Kodi(tmp_path / "kodi", proxy.url("/playlist.m3u8?output=hls")) as kodi:
+        kodi.wait(lambda: "News" in kodi.channels())
+        kodi.play(kodi.channels()["News"])
+        kodi.wait(lambda: kodi.seconds_played() >= 6)
+        assert kodi.label("VideoPlayer.VideoCodec") == "h264"
+        assert one.connections == 1
+        figures = proxy.metrics()
+        assert figures.value("iptv_proxy_hls_windows") == 1
+        assert figures.value("iptv_proxy_hls_segment_requests_total", outcome="answered") >= 3
+    eventually(lambda: proxy.metrics().value("iptv_proxy_clients_connected") == 0, 30)
+    assert "Traceback" not in proxy.log

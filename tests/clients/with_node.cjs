@@ -15,19 +15,29 @@ async function everything(client) {
   const channels = await client.getChannels();
   const first = channels[0];
   const channelId = first ? first.stream_id ?? first.id : 0;
+  const linkTo = (each, extension) =>
+    client.generateStreamUrl({ type: "channel", streamId: each.stream_id ?? each.id, extension });
   return {
     profile,
     server,
     groups,
     channels,
-    links: channels.map((each) =>
-      client.generateStreamUrl({ type: "channel", streamId: each.stream_id ?? each.id, extension: "ts" }),
-    ),
+    links: channels.map((each) => linkTo(each, "ts")),
+    others: channels.map((each) => linkTo(each, "flv")), // a form that we do not have
     short: await client.getShortEPG({ channelId, limit: 2 }),
     full: await client.getFullEPG({ channelId }),
     films: [...(await client.getMovies()), ...(await client.getMovieCategories())],
     series: [...(await client.getShows()), ...(await client.getShowCategories())],
   };
+}
+
+async function playlists() {
+  const client = new Xtream({ url, username, password, preferredFormat: "m3u8" });
+  await client.getProfile();
+  const channels = await client.getChannels();
+  return channels.map((each) =>
+    client.generateStreamUrl({ type: "channel", streamId: each.stream_id, extension: "m3u8" }),
+  );
 }
 
 async function main() {
@@ -39,9 +49,12 @@ async function main() {
       told[name] = { error: `${error.name}: ${error.message}` };
     }
   }
-  const query = new URLSearchParams({ username, password, type: "m3u_plus", output: "ts" });
-  const list = await fetch(`${url}/get.php?${query}`);
-  told.list = list.ok ? parser.parse(await list.text()) : { status: list.status };
+  told.playlists = told.raw.error ? [] : await playlists();
+  for (const output of ["ts", "m3u8"]) {
+    const query = new URLSearchParams({ username, password, type: "m3u_plus", output });
+    const list = await fetch(`${url}/get.php?${query}`);
+    told[output] = list.ok ? parser.parse(await list.text()) : { status: list.status };
+  }
   return told;
 }
 

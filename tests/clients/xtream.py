@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urljoin
 
 import pytest
 
@@ -88,6 +89,19 @@ def plays(proxy: Proxy, url: str) -> None:
         check_ts(bytes(viewer.body[: len(viewer.body) // 188 * 188]))
 
 
+def plays_hls(proxy: Proxy, url: str) -> None:
+    """Whether that address gives a playlist, and what it names whole packets."""
+    playlist = proxy.get(url.removeprefix(proxy.url("")))
+    assert playlist.status == 200, playlist.text
+    assert playlist.headers["Content-Type"] == "application/vnd.apple.mpegurl"
+    segments = [line for line in playlist.text.splitlines() if line and line[0] != "#"]
+    for segment in segments[:2]:
+        answer = proxy.get(urljoin(url, segment).removeprefix(proxy.url("")))
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "video/mp2t")
+        check_ts(answer.body)
+    assert segments
+
+
 @pytest.mark.parametrize(
     "login", [Login("any", "thing"), Login("user", "pass")], ids=["any", "user"]
 )
@@ -99,7 +113,10 @@ def test_without_users_every_login_sees_and_plays_all(proxy: Proxy, login: Login
     assert told["films"] == 0
     for url in told["channels"].values():
         plays(proxy, url)
-    _reads_everything(node(proxy, login), list(CHANNELS))
+    told = node(proxy, login)
+    _reads_everything(told, list(CHANNELS))
+    for url in told["playlists"]:
+        plays_hls(proxy, url)
 
 
 def _reads_everything(told: Any, names: list[str]) -> None:
@@ -115,14 +132,16 @@ def _reads_everything(told: Any, names: list[str]) -> None:
     assert len(raw["full"]["epg_listings"]) == 24
     first = standard["channels"][0]["name"]
     assert standard["short"][0]["title"] == f"Show 1 of {first}.uk"
-    items = {each["name"]: each for each in told["list"]["items"]}
-    assert sorted(items) == sorted(names)
-    assert sorted(each["url"] for each in items.values()) == sorted(raw["links"])
-    assert {each["tvg"]["id"] for each in items.values()} == {f"{name}.uk" for name in names}
-    assert (
-        "/xmltv.php" in told["list"]["header"]["attrs"]["x-tvg-url"]
-        or "/epg" in told["list"]["header"]["attrs"]["x-tvg-url"]
-    )
+    assert raw["profile"]["allowed_output_formats"] == ["m3u8", "ts"]
+    playlists = [link.removesuffix(".ts") + ".m3u8" for link in raw["links"]]
+    assert told["playlists"] == raw["others"] == playlists, "else it takes the first"
+    for output, links in {"ts": raw["links"], "m3u8": playlists}.items():
+        items = {each["name"]: each for each in told[output]["items"]}
+        assert sorted(items) == sorted(names)
+        assert sorted(each["url"] for each in items.values()) == sorted(links)
+        assert {each["tvg"]["id"] for each in items.values()} == {f"{name}.uk" for name in names}
+        guide = told[output]["header"]["attrs"]["x-tvg-url"]
+        assert "/xmltv.php" in guide or "/epg" in guide
 
 
 def test_a_user_sees_and_plays_the_own_groups_alone(proxy: Proxy) -> None:
@@ -136,6 +155,8 @@ def test_a_user_sees_and_plays_the_own_groups_alone(proxy: Proxy) -> None:
     _reads_everything(told, ["Sport 1"])
     [link] = told["raw"]["links"]
     plays(proxy, link)
+    [link] = told["playlists"]
+    plays_hls(proxy, link)
     assert told["raw"]["profile"]["max_connections"] == "1"
     assert login.password not in proxy.log
 
@@ -148,7 +169,7 @@ def test_a_wrong_login_is_refused_so_that_programs_understand(proxy: Proxy, wron
     assert pyxtream(proxy, wrong) == {"authenticated": False}
     told = node(proxy, wrong)
     assert told["raw"]["error"] == told["standard"]["error"] == "Error: UNAUTHORIZED"
-    assert told["list"]["status"] == 401
+    assert told["ts"]["status"] == told["m3u8"]["status"] == 401
 
 
 def test_who_has_expired_loads_nothing_and_plays_nothing(proxy: Proxy) -> None:
@@ -158,5 +179,6 @@ def test_who_has_expired_loads_nothing_and_plays_nothing(proxy: Proxy) -> None:
     told = node(proxy, login)
     assert told["raw"]["profile"]["status"] == "Expired"
     assert told["raw"]["channels"] == told["raw"]["groups"] == []
-    assert told["list"]["status"] == 403
-    assert proxy.get(f"/live/{login.name}/{login.password}/5.ts").status == 403
+    assert told["ts"]["status"] == told["m3u8"]["status"] == 403
+    for form in ("ts", "m3u8"):
+        assert proxy.get(f"/live/{login.name}/{login.password}/5.{form}").status == 403

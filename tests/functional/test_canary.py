@@ -57,6 +57,8 @@ class Ears:
         for path in (
             "/",
             "/playlist.m3u8",
+            "/playlist.m3u8?output=hls",
+            "/get.php?output=m3u8",
             "/world/playlist.m3u8",
             "/metrics",
             "/healthz",

@@ -49,6 +49,7 @@ from tests.fuzz.inputs import cut
 
 BASE = "http://panel.example/get.php?username=alice&password=s3cret"
 PLAYLIST_URL = "http://u:p@cdn.example/live/7/index.m3u8?a=b"
+_LINK = "http://proxy.example/stream/"
 _BREAKS = set("\r\n\0\x1f\u2028\u2029\x85")
 
 
@@ -116,10 +117,12 @@ def _check_served(entries: Iterable[Entry]) -> None:
     text = b"".join(render(made, "http://proxy.example")).decode()
     lines = text.split("\n")
     assert len(lines) == 2 + 2 * len(made)
+    for_hls = b"".join(render(made, "http://a", link=lambda slug, _: f"/hls/{slug}")).decode()
+    assert for_hls.split("\n")[2::2] == [line.replace(_LINK, "/hls/", 1) for line in lines[2::2]]
     read = ListParser().feed(lines)
     assert [entry.url for entry in read] == lines[2::2]
     for entry, channel in zip(read, made.channels, strict=True):
-        assert entry.url == f"http://proxy.example/stream/{channel.slug}"
+        assert entry.url == f"{_LINK}{channel.slug}"
         assert channel.slug == slug_of(channel.name)
         assert made.find(channel.slug) is not None
     assert "s3cret" not in text or any("s3cret" in f"{e.name} {e.url}" for e in entries)

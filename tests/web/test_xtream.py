@@ -7,14 +7,15 @@ import json
 import re
 import time
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import gevent
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from werkzeug.test import EnvironBuilder, TestResponse
 
 from kptv.channels import ids
@@ -31,6 +32,7 @@ from kptv.web.caller import ANYONE, CALLER, Caller, CallerKind
 from kptv.web.players.lists import ServedLists
 from kptv.web.players.numbers import ChannelNumbers
 from kptv.web.players.open_streams import Access
+from kptv.web.players.player import Player, unknown
 from kptv.web.players.xtream import XtreamParts, xtream_blueprint
 from kptv.web.players.xtream_lists import XtreamLists
 from tests.channels.xtream.field_types import (
@@ -129,6 +131,18 @@ class Numbers:
     def keep(self, numbered: Numbered, name: str) -> None: ...
 
 
+def playlist_of(player: Player) -> Callable[[Channel | None, str], Response]:
+    """Answers with one segment."""
+
+    def answer(channel: Channel | None, way: str) -> Response:
+        if channel is None or not player.may_have(channel):
+            return unknown()
+        path = f"{way}hls/{channel.slug}/7.ts"
+        return Response(path, content_type="application/vnd.apple.mpegurl")
+
+    return answer
+
+
 def make_rig(kept: Kept | None = None, **settings: object) -> Rig:
     options: dict[str, Any] = {"data_dir": Path("none"), "base_url_is_set": False, **settings}
     config = Config(sources=(Source(1, "http://provider.example/list", 1),), **options)
@@ -142,7 +156,10 @@ def make_rig(kept: Kept | None = None, **settings: object) -> Rig:
     app = Flask("test", static_folder=None)
     app.register_blueprint(
         xtream_blueprint(
-            XtreamParts(config, xtream, guide, player, lambda: playing, lambda _: 3), "/iptv"
+            XtreamParts(
+                config, xtream, guide, player, lambda: playing, lambda _: 3, playlist_of(player)
+            ),
+            "/iptv",
         )
     )
     return Rig(app, lists, xtream, guide, hubs, playing, numbers)
@@ -349,6 +366,7 @@ def test_before_the_first_import_lists_are_unavailable_and_the_account_is_not(ac
     assert (answer.status_code, answer.text.count("\n")) == (503, 1)
     assert int(answer.headers["Retry-After"]) > 0
     assert rig.ask("/live/a/b/5.ts").status_code == 503
+    assert rig.ask("/live/a/b/5.m3u8").status_code == 503
     assert rig.ask("/get.php").status_code == 503
     check(rig.told(""), ACCOUNT)
     rig.hubs.close()
@@ -541,10 +559,37 @@ def test_an_unknown_channel_and_one_that_is_not_allowed_are_the_same(rig: Rig, f
     assert unknown.text.count("\n") == 1
 
 
-@pytest.mark.parametrize("form", ["/live/a/b/{}.m3u8", "/a/b/{}.m3u8", "/live/a/b/{}.mp4"])
+@pytest.mark.parametrize("form", ["/live/a/b/{}.m3u", "/a/b/{}.m3u8x", "/live/a/b/{}.mp4"])
 def test_there_are_no_other_forms(rig: Rig, form: str) -> None:
     answer = rig.ask(form.format(rig.id_of("ESPN")))
-    assert (answer.status_code, answer.text.count("\n")) == (404, 1)
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("form", ["/live/a/b/{}.m3u8", "/a/b/{}.m3u8", "/a/b/{}.M3U8"])
+@pytest.mark.parametrize("place", ["", "/iptv"])
+def test_a_playlist_is_told_the_way_to_the_root_of_our_paths(
+    rig: Rig, form: str, place: str
+) -> None:
+    path = f"{place}{form.format(rig.id_of('ESPN'))}"
+    for caller in ANYONE, user_caller(ANNA):
+        answer = rig.ask(path, caller)
+        assert (answer.status_code, answer.content_type) == (200, "application/vnd.apple.mpegurl")
+        assert urljoin(f"http://here{path}", answer.text) == f"http://here{place}/hls/espn/7.ts"
+
+
+@pytest.mark.parametrize("form", ["/live/a/b/{}.m3u8", "/a/b/{}.m3u8"])
+def test_a_playlist_of_an_unknown_channel_is_as_one_that_is_not_allowed(
+    rig: Rig, form: str
+) -> None:
+    anna = user_caller(ANNA)
+    hidden, other = (rig.ask(form.format(each), anna) for each in (rig.id_of("BBC News"), 4711))
+    assert (hidden.status_code, hidden.data) == (other.status_code, other.data)
+    assert other.status_code == 404
+
+
+def test_a_playlist_has_no_name_of_our_own_paths(rig: Rig) -> None:
+    for name in "api", "Live", "hls":
+        assert rig.ask(f"/{name}/b/{rig.id_of('ESPN')}.m3u8").status_code == 404
 
 
 @pytest.mark.parametrize(

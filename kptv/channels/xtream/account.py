@@ -44,7 +44,7 @@ def _user(account: Account, now: float) -> Json:
         "active_cons": str(account.open_streams),
         "created_at": str(user.created or SOME_DAY),
         "max_connections": str(user.max_streams),  # 0 is no limit for clients, too
-        "allowed_output_formats": ["ts"],
+        "allowed_output_formats": ["m3u8", "ts"],  # as panels order them: some take the first
     }
 
 

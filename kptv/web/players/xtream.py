@@ -28,7 +28,7 @@ from kptv.config import Config
 from kptv.guide.current import CurrentGuide
 from kptv.web.caller import Caller, caller
 from kptv.web.endless import endless, unframed
-from kptv.web.lines import line, no_list_yet, not_ready
+from kptv.web.lines import no_list_yet, not_ready
 from kptv.web.players import xtream_shows
 from kptv.web.players.addresses import own_address
 from kptv.web.players.guide_ids import GUIDE
@@ -69,6 +69,8 @@ class XtreamParts:
     player: Player
     playing: Callable[[], list[Channel]]
     open_streams: Callable[[int], int]  # by the id of a user; 0: of all others
+    playlist: Callable[[Channel | None, str], Response]
+    """Answers with the HLS playlist of a channel, given what leads from its address to our root."""
 
 
 def xtream_blueprint(parts: XtreamParts, base_path: str = "") -> Blueprint:
@@ -84,7 +86,7 @@ def xtream_blueprint(parts: XtreamParts, base_path: str = "") -> Blueprint:
 
         return add
 
-    blueprint.record_once(_add_converter)
+    blueprint.record_once(_add_converters)
     both = ("GET", "POST")  # some applications send the login as a form
 
     @route("/player_api.php", both)
@@ -99,7 +101,12 @@ def xtream_blueprint(parts: XtreamParts, base_path: str = "") -> Blueprint:
     def get() -> Response:
         return _open_to_all(_playlist(parts))
 
-    # The last one is any path of three parts, so any other rule comes first.
+    _add_streams(route, parts)
+    return blueprint
+
+
+def _add_streams(route: _Route, parts: XtreamParts) -> None:
+    # The short ones are any path of three parts, so any other rule comes first.
     @route("/live/<name>/<secret>/<stream_id:stream>")
     @route("/<name>/<secret>/<stream_id:stream>")
     @endless
@@ -109,21 +116,39 @@ def xtream_blueprint(parts: XtreamParts, base_path: str = "") -> Blueprint:
             raise NotFound
         return _play(parts, stream)
 
-    return blueprint
+    @route("/live/<name>/<secret>/<playlist_id:stream>")
+    @endless
+    def play_hls(name: str, secret: str, stream: str) -> Response:
+        return _play_hls(parts, stream, "../../../")
+
+    @route("/<name>/<secret>/<playlist_id:stream>")
+    @endless
+    def play_hls_by_short_path(name: str, secret: str, stream: str) -> Response:
+        if name.lower() in TAKEN:
+            raise NotFound
+        return _play_hls(parts, stream, "../../")
 
 
 _View = Callable[..., Response]
+_Route = Callable[[str], Callable[[_View], _View]]
 _NOT_IN_RULES = set("<>%")  # signs that mean something else there
 
 
 class _StreamId(BaseConverter):
-    """A number, and what applications put behind it."""
+    """A number, and what applications put behind it; no playlist."""
 
-    regex = r"[0-9]{1,10}(?:\.[A-Za-z0-9]{1,5})?"
+    regex = r"[0-9]{1,10}(?:\.(?![mM]3[uU]8)[A-Za-z0-9]{1,5})?"
 
 
-def _add_converter(state: BlueprintSetupState) -> None:
+class _PlaylistId(BaseConverter):
+    """A number, and what makes it the address of an HLS playlist."""
+
+    regex = r"[0-9]{1,10}\.[mM]3[uU]8"
+
+
+def _add_converters(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["stream_id"] = _StreamId
+    state.app.url_map.converters["playlist_id"] = _PlaylistId
 
 
 # --- the account, and what it lists ---
@@ -230,16 +255,28 @@ def _fits_a_path(text: str) -> bool:
 
 
 def _play(parts: XtreamParts, stream: str) -> Response:
-    number, _, suffix = stream.partition(".")
-    if suffix.lower() == "m3u8":
-        return line(404, "There are no HLS playlists here; ask for the channel's .ts.")
+    _, _, suffix = stream.partition(".")
     if suffix.lower() not in ("", "ts"):
         return unknown()
     try:
-        channel = parts.lists.channel(int(number), parts.playing())
+        channel = _channel_of(parts, stream)
     except NotReady:
         return _not_ready(parts)
     return parts.player.answer(channel).response
+
+
+def _play_hls(parts: XtreamParts, stream: str, way: str) -> Response:
+    """The playlist of a channel; ``way`` leads from its address to the root of our paths."""
+    try:
+        channel = _channel_of(parts, stream)
+    except NotReady:
+        return _not_ready(parts)
+    return parts.playlist(channel, way)
+
+
+def _channel_of(parts: XtreamParts, stream: str) -> Channel | None:
+    number, _, _ = stream.partition(".")
+    return parts.lists.channel(int(number), parts.playing())
 
 
 # --- answers ---

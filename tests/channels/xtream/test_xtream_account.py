@@ -36,7 +36,7 @@ def test_the_login_comes_back_as_it_was_given_and_nothing_ends() -> None:
     assert (told["auth"], told["status"]) == (1, "Active")
     assert told["exp_date"] == "2145916800"
     assert told["max_connections"] == "0"
-    assert told["allowed_output_formats"] == ["ts"]
+    assert told["allowed_output_formats"] == ["m3u8", "ts"]
 
 
 def test_a_users_bounds_are_told() -> None:
