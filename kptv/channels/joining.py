@@ -18,9 +18,10 @@ from kptv.channels.ordering import STEP
 from kptv.channels.packing import FIELD, fields_of, name_of
 from kptv.channels.row_names import RowNames
 from kptv.channels.rows import Records, RowBlock, Rows
-from kptv.channels.rules.contexts import Fate, Settled
+from kptv.channels.rules.contexts import Called, Fate
 from kptv.channels.rules.model import ChannelRule, Rules
 from kptv.channels.rules.outcome import Tally, Unmatched
+from kptv.channels.rules.portions import NUMBER, URL
 from kptv.channels.rules.rewriting import rank_of, renaming_of, rewritten
 from kptv.channels.rules.sources import is_source
 from kptv.channels.rules.verdicts import Judge, Judged, country_of_entry
@@ -44,7 +45,7 @@ class Joining:
         self._missing: list[Unmatched] = []  # what the file names, and nothing has
         self._fixed: dict[int, int] = {}  # numbers of rows
         self._flags = bytearray()  # of rows
-        self._rows_of = array("i")  # by the number of what is settled
+        self._rows_of = array("i")  # by the number of what entries are called
         self._names = RowNames()
         # Rows of known countries, by their bare key; the collector forgets such tuples.
         self._countries: dict[str, tuple[int, ...]] = {}
@@ -56,24 +57,22 @@ class Joining:
         """Judge some entries of a source, and add those that stay."""
         judged = yield from self._judge.judged(records)
         self._tally.entries += len(records)
-        self._rows_of.extend(_NO_ROW * (self._judge.settled - len(self._rows_of)))
+        self._rows_of.extend(_NO_ROW * (self._judge.called - len(self._rows_of)))
         for _ in range(0, len(records), _AT_ONCE):
             yield
             self._add(islice(judged, _AT_ONCE))
 
     def _add(self, judged: Iterable[Judged]) -> None:
         tally, join, rows_of = self._tally, self.rows.join, self._rows_of
-        all_hits, wants_renamed = tally.hits, tally.wants_renamed
-        for record, fields, fate, settled in judged:
-            hits, listed, _, shown, _, _, _, renaming, number = settled
-            row = rows_of[number]
-            if hits:
-                for place in hits:
-                    all_hits[place] += 1
-                if row < 0:  # else these rules have its name already
-                    tally.add_sample(hits, listed)
+        hits, unsampled, wants_renamed = tally.hits, tally.unsampled, tally.wants_renamed
+        for record, fields, fate, called in judged:
+            listed, _, shown, _, _, _, renaming, number = called
+            for place in fate.hits:
+                hits[place] += 1
+                if place in unsampled:
+                    tally.add_sample(place, listed)
             if fate.is_dropped:
-                tally.add_dropped(fate, listed, int(fields[0]))
+                tally.add_dropped(fate, listed, int(fields[NUMBER]))
                 continue
             if renaming:
                 tally.renamed += 1
@@ -81,36 +80,36 @@ class Joining:
                     tally.add_renamed(listed, shown)
             if renaming or fate.changes:
                 record = rewritten(fields, renaming, fate)
+            row = rows_of[number]
             if row >= 0:
-                join(row, record)
+                join(row, record, fields[NUMBER] + FIELD + fields[URL])
             else:
-                self._find_row(record, fields, fate, settled)
+                row = self._find_row(record, fields, fate, called)
+            if fate.rank:
+                self._flags[row] |= _RANKED
 
-    def _find_row(
-        self, record: bytes, fields: Sequence[bytes], fate: Fate, settled: Settled
-    ) -> None:
-        """Add an entry to the row of its name; without countries, all that are settled so are."""
-        _, _, simple, _, key, owner, told, _, number = settled
+    def _find_row(self, record: bytes, fields: Sequence[bytes], fate: Fate, called: Called) -> int:
+        """Add an entry to the row of its name; without countries, all that are called so are."""
+        _, simple, _, key, owner, told, _, number = called
         bare = key
         if self._splits and (country := country_of_entry(fields, fate, told)):
             bare = bare.removesuffix(end := f" ({country.lower()})") or bare
             key = f"{bare}{end}"
         row = self.rows.put(key, record)
-        if row == len(self._flags) or fate.rank or owner or key is not bare:
-            self._mark(row, fate, owner, None if key is bare else bare)
+        if row == len(self._flags) or owner or key is not bare:
+            self._mark(row, owner, None if key is bare else bare)
         if simple == key:
             self._flags[row] |= _OWN_NAME
         elif self._names.noted.get(simple) != row:
             self._names.note(simple, row)
         if not self._splits:
             self._rows_of[number] = row
+        return row
 
-    def _mark(self, row: int, fate: Fate, owner: str, bare: str | None) -> None:
+    def _mark(self, row: int, owner: str, bare: str | None) -> None:
         """Note what is known of a row; ``bare``: its name without the country."""
         if row >= len(self._flags):
             self._flags.append(0)
-        if fate.rank:
-            self._flags[row] |= _RANKED
         if bare is not None:
             self._note_country(bare, row)
         if owner and not self._flags[row] & _HAS_ALIASES:

@@ -60,7 +60,8 @@ class Rows:
         for name, record in zip(all_normalised(names_of(records)), records, strict=True):
             number = shards[hash(name) % _SHARDS].setdefault(name, count)
             if number < count:
-                self.join(number, record)
+                offer = record[: record.index(FIELD, record.index(FIELD) + 1)]
+                self.join(number, record, offer)
                 continue
             count += 1
             self._names.append(name)
@@ -73,7 +74,7 @@ class Rows:
         count = len(self._full) * BLOCK + len(self._names)
         number = self._shards[hash(name) % _SHARDS].setdefault(name, count)
         if number < count:
-            self.join(number, record)
+            self.join(number, record, offer_of(record))
             return number
         self._names.append(name)
         self._records.append(record)
@@ -81,12 +82,11 @@ class Rows:
             self._close_block()
         return number
 
-    def join(self, number: int, record: bytes) -> None:
-        """Append ``record`` to a row, or unite it with that of the same source and URL.
+    def join(self, number: int, record: bytes, offer: bytes) -> None:
+        """Append ``record`` to a row, or unite it with that of the same offer (see ``offer_of``).
 
         It is left out, if its source has enough records in this row.
         """
-        offer = record[: record.index(FIELD, record.index(FIELD) + 1)]
         known = self._offers.get(number)
         if known is not None:
             self._join_many(self._many[number], known, offer, record)

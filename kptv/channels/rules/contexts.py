@@ -47,11 +47,13 @@ class Usual(NamedTuple):
     name: str | None  # that they are given; None: they keep their own
 
 
-# What became of all entries of a name: the places of the rules that applied, the name as listed and
-# normalised, and if it is not dropped the one that is shown, with the key that entries share, whose
-# alias it is, the country that it told, what a record needs to have the shown name, and a number
-# that is its own. The collector forgets a plain tuple of texts.
-Settled = tuple[tuple[int, ...], str, str, str, str, str, str, tuple[bytes, ...], int]
+# What entries of a name are called: the name as listed and normalised, and if they are not dropped
+# the one that is shown, with the key that entries share, whose alias it is, the country that it
+# told, what a record needs to have the shown name, and a number that is its own. The collector
+# forgets a plain tuple of texts.
+Called = tuple[str, str, str, str, str, str, tuple[bytes, ...], int]
+# What became of all entries of a name: the places of the rules that applied, and the rest.
+Settled = tuple[tuple[int, ...], Called]
 
 
 class Left:

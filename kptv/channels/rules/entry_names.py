@@ -11,7 +11,7 @@ from typing import Final
 
 from kptv.channels.grouping import all_normalised
 from kptv.channels.packing import FIELD
-from kptv.channels.rules.contexts import Fate, Settled
+from kptv.channels.rules.contexts import Called, Fate
 from kptv.channels.rules.matching import Texts, texts_of
 from kptv.channels.rules.naming import Naming
 from kptv.channels.rules.patterns import all_folded
@@ -38,8 +38,8 @@ class EntryNames:
         self._ends_of_name = ends_of_name
         self._known: dict[bytes, EntryName] = {}
         self._words: dict[tuple[Word, ...], tuple[Word, ...]] = {}
-        self.settled_so_far = 0
-        self._usual: dict[bytes, Settled] = {}  # of entries that no rule applies to
+        self.called_so_far = 0
+        self._called: dict[bytes, Called] = {}  # of names that rules leave as they are
 
     def __repr__(self) -> str:
         return f"<EntryNames {len(self._known)}>"
@@ -83,25 +83,25 @@ class EntryNames:
         _, _, _, begun, folded, _ = name
         return ((begun, folded),) if self._sieve.seeks_names else texts_of([begun])
 
-    def settled(self, name: EntryName, fate: Fate, given: str | None) -> Settled:
-        """What becomes of entries of a name that the rules gave another, or left as it was."""
+    def called(self, name: EntryName, fate: Fate, given: str | None) -> Called:
+        """What entries of a name are called that the rules gave another, or left as it was."""
         key, listed, simple, begun, _, _ = name
         if fate.is_dropped:
-            return fate.hits, listed, simple, "", "", "", "", (), self._number()
+            return listed, simple, "", "", "", "", (), self._number()
         if given is not None and given != begun:
-            return self._named(fate.hits, listed, simple, given)
-        usual = self._usual.get(key)
-        if usual is None:
-            usual = self._named((), listed, simple, begun)
-            if len(self._usual) < _REMEMBERED:
-                self._usual[key] = usual
-        return (fate.hits, *usual[1:-1], self._number()) if fate.hits else usual
+            return self._named(listed, simple, given)
+        called = self._called.get(key)
+        if called is None:
+            called = self._named(listed, simple, begun)
+            if len(self._called) < _REMEMBERED:
+                self._called[key] = called
+        return called
 
-    def _named(self, hits: tuple[int, ...], listed: str, simple: str, name: str) -> Settled:
+    def _named(self, listed: str, simple: str, name: str) -> Called:
         named = self._naming.fields_of(name, simple if name is listed else "")
         shown = named[0].encode("utf-8", "replace")
-        return hits, listed, simple, *named, renaming_of(listed.encode(), shown), self._number()
+        return listed, simple, *named, renaming_of(listed.encode(), shown), self._number()
 
     def _number(self) -> int:
-        self.settled_so_far += 1
-        return self.settled_so_far - 1
+        self.called_so_far += 1
+        return self.called_so_far - 1

@@ -79,6 +79,7 @@ class Tally:
         self.hits = [0] * len(rules.rules)
         self._rules = rules
         self._samples: list[list[str]] = [[] for _ in rules.rules]
+        self.unsampled = set(range(len(rules.rules)))  # rules of which more names are wanted
         self._dropped = 0
         # As fields, of which the collector forgets the tuples.
         self._dropped_entries: dict[tuple[str, int, int], None] = {}
@@ -92,12 +93,13 @@ class Tally:
         """Whether ``add_renamed`` remembers any more."""
         return len(self._renamed_entries) < MOST_RENAMED
 
-    def add_sample(self, hits: Iterable[int], name: str) -> None:
-        """Remember the name of an entry, as its list has it, to which these rules applied."""
-        for place in hits:
-            samples = self._samples[place]
-            if len(samples) < SAMPLES and name not in samples:
-                samples.append(name)
+    def add_sample(self, place: int, name: str) -> None:
+        """Remember the name of an entry, as its list has it, to which this rule applied."""
+        samples = self._samples[place]
+        if name not in samples:
+            samples.append(name)
+        if len(samples) >= SAMPLES:
+            self.unsampled.discard(place)
 
     def add_dropped(self, fate: Fate, name: str, source: int) -> None:
         """Count an entry that is not served."""

@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from kptv.channels.model import Source
 from kptv.channels.packing import FIELD, attribute_mark
-from kptv.channels.rules.contexts import KEPT, Context, Contexts, Fate, Left, Settled
+from kptv.channels.rules.contexts import KEPT, Called, Context, Contexts, Fate, Left, Settled
 from kptv.channels.rules.countries import country_of
 from kptv.channels.rules.drafts import DECIDED, Draft, Live, apply
 from kptv.channels.rules.entry_names import WORDS, EntryNames
@@ -45,11 +46,13 @@ class Verdict:
     hits: tuple[int, ...] = ()  # places of the rules that applied
 
 
-# What the rules made of an entry: its record, the fields of that, and what becomes of it.
-Judged = tuple[bytes, Sequence[bytes], Fate, Settled]
+# What the rules made of an entry: its record, the fields of that, what becomes of it, and what it
+# is called.
+Judged = tuple[bytes, Sequence[bytes], Fate, Called]
 # What is not known yet.
-_UNSETTLED: Settled = ((-1,), "", "", "", "", "", "", (), -1)
+_UNSETTLED: Settled = ((-1,), ("", "", "", "", "", "", (), -1))
 _UNKNOWN = Fate()
+_CALLED = itemgetter(1)  # of Settled
 
 
 class _Judging(NamedTuple):
@@ -109,9 +112,9 @@ class Judge:
         return f"<Judge rules={len(self._rules)}>"
 
     @property
-    def settled(self) -> int:
-        """How many numbers ``Settled`` have."""
-        return self._names.settled_so_far
+    def called(self) -> int:
+        """How many numbers ``Called`` have."""
+        return self._names.called_so_far
 
     @property
     def groups(self) -> set[str]:
@@ -150,7 +153,8 @@ class Judge:
         if missing:
             judging = _Judging(portion, contexts, caught, keys, settled, fates)
             yield from self._settle(judging, missing)
-        return zip(records, portion.all_fields(), fates, settled, strict=True)
+        called = map(_CALLED, settled)
+        return zip(records, portion.all_fields(), fates, called, strict=True)
 
     def _of_source(self, number: int) -> _KnownContexts:
         """The contexts of a source's entries; they are good for some of them."""
@@ -207,7 +211,7 @@ class Judge:
                 looked_at += 1
                 if looked_at % self._at_once == 0:
                     yield
-            settled = self._names.settled(name, fate, given)
+            settled = fate.hits, self._names.called(name, fate, given)
             judging.fates[place], judging.settled[place] = fate, settled
             if key:
                 self._contexts.settle(context.left, key, settled)

@@ -245,6 +245,16 @@ def test_ranks_order_candidates_then_priorities_then_limits() -> None:
     assert numbers(ruled("[source.2]\npriority = 4\n", *lists[1:]), "A") == [2, 3]
 
 
+def test_ranks_count_though_entries_of_the_name_came_before_without_one() -> None:
+    rules = '[[rule]]\nwhen.group = "Late"\nrank = 1\n'
+    lists = [
+        listing('group-title="Soon",A', 1, 1),
+        listing('group-title="Late",A', 2, 2),
+        listing('group-title="Soon",A', 3, 3),
+    ]
+    assert numbers(ruled(rules, *lists), "A") == [1, 3, 2]
+
+
 def test_a_channel_has_its_logo_guide_and_order() -> None:
     rules = """
 [channel."a"]
@@ -399,8 +409,8 @@ set.tvg-type = "radio"
     for some in (entries, entries[::-1]):
         for block in listing("\n".join(some)).blocks:
             for start in range(0, len(block), 50):
-                for _, fields, fate, settled in run(judge.judged(block[start : start + 50])):
-                    seen[fields[3], fields[5]] = (settled[3], fate.groups, dict(fate.sets))
+                for _, fields, fate, called in run(judge.judged(block[start : start + 50])):
+                    seen[fields[3], fields[5]] = (called[2], fate.groups, dict(fate.sets))
     assert sorted(name for name, _, _ in seen.values()) == sorted(kinds.values())
     assert [(g, s) for _, g, s in seen.values() if g] == [(("Radio",), {"tvg-type": "radio"})]
     unmatched = {probe.pattern.text for probe in judge.probes() if not probe.has_matched}
