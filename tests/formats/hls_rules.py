@@ -69,6 +69,12 @@ class Load:
     def seconds(self) -> float:
         return sum(entry.duration for entry in self.entries)
 
+    def begins_anew(self, before: Load) -> bool:
+        """Whether nothing is left of the list before: the channel was ended, and began again."""
+        return bool(before.entries and self.entries) and (
+            self.entries[0].number > before.entries[-1].number
+        )
+
     def tagged(self, tag: str) -> list[str]:
         return [line for line in self.lines if line.startswith(tag)]
 
@@ -252,7 +258,9 @@ def _dated(served: Served) -> Iterator[str]:
 @_rule("Apple 8.11", "six segments are listed as soon as there are six")
 def _enough(served: Served) -> Iterator[str]:
     numbers: set[int] = set()
-    for load in served.loads:
+    for before, load in pairwise([*served.loads[:1], *served.loads]):
+        if load.begins_anew(before):
+            numbers.clear()
         numbers.update(entry.number for entry in load.entries)
         if len(load.entries) < min(FEWEST, len(numbers)):
             yield f"{len(load.entries)} at {load.at:.1f}"
@@ -309,7 +317,7 @@ def _same(served: Served) -> Iterator[str]:
 def _left(served: Served) -> Iterator[str]:
     for one, two in pairwise(served.loads):
         removed = one.entries and two.entries and two.entries[0].number > one.entries[0].number
-        if removed and two.seconds < 3 * two.target - 0.001:
+        if removed and not two.begins_anew(one) and two.seconds < 3 * two.target - 0.001:
             yield f"{two.seconds:.3f} s left at {two.at:.1f}"
 
 

@@ -1,4 +1,4 @@
-"""Lists and segments as cutter and writer make them, by the rules for HLS; and the rules' own test.
+"""Lists and segments as they are made of what a hub plays, by the rules for HLS.
 
 Each rule must be able to fail: for each there is a way to spoil what was served.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,20 +15,17 @@ import pytest
 
 import kptv.splice
 from kptv.formats.hls.codec_names import codec_names
-from kptv.formats.hls.writing import (
-    PREFIX,
-    ListedSegment,
-    media_playlist,
-    multivariant_playlist,
-)
+from kptv.formats.hls.writing import PREFIX, multivariant_playlist
+from kptv.restream.media_playlist import LISTED, MediaPlaylist, Past
 from kptv.splice.joining import Chunk
 from kptv.splice.segments import Cutter, Segment
 from tests.formats.hls_rules import LISTS, RULES, SEGMENTS, Fetched, Load, Rule, Served, broken
 from tests.formats.ts_clips import AAC, H264, MP2, clip, needs_ffmpeg
-from tests.formats.ts_hub import Hub
+from tests.formats.ts_hub import AlignedSplicer, Hub
 
-AT = 1_795_694_400.0  # Unix time at which the media time is 0
-LISTED, EVERY = 10, 0.5  # segments; seconds between two requests of a player
+AT = 1_795_694_400.0  # Unix time at which the hub's clock is 0
+EVERY = 0.5  # seconds between two requests of a player
+REMARKS = ("Most browsers do not play AC-3 sound.",)
 SLATE = (Path(kptv.splice.__file__).parent / "slate.ts").read_bytes()
 LIST_HEADERS = {
     "content-type": LISTS,
@@ -43,32 +40,29 @@ SEGMENT_HEADERS = {
 }
 
 
-@dataclass
-class Listed:
-    segment: Segment
-    line: ListedSegment
-    breaks: int  # how many breaks there were up to it
-
-    @property
-    def data(self) -> bytes:
-        return b"".join(self.segment.parts)
-
-
 class Window(Hub):
     """A hub whose media is cut and listed, and a player that asks for lists."""
 
     def __init__(self) -> None:
         super().__init__()
         self.cutter = Cutter(2.0)
-        self.listed: list[Listed] = []
+        self.playlist = MediaPlaylist("one", Past(), lambda slug, now: "k3y")
+        self.fetched: dict[int, Fetched] = {}
         self.loads: list[Load] = []
-        self.number = int(AT)
 
     def play(
         self, stream: bytes, seconds: float = 0.0, *, same: bool = False, clean: bool = False
     ) -> Window:
         super().play(stream, seconds, same=same, clean=clean)
         self._list(self.cutter.end())
+        return self
+
+    def begin_anew(self) -> Window:
+        """The hub ended, and plays again: another clock, other counters; the same player."""
+        target = self.cutter.target_duration
+        self.playlist = MediaPlaylist("one", self.playlist.past(target), lambda slug, now: "k3y")
+        self.cutter = Cutter(2.0, target_duration=target)
+        self.splicer = AlignedSplicer()
         return self
 
     def wait(self, seconds: float) -> Window:
@@ -81,46 +75,37 @@ class Window(Hub):
     def _keep(self, chunk: Chunk) -> None:
         super()._keep(chunk)
         self._list(self.cutter.feed(len(self.chunks), chunk))
-        if self.loads and self.now - self.loads[-1].at >= EVERY:
+        if len(self.playlist) and self.now - self.loads[-1].at >= EVERY:
             self._load()
 
     def _list(self, segments: list[Segment]) -> None:
-        for segment in segments:
-            breaks = (self.listed[-1].breaks if self.listed else 5) + segment.breaks
-            uri = f"{PREFIX}one/{self.number}.ts"
-            at = AT + segment.clock
-            line = ListedSegment(self.number, uri, segment.duration, at, segment.breaks)
-            self.listed.append(Listed(segment, line, breaks))
-            self.number += 1
+        self.playlist.add(segments, AT + self.now)
+        if segments:
             self._load()
 
     def _load(self) -> None:
-        shown = self.listed[-LISTED:]
-        text = media_playlist(
-            [listed.line for listed in shown],
-            target_duration=self.cutter.target_duration,
-            discontinuity_sequence=shown[0].breaks,
-            remarks=["Most browsers do not play AC-3 sound."],
-        )
-        self.loads.append(Load(self.now, text.replace(PREFIX, ""), LIST_HEADERS))
+        listing = self.playlist.listing(self.cutter.target_duration, lambda: REMARKS)
+        for number in range(listing.last - LISTED + 1, listing.last + 1):
+            found = self.playlist.find(number)
+            if found is not None and number not in self.fetched:
+                data = b"".join(found.segment.parts)
+                self.fetched[number] = Fetched(number, data, self.now, SEGMENT_HEADERS)
+        self.loads.append(Load(self.now, listing.text.replace(PREFIX, ""), LIST_HEADERS))
 
     def multivariant(self) -> str:
-        stats = self.splicer.stats
-        rates = [one.segment.size * 8 / one.segment.duration for one in self.listed]
+        stats, rates = self.splicer.stats, self.playlist.rates
         return multivariant_playlist(
             "one.m3u8",
-            bandwidth=round(max(rates)),
-            average_bandwidth=round(sum(rates) / len(rates)),
+            bandwidth=rates.peak,
+            average_bandwidth=rates.average,
             codecs=codec_names(stats.media),
             size=stats.size,
             frame_rate=stats.frame_rate,
         )
 
     def served(self, *, late: float = 0.0) -> Served:
-        fetched = [
-            Fetched(one.line.number, one.data, self.now, SEGMENT_HEADERS) for one in self.listed
-        ]
-        return Served(tuple(self.loads), tuple(fetched), self.multivariant(), late)
+        fetched = tuple(self.fetched.values())
+        return Served(tuple(self.loads), fetched, self.multivariant(), late)
 
 
 def h264(keyint: int) -> str:
@@ -158,7 +143,21 @@ def radio() -> Served:
     return Window().play(part(one, 0.6), 14.0).wait(2).play(two, 24.0).served(late=3.0)
 
 
-CHANNELS = {"failovers": failovers, "longer groups": longer_groups, "radio": radio}
+@cache
+def begun_anew() -> Served:
+    """Nobody watched for a while; the player comes back."""
+    one = clip(h264(50), AAC, seconds=24)
+    window = Window().play(one, 24.0)
+    window.now += 15.0
+    return window.begin_anew().play(part(one, 0.8), 19.0).served(late=20.0)
+
+
+CHANNELS = {
+    "failovers": failovers,
+    "longer groups": longer_groups,
+    "radio": radio,
+    "begun anew": begun_anew,
+}
 
 
 @needs_ffmpeg
@@ -250,15 +249,15 @@ SPOILT: dict[str, Spoil] = {
     "Apple 8.4": text("^#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM.*\n", "#EXT-X-DISCONTINUITY\n"),
     "Apple 8.11": text(r"(#EXT-X-PROGRAM(?:.*\n)*?)(?:#EXTINF.*\n.*\n){6}\Z", r"\1"),
     "Apple 9.12": text("^#EXT-X-INDEPENDENT-SEGMENTS\n", "", first=5),
-    "relative URIs": text("^one/", "/one/"),
+    "relative URIs": text("^one/k3y/", "/one/k3y/"),
     "RFC 8216, 6.2.1": text(r"TARGETDURATION:\d+", "TARGETDURATION:1", first=9),
     "RFC 8216, 6.2.2, numbers": text(r"MEDIA-SEQUENCE:\d+", "MEDIA-SEQUENCE:1", first=9),
-    "RFC 8216, 6.2.2, changes": text("^one/", "two/", first=9),
+    "RFC 8216, 6.2.2, changes": text("^one/k3y/", "two/", first=9),
     "RFC 8216, 6.2.2, removal": text(r"TARGETDURATION:\d+", "TARGETDURATION:9"),
     "RFC 8216, 6.2.2, in time": stuck,
     "RFC 8216, 6.2.2, gone": gone,
     "RFC 8216, 4.3.2.6": text("TIME:2026", "TIME:2027", count=1),
-    "Apple 12.4": text(r"^one/\d+", "one/1"),
+    "Apple 12.4": text(r"^one/k3y/\d+", "one/1"),
     "RFC 8216, 3.2": media(lambda data: data[188:]),
     "Apple 7.2": media(lambda data: data[:376] + data[564:]),
     "Apple 7.4": media(lambda data: data.replace(b"\x00\x00\x01\x67", b"\x00\x00\x01\x61")),
