@@ -57,6 +57,10 @@ def test_a_film_leads_to_its_file(url: str) -> None:
     assert links_of(f"#EXTINF:-1,BBC One\n{url}") == [f"{BASE}/stream/bbc-one"]
 
 
+def test_a_channel_that_is_called_as_lists_are_keeps_a_link_that_is_its_own() -> None:
+    assert links_of("#EXTINF:-1,Playlist\nhttp://a/1") == [f"{BASE}/stream/playlist"]
+
+
 def test_a_channel_is_a_film_if_all_its_streams_are() -> None:
     film, live = "#EXTINF:-1,A\nhttp://a/1.mp4", "#EXTINF:-1,A\nhttp://b/1.ts"
     assert links_of(film, film.replace("mp4", "mkv")) == [f"{BASE}/stream/a"]

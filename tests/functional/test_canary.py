@@ -182,8 +182,9 @@ def test_a_users_secret_is_in_that_users_own_lists_and_nowhere_else(
             ears.ask(f"{way}/stream/news", "POST")
             ears.ask(f"{way}/stream/news", "HEAD")
         for secret in (made, typed, wrong):
-            ears.ask(f"/live/bert/{secret}/99.ts")
-            ears.ask(f"/bert/{secret}/99.ts")
+            for form in ("ts", "m3u8"):
+                ears.ask(f"/live/bert/{secret}/99.{form}")
+                ears.ask(f"/bert/{secret}/99.{form}")
             ears.ask(f"/stream/nowhere?username=bert&password={secret}")
             ears.ask(f"/get.php/?username=bert&password={secret}")
         for file in ("get", "xmltv", "player_api", "panel_api"):
