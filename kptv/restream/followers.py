@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
@@ -64,6 +65,7 @@ class Follower:
         self.stays = False  # there are two who cannot be told apart
         self.decided = Event()  # whether it may follow
         self._seen_at = monotonic()
+        self._waiting = 0  # requests of it
 
     def __repr__(self) -> str:
         return f"<Follower of {self.slug!r} {self.lease!r} moved={self.has_moved}>"
@@ -76,11 +78,21 @@ class Follower:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing was asked for, for long."""
-        return monotonic() - self._seen_at > self.quiet_after
+        return not self._waiting and monotonic() - self._seen_at > self.quiet_after
 
     def see(self) -> None:
         """It asks for something."""
         self._seen_at = monotonic()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While a request of it waits, however long, it asks."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            self.see()
 
 
 class Followers:

@@ -36,6 +36,9 @@ QUIET = 10.0  # seconds without a request after which nobody follows; or QUIET_T
 QUIET_TARGETS = 3.0  # target durations
 WAITED_FOR = 1.5  # target durations without a request after which it gives way to others
 FIRST_SEGMENT = 45.0  # seconds within which a channel starts, and has a segment
+LOOK_EVERY = 2.0  # seconds, whether who waits is still there
+Departed = Callable[[], bool]
+_STAYS: Departed = lambda: False  # noqa: E731
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Window:
         self._cutter = Cutter(terms.target, target_duration=past.target_duration)
         self._playlist = MediaPlaylist(channel.slug, past, terms.key_of)
         self._held = Held(terms.budget, self._drop_oldest)
-        self._asking = 0  # requests that wait
+        self._asking: list[Departed] = []  # requests that wait
         self._changed = Event()  # set with the next segment, or at the end; then there is another
         self._playing: Playing | None = None
         self._is_over = False
@@ -124,7 +127,7 @@ class Window:
     @property
     def gives_way(self) -> bool:
         """Whether it would rather end than keep a slot that somebody waits for."""
-        if self._asking:
+        if self._is_waited_for:
             return False
         return not self.followers or self._quiet > WAITED_FOR * self.target_duration
 
@@ -144,13 +147,16 @@ class Window:
         """The segment with this number; None: it is gone, or still to come."""
         return self._playlist.find(number)
 
-    def wait_for(self, number: int, seconds: float) -> None:
-        """Wait until there is a segment with this number or a later one, at most so long."""
-        self._wait(lambda: self._last >= number, seconds)
+    def wait_for(self, number: int, seconds: float, departed: Departed = _STAYS) -> None:
+        """Wait until there is a segment with this number or a later one, at most so long.
 
-    def wait_to_begin(self) -> None:
-        """Wait until there is a segment, or it is over, or FIRST_SEGMENT is."""
-        self._wait(lambda: self.has_begun, FIRST_SEGMENT)
+        ``departed`` tells, without waiting, whether whoever asks has left: that ends it, too.
+        """
+        self._wait(lambda: self._last >= number, seconds, departed)
+
+    def wait_to_begin(self, departed: Departed = _STAYS) -> None:
+        """Wait until there is a segment, or it is over, or FIRST_SEGMENT is; likewise."""
+        self._wait(lambda: self.has_begun, FIRST_SEGMENT, departed)
 
     # --- for whoever keeps the windows ---
 
@@ -289,24 +295,32 @@ class Window:
         """Seconds since something was asked for."""
         return monotonic() - self._asked_at
 
-    def _is_left(self) -> bool:
-        return not self._asking and self._quiet > self.quiet_after
+    @property
+    def _is_waited_for(self) -> bool:
+        """Whether a request waits, and whoever sent it is still there."""
+        return any(not departed() for departed in self._asking)
 
-    def _wait(self, is_there: Callable[[], bool], seconds: float) -> None:
+    def _is_left(self) -> bool:
+        return not self._is_waited_for and self._quiet > self.quiet_after
+
+    def _wait(self, is_there: Callable[[], bool], seconds: float, departed: Departed) -> None:
         until = monotonic() + seconds
-        with self._asked():
-            while not is_there() and not self._is_over and (left := until - monotonic()) > 0:
-                self._changed.wait(left)
+        with self._asked(departed):
+            while not is_there() and not self._is_over and not departed():
+                if (left := until - monotonic()) <= 0:
+                    break
+                self._changed.wait(min(left, LOOK_EVERY))
 
     @contextmanager
-    def _asked(self) -> Iterator[None]:
+    def _asked(self, departed: Departed) -> Iterator[None]:
         """While a request waits, somebody asks."""
-        self._asking += 1
+        self._asking.append(departed)
         try:
             yield
         finally:
-            self._asking -= 1
-            self.touch()
+            self._asking.remove(departed)
+            if not departed():
+                self.touch()
 
 
 @contextmanager

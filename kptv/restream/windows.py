@@ -58,11 +58,18 @@ class Windows:
         """Whether those who left are looked for."""
         return self._looks is None or self._looks.alive
 
-    def follow(self, channel: Channel, viewer: Viewer, enter: Callable[[Lease], float]) -> Window:
+    def follow(
+        self,
+        channel: Channel,
+        viewer: Viewer,
+        enter: Callable[[Lease], float],
+        departed: Callable[[], bool] = lambda: False,
+    ) -> Window:
         """The window of ``channel`` for ``viewer``, once it has a segment; waits.
 
         ``enter`` is asked before anything is opened whether a new follower may watch by its lease:
-        0.0, or seconds after which there may be room. Raises Refused, IsFilm, IsOver, Unavailable.
+        0.0, or seconds after which there may be room. ``departed`` tells, without waiting, whether
+        whoever asks has left meanwhile. Raises Refused, IsFilm, IsOver, Unavailable.
         """
         slug = channel.slug
         viewer = self._followers.counted_as(slug, viewer)
@@ -75,10 +82,8 @@ class Windows:
         if not follower.lease.dropped:
             window.follow(follower.lease)
         window.touch()
-        try:
-            window.wait_to_begin()
-        finally:
-            follower.see()
+        with follower.waiting():
+            window.wait_to_begin(departed)
         return self._begun(window, follower)
 
     def left_for(self, channel: Channel, viewer: Viewer) -> None:

@@ -307,6 +307,33 @@ def test_one_who_zaps_leaves_the_only_connection_to_the_next_channel(rig: Rig) -
     rig.close()
 
 
+def test_one_who_zaps_on_before_a_channel_begins_has_the_next_one_at_once(rig: Rig) -> None:
+    left: list[bool] = []
+    one = Channel("news", "News", (ONE,))  # says nothing
+    first = gevent.spawn(rig.windows.follow, one, PHONE, rig.enter, lambda: bool(left))
+    until(lambda: rig.broadcasts.open_now == 1)
+    rig.broadcasts.feed(SPORT.streams[0], 5 * SECOND)
+    left.append(True)
+    assert rig.follow(SPORT).has_begun
+    assert rig.broadcasts.most_open == 1
+    with pytest.raises(Unavailable):
+        first.get(timeout=LIMIT)
+
+
+def test_whoever_waits_long_for_a_channel_to_begin_still_follows(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "QUIET", 0.02)
+    monkeypatch.setattr(window, "QUIET_TARGETS", 0.01)
+    waiting = gevent.spawn(rig.follow, NEWS)
+    until(lambda: rig.broadcasts.open_now == 1)
+    gevent.sleep(0.05)
+    rig.windows.look()
+    rig.broadcasts.feed(ONE, 3 * SECOND)
+    assert waiting.get(timeout=LIMIT).has_begun
+    assert rig.hubs.viewers == 1
+
+
 def test_two_on_different_channels_keep_them(rig: Rig) -> None:
     sport = Channel("sport", "Sport", (TWO,))
     rig.broadcasts.feed(ONE, 5 * SECOND)

@@ -10,7 +10,6 @@ import gzip
 import hmac
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
@@ -50,7 +49,6 @@ MEDIA_TYPE = "application/vnd.apple.mpegurl"
 SEGMENT_TYPE = "video/mp2t"
 _MOST_PACKED = 256  # playlists that are kept compressed; each has 1 KB
 _LONGEST_WAIT = 3  # target durations (RFC 8216bis, 6.2.5.2)
-_LOOK_EVERY = 0.5  # seconds, whether who waits is still there
 _AHEAD = 2  # segments that may be waited for at most (likewise)
 _MOST_LINKS = 3  # in an answer that offers a choice
 _GONE = "No such segment, or not any more; the playlist names those there are."
@@ -149,7 +147,8 @@ class Hls:
         with self._holds.one(viewer.key, viewer.client.address) as may_wait:
             if not may_wait:
                 raise Unavailable(_TOO_MANY_WAIT, 2.0)
-            return self._windows.follow(channel, viewer, enter)
+            departed = departed_of(_connection())
+            return self._windows.follow(channel, viewer, enter, departed)
 
     def _wait(self, window: Window, awaited: int) -> Outcome:
         """Until there is that segment, if so many may wait: the playlist as it is will do, too."""
@@ -162,12 +161,7 @@ class Hls:
         with self._holds.one(viewer.key, viewer.client.address) as may_wait:
             if not may_wait:
                 return Outcome.ANSWERED
-            until = monotonic() + _LONGEST_WAIT * listing.target_duration
-            while (left := until - monotonic()) > 0 and not departed():
-                window.wait_for(awaited, min(left, _LOOK_EVERY))
-                now = window.listing()
-                if now is None or now.last >= awaited:
-                    break
+            window.wait_for(awaited, _LONGEST_WAIT * listing.target_duration, departed)
         return Outcome.WAITED
 
     def _text(self, text: str) -> Response:
