@@ -95,11 +95,15 @@ class MediaPlaylist:
 
     @property
     def rates(self) -> Rates:
-        """Those of all segments; zeros if there is none."""
+        """Those of all segments; zeros if there is none.
+
+        What is short has no say in the peak (RFC 8216, 4.1): it is hardly more than a keyframe.
+        """
         if not self._segments:
             return Rates(0, 0)
         segments = [numbered.segment for numbered in self._segments]
-        peak = max(segment.size / segment.duration for segment in segments)
+        short = max(segment.duration for segment in segments) / 2
+        peak = max(s.size / s.duration for s in segments if s.duration >= short)
         average = sum(s.size for s in segments) / sum(s.duration for s in segments)
         return Rates(round(peak * 8), round(average * 8))
 
