@@ -103,8 +103,8 @@ class MediaPlaylist:
             return Rates(0, 0)
         segments = [numbered.segment for numbered in self._segments]
         short = max(segment.duration for segment in segments) / 2
-        peak = max(s.size / s.duration for s in segments if s.duration >= short)
         average = sum(s.size for s in segments) / sum(s.duration for s in segments)
+        peak = max(average, *(s.size / s.duration for s in segments if s.duration >= short))
         return Rates(round(peak * 8), round(average * 8))
 
     def add(self, segments: Sequence[Segment], now: float) -> None:

@@ -157,8 +157,9 @@ def test_rates_are_those_of_whole_segments() -> None:
 def test_a_segment_that_is_hardly_more_than_a_keyframe_is_no_peak() -> None:
     some = playlist()
     some.add([segment(0.0), segment(2.0, 0.2, breaks=True), segment(2.2)], NOW)
-    assert some.rates.peak == 4000
-    assert some.rates.average == round(3 * 8000 / 4.2)
+    assert some.rates.peak == some.rates.average == round(3 * 8000 / 4.2)
+    some.add([segment(4.2, size=3000)], NOW + 2)
+    assert some.rates == Rates(peak=12_000, average=round(6 * 8000 / 6.2))
 
 
 def test_a_listing_is_the_same_until_the_next_segment() -> None:
