@@ -3,12 +3,13 @@
 # make docs-check: the commands of README and docs, run on a bare Debian that boots with systemd.
 # make both-ways: all functional tests, with each way of sending to many viewers.
 # make clients: Kodi, and programs that speak Xtream, show and play what the proxy serves.
+# make hls-players: hls.js, VLC, mpv, ffmpeg and GStreamer play its HLS through all that goes wrong.
 PYTHON ?= python3
 BIN := .venv/bin
 # With other wheels than PyPI's (piwheels on a Raspberry Pi): REQUIREMENTS=requirements.in
 REQUIREMENTS ?= requirements.txt
 
-.PHONY: run test format bench soak fuzz image-check docs-check both-ways clients requirements audit clean
+.PHONY: run test format bench soak fuzz image-check docs-check both-ways clients hls-players requirements audit clean
 
 run: .venv/run
 	$(BIN)/python -m kptv.demo.run
@@ -63,6 +64,13 @@ clients: .venv/dev .venv/clients/installed
 	.venv/clients/python/bin/python -m pip install --quiet --disable-pip-version-check pyxtream==0.8.0
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .venv/clients/node \
 		@iptv/xtream-api@1.4.1 iptv-playlist-parser@0.15.2
+	touch $@
+
+hls-players: .venv/dev .venv/clients/hls/installed
+	$(BIN)/pytest -s tests/clients/hls_players.py  # it says what it needs
+
+.venv/clients/hls/installed: | .venv/bin/python  # needs npm
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .venv/clients/hls hls.js@1.7.4
 	touch $@
 
 .venv/bin/python:

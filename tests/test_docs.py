@@ -214,7 +214,7 @@ FILE_NAME = re.compile(
     r"(?![\w/…-])"
 )
 # Served by the proxy; of Prometheus; the user's own.
-ELSEWHERE = {"openapi.json", "prometheus.yml", "rules.toml", "try.toml"}
+ELSEWHERE = {"hls.js", "openapi.json", "prometheus.yml", "rules.toml", "try.toml"}
 
 
 def comments(path: Path) -> Iterator[str]:
