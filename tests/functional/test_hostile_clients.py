@@ -284,5 +284,9 @@ def test_idle_connections_do_not_hold_up_the_end(
     with contextlib.ExitStack() as idle:
         for _ in range(20):
             idle.enter_context(connect(proxy)).sendall(b"GET /he")
+        for _ in range(20):  # between two requests
+            connection = idle.enter_context(connect(proxy))
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
         assert proxy.stop() < 3
     assert "graceful timeout" not in proxy.log

@@ -307,7 +307,10 @@ def test_one_who_zaps_leaves_the_only_connection_to_the_next_channel(rig: Rig) -
     rig.close()
 
 
-def test_one_who_zaps_on_before_a_channel_begins_has_the_next_one_at_once(rig: Rig) -> None:
+def test_one_who_zaps_on_before_a_channel_begins_has_the_next_one_at_once(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "LOOK_EVERY", 2 * LIMIT)
     left: list[bool] = []
     one = Channel("news", "News", (ONE,))  # says nothing
     first = gevent.spawn(rig.windows.follow, one, PHONE, rig.enter, lambda: bool(left))

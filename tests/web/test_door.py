@@ -66,6 +66,16 @@ def test_the_last_places_serve_vital_requests_only() -> None:
     assert hall.door.busy == 0
 
 
+def test_behind_a_closed_door_whoever_was_answered_is_hung_up() -> None:
+    hall = Hall()
+    (place,) = hall.fill(1)
+    place.ask(vital=False)
+    hall.door.close()
+    assert hall.hung_up == []
+    place.wait()
+    assert hall.hung_up == [0]
+
+
 def test_a_closed_door_hangs_up_the_silent_and_lets_nobody_in() -> None:
     hall = Hall()
     places = hall.fill(4)

@@ -442,6 +442,20 @@ def test_a_channel_that_cannot_be_played_is_503(tv: Tv) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
+def test_a_channel_that_ends_is_404_for_who_watched(tv: Tv) -> None:
+    tv.on_air()
+    (first, *_) = paths_of(tv.ask("/hls/news.m3u8"))
+    waiting = waits(tv, last_of(tv.playlist()) + 1)
+    gevent.sleep(0.02)
+    tv.rig.hubs.stop("news")
+    assert waiting.get(timeout=LIMIT).status_code == 404
+    for path in ("/hls/news.m3u8", first):
+        answer = tv.ask(path)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (404, "no-store")
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert len(tv.rig.broadcasts.opened) == 1
+
+
 def test_a_film_is_where_streams_are(tv: Tv) -> None:
     tv.rig.broadcasts.films.add(ONE.url)
     for _ in range(2):  # the second time it is known
