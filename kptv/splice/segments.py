@@ -12,7 +12,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from kptv.formats.mpegts import PACKET_SIZE
+from kptv.formats.mpegts import PACKET_SIZE, PAT_PID
 from kptv.formats.mpegts.packets import NULL_PACKET, pid_of
 from kptv.splice.joining import Chunk, Media, StartPoint
 from kptv.splice.tails import Packets, Tail, stray_of, tail_of
@@ -227,8 +227,10 @@ class Cutter:
             return None
         segment, tables = self._rest, b"".join(self._tables)
         if segment is None:
-            start = replace(last, clock=self._over, tables=b"")
+            start = replace(last, clock=self._over, pcr=None)
             segment = _Growing(start, False, number, goes_on=True)
+            if not tables and pid_of(chunk.data, 0) != PAT_PID:
+                tables = last.tables
         segment.add(tables, number)
         self._rest, self._breaks = None, False
         self._tables.clear()

@@ -19,7 +19,7 @@ def merge(chunks: Sequence[Chunk]) -> Chunk:
         size += len(chunk.data)
     clock = max((chunk.clock for chunk in chunks), default=0.0)
     version = max((chunk.tables_version for chunk in chunks), default=0)
-    over = max((chunk.over for chunk in chunks), default=0.0)
+    over = chunks[-1].over if chunks else 0.0
     data = b"".join([chunk.data for chunk in chunks])
     filler = bool(chunks) and all(chunk.is_filler for chunk in chunks)
     return Chunk(data, tuple(starts), clock, version, over, filler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from unittest.mock import patch
@@ -44,6 +45,7 @@ from kptv.formats.xmltv.reading import MOST_NAMES, Described, Fault, GuideReader
 from kptv.formats.xmltv.times import Times
 from kptv.formats.xmltv.writing import FOOTER, HEADER, programme
 from kptv.splice.joining import Chunk, ViewerPatch
+from kptv.splice.segments import Cutter
 from tests.formats.ts_hub import AlignedSplicer, merge
 from tests.fuzz.inputs import cut
 
@@ -227,8 +229,30 @@ def transport_stream(data: bytes, sizes: Sequence[int]) -> Chunk:
             patch = ViewerPatch(start, resumed=resumed)
             _check_packets(b"".join([patch.start(), *patch.feed(out, start.offset)]))
         assert _pid(patch.start(), 0) == 0
+    _check_segments(spliced, sizes)
     _check_measures(data, sizes)
     return spliced
+
+
+def _check_segments(spliced: Chunk, sizes: Sequence[int]) -> None:
+    """Whole packets, tables first, some time, and no longer than is announced."""
+    cutter, whole = Cutter(2.0), len(spliced.data) // 188
+    at, made = 0, []
+    for number, count in enumerate(itertools.islice(itertools.cycle(sizes), whole)):
+        end = min(len(spliced.data), at + count * 188)
+        starts = tuple(s.at(s.offset - at) for s in spliced.starts if at <= s.offset < end)
+        clock = starts[-1].clock if starts else 0.0
+        made += cutter.feed(number, Chunk(spliced.data[at:end], starts, clock))
+        if count % 7 == 0:
+            made += cutter.end()
+        at = end
+    for segment in [*made, *cutter.end()]:
+        data = b"".join(segment.parts)
+        _check_packets(data)
+        assert _pid(data, 0) == 0, "the PAT first"
+        assert segment.size == len(data)
+        assert 0.1 <= segment.duration < cutter.target_duration + 0.5
+        assert segment.first <= segment.last
 
 
 def _spliced(data: bytes, sizes: Sequence[int]) -> Chunk:
