@@ -99,7 +99,7 @@ class OutgoingProgram:
     @property
     def over(self) -> int | None:
         """When all pictures and sound that went out are over; None: there were none."""
-        ends = [track.end for track in self.tracks if track.nature.kind in AV]
+        ends = [track.over for track in self.tracks if track.nature.kind in AV]
         return max((end for end in ends if end is not None), default=None)
 
     def _sound_end(self) -> int | None:

@@ -160,7 +160,7 @@ class Cutter:
         if before is not None:
             self._behind = self._ended(before, start.clock - _hole(start))
             self._tail = tail_of(before.parts, start, lead)
-            breaks = self._behind is None or _differs(before.start, start)
+            breaks = _differs(before.start, start)
         same = self._last is not None and self._last.tables_version == start.tables_version
         self._open = _Growing(start, breaks, number)
         self._open.add(b"".join([*(self._tables if same else ()), start.tables]), number)

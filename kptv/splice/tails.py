@@ -8,7 +8,6 @@ from kptv.formats.mpegts import PACKET_SIZE
 from kptv.splice.joining import Media, StartPoint
 
 LONGEST_TAIL = 2 * 1024 * 1024  # bytes of the stream in which a tail must come
-_LOOK_BACK = 2 * 1024 * 1024  # bytes in which the start of a PES packet is looked for
 _UNTOLD = 1 << 32  # bytes: a PES packet lasts until the next one of its PID
 _SHORT = 4 * 1024  # bytes; shorter runs beside a tail are joined
 _STARTS, _HAS_PAYLOAD, _HAS_FIELD = 0x40, 0x10, 0x20
@@ -115,32 +114,31 @@ def tail_of(parts: Sequence[Media], start: StartPoint, lead: int) -> Tail:
 
     Of a PID that is neither picture nor sound, only PES packets of told length are waited for.
     """
-    essential = start.essential
-    behind = dict.fromkeys(
-        (essential | start.others) - {lead}, 0
-    )  # bytes since the place looked at
+    came = dict.fromkeys(_others(start, lead), 0)  # bytes of the last PES packet of each PID
     rests: dict[int, int] = {}
-    looked = 0
     for part in reversed(parts):
-        if not behind or looked > _LOOK_BACK:
+        if not came:
             break
-        media, looked = Packets(part), looked + len(part)
-        for pid in tuple(behind):
+        media = Packets(part)
+        for pid in tuple(came):
             for at in media.back(pid):
-                behind[pid] += media.payload(at)
+                came[pid] += media.payload(at)
                 if media.starts(at):
                     told = media.told(at)
-                    rest = (_UNTOLD if told is None else told) - behind.pop(pid)
-                    if rest > 0 and (told is not None or pid in essential):
+                    rest = (_UNTOLD if told is None else told) - came.pop(pid)
+                    if rest > 0 and (told is not None or pid in start.essential):
                         rests[pid] = rest
                     break
-    rests.update({pid: _UNTOLD for pid, size in behind.items() if size and pid in essential})
-    return Tail(rests, essential)
+    return Tail(rests, start.essential)
 
 
 def stray_of(start: StartPoint, lead: int) -> Tail:
     """What comes behind the first cut of all, a unit of the PID ``lead``, and began before it."""
-    return Tail(dict.fromkeys((start.essential | start.others) - {lead}, _UNTOLD), start.essential)
+    return Tail(dict.fromkeys(_others(start, lead), _UNTOLD), start.essential)
+
+
+def _others(start: StartPoint, lead: int) -> frozenset[int]:
+    return (start.essential | start.others) - {lead}
 
 
 def _without(media: Packets, begin: int, end: int, places: list[int]) -> Iterator[Media]:

@@ -40,6 +40,14 @@ class Track:
         return max(self._durations) if is_sound else self._durations[-1]
 
     @property
+    def over(self) -> int | None:
+        """When the last unit is over if it lasts as long as most; a gap is no unit's length."""
+        if self.dts is None:
+            return None
+        usual = sorted(self._durations)[len(self._durations) // 2] if self._durations else None
+        return self.dts + (usual or self.duration)
+
+    @property
     def end(self) -> int | None:
         """The earliest time at which something may follow."""
         if self.dts is None:

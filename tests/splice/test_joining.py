@@ -54,6 +54,29 @@ def test_starts_tell_media_time_from_the_first_one_on() -> None:
     assert chunk.clock == pytest.approx(99 / 25)
 
 
+def test_starts_tell_how_long_there_was_no_media_before_them() -> None:
+    maker = Maker(gop=25, size=100)
+    stream = maker.pictures(50)
+    maker.time += 45_000
+    stream += maker.pictures(50)
+    maker.time += 2 * 90_000
+    starts = merge(play(stream + maker.pictures(25))).starts
+    assert [round(start.gap, 6) for start in starts] == [0, 0, 0.5, 0, 2]
+
+
+def test_chunks_tell_when_their_last_picture_is_over() -> None:
+    chunks = [chunk for chunk in play(Maker(gop=25).pictures(100)) if chunk]
+    assert all(chunk.over == pytest.approx(chunk.clock + 0.04) for chunk in chunks)
+    assert chunks[-1].over == pytest.approx(4.0)
+
+
+def test_filler_is_known_as_such() -> None:
+    splicer = AlignedSplicer()
+    splicer.open(0.0, same_stream=False)
+    assert not splicer.feed(Maker().pictures(50), 0.0).is_filler
+    assert splicer.filler().is_filler
+
+
 def test_a_viewer_gets_the_tables_and_then_the_keyframe() -> None:
     chunk = merge(play(Maker().pictures(100)))
     for start in chunk.starts:
