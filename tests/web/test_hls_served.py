@@ -359,6 +359,22 @@ def test_a_playlist_waits_for_a_segment(tv: Tv) -> None:
     assert tv.outcomes.lists_asked[Outcome.WAITED] == 2
 
 
+CHROMIUMS = {"Range": "bytes=0-", "Accept_Encoding": "identity;q=1, *;q=0"}
+
+
+def test_chromiums_own_player_never_gets_the_same_playlist_again(tv: Tv) -> None:
+    tv.on_air()
+    assert tv.ask("/hls/news.m3u8?master", **CHROMIUMS).status_code == 200
+    first = tv.playlist(**CHROMIUMS)
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    again = gevent.spawn(tv.ask, "/hls/news.m3u8", **CHROMIUMS)
+    gevent.sleep(0.05)
+    assert not again.ready()
+    assert last_of(tv.ask("/hls/news.m3u8", Range="bytes=0-")) == last_of(first), "another one"
+    tv.on_air(seconds=8)
+    assert last_of(again.get(timeout=LIMIT)) > last_of(first)
+
+
 def test_of_500_that_wait_for_a_segment_few_are_held(tv: Tv) -> None:
     tv.on_air()
     last = last_of(tv.playlist(User_Agent="TV"))

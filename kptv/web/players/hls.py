@@ -31,6 +31,7 @@ from kptv.web.caller import caller
 from kptv.web.endless import endless
 from kptv.web.lines import line, no_list_yet
 from kptv.web.players.delivery import departed_of
+from kptv.web.players.hasty import LastTold, is_hasty
 from kptv.web.players.hls_requests import (
     AskedSegment,
     BadDirective,
@@ -79,6 +80,7 @@ class Hls:
         self._figures = figures
         self._needs_login = needs_login
         self._holds = Holds()
+        self._last_told = LastTold()
         self._packed: LRUCache[str, bytes] = LRUCache(_MOST_PACKED)
 
     def __repr__(self) -> str:
@@ -125,17 +127,22 @@ class Hls:
             return Outcome.ANSWERED, _film(channel, way)
 
     def _playlist(self, channel: Channel, way: str) -> tuple[Outcome, Response]:
-        awaited = awaited_in(request.args)
+        awaited, of_media = awaited_in(request.args), "master" not in request.args
         window = self._followed(channel)
+        player = channel.slug, self._player.viewer().key
+        if is_hasty(request.headers) and of_media and awaited is None:
+            awaited = self._last_told.awaited_by(player)
         outcome = Outcome.ANSWERED if awaited is None else self._wait(window, awaited)
         listing = window.listing()
         if listing is None:  # it ended just now
             is_over = window.failure is not None or window.was_stopped
             raise IsOver if is_over else Unavailable("its playlist is being made anew", 1.0)
+        if is_hasty(request.headers) and of_media:
+            self._last_told.tell(player, listing.last)
         prefix = f"{way}{HLS_PATH[1:]}"
         if prefix == f"../{HLS_PATH[1:]}" and request.path.startswith(HLS_PATH):
             prefix = ""  # as short as it is for nearly all
-        text = _master(window, prefix) if "master" in request.args else listing.text
+        text = listing.text if of_media else _master(window, prefix)
         return outcome, self._text(text.replace(PREFIX, prefix))
 
     def _followed(self, channel: Channel) -> Window:
@@ -204,7 +211,8 @@ class Hls:
 
     @property
     def _kept_for_lists(self) -> str:
-        return "private, no-cache" if self._needs_login() else "public, max-age=1"
+        is_own = self._needs_login() or is_hasty(request.headers)
+        return "private, no-cache" if is_own else "public, max-age=1"
 
     @property
     def _kept_for_segments(self) -> str:
