@@ -411,6 +411,29 @@ def test_a_thousand_agents_at_one_address_are_a_bounded_number_of_viewers(tv: Tv
     assert tv.rig.hubs.viewers <= 65
 
 
+def test_players_that_name_their_viewing_are_told_apart(tv: Tv) -> None:
+    tv.on_air()
+    for session in ("one", "two", "two", "x" * 200, "x" * 300):
+        tv.ask("/hls/news.m3u8", User_Agent="AppleCoreMedia", X_Playback_Session_Id=session)
+    assert tv.rig.hubs.viewers == 3
+    tv.ask("/hls/news.m3u8", User_Agent="AppleCoreMedia")
+    assert tv.rig.hubs.viewers == 4
+
+
+def test_whoever_asks_for_a_stream_follows_no_other_channel(tv: Tv) -> None:
+    tv.on_air()
+    tv.on_air(NAMED)
+    tv.ask("/hls/news.m3u8", User_Agent="TV")
+    tv.ask("/stream/news", User_Agent="TV").close()
+    assert not any(window.gives_way for window in tv.windows)
+    tv.ask("/stream/x", "HEAD", User_Agent="TV").close()
+    assert not any(window.gives_way for window in tv.windows)
+    tv.ask("/stream/x-m3u8~0b", User_Agent="Other").close()
+    assert not any(window.gives_way for window in tv.windows)
+    tv.ask("/stream/x-m3u8~0b", User_Agent="TV").close()
+    assert all(window.gives_way for window in tv.windows)
+
+
 # --- refusals ---
 
 
@@ -436,6 +459,16 @@ def test_whoever_is_ended_is_refused_while_it_asks_on(tv: Tv) -> None:
         assert (refused.status_code, refused.headers["Cache-Control"]) == (429, "no-store")
         assert refused.text == "News: it was ended here; stop, and start it again later.\n"
     assert tv.ask("/hls/news.m3u8", User_Agent="Phone").status_code == 200
+
+
+def test_whoever_is_ended_while_a_request_waits_gets_no_playlist(tv: Tv) -> None:
+    tv.on_air()
+    waiting = waits(tv, last_of(tv.playlist()) + 1)
+    gevent.sleep(0.02)
+    (stream,) = tv.streams
+    tv.streams.end(stream.lease.number)
+    tv.on_air()
+    assert waiting.get(timeout=LIMIT).status_code == 429
 
 
 def test_one_over_the_limit_takes_the_place_of_another(tv: Tv) -> None:

@@ -133,6 +133,8 @@ class Hls:
         if is_hasty(request.headers) and of_media and awaited is None:
             awaited = self._last_told.awaited_by(player)
         outcome = Outcome.ANSWERED if awaited is None else self._wait(window, awaited)
+        if outcome is Outcome.WAITED:
+            window = self._followed(channel)  # whoever was made to leave meanwhile does not
         listing = window.listing()
         if listing is None:  # it ended just now
             is_over = window.failure is not None or window.was_stopped
@@ -244,7 +246,7 @@ def hls_blueprint(
         try:
             channel = _meant(path, find)
         except Ambiguous as ambiguous:
-            return which(ambiguous)
+            return _which(ambiguous)
         return hls.playlist(channel, way_up(_address(), HLS_PATH))
 
     return blueprint
@@ -257,7 +259,7 @@ def _meant(path: str, find: Callable[[str], Channel | None]) -> Channel | None:
     return channel or meant(path, find)
 
 
-def which(ambiguous: Ambiguous) -> Response:
+def _which(ambiguous: Ambiguous) -> Response:
     """The answer if several channels are equally near to what was asked for."""
     channels = [each for each in ambiguous.found if isinstance(each, Channel)]
     links = " or ".join(f"{HLS_PATH}{each.slug}{PLAYLIST}" for each in channels[:_MOST_LINKS])
