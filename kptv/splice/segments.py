@@ -132,6 +132,7 @@ class Cutter:
         """Chunks were lost to this reader: what is not whole is let go, and the next one breaks."""
         self._let_go()
         self._behind = self._rest = self._last = None
+        self._tables.clear()
 
     # Where segments end
 
@@ -195,7 +196,6 @@ class Cutter:
 
     def _let_go(self) -> None:
         self._open, self._tail, self._breaks = None, _NOTHING, True
-        self._tables.clear()
         self._groups.clear()
 
     # What is in them
@@ -227,7 +227,7 @@ class Cutter:
             return None
         segment, tables = self._rest, b"".join(self._tables)
         if segment is None:
-            start = replace(last, clock=self._over, pcr=None)
+            start = replace(last, clock=self._over)
             segment = _Growing(start, False, number, goes_on=True)
             if not tables and pid_of(chunk.data, 0) != PAT_PID:
                 tables = last.tables

@@ -189,6 +189,15 @@ def test_filler_is_no_media_but_its_counters_go_on() -> None:
     assert all(len(check(data_of(segment)).pmts) == 1 for segment in other)
 
 
+def test_counters_go_on_also_if_a_feed_ended_without_media() -> None:
+    feeds = Feeds().play(broadcast(Maker(), 60)).fill().fill().play(broadcast(Maker(), 60))
+    cutter, segments = Cutter(2.0), []
+    for number, chunk in enumerate(chunk for chunks in feeds.of for chunk in chunks):
+        segments += cutter.end() if chunk.is_filler else []
+        segments += cutter.feed(number, chunk)
+    assert_sound([*segments, *cutter.end()], feeds.sent)
+
+
 def test_filler_in_a_pause_belongs_to_the_segment_that_is_open() -> None:
     feeds = Feeds()
     feeds.hub.splicer.open(0.0, same_stream=False)
@@ -296,6 +305,10 @@ def test_a_decoder_has_nothing_to_say_of_any_of_them(video: str, audio: str) -> 
         data = data_of(segment)
         assert complaints(data, "warning") == ""
         assert frames(data) == round(segment.duration * 25)
+    times = [check(data_of(segment)).dts[0x100][0] for segment in segments]
+    assert [(two - one) / 90_000 for one, two in pairwise(times)] == [
+        pytest.approx(segment.duration, abs=0.0001) for segment in segments[:-1]
+    ]
     whole = data_of(*segments)
     assert complaints(whole, "warning") == ""
     assert (frames(whole), frames(whole, "a")) == (frames(source), frames(source, "a"))
