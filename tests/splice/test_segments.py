@@ -296,7 +296,7 @@ def test_they_are_the_same_whatever_chunks_media_comes_in(seed: int) -> None:
     ids=["H.264 and AAC", "MPEG-2 and layer II", "H.265 and AAC"],
 )
 def test_a_decoder_has_nothing_to_say_of_any_of_them(video: str, audio: str) -> None:
-    source = clip(video, audio, seconds=6, more="-muxrate 3M")
+    source = clip(video, audio, seconds=5, more="-muxrate 3M")
     feeds = Feeds().play(interleaved(source), clean=True)
     segments = feeds.segments()
     assert_sound(segments, feeds.sent)
@@ -487,10 +487,10 @@ def test_nor_is_what_takes_too_long() -> None:
     assert cutter.target_duration == 2
 
 
-@pytest.mark.parametrize("step", [0.0, 0.001, 0.04, 0.6, 3.0])
+@pytest.mark.parametrize("step", [0.0, 0.04, 0.6, 3.0])
 def test_a_start_at_every_packet_makes_no_more_segments_than_seconds(step: float) -> None:
     packet = picture_of(100)
-    starts = tuple(start_at(n * step, version=n).at(n * 188) for n in range(30_000))
+    starts = tuple(start_at(n * step, version=n).at(n * 188) for n in range(10_000))
     segments = Cutter(2.0).feed(0, Chunk(packet * len(starts), starts, step * len(starts)))
     assert len(segments) <= step * len(starts) + AHEAD + 1
     assert all(segment.duration >= 0.1 for segment in segments)
