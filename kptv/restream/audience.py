@@ -11,7 +11,7 @@ from kptv.metrics.counters import ChannelCounters
 from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.cursor import Cursor
 from kptv.restream.front_row import FrontRow, Waiter, Wire
-from kptv.restream.lease import Lease
+from kptv.restream.lease import Lease, LeaseKind
 from kptv.restream.turnstile import Turnstile
 
 
@@ -24,6 +24,7 @@ class Audience:
         self.followers: set[Lease] = set()  # of the window that is among the leases
         self.viewers = 0  # of both, those of somebody who watches
         self.idle_since = monotonic()  # if there is no lease
+        self._windows = 0  # of the leases
         self._name = name
         self._counters = counters
         self._waiting: list[Waiter] = []
@@ -35,9 +36,15 @@ class Audience:
     def __repr__(self) -> str:
         return f"<Audience of {self._name!r} leases={len(self.leases)}>"
 
+    @property
+    def live(self) -> int:
+        """The leases whose media is sent as it comes: all but a window's."""
+        return len(self.leases) - self._windows
+
     def join(self, lease: Lease) -> None:
         """``lease`` is held."""
         self.leases.add(lease)
+        self._windows += lease.kind is LeaseKind.WINDOW
         self._count(lease.is_viewer)
 
     def leave(self, lease: Lease, now: float) -> bool:
@@ -45,6 +52,7 @@ class Audience:
         if lease not in self.leases:
             return False
         self.leases.remove(lease)
+        self._windows -= lease.kind is LeaseKind.WINDOW
         self._count(-lease.is_viewer)
         self.idle_since = now
         return not self.leases

@@ -335,8 +335,8 @@ class Hub:
                     self._started(feed.stream)
                 bounds.check(now)
                 busy, starting = self._keeper.busy, output.starting
-                leases = len(self.leases)
-                gevent.sleep(tick(len(piece.data), leases, busy=busy, starting=starting))
+                live = self.audience.live
+                gevent.sleep(tick(len(piece.data), live, busy=busy, starting=starting))
             over = True
         finally:
             self.gauges.count_errors()

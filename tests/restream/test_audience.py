@@ -41,6 +41,18 @@ def test_viewers_are_counted_and_neither_a_window_nor_a_recorder_is_one() -> Non
     assert audience.idle_since == 4.0
 
 
+def test_all_but_a_window_want_media_as_it_comes() -> None:
+    audience = audience_of(ChannelCounters("News"))
+    assert audience.live == 0
+    body, window = Lease(), Lease(LeaseKind.WINDOW)
+    seen = []
+    for change in (audience.join, lambda lease: audience.leave(lease, 1.0)):
+        for lease in (window, body):
+            change(lease)
+            seen.append(audience.live)
+    assert seen == [0, 1, 1, 0]
+
+
 def test_all_who_wait_are_woken_in_the_order_of_their_coming(audience: Audience) -> None:
     woken: list[int] = []
 

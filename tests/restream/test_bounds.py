@@ -87,5 +87,10 @@ def test_chunks_are_larger_while_the_loop_is_busy_but_a_burst_is_not_gathered() 
     assert tick(PUBLISH_AT, 1000, busy=True) == BURST_TICK
 
 
+def test_chunks_are_larger_while_only_segments_are_cut_but_a_burst_is_not_gathered() -> None:
+    assert tick(1000, 0) == BUSY_TICK
+    assert tick(PUBLISH_AT, 0) == tick(1000, 0, starting=True) == BURST_TICK
+
+
 def test_nothing_is_gathered_while_viewers_wait_for_the_rest_of_a_keyframe() -> None:
     assert tick(1000, 5000, busy=True, starting=True) == BURST_TICK
