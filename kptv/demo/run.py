@@ -28,6 +28,12 @@ _HINT = """
 
       {list}
 
+  iPhones, televisions and browsers play HLS. Safari opens each link of this list:
+
+      {hls}
+
+  Any browser plays a channel on the page below: Watch here.
+
   Applications that speak Xtream take {base}, and any name and password;
   those that look for an HDHomeRun, as Plex does, take the same as its address.
 
@@ -114,6 +120,7 @@ def _hint(base_url: str, providers: list[DemoProvider], token: str) -> str:
         breaks += f"      provider {number}:  curl -X POST {provider.url}/break\n"
         breaks += f"      mend it:     curl -X POST {provider.url}/mend\n\n"
     served = {"base": base_url, "list": f"{base_url}/playlist.m3u8", "page": f"{base_url}/"}
+    served["hls"] = f"{served['list']}?output=hls"
     return _HINT.format(**served, token=token, breaks=breaks)
 
 

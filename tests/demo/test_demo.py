@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 from xml.etree import ElementTree
 
 import pytest
@@ -27,7 +28,7 @@ from kptv.demo.playout import CLOCK, Playout
 from kptv.demo.providers import CHANNELS, CLIP_SECONDS, clip
 from kptv.demo.run import wants_demo
 from tests.functional.harness import ROOT, ReservedPort, Viewer, eventually
-from tests.numbered_ts import check_ts
+from tests.numbered_ts import PACKET, check_ts
 
 FILES = [f"{name}-{file}" for name in ("one", "two") for file, _, _ in CHANNELS]
 
@@ -264,6 +265,8 @@ def test_make_run_plays_the_demo_through_a_providers_death(demo_run: Run) -> Non
     assert sorted(numbers) == [101, 102, 103, 901]
     assert f"take http://localhost:{demo_run.port.number}, and any name" in demo_run.output
     assert_other_protocols_answer(demo_run.port.number, numbers)
+    assert f":{demo_run.port.number}/playlist.m3u8?output=hls\n" in demo_run.output
+    assert_hls_plays(demo_run.port.number)
     ruled = json.loads(ask(demo_run.port.number, "/api/rules")[1])["ruled"]
     assert (ruled["merged"], ruled["dropped"], ruled["rules"][0]["hits"]) == (4, 2, 2)
     eventually(lambda: told_of_guide(demo_run.port.number)["guide"] == "there", 20, "no guide")
@@ -279,6 +282,16 @@ def test_make_run_plays_the_demo_through_a_providers_death(demo_run: Run) -> Non
         assert demo_run.process.wait(10) == 0
     eventually(lambda: demo_run.group_is_gone, 5, "orphans are left")
     assert "Traceback" not in demo_run.output
+
+
+def assert_hls_plays(port: int) -> None:
+    """A channel of the list with links to HLS, up to its first segment."""
+    links = re.findall(r"/hls/\S+", ask(port, "/playlist.m3u8?output=hls")[1])
+    assert len(links) == len(CHANNELS)
+    segments = re.findall("^[^#].*", ask(port, links[0])[1], re.MULTILINE)
+    with Viewer(port, urljoin(links[0], segments[0])).start() as viewer:
+        viewer.wait_for_bytes(PACKET)
+        check_ts(bytes(viewer.body[:PACKET]))
 
 
 def assert_other_protocols_answer(port: int, numbers: list[int]) -> None:
