@@ -19,7 +19,7 @@ daemon off;
 master_process off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log info;
-events {{ worker_connections 512; }}
+events {{ worker_connections 4096; }}
 http {{
     access_log {folder}/access.log;
     client_body_temp_path {folder}/body;
@@ -27,6 +27,8 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     scgi_temp_path {folder}/scgi;
     uwsgi_temp_path {folder}/uwsgi;
+    sendfile on;
+    tcp_nopush on;
     gzip on;
     gzip_types *;
     include {folder}/site.conf;
@@ -72,6 +74,12 @@ class Nginx:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def pid(self) -> int:
+        """Its only process, which is running."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log_file(self) -> Path:
         """What it logs of requests."""
         return self._folder / "access.log"
@@ -91,6 +99,7 @@ class Nginx:
             pattern = rf"^( *)# {re.escape(line)}$"
             site, count = re.subn(pattern, lambda at, here=here: at[1] + here, site, flags=re.M)
             assert count >= 1, line
+        site = site.replace("/dev/shm/", f"{self._folder}/")
         proxies = re.findall(r"^    (server [0-9.]+:8080;)", site, re.MULTILINE)
         ports = [f"server 127.0.0.1:{port};" for port in upstream_ports]
         for line, here in (
@@ -101,7 +110,7 @@ class Nginx:
         ):
             assert site.count(line) == 1, line
             site = site.replace(line, here)
-        (self._folder / "site.conf").write_text(site.replace("/dev/shm/", f"{self._folder}/"))
+        (self._folder / "site.conf").write_text(site)
         if default_site:
             text = DEFAULT_SITE.format(port=self.port)
             (self._folder / "default.conf").write_text(text)
