@@ -64,6 +64,7 @@ class Follower:
         self.has_moved = False  # the same viewer asked for another channel
         self.stays = False  # there are two who cannot be told apart
         self.decided = Event()  # whether it may follow
+        self.refused_for = 0.0  # seconds, if it may not
         self._seen_at = monotonic()
         self._waiting = 0  # requests of it
 
@@ -158,8 +159,8 @@ class Followers:
 
         It may be back anew, after it was ended and removed.
         """
-        now = monotonic()
-        times = self._returns.setdefault((follower.slug, follower.viewer.key), deque())
+        now, key = monotonic(), (follower.slug, follower.viewer.key)
+        times = self._returns.setdefault(key, deque(maxlen=MOST_ZAPS + 1))
         times.append(now)
         while now - times[0] > ZAPS_WITHIN:
             times.popleft()

@@ -36,6 +36,7 @@ QUIET = 10.0  # seconds without a request after which nobody follows; or QUIET_T
 QUIET_TARGETS = 3.0  # target durations
 WAITED_FOR = 1.5  # target durations without a request after which it gives way to others
 FIRST_SEGMENT = 45.0  # seconds within which a channel starts, and has a segment
+ENDS_WITHIN = 5.0  # seconds, once nothing more comes
 LOOK_EVERY = 2.0  # seconds, whether who waits is still there
 Departed = Callable[[], bool]
 _STAYS: Departed = lambda: False  # noqa: E731
@@ -157,6 +158,10 @@ class Window:
     def wait_to_begin(self, departed: Departed = _STAYS) -> None:
         """Wait until there is a segment, or it is over, or FIRST_SEGMENT is; likewise."""
         self._wait(lambda: self.has_begun, FIRST_SEGMENT, departed)
+
+    def wait_to_end(self) -> None:
+        """Wait until it is over, as it ``is_ending``, or ENDS_WITHIN is."""
+        self._wait(lambda: False, ENDS_WITHIN, _STAYS)
 
     # --- for whoever keeps the windows ---
 

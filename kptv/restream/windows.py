@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from time import monotonic
 
@@ -15,8 +14,6 @@ from kptv.restream.lease import Lease
 from kptv.restream.media_playlist import Numbered, Past
 from kptv.restream.window import Terms, Window
 from kptv.vitals.repeating import Repeating
-
-log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds
 _MOST_REMEMBERED = 10_000  # channels whose playlists may go on
@@ -74,9 +71,8 @@ class Windows:
         slug = channel.slug
         viewer = self._followers.counted_as(slug, viewer)
         self.left_for(channel, viewer)
+        self._raise_if_over(slug)  # before it counts for a limit
         follower = self._follower(slug, viewer, enter)
-        if self._over.get(slug, 0.0) > monotonic():
-            raise IsOver
         window = self._window(channel)
         follower.quiet_after = window.quiet_after
         if not follower.lease.dropped:
@@ -138,7 +134,10 @@ class Windows:
         follower = self._followers.find(slug, viewer)
         if follower is not None:
             follower.see()
-            follower.decided.wait(DECIDED_WITHIN)
+            if not follower.decided.wait(DECIDED_WITHIN):
+                raise Refused(DECIDED_WITHIN)
+            if follower.refused_for:  # just now, while this request waited, too
+                raise Refused(follower.refused_for)
             if not follower.lease.dropped:
                 if follower.has_moved:
                     follower.has_moved = False
@@ -153,30 +152,39 @@ class Windows:
         self._followers.add(follower)
         self._look_from_now_on()
         try:
-            retry_after = enter(follower.lease)
+            follower.refused_for = enter(follower.lease)
         except BaseException:
-            self._forget(follower)
+            follower.refused_for = _AGAIN
             raise
         finally:
+            if follower.refused_for:
+                self._forget(follower)
             follower.decided.set()
-        if retry_after:
-            self._forget(follower)
-            raise Refused(retry_after)
+        if follower.refused_for:
+            raise Refused(follower.refused_for)
         return follower
 
     def _window(self, channel: Channel) -> Window:
-        window = self._windows.get(channel.slug)
+        """That of ``channel``, made if there is none; one that ends is waited for: it knows why."""
+        slug = channel.slug
+        window = self._windows.get(slug)
         if window is not None and window.is_ending:
-            self._window_over(window)
-            window = None
+            window.wait_to_end()
+            window = self._windows.get(slug)
+        self._raise_if_over(slug)
         if window is None:
             if self._closed:
                 raise Unavailable("the proxy is stopping", 5.0)
-            past = self._pasts.get(channel.slug, Past())
-            window = Window(channel, self._terms, past, self._window_over)
-            self._windows[channel.slug] = window
+            window = Window(channel, self._terms, self._pasts.get(slug, Past()), self._window_over)
+            self._windows[slug] = window
             self._count()
+        elif window.is_ending:
+            raise Unavailable("it has just ended", _AGAIN)
         return window
+
+    def _raise_if_over(self, slug: str) -> None:
+        if self._over.get(slug, 0.0) > monotonic():
+            raise IsOver
 
     def _begun(self, window: Window, follower: Follower) -> Window:
         """``window``, if it has begun."""

@@ -7,7 +7,14 @@ from dataclasses import replace
 import pytest
 
 from kptv.restream import followers as module
-from kptv.restream.followers import MOST_OF_ADDRESS, OVERFLOW, Follower, Followers, Viewer
+from kptv.restream.followers import (
+    MOST_OF_ADDRESS,
+    MOST_ZAPS,
+    OVERFLOW,
+    Follower,
+    Followers,
+    Viewer,
+)
 from kptv.restream.lease import Client
 
 PHONE = Viewer(Client("192.0.2.1", "Safari"))
@@ -114,6 +121,13 @@ def test_nobody_zaps_so_often_as_two_who_look_the_same(clock: Clock) -> None:
     assert answers == [False] * 20 + [True] * 5
     clock.now += 60
     assert not followers.returns_too_often(one)
+
+
+def test_whoever_asks_by_turns_all_the_time_is_remembered_in_a_few_numbers(clock: Clock) -> None:
+    followers, one = Followers(), follower()
+    assert [followers.returns_too_often(one) for _ in range(1000)][-1]
+    (times,) = followers._returns.values()
+    assert len(times) == MOST_ZAPS + 1
 
 
 def test_nothing_is_left_of_those_who_were_removed(clock: Clock) -> None:

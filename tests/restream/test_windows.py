@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import gevent
 import pytest
+from gevent.event import Event
 from gevent.queue import Queue
 
 from kptv.channels.model import Channel, Stream
@@ -15,7 +16,7 @@ from kptv.config import Config
 from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.metrics.counters import Metrics
 from kptv.ports import FilmBody, Piece
-from kptv.restream import followers, window
+from kptv.restream import followers, window, windows
 from kptv.restream.followers import Refused, Viewer
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client, Lease
@@ -294,6 +295,29 @@ def test_a_channel_that_was_stopped_stays_so_although_players_ask_on(rig: Rig) -
     nothing_is_left(rig)
 
 
+def test_whoever_asks_before_a_window_knows_that_it_was_stopped_begins_no_other(rig: Rig) -> None:
+    rig.broadcasts.feed(ONE, 5 * SECOND)
+    playing = rig.follow(NEWS)
+    asking = gevent.spawn(rig.follow, NEWS, LAPTOP)
+    assert playing.hub is not None
+    playing.hub.stop()
+    assert not playing.is_over
+    asking.join(timeout=LIMIT)
+    assert isinstance(asking.exception, IsOver)
+    assert rig.broadcasts.opened == [ONE.url]
+    nothing_is_left(rig)
+
+
+def test_of_a_channel_that_is_over_nobody_counts_as_a_viewer(rig: Rig) -> None:
+    rig.broadcasts.feed(ONE, 5 * SECOND)
+    playing = rig.follow(NEWS)
+    rig.hubs.stop("news")
+    until(lambda: playing.is_over)
+    with pytest.raises(IsOver):
+        rig.follow(NEWS, LAPTOP)
+    assert len(rig.entered) == 1
+
+
 def test_one_who_zaps_leaves_the_only_connection_to_the_next_channel(rig: Rig) -> None:
     rig = Rig()  # with a linger
     zaps = [NEWS if n % 2 else SPORT for n in range(30)]
@@ -395,6 +419,31 @@ def test_who_may_not_follow_opens_nothing(rig: Rig) -> None:
     assert (caught.value.retry_after, caught.value.ended) == (3.0, False)
     assert rig.broadcasts.opened == []
     assert len(rig.windows) == 0
+
+
+def test_requests_that_come_while_it_is_decided_hear_the_same(rig: Rig) -> None:
+    decide = Event()
+
+    def enter(lease: Lease) -> float:
+        decide.wait(LIMIT)
+        return 3.0
+
+    asking = [gevent.spawn(rig.windows.follow, NEWS, PHONE, enter) for _ in range(3)]
+    gevent.idle()
+    decide.set()
+    gevent.joinall(asking, timeout=LIMIT)
+    refused = [each.exception for each in asking if isinstance(each.exception, Refused)]
+    assert [(why.retry_after, why.ended) for why in refused] == [(3.0, False)] * 3
+
+
+def test_nobody_gets_in_while_it_is_not_decided(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "DECIDED_WITHIN", 0.01)
+    first = gevent.spawn(rig.windows.follow, NEWS, PHONE, lambda _: Event().wait(LIMIT) or 0.0)
+    gevent.idle()
+    with pytest.raises(Refused):
+        rig.follow(NEWS)
+    first.kill()
+    assert rig.broadcasts.opened == []
 
 
 def test_one_that_was_ended_is_refused_as_long_as_it_asks(rig: Rig) -> None:
