@@ -1,0 +1,172 @@
+"""A connection to the server that the instances share. The only importer of ``redis``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import gevent
+from redis import exceptions
+from redis.backoff import NoBackoff
+from redis.connection import Connection, parse_url
+from redis.retry import Retry
+
+SCRIPT = Path(__file__).with_name("leases.lua").read_text()
+BASE = "{kptv}"  # of all keys: one slot, if it is a cluster
+_QUIET = 10.0  # seconds without a message; then the subscription is tried
+
+Answer = dict[str, Any]
+
+
+class LinkError(Exception):
+    """The server cannot be used now; says why, for people, and no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An operation of the script, as ``owner``."""
+
+    op: str
+    owner: str
+    given: str  # JSON
+
+
+class Link(Protocol):
+    """A connection to the server."""
+
+    def exchange(self, requests: Sequence[Request]) -> list[Answer]:
+        """The answers, in order. Raises LinkError; some may have been carried out."""
+        ...
+
+    def close(self) -> None:
+        """Hang up; may come twice."""
+        ...
+
+
+class RedisLink:
+    """A connection by RESP 2, made at once; whoever opens or uses it waits ``timeout`` at most."""
+
+    def __init__(self, url: str, lease: float, timeout: float) -> None:
+        self._lease = round(lease * 1000)
+        self._timeout = timeout
+        self._connection = _connection(url, timeout)
+        with _explained(self._connection, timeout):
+            self._connection.connect()
+            self._run = _run_of(_ask(self._connection, "INFO", "server"))
+            self._script = _ask(self._connection, "SCRIPT", "LOAD", SCRIPT)
+
+    def exchange(self, requests: Sequence[Request]) -> list[Answer]:
+        commands = [
+            ("EVALSHA", self._script, 1, BASE, r.op, self._run, r.owner, self._lease, r.given)
+            for r in requests
+        ]
+        connection = self._connection
+        with _explained(connection, self._timeout):
+            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            return [json.loads(connection.read_response()) for _ in requests]
+
+    def close(self) -> None:
+        self._connection.disconnect()
+
+
+class RedisMessages:
+    """What the script publishes for ``place``, on a connection of its own."""
+
+    def __init__(self, url: str, place: str, timeout: float) -> None:
+        self._timeout = timeout
+        self._connection = _connection(url, timeout)
+        with _explained(self._connection, timeout):
+            self._connection.connect()
+            _ask(self._connection, "SUBSCRIBE", f"{BASE}:to:{place}")
+
+    def next(self) -> Answer | None:
+        """The next message; None: none came for a while, and the connection works."""
+        connection = self._connection
+        with _explained(connection, _QUIET + self._timeout):
+            try:
+                reply = connection.read_response(timeout=_QUIET, disconnect_on_error=False)
+            except exceptions.TimeoutError:
+                return self._tried()
+        return _message(reply)
+
+    def close(self) -> None:
+        """Hang up; may come twice."""
+        self._connection.disconnect()
+
+    def _tried(self) -> Answer | None:
+        self._connection.send_command("PING", check_health=False)
+        return _message(self._connection.read_response(timeout=self._timeout))
+
+
+def _message(reply: Any) -> Answer | None:
+    if reply[0] != b"message":
+        return None
+    told: Answer = json.loads(reply[2])
+    return told
+
+
+def _connection(url: str, timeout: float) -> Any:
+    settings = dict(parse_url(url))  # type: ignore[no-untyped-call]
+    make = settings.pop("connection_class", Connection)
+    return make(
+        **settings,
+        protocol=2,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 0),
+        lib_name=None,
+        lib_version=None,
+    )
+
+
+def _ask(connection: Any, *command: str) -> Any:
+    connection.send_command(*command, check_health=False)
+    return connection.read_response()
+
+
+def _run_of(info: bytes) -> str:
+    for line in info.decode("utf-8", "replace").splitlines():
+        if line.startswith("run_id:"):
+            return line.removeprefix("run_id:").strip()
+    raise LinkError("does not say its run id")
+
+
+@contextmanager
+def _explained(connection: Any, timeout: float) -> Iterator[None]:
+    """Bounds what is done with a connection, and turns all that can go wrong into LinkError.
+
+    The connection is closed then: what it would answer next belongs to what was asked before.
+    """
+    limit = gevent.Timeout.start_new(timeout)
+    try:
+        yield
+    except BaseException as error:
+        connection.disconnect()
+        if error is limit or isinstance(error, exceptions.TimeoutError):
+            raise LinkError("does not answer in time") from None
+        if isinstance(error, (exceptions.RedisError, OSError, ValueError)):
+            raise LinkError(_why(error)) from None
+        raise
+    finally:
+        limit.close()
+
+
+def _why(error: Exception) -> str:
+    """What went wrong, in words that hold nothing of the server's or of the setting's."""
+    if isinstance(error, exceptions.AuthenticationError):
+        return "refuses the user or the password"
+    if isinstance(error, exceptions.NoPermissionError):
+        return "does not allow what is needed"
+    if isinstance(error, exceptions.ReadOnlyError):
+        return "is a replica"
+    if isinstance(error, exceptions.BusyLoadingError):
+        return "is starting"
+    if isinstance(error, (exceptions.ConnectionError, OSError)):
+        return "cannot be reached"
+    if isinstance(error, exceptions.ResponseError):
+        return "refuses a command"
+    return f"cannot be used ({type(error).__name__})"
