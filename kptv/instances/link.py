@@ -118,8 +118,6 @@ def _connection(url: str, timeout: float) -> Any:
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
-        lib_name=None,
-        lib_version=None,
     )
 
 

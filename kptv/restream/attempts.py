@@ -41,6 +41,8 @@ def next_attempt(failover: Failover, slots: Slots) -> Attempt:
             case Wait(until, streams):
                 slot = _wait(slots, streams, until - now)
                 refused = frozenset()
+            case GiveUp(_, retry_after, True) if why := slots.away:
+                raise Unavailable(why, retry_after)
             case GiveUp(message, retry_after, all_in_use):
                 raise (AllInUse if all_in_use else Unavailable)(message, retry_after)
         if slot is None:

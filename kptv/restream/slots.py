@@ -1,8 +1,8 @@
 """The right to one connection to a source: how many there are, and who has them.
 
-``Slots`` is the door. Behind it may be this process's memory (``LocalSlots``) or one day a memory
-that several processes share. So a plan made from ``full`` may be wrong by the time a slot is asked
-for, and a slot that is held may be lost.
+``Slots`` is the door. Behind it may be this process's memory (``LocalSlots``) or one that several
+instances share (``leased_slots``). So a plan made from ``full`` may be wrong by the time a slot is
+asked for, and a slot that is held may be lost.
 """
 
 from __future__ import annotations
@@ -109,6 +109,11 @@ class Slots(Protocol):
     greenlet that is killed in there leaves nothing behind. The other methods never wait.
     """
 
+    @property
+    def away(self) -> str:
+        """Why no slot of a limited source can be had from whoever counts them; empty: they can."""
+        ...
+
     def full(self) -> frozenset[int]:
         """The numbers of the sources without a free slot."""
         ...
@@ -182,6 +187,10 @@ class LocalSlots:
 
     def __repr__(self) -> str:
         return f"<LocalSlots held={self._held} waiting={len(self._waiting)}>"
+
+    @property
+    def away(self) -> str:
+        return ""
 
     def full(self) -> frozenset[int]:
         return frozenset(n for n, semaphore in self._semaphores.items() if semaphore.locked())

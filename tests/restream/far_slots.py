@@ -30,6 +30,7 @@ class FarSlots:
     """
 
     def __init__(self, sources: Iterable[Source]) -> None:
+        self.away = ""
         self.elsewhere: Counter[int] = Counter()  # connections of other processes
         self.refusals = 0
         self._limits = {source.number: source.max_connections for source in sources}

@@ -6,7 +6,7 @@ Another implementation is one more row of ``MADE``.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import gevent
 import pytest
@@ -14,6 +14,7 @@ from gevent.pool import Group
 
 from kptv.channels.model import Source
 from kptv.restream.slots import LocalSlots, Slot, Slots
+from tests.instances.house import House
 from tests.restream.far_slots import FarSlots
 
 ONE, TWO, FREE = Source(1, "a", 1), Source(2, "b", 2), Source(3, "c", 0)
@@ -21,9 +22,20 @@ MADE: dict[str, Callable[[Sequence[Source]], Slots]] = {"local": LocalSlots, "fa
 LIMIT = 10.0  # seconds; what hangs, fails
 
 
-@pytest.fixture(params=MADE)
-def made(request: pytest.FixtureRequest) -> Callable[[Sequence[Source]], Slots]:
-    return MADE[request.param]
+@pytest.fixture(scope="module")
+def instances() -> Iterator[House]:
+    with House() as house:
+        yield house
+
+
+@pytest.fixture(params=[*MADE, pytest.param("leased", marks=pytest.mark.requires("redis-server"))])
+def made(request: pytest.FixtureRequest) -> Iterator[Callable[[Sequence[Source]], Slots]]:
+    if request.param in MADE:
+        yield MADE[request.param]
+    else:
+        house: House = request.getfixturevalue("instances")
+        yield lambda sources: house.instance("a", sources)
+        house.empty()
 
 
 @pytest.fixture
