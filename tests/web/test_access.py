@@ -120,7 +120,9 @@ def rig(start: Start) -> Rig:
 
 
 def path_of(rule: str) -> str:
-    return re.sub(r"<[^>]*>", "x", re.sub(r"<(?:int|stream_id):[^>]*>", "5", rule))
+    rule = re.sub(r"<(?:int|stream_id):[^>]*>", "5", rule)
+    rule = re.sub(r"<playlist_id:[^>]*>", "5.m3u8", rule)
+    return re.sub(r"<[^>]*>", "x", rule)
 
 
 def all_requests(app: Flask) -> list[tuple[str, str, str]]:
