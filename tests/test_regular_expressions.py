@@ -48,6 +48,7 @@ OWN = {  # settings, and text of this proxy's own making
     "channels/rules/places.py": "_HEADER _KEY",
     "channels/rules/literals.py": "_PART",
     "channels/rules/reading.py": "_AT _VARIABLE _PROFILE_NAME _HEADER_NAME _ATTRIBUTE",
+    "demo/router.py": "_SERVER",
     "formats/hls/variants.py": "parse_selection",
 }
 FOREIGN = {

@@ -100,8 +100,8 @@ class Nginx:
             site, count = re.subn(pattern, lambda at, here=here: at[1] + here, site, flags=re.M)
             assert count >= 1, line
         site = site.replace("/dev/shm/", f"{self._folder}/")
-        proxies = re.findall(r"^    (server [0-9.]+:8080;)", site, re.MULTILINE)
-        ports = [f"server 127.0.0.1:{port};" for port in upstream_ports]
+        proxies = re.findall(r"^    (server [0-9.]+:808[0-9])\b", site, re.MULTILINE)
+        ports = [f"server 127.0.0.1:{port}" for port in upstream_ports]
         for line, here in (
             *zip(proxies, ports, strict=True),
             ("listen 80;", f"listen 127.0.0.1:{self.port};"),
