@@ -33,6 +33,7 @@ from kptv.web.players.addresses import own_address
 from kptv.web.players.guide import guide_blueprint
 from kptv.web.players.hdhomerun import hdhomerun_blueprint
 from kptv.web.players.hls import Hls, hls_blueprint
+from kptv.web.players.leading import NOBODY_IS_LED, Leading
 from kptv.web.players.lists import playlist_blueprint
 from kptv.web.players.logos import HiddenLogos, logo_blueprint
 from kptv.web.players.player import Player
@@ -69,8 +70,8 @@ def create_app(config: Config) -> Flask:
     return app
 
 
-def build_web(parts: AppParts) -> Flask:
-    """The routes, and what they answer from."""
+def build_web(parts: AppParts, leads: bool = False) -> Flask:
+    """The routes, and what they answer from; ``leads``: there are several instances."""
     config, catalog, hubs = parts.config, parts.catalog, parts.hubs
     app = new_application(Exposition(parts.metrics, parts.state.read), parts.entrance.gate)
     app.extensions["when_stopping"] = [
@@ -83,7 +84,13 @@ def build_web(parts: AppParts) -> Flask:
     ]
     windows = parts.windows
     player = Player(
-        hubs, parts.clients, config.max_clients, parts.access, parts.streams, windows.left_for
+        hubs,
+        parts.clients,
+        config.max_clients,
+        parts.access,
+        parts.streams,
+        windows.left_for,
+        Leading(partial(own_address, config)) if leads else NOBODY_IS_LED,
     )
     hls = Hls(windows, player, parts.metrics.hls, lambda: parts.users.is_on)
     app.register_blueprint(stream_blueprint(catalog.get, player, hls.playlist_of))

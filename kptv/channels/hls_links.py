@@ -8,7 +8,7 @@ from kptv.channels.served import STREAM_PATH, Link
 
 HLS_PATH = "/hls/"  # of a link, below BASE_URL; the channel's slug and PLAYLIST follow
 PLAYLIST = ".m3u8"
-_TAKEN = "playlist"  # /hls/playlist.m3u8 is the list of a group called hls
+TAKEN = "playlist"  # /hls/playlist.m3u8 is the list of a group called hls
 # Live streams may have the other names of containers, too: .flv, .webm, .mpg.
 _FILMS = (b".mp4", b".m4v", b".mkv", b".avi", b".mov", b".wmv", b".divx")
 _SHELVES = (b"movie", b"series")  # in the addresses of Xtream's panels: /movie/NAME/PASSWORD/ID.EXT
@@ -20,7 +20,7 @@ def hls_link(base: str) -> Link:
     streams, playlists = f"{base}{STREAM_PATH}", f"{base}{HLS_PATH}"
 
     def link(slug: str, row: Row) -> str:
-        is_plain = slug == _TAKEN or is_film(row)
+        is_plain = slug == TAKEN or is_film(row)
         return f"{streams}{slug}" if is_plain else f"{playlists}{slug}{PLAYLIST}"
 
     return link

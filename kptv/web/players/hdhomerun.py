@@ -21,12 +21,12 @@ from kptv.formats.hdhomerun import (
 from kptv.web.endless import endless, unframed
 from kptv.web.lines import line
 from kptv.web.players.devices import FORMS, Device, Devices
+from kptv.web.players.leading import duration_asked
 from kptv.web.players.lists import NO_PROFILE
 from kptv.web.players.player import Answer, Player, Refusal
 from kptv.web.rendered import how_to_keep
 
 ERROR_HEADER = "X-HDHomeRun-Error"
-_MOST_DIGITS = 7  # of a duration in seconds: 115 days
 # Codes and texts of the header that tells clients why nothing comes.
 _ERRORS = {
     Refusal.UNKNOWN: "801 Unknown Channel",
@@ -51,7 +51,7 @@ def hdhomerun_blueprint(devices: Devices, player: Player) -> Blueprint:
     def tune(number: int, profile: str | None = None, tuner: int = 0) -> Response:
         device = devices.asked_for(profile)
         channel = None if device is None else devices.tuned(device, number)
-        return _with_reason(player.answer(channel, _duration()))
+        return _with_reason(player.answer(channel, duration_asked()))
 
     for path, told in _TOLD.items():
         add(path, partial(_of_device, devices, told))
@@ -132,13 +132,6 @@ def _described(device: Device) -> Response:
 """,
         "application/xml; charset=utf-8",
     )
-
-
-def _duration() -> float | None:
-    """Seconds that a recorder asks for; None: until it leaves."""
-    text = request.args.get("duration", "")
-    is_whole = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
-    return float(text) or None if is_whole else None
 
 
 def _with_reason(answer: Answer) -> Response:

@@ -114,6 +114,8 @@ class Hls:
     def _answer(self, channel: Channel | None, way: str) -> tuple[Outcome, Response]:
         if channel is None or not self._player.may_have(channel):
             return Outcome.GONE, unknown()
+        if (led := self._player.leading.to_playlist(channel)) is not None:
+            return Outcome.ANSWERED, led
         asks = caller()
         if asks.prefix and not shows_in_path(_address(), asks.login[1]):
             way += f"{asks.prefix[1:]}/"

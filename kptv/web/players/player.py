@@ -20,6 +20,7 @@ from kptv.web.clients import Clients
 from kptv.web.handover import hand_over_of
 from kptv.web.lines import line
 from kptv.web.players.delivery import Delivery, lease_of, tune
+from kptv.web.players.leading import NOBODY_IS_LED, Leading
 from kptv.web.players.open_streams import Access, OpenStream, OpenStreams
 from kptv.web.sockets import VIEWERS_LEAVE, are_scarce
 
@@ -69,6 +70,7 @@ class Player:
         access: Access,
         streams: OpenStreams,
         left_for: Callable[[Channel, Viewer], object] = lambda channel, viewer: None,
+        leading: Leading = NOBODY_IS_LED,
     ) -> None:
         """``max_clients``: so many viewers at once. ``left_for`` is told who asks for what."""
         self._hubs = hubs
@@ -77,6 +79,7 @@ class Player:
         self._access = access
         self._streams = streams
         self._left_for = left_for
+        self.leading = leading
 
     def __repr__(self) -> str:
         return f"<Player of {self._hubs!r}>"
@@ -101,6 +104,8 @@ class Player:
         """
         if channel is None or not self.may_have(channel):
             return Answer(unknown(), Refusal.UNKNOWN)
+        if (led := self.leading.to_stream(channel)) is not None:
+            return Answer(led)
         if request.method == "HEAD":  # it tells only what is known
             return Answer(_head(self._hubs.films.headers(channel)))
         if self._is_crowded():

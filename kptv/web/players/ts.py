@@ -14,6 +14,7 @@ from kptv.channels.model import Channel
 from kptv.channels.served import STREAM_PATH
 from kptv.web.endless import endless, unframed
 from kptv.web.lines import line, no_list_yet
+from kptv.web.players.leading import duration_asked
 from kptv.web.players.links import Ambiguous, meant, without_playlist
 from kptv.web.players.player import Player, unknown
 
@@ -46,7 +47,9 @@ def stream_blueprint(
             return line(404, f"Which channel? Ask for {_links_of(channels)}.")
         if channel is None:
             return unknown()
-        return player.answer(channel).response
+        # Recorders that ask for a number and a duration may have been led here.
+        duration = duration_asked() if player.leading.is_on else None
+        return player.answer(channel, duration).response
 
     @blueprint.get(f"{STREAM_PATH}<anything:identifier>")
     @endless
