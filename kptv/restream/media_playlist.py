@@ -93,18 +93,18 @@ class MediaPlaylist:
         """Number of the first chunk that a segment refers to; None: there is no segment."""
         return self._segments[0].segment.first if self._segments else None
 
-    @property
-    def rates(self) -> Rates:
+    def rates(self, target_duration: int) -> Rates:
         """Those of all segments; zeros if there is none.
 
-        What is short has no say in the peak (RFC 8216, 4.1): it is hardly more than a keyframe.
+        What lasts less than half the target duration has no say in the peak (RFC 8216, 4.1): it is
+        hardly more than a keyframe.
         """
         if not self._segments:
             return Rates(0, 0)
         segments = [numbered.segment for numbered in self._segments]
-        short = max(segment.duration for segment in segments) / 2
         average = sum(s.size for s in segments) / sum(s.duration for s in segments)
-        peak = max(average, *(s.size / s.duration for s in segments if s.duration >= short))
+        whole = [s for s in segments if s.duration >= target_duration / 2]
+        peak = max([average, *(s.size / s.duration for s in whole)])
         return Rates(round(peak * 8), round(average * 8))
 
     def add(self, segments: Sequence[Segment], now: float) -> None:

@@ -123,7 +123,7 @@ class Window:
     @property
     def rates(self) -> Rates:
         """Those of the segments that there are."""
-        return self._playlist.rates
+        return self._playlist.rates(self.target_duration)
 
     @property
     def gives_way(self) -> bool:

@@ -22,6 +22,7 @@ OVER_TARGET = 0.45  # seconds: a duration that is longer by less rounds down to 
 SHORTEST = 0.5  # seconds of a segment, if the feed goes on behind it
 LEAST = 0.1  # seconds: what is shorter is no segment
 FIRST = 3  # segments that are cut as soon as may be: players start with so many
+SOONEST = 1.0  # seconds of such a segment: players would only wait longer for the next one
 AHEAD = 3.0  # by how much there may be more segments than seconds in them
 LONGEST = 60.0  # seconds without a place to cut, after which what came is let go
 LARGEST = 64 * 1024 * 1024  # bytes; the same
@@ -81,7 +82,7 @@ class Cutter:
         """
         self.target_duration = max(math.ceil(target), target_duration, 1)  # seconds; it only rises
         self._target = target
-        self._begun = begun
+        self._soon = max(0, FIRST - begun)  # segments that are cut as soon as may be
         self._ahead = 0.0  # how many more segments there are than seconds in them
         self._open: _Growing | None = None
         self._behind: _Growing | None = None  # it waits for its tail
@@ -146,7 +147,9 @@ class Cutter:
             return False
         if _differs(self._open.start, start) or (self._open.goes_on and elapsed >= LEAST):
             return True
-        return elapsed >= SHORTEST and (self._begun < FIRST or self._is_due(elapsed))
+        if self._soon and elapsed >= SOONEST - _ROUNDING:
+            return True
+        return elapsed >= SHORTEST and self._is_due(elapsed)
 
     def _is_due(self, elapsed: float) -> bool:
         """Whether a segment is long enough, or would be too long at the next start point."""
@@ -174,7 +177,7 @@ class Cutter:
         duration = segment.duration = over - segment.start.clock
         if duration < LEAST:
             return None
-        self._begun += 1
+        self._soon = max(0, self._soon - 1)
         self._ahead = max(0.0, self._ahead + 1.0 - duration)
         rounded = math.floor(round(duration, 3) + 0.5)
         self.target_duration = max(self.target_duration, rounded)
@@ -196,6 +199,7 @@ class Cutter:
 
     def _let_go(self) -> None:
         self._open, self._tail, self._breaks = None, _NOTHING, True
+        self._soon = max(1, self._soon)  # players have nothing left, perhaps
         self._groups.clear()
 
     # What is in them

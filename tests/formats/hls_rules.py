@@ -537,14 +537,16 @@ def _variant(served: Served) -> Iterator[str]:
 @_rule("RFC 8216bis, 4.4.6.2", "BANDWIDTH is the highest bit rate of a segment, to a tenth")
 def _bandwidth(served: Served) -> Iterator[str]:
     variants = m3u8.loads(served.multivariant).playlists if served.multivariant else []
-    sized = [
-        (served.last[n].duration, len(data)) for n, data in served.media.items() if n in served.last
-    ]
-    target = served.loads[-1].target
-    rates = [size * 8 / length for length, size in sized if length >= target / 2]
+    listed = {entry.number for entry in served.loads[-1].entries}  # when it was asked for
+    rates = {
+        number: len(data) * 8 / served.last[number].duration
+        for number, data in served.media.items()
+        if number in served.last and served.last[number].duration >= served.loads[-1].target / 2
+    }
+    least = [rate for number, rate in rates.items() if number in listed]
     for variant in variants:
         told = variant.stream_info
-        if rates and not 0.9 * max(rates) <= told.bandwidth <= 1.5 * max(rates):
-            yield f"{told.bandwidth} for {max(rates):.0f}"
+        if least and not 0.9 * max(least) <= told.bandwidth <= 1.5 * max(rates.values()):
+            yield f"{told.bandwidth} for {max(least):.0f} to {max(rates.values()):.0f}"
         if (told.average_bandwidth or 0) > told.bandwidth:
             yield f"{told.average_bandwidth} on average"

@@ -93,7 +93,7 @@ class Window(Hub):
         self.loads.append(Load(self.now, listing.text.replace(PREFIX, ""), LIST_HEADERS))
 
     def multivariant(self) -> str:
-        stats, rates = self.splicer.stats, self.playlist.rates
+        stats, rates = self.splicer.stats, self.playlist.rates(self.cutter.target_duration)
         return multivariant_playlist(
             "one.m3u8",
             bandwidth=rates.peak,

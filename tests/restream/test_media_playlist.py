@@ -149,17 +149,17 @@ def test_little_memory_takes_the_oldest_but_never_all() -> None:
 
 def test_rates_are_those_of_whole_segments() -> None:
     some = playlist()
-    assert some.rates == Rates(0, 0)
+    assert some.rates(2) == Rates(0, 0)
     some.add([segment(0.0, 2.0, size=1000), segment(2.0, 1.0, size=2000)], NOW)
-    assert some.rates == Rates(peak=16_000, average=8_000)
+    assert some.rates(2) == Rates(peak=16_000, average=8_000)
 
 
 def test_a_segment_that_is_hardly_more_than_a_keyframe_is_no_peak() -> None:
     some = playlist()
     some.add([segment(0.0), segment(2.0, 0.2, breaks=True), segment(2.2)], NOW)
-    assert some.rates.peak == some.rates.average == round(3 * 8000 / 4.2)
+    assert some.rates(2).peak == some.rates(2).average == round(3 * 8000 / 4.2)
     some.add([segment(4.2, size=3000)], NOW + 2)
-    assert some.rates == Rates(peak=12_000, average=round(6 * 8000 / 6.2))
+    assert some.rates(2) == Rates(peak=12_000, average=round(6 * 8000 / 6.2))
 
 
 def test_a_listing_is_the_same_until_the_next_segment() -> None:

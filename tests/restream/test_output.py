@@ -10,6 +10,7 @@ from kptv.formats.mpegts.seam import SPLICE
 from kptv.ports import Piece
 from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.output import Output
+from kptv.splice.segments import FIRST, Cutter
 from tests.formats.ts_checker import check
 from tests.formats.ts_maker import Maker
 from tests.restream.radio import AUDIO_PID, FRAME_TICKS, Radio, marks
@@ -143,6 +144,24 @@ def test_listeners_of_another_sound_than_the_slates_are_only_held() -> None:
     assert not rig.output.on_slate
     assert listed(rig.received) == {MP2}
     assert NULL_PID in rig.pids()
+
+
+def test_players_of_hls_have_a_segment_of_the_slate_before_they_give_up() -> None:
+    """Some do 3.5 target durations after the last new one, and ask once in a target duration."""
+    rig, cutter = Rig(DEFAULT_SLATE.read_bytes()), Cutter(2.0, begun=FIRST)
+    rig.output.open(A, rig.now)
+    rig.output.feed(Piece(Maker().pictures(60)), rig.now)
+    rig.output.close(rig.now)
+    since, place, segments = rig.now, 0, 0
+    while segments < 3 and rig.now < since + 20:
+        for number in range(place, rig.buffer.end):
+            segments += len(cutter.feed(number, rig.buffer.get(number)))
+        if rig.buffer.is_parted(rig.buffer.end):
+            segments += len(cutter.end())
+        place = rig.buffer.end
+        rig.wait(0.5)
+    assert segments == 3  # two of the upstream
+    assert rig.now - 0.5 - since <= 6.0
 
 
 def test_viewers_of_pictures_get_the_slates() -> None:

@@ -98,7 +98,7 @@ def test_a_longer_group_of_pictures_raises_the_target_duration_for_good() -> Non
     feeds = Feeds().play(broadcast(Maker(gop=50), 230))
     feeds.play(broadcast(Maker(gop=250, time=5), 600)).play(broadcast(Maker(), 200))
     segments = feeds.segments(cutter)
-    assert lengths(segments) == [2, 2, 2, 2, 1.16, 10, 10, 3.96, 2, 2, 2, 1.96]
+    assert lengths(segments) == [2, 2, 2, 2, 1.16, 10, 10, 3.96, 1, 2, 2, 2, 0.96]
     assert cutter.target_duration == 10
     assert_sound(segments, feeds.sent)
     assert Cutter(2.0, target_duration=10).target_duration == 10
@@ -168,10 +168,18 @@ def test_a_segment_ends_where_the_tables_change() -> None:
     assert len(set(map(str, listed))) == 2
 
 
+def test_behind_a_break_one_segment_is_cut_as_soon_as_may_be() -> None:
+    feeds = Feeds().play(broadcast(Maker(), 200), clean=True)
+    feeds.play(broadcast(Maker(video=0x44, audio=0x55, time=77), 125), clean=True)
+    segments = feeds.segments(Cutter(2.0, begun=3))
+    assert lengths(segments) == [2, 2, 2, 2, 1, 2, 2]
+    assert [n for n, segment in enumerate(segments) if segment.breaks] == [0, 4]
+
+
 def test_radio_is_cut_at_any_sound() -> None:
     feeds = Feeds().play(Maker(video=None, gop=5).pictures(500))
     segments = feeds.segments(Cutter(2.0))
-    assert lengths(segments) == [0.56, 0.56, 0.56, *[2.0] * 9, 0.32]
+    assert lengths(segments) == [1.04, 1.04, 1.04, *[2.0] * 8, 0.88]
     assert_sound(segments, feeds.sent)
 
 
