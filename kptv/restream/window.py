@@ -175,6 +175,7 @@ class Window:
     def unfollow(self, lease: Lease) -> None:
         """Nobody watches by this lease any more; may come twice."""
         self.followers.discard(lease)
+        self._tell()  # a request of it that waits may be of a client that left
         if self.hub:
             self.hub.audience.unfollow(lease)
 

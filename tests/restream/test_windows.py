@@ -347,6 +347,22 @@ def test_one_who_zaps_on_before_a_channel_begins_has_the_next_one_at_once(
         first.get(timeout=LIMIT)
 
 
+def test_one_who_zaps_on_leaves_no_request_that_waits(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "LOOK_EVERY", 2 * LIMIT)
+    left: list[bool] = []
+    one = Channel("news", "News", (ONE,))  # plays by a connection of its own
+    rig.broadcasts.feed(ONE, 10)  # but that is no segment
+    first = gevent.spawn(rig.windows.follow, one, PHONE, rig.enter, lambda: bool(left))
+    until(lambda: any(playing.hub for playing in rig.windows))
+    rig.broadcasts.feed(TWO, 5 * SECOND)
+    left.append(True)
+    assert rig.follow(Channel("sport", "Sport", (TWO,))).has_begun
+    with pytest.raises(Unavailable):
+        first.get(timeout=LIMIT)
+
+
 def test_whoever_waits_long_for_a_channel_to_begin_still_follows(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
