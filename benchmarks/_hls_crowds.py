@@ -51,7 +51,7 @@ class Extent:
     window: float  # seconds measured
 
 
-WHOLE, QUICK = Extent(2, 4.0, 8.0), Extent(1, 3.0, 4.0)
+WHOLE, QUICK = Extent(2, 4.0, 7.0), Extent(1, 3.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +231,10 @@ def _beside_few(of: str, hls: list[Turn], few: list[Turn]) -> Figure:
 def _direct(load: Load, turns: list[Turn]) -> list[Figure]:
     of = f"{DIRECT} HLS viewers of {load.bitrate / 1e6:g} Mbit/s without nginx"
     lags = [turn.lag * 1e3 for turn in turns]
+    note = span(lags).removesuffix("; ")
     return [
         Figure(f"{of}: the worker", _worker(turns), "cores", at_most(0.25)),
-        Figure(f"{of}: worst lag of the event loop", median(lags), "ms", at_most(50), span(lags)),
+        Figure(f"{of}: worst lag of the event loop", median(lags), "ms", at_most(50), note),
         *_kept_up(of, [turn.heard for turn in turns if turn.heard]),
     ]
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
+import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from benchmarks import records
 from benchmarks.figures import Figure, at_least, at_most, table
 from benchmarks.readme import PAGE, SECTION, with_table
 from benchmarks.records import Machine, Record
+from benchmarks.rig import cpu_seconds
 
 FAST = Figure("first byte", 43.21, "ms", at_most(50), "median 12")
 RATIO = Figure("proxy ÷ C", 0.66, "", at_least(0.82))
@@ -120,6 +124,13 @@ def test_the_machine_and_the_commit_are_known() -> None:
     assert machine.cpu
     assert machine.cores >= 1
     assert isinstance(records.this_commit(), str)
+
+
+def test_the_cpu_of_another_process_is_known() -> None:
+    before, now = time.process_time(), cpu_seconds(os.getpid())
+    assert before <= now <= time.process_time()
+    with subprocess.Popen(("cat",), stdin=subprocess.PIPE) as other:
+        assert 0.0 <= cpu_seconds(other.pid) < 1.0
 
 
 def test_the_readmes_table_is_of_what_was_kept() -> None:
