@@ -89,7 +89,7 @@ def build_web(parts: AppParts, leads: bool = False) -> Flask:
         config.max_clients,
         parts.access,
         parts.streams,
-        windows.left_for,
+        windows,
         Leading(partial(own_address, config)) if leads else NOBODY_IS_LED,
     )
     hls = Hls(windows, player, parts.metrics.hls, lambda: parts.users.is_on)

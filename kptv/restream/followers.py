@@ -81,6 +81,11 @@ class Follower:
         """Whether nothing was asked for, for long."""
         return not self._waiting and monotonic() - self._seen_at > self.quiet_after
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether it was made to leave, and is to get nothing as long as it asks."""
+        return self.lease.dropped and not self.has_moved
+
     def see(self) -> None:
         """It asks for something."""
         self._seen_at = monotonic()

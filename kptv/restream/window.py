@@ -178,6 +178,7 @@ class Window:
         self._tell()  # a request of it that waits may be of a client that left
         if self.hub:
             self.hub.audience.unfollow(lease)
+        self._tell()  # a request of it may wait
 
     def heed(self) -> None:
         """Give way, if nobody would miss it."""
@@ -225,7 +226,7 @@ class Window:
                 playing.wait()
         finally:
             self._playing = None
-            for lease in list(hub.audience.followers):
+            for lease in self.followers:  # another window may have the same hub
                 hub.audience.unfollow(lease)
         if isinstance(hub.outcome, Unavailable):
             self.failure = hub.outcome

@@ -51,6 +51,11 @@ class Windows:
         return iter(list(self._windows.values()))
 
     @property
+    def waiting(self) -> int:
+        """Viewers whose channel has not begun, so that no hub counts them."""
+        return sum(len(window.followers) for window in self if window.hub is None)
+
+    @property
     def alive(self) -> bool:
         """Whether those who left are looked for."""
         return self._looks is None or self._looks.alive
@@ -79,8 +84,27 @@ class Windows:
             window.follow(follower.lease)
         window.touch()
         with follower.waiting():
-            window.wait_to_begin(departed)
+            window.wait_to_begin(lambda: departed() or follower.is_ended)
         return self._begun(window, follower)
+
+    def wait_for(
+        self,
+        window: Window,
+        number: int,
+        seconds: float,
+        viewer: Viewer,
+        departed: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """As ``window.wait_for``, for ``viewer``, who may have to leave meanwhile: Refused."""
+        slug = window.channel.slug
+        follower = self._followers.find(slug, self._followers.counted_as(slug, viewer))
+        if follower is None:
+            window.wait_for(number, seconds, departed)
+            return
+        with follower.waiting():
+            window.wait_for(number, seconds, lambda: departed() or follower.is_ended)
+        if follower.is_ended:
+            raise Refused(follower.quiet_after, ended=True)
 
     def left_for(self, channel: Channel, viewer: Viewer) -> None:
         """``viewer`` asks for ``channel``, by whatever protocol: other windows are not missed."""
@@ -95,20 +119,21 @@ class Windows:
     def segment(self, slug: str, number: int, viewer: Viewer) -> Numbered | None:
         """A segment of a channel; None: it is gone, or still to come. Raises Refused.
 
-        Whoever asks need not follow, but may not have been made to leave.
+        Whoever asks need not follow, but may not have been made to leave; and a channel plays only
+        as long as somebody follows it, who is counted.
         """
         follower = self._followers.find(slug, viewer)
         if follower is not None:
             follower.see()
-            if follower.lease.dropped and not follower.has_moved:
+            if follower.is_ended:
                 raise Refused(follower.quiet_after, ended=True)
         window = self._windows.get(slug)
         if window is None:
             return None
-        if (found := window.segment(number)) is not None:
+        found = window.segment(number)
+        if found is not None and follower is not None:
             window.touch()
-            if follower is not None:
-                follower.lease.received += found.segment.size
+            follower.lease.received += found.segment.size
         return found
 
     def find(self, slug: str) -> Window | None:

@@ -244,6 +244,17 @@ def test_a_window_ends_some_time_after_the_last_request(
     nothing_is_left(rig)
 
 
+def test_segments_alone_keep_no_channel_open(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "QUIET", 0.3)
+    monkeypatch.setattr(window, "QUIET_TARGETS", 0.1)
+    monkeypatch.setattr(followers, "QUIET", 0.3)
+    rig.broadcasts.feed(ONE, 3 * SECOND)
+    playing = rig.follow(NEWS)
+    number = listing_of(playing).last
+    until(lambda: rig.windows.segment("news", number, LAPTOP) is None or playing.is_over)
+    nothing_is_left(rig)
+
+
 def test_the_next_window_goes_on_behind_the_numbers_of_the_last(rig: Rig) -> None:
     rig.broadcasts.feed(ONE, 7 * SECOND)
     first = rig.follow(NEWS)

@@ -71,7 +71,7 @@ class Tv:
             int(str(settings.get("max_clients", 100))),
             access,
             self.streams,
-            self.windows.left_for,
+            self.windows,
         )
         self.hls = Hls(self.windows, self.player, self.outcomes, lambda: self.needs_login)
         self.app = Flask(__name__)
@@ -435,6 +435,80 @@ def test_whoever_asks_for_a_stream_follows_no_other_channel(tv: Tv) -> None:
 
 
 # --- refusals ---
+
+
+def test_those_who_wait_for_a_channel_to_begin_count_as_viewers() -> None:
+    tv = Tv(max_clients=3)
+    asked = [gevent.spawn(tv.ask, "/hls/news.m3u8", User_Agent=f"TV {n}") for n in range(10)]
+    until(lambda: sum(each.ready() for each in asked) == 7)
+    tv.on_air()
+    gevent.joinall(asked, timeout=LIMIT)
+    statuses = [each.value.status_code for each in asked]
+    assert (statuses.count(200), statuses.count(503)) == (3, 7)
+    assert tv.rig.hubs.viewers == 3
+    tv.close()
+
+
+def test_as_many_channels_are_opened_as_there_may_be_viewers() -> None:
+    tv = Tv(max_clients=3)
+    streams = [Stream(SOURCES[1], f"http://two/{n}") for n in range(20)]
+    tv.channels += [Channel(f"c{n}", f"C{n}", (stream,)) for n, stream in enumerate(streams)]
+    asked = [gevent.spawn(tv.ask, f"/hls/c{n}.m3u8", User_Agent=f"TV {n}") for n in range(20)]
+    until(lambda: sum(each.ready() for each in asked) == 17)
+    assert len(tv.windows) == len(tv.rig.hubs) == 3
+    gevent.killall(asked)
+    tv.close()
+
+
+def test_whoever_is_ended_while_a_playlist_is_held_gets_none(tv: Tv) -> None:
+    tv.needs_login = True
+    tv.on_air()
+    tv.playlist(User_Agent="Phone")  # it plays on
+    last = last_of(tv.ask("/hls/news.m3u8", caller=as_anna()))
+    path = f"/hls/news.m3u8?_HLS_msn={last + 1}"
+    held = gevent.spawn(tv.ask, path, caller=as_anna())
+    gevent.sleep(0.05)
+    assert not held.ready()
+    (stream,) = (each for each in tv.streams if each.caller.name)
+    assert tv.streams.end(stream.lease.number)
+    refused = held.get(timeout=1.0)  # at once, not with the next segment
+    assert (refused.status_code, refused.headers["Cache-Control"]) == (429, "no-store")
+    assert "#EXT" not in refused.text
+    assert tv.figures.ended == {("anna", "operator"): 1}
+
+
+def renamed(tv: Tv) -> Channel:
+    """NEWS, as rules call it from now on."""
+    other = replace(NEWS, slug="world", name="World")
+    tv.channels[tv.channels.index(NEWS)] = other
+    tv.rig.hubs.imported(lambda slug: other if slug == "news" else None)
+    return other
+
+
+def test_a_channel_that_is_watched_plays_on_although_rules_call_it_otherwise(tv: Tv) -> None:
+    tv.on_air()
+    tv.playlist()
+    renamed(tv)
+    answer = tv.ask("/hls/news.m3u8")
+    assert tv.ask(paths_of(answer)[-1]).status_code == 200
+    assert paths_of(tv.ask("/hls/world.m3u8"), "/hls/world.m3u8")[-1].startswith("/hls/world/")
+    assert len(tv.rig.broadcasts.opened) == 1
+    tv.allowed = lambda rights, channel: channel.slug != "news"
+    guest = Caller(CallerKind.USER, User(id=7, name="guest", groups=("Sport",)))
+    assert tv.ask("/hls/news.m3u8", caller=guest).status_code == 404
+
+
+def test_viewers_of_two_names_of_a_channel_are_counted_apart(tv: Tv) -> None:
+    tv.on_air()
+    tv.ask("/hls/news.m3u8", User_Agent="TV")
+    renamed(tv)
+    tv.ask("/hls/world.m3u8", User_Agent="Phone")
+    assert (len(tv.windows), len(tv.rig.hubs), tv.rig.hubs.viewers) == (2, 1, 2)
+    before = tv.windows.find("news")
+    assert before is not None
+    before.close()
+    until(lambda: before.is_over)
+    assert tv.rig.hubs.viewers == 1
 
 
 def test_more_viewers_than_may_be_are_refused() -> None:

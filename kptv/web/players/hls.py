@@ -99,6 +99,16 @@ class Hls:
         self._figures.lists_asked[outcome] += 1
         return response
 
+    def followed(self, slug: str) -> Channel | None:
+        """The channel that is watched under this slug; None: none, or none for the caller.
+
+        An import may have lost it, or rules call it otherwise; its players ask on as they began.
+        """
+        window = self._windows.find(slug)
+        if window is None or window.is_ending or not self._player.may_have(window.channel):
+            return None
+        return window.channel
+
     def playlist_of(self, channel: Channel) -> Response:
         """As ``playlist``, for a request that is for something below STREAM_PATH."""
         return self.playlist(channel, way_up(_address(), STREAM_PATH))
@@ -152,13 +162,13 @@ class Hls:
     def _followed(self, channel: Channel) -> Window:
         """The window, which the caller's player follows from now on, once it has a segment."""
         viewer, enter = self._player.viewer(), partial(self._player.enter, channel)
+        departed = departed_of(_connection())
         window = self._windows.find(channel.slug)
-        if window is not None and window.has_begun:
-            return self._windows.follow(channel, viewer, enter)
+        if window is not None and window.has_begun and not window.is_ending:
+            return self._windows.follow(channel, viewer, enter, departed)
         with self._holds.one(viewer.key, viewer.client.address) as may_wait:
             if not may_wait:
                 raise Unavailable(_TOO_MANY_WAIT, 2.0)
-            departed = departed_of(_connection())
             return self._windows.follow(channel, viewer, enter, departed)
 
     def _wait(self, window: Window, awaited: int) -> Outcome:
@@ -172,7 +182,8 @@ class Hls:
         with self._holds.one(viewer.key, viewer.client.address) as may_wait:
             if not may_wait:
                 return Outcome.ANSWERED
-            window.wait_for(awaited, _LONGEST_WAIT * listing.target_duration, departed)
+            seconds = _LONGEST_WAIT * listing.target_duration
+            self._windows.wait_for(window, awaited, seconds, viewer, departed)
         return Outcome.WAITED
 
     def _text(self, text: str) -> Response:
@@ -243,7 +254,7 @@ def hls_blueprint(
             return _readable(no_list_yet())
 
         def find(text: str) -> Channel | None:
-            return player.found(catalog.find(text), text)
+            return player.found(catalog.find(text), text) or hls.followed(text)
 
         try:
             channel = _meant(path, find)

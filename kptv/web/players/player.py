@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from kptv.restream.followers import Viewer
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
+from kptv.restream.windows import Windows
 from kptv.web.caller import caller
 from kptv.web.clients import Clients
 from kptv.web.handover import hand_over_of
@@ -69,16 +70,16 @@ class Player:
         max_clients: int,
         access: Access,
         streams: OpenStreams,
-        left_for: Callable[[Channel, Viewer], object] = lambda channel, viewer: None,
+        windows: Windows | None = None,
         leading: Leading = NOBODY_IS_LED,
     ) -> None:
-        """``max_clients``: so many viewers at once. ``left_for`` is told who asks for what."""
+        """``max_clients``: so many viewers at once. ``windows``: those of HLS, if there are any."""
         self._hubs = hubs
         self._clients = clients
         self._max_clients = max_clients
         self._access = access
         self._streams = streams
-        self._left_for = left_for
+        self._windows = windows
         self.leading = leading
 
     def __repr__(self) -> str:
@@ -110,7 +111,8 @@ class Player:
             return Answer(_head(self._hubs.films.headers(channel)))
         if self._is_crowded():
             return Answer(crowded(), Refusal.CROWDED)
-        self._left_for(channel, self.viewer())
+        if self._windows is not None:
+            self._windows.left_for(channel, self.viewer())
         connection = request.environ.get("gunicorn.socket")
         lease = lease_of(connection, self._clients.of(request))
         until = None if duration is None else lease.since + duration
@@ -136,7 +138,8 @@ class Player:
 
     def _is_crowded(self) -> bool:
         """Whether there are as many viewers as may be, or no descriptors for one more."""
-        if self._hubs.viewers >= self._max_clients:
+        waiting = self._windows.waiting if self._windows is not None else 0
+        if self._hubs.viewers + waiting >= self._max_clients:
             return True
         connection = request.environ.get("gunicorn.socket")
         return connection is not None and are_scarce(connection.fileno(), VIEWERS_LEAVE)
