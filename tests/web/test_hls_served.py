@@ -6,7 +6,9 @@ import gzip
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from socket import IPPROTO_TCP, TCP_NOTSENT_LOWAT, socket
 from urllib.parse import urljoin, urlsplit
+from weakref import ref
 
 import gevent
 import pytest
@@ -25,11 +27,11 @@ from kptv.restream.window import Terms
 from kptv.restream.windows import Windows
 from kptv.web.caller import ANYONE, CALLER, Caller, CallerKind
 from kptv.web.clients import Clients
-from kptv.web.players import holds, open_streams
+from kptv.web.players import delivery, holds, open_streams
 from kptv.web.players.hls import Hls, hls_blueprint
 from kptv.web.players.open_streams import Access, OpenStreams
 from kptv.web.players.player import Player
-from kptv.web.players.segment_body import AT_ONCE, SegmentBody, joined
+from kptv.web.players.segment_body import AT_ONCE, SegmentBody
 from kptv.web.players.segment_keys import SegmentKeys
 from kptv.web.players.ts import stream_blueprint
 from tests.restream.radio import marks
@@ -597,15 +599,16 @@ def test_a_film_is_where_streams_are(tv: Tv) -> None:
 
 def test_parts_of_a_segment_are_joined_to_few() -> None:
     parts = [memoryview(bytes([n % 256]) * 5000) for n in range(200)] + [b"x" * AT_ONCE, b"y"]
-    pieces = list(joined(parts))
+    pieces = list(SegmentBody(lambda: parts))
     assert b"".join(pieces) == b"".join(parts)
     assert all(len(piece) <= AT_ONCE for piece in pieces)
     assert len(pieces) <= 6
-    assert list(joined([])) == []
+    assert list(SegmentBody(list)) == []
+    assert list(SegmentBody(lambda: [b"x" * 3 * AT_ONCE])) == [b"x" * 3 * AT_ONCE]
 
 
 def test_others_have_a_turn_between_two_sends() -> None:
-    body = iter(SegmentBody([b"x" * AT_ONCE] * 3))
+    body = iter(SegmentBody(lambda: [b"x" * AT_ONCE] * 3))
     turns: list[int] = []
     other = gevent.spawn(lambda: turns.append(1))
     next(body)
@@ -613,3 +616,24 @@ def test_others_have_a_turn_between_two_sends() -> None:
     next(body)
     assert turns
     other.join()
+
+
+def test_whoever_takes_a_segment_slowly_keeps_none_of_it_in_memory() -> None:
+    parts = [memoryview(b"x" * AT_ONCE) for _ in range(3)]
+    refs = [ref(part) for part in parts]
+    body = iter(SegmentBody(lambda: parts or None))
+    assert len(next(body)) == AT_ONCE
+    parts.clear()  # the window lets it go
+    assert not any(one() for one in refs)
+    with pytest.raises(ConnectionResetError):
+        next(body)
+
+
+def test_the_kernel_keeps_little_for_whoever_takes_a_segment_slowly(tv: Tv) -> None:
+    tv.on_air()
+    (first, *_) = paths_of(tv.ask("/hls/news.m3u8"))
+    with socket() as connection:
+        builder = EnvironBuilder(first, environ_overrides={"gunicorn.socket": connection})
+        assert tv.app.test_client().open(builder).status_code == 200
+        kept = connection.getsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT)
+    assert kept == delivery.UNSENT_LIMIT

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -27,10 +27,11 @@ from kptv.metrics.hls_figures import HlsFigures, Outcome
 from kptv.restream.followers import Refused
 from kptv.restream.window import Window
 from kptv.restream.windows import IsFilm, IsOver, Windows
+from kptv.splice.joining import Media
 from kptv.web.caller import caller
 from kptv.web.endless import endless
 from kptv.web.lines import line, no_list_yet
-from kptv.web.players.delivery import departed_of
+from kptv.web.players.delivery import departed_of, tune
 from kptv.web.players.hasty import LastTold, is_hasty
 from kptv.web.players.hls_requests import (
     AskedSegment,
@@ -43,7 +44,7 @@ from kptv.web.players.hls_requests import (
 from kptv.web.players.holds import Holds
 from kptv.web.players.links import Ambiguous, meant, without_playlist
 from kptv.web.players.player import Crowded, Player, crowded, unknown
-from kptv.web.players.segment_body import SegmentBody
+from kptv.web.players.segment_body import Find, SegmentBody
 from kptv.web.players.ts import add_converter
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
@@ -217,9 +218,11 @@ class Hls:
         response = _bare(SEGMENT_TYPE, self._kept_for_segments)
         response.content_length = found.segment.size
         if request.method != "HEAD":
+            if (connection := _connection()) is not None:
+                tune(connection)
             counters = window.hub.counters if window.hub else None
             response.direct_passthrough = True
-            response.response = SegmentBody(found.segment.parts, counters)
+            response.response = SegmentBody(_finding(window, asked.number), counters)
         return Outcome.ANSWERED, response
 
     # --- what caches between may keep: they know nothing of logins ---
@@ -299,6 +302,16 @@ def _address() -> str:
 
 def _connection() -> Any:
     return request.environ.get("gunicorn.socket")
+
+
+def _finding(window: Window, number: int) -> Find:
+    """Finds the parts of a segment, as long as the window has it."""
+
+    def find() -> Sequence[Media] | None:
+        found = window.segment(number)
+        return None if found is None else found.segment.parts
+
+    return find
 
 
 def _bare(media_type: str, kept: str) -> Response:
