@@ -145,9 +145,9 @@ class MediaPlaylist:
             self._listing = Listing(text, listed[-1].number, target_duration)
         return self._listing
 
-    def drop_oldest(self) -> bool:
-        """Give a segment back; False: there are too few."""
-        if len(self._segments) <= FEWEST:
+    def drop_oldest(self, fewest: int = FEWEST) -> bool:
+        """Give a segment back; False: there are no more than ``fewest``."""
+        if len(self._segments) <= fewest:
             return False
         if len(self._segments) <= LISTED:
             self._listing = None

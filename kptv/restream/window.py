@@ -26,7 +26,14 @@ from kptv.restream.film import Film
 from kptv.restream.held import Held
 from kptv.restream.hub import Hub
 from kptv.restream.lease import Lease, LeaseKind
-from kptv.restream.media_playlist import Listing, MediaPlaylist, Numbered, Past, Rates
+from kptv.restream.media_playlist import (
+    FEWEST,
+    Listing,
+    MediaPlaylist,
+    Numbered,
+    Past,
+    Rates,
+)
 from kptv.restream.playing import Playing
 from kptv.splice.segments import Cutter
 
@@ -39,6 +46,7 @@ FIRST_SEGMENT = 45.0  # seconds within which a channel starts, and has a segment
 ENDS_WITHIN = 5.0  # seconds, once nothing more comes
 LOOK_EVERY = 2.0  # seconds, whether who waits is still there
 Departed = Callable[[], bool]
+_NO_MEMORY = Unavailable("its segments need more memory than MAX_BUFFER_SIZE allows", 30.0)
 _STAYS: Departed = lambda: False  # noqa: E731
 
 
@@ -269,7 +277,13 @@ class Window:
         self._held.let_go(next(first for first in firsts if first is not None))
 
     def _drop_oldest(self) -> bool:
-        if not self._playlist.drop_oldest():
+        """Give memory back. What has most of it all ends before others have nothing left."""
+        has_most = self._held.size > self._terms.budget.limit // 2
+        if not self._playlist.drop_oldest(1 if has_most else FEWEST):
+            if has_most and self.failure is None:
+                log.warning("%s: the window ends: %s", self.channel.slug, _NO_MEMORY)
+                self.failure = _NO_MEMORY
+                self.close()
             return False
         first = self._playlist.first_chunk
         if first is not None:

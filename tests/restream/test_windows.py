@@ -22,6 +22,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client, Lease
 from kptv.restream.media_playlist import Listing, Past
 from kptv.restream.output import Output
+from kptv.restream.playing import Playing
 from kptv.restream.window import Terms, Window
 from kptv.restream.windows import IsFilm, IsOver, Windows
 from kptv.upstream.opened import OpenedUpstream, Pieces
@@ -525,6 +526,39 @@ def test_one_that_is_closed_before_it_began_leaves_nothing(rig: Rig) -> None:
     until(lambda: playing.is_over)
     assert over == [playing]
     assert rig.broadcasts.opened == []
+
+
+# --- memory ---
+
+SMALL = SECOND * 3 * 188  # bytes of a second
+
+
+def test_a_window_keeps_to_the_memory_of_all(rig: Rig) -> None:
+    rig = _with(rig, max_buffer_size=5 * SMALL, buffer_size_per_stream=SMALL)
+    rig.broadcasts.feed(TWO, *[SECOND // 4] * 8)
+    other = rig.hubs.start(Channel("sport", "Sport", (TWO,)), Lease())
+    assert isinstance(other, Playing)
+    until(lambda: other.hub.buffer.end >= 8)
+    rig.broadcasts.feed(ONE, *[SECOND // 4] * 160)
+    playing = rig.follow(NEWS)
+    until(lambda: rig.metrics.hls.segments >= 16)
+    assert 1 <= len(numbers_of(listing_of(playing))) < 4, "so many are kept if there is room"
+    assert rig.hubs.budget.used <= 5 * SMALL
+    assert other.hub.buffer.size > SMALL // 2
+    other.close()
+    rig.close()
+
+
+def test_one_whose_segments_need_more_than_all_memory_ends_and_says_so(rig: Rig) -> None:
+    rig = _with(rig, max_buffer_size=2 * SMALL, buffer_size_per_stream=SMALL // 2)
+    rig.broadcasts.feed(ONE, *[SECOND // 4] * 60)
+    playing = rig.follow(NEWS)
+    until(lambda: playing.is_over)
+    assert "MAX_BUFFER_SIZE" in str(playing.failure)
+    with pytest.raises(IsOver):
+        rig.follow(NEWS)
+    nothing_is_left(rig)
+    rig.close()
 
 
 # --- what people are told ---
