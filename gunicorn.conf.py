@@ -38,7 +38,9 @@ SUPPORTED_WORKERS["gevent"] = "kptv.web.worker.Worker"  # what `-k gevent` means
 # When gunicorn's pool is full, it lets nobody in, so web.worker refuses before that.
 worker_connections = _config.max_clients + EXTRA_CONNECTIONS + SPARE_PLACES
 preload_app = False  # gevent must patch before ssl is imported
-timeout = 60  # seconds without a sign of life, after which a worker counts as hanging
+# Seconds without a sign of life, after which a worker counts as hanging. One that shares limits
+# must be killed before others are given what it holds: its lease lasts 15 s.
+timeout = 8 if _config.leases_url else 60
 _STOP_DEADLINE = 5.0  # seconds; a worker ends in less than 2
 graceful_timeout = 1  # seconds; the app ends the streams, and nothing else takes longer
 # Seconds. Players of HLS, and nginx before us, come again once in a segment's length; idle
@@ -70,7 +72,8 @@ def on_starting(server):
         sys.exit(
             f"Cannot start with {server.cfg.workers} workers: all viewers of a channel share one"
             " upstream, and the limits of the sources are counted, in one process. One gevent"
-            " worker serves a thousand viewers: leave out --workers (and WEB_CONCURRENCY)."
+            " worker serves a thousand viewers: leave out --workers (and WEB_CONCURRENCY). For more"
+            " start several instances, each with a port of its own, that share a LEASES_URL."
         )
     if server.cfg.worker_class_str != "gevent":
         sys.exit(f"Cannot start with the {server.cfg.worker_class_str} worker: use -k gevent.")

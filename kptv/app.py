@@ -116,7 +116,13 @@ def build_web(parts: AppParts, leads: bool = False) -> Flask:
         watched |= {"events": page.events, "search": page.directory, "reports": page.reports}
     else:
         app.register_blueprint(index_blueprint(config.base_url))
-    ops = ops_blueprint(catalog.get, parts.vitals, watched, lambda: parts.users.trouble)
+    if parts.instances is not None:
+        watched["instances"] = parts.instances
+        app.extensions["when_stopping"].append(parts.instances.close)  # when all is hung up
+    slots = parts.shared.slots
+    ops = ops_blueprint(
+        catalog.get, parts.vitals, watched, lambda: parts.users.trouble, lambda: slots.away
+    )
     app.register_blueprint(ops)
     return app
 

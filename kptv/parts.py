@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kptv.channels.catalog import Catalog, Listing
@@ -13,6 +14,7 @@ from kptv.channels.current import CurrentCatalog
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.rhythm import Rhythms
 from kptv.channels.rules.model import Rules
+from kptv.channels.secrets import secrets_of_valkey
 from kptv.channels.terms import CurrentTerms, secrets_of
 from kptv.config import Config
 from kptv.config.rules_file import RulesFile
@@ -30,7 +32,7 @@ from kptv.restream.buffer import Budget
 from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
 from kptv.restream.shared import Shared, policy_of
-from kptv.restream.slots import LocalSlots
+from kptv.restream.slots import LocalSlots, Slots
 from kptv.restream.window import Terms
 from kptv.restream.windows import Windows
 from kptv.start import LoginTeller
@@ -64,6 +66,9 @@ from kptv.web.sockets import public_address
 from kptv.web.state import StateReader
 from kptv.web.tries import Tries
 
+if TYPE_CHECKING:
+    from kptv.shared_slots import Instances
+
 log = logging.getLogger(__name__)
 
 TELL_REPEATS_EVERY = 5.0  # seconds between two looks for repeated trouble to tell of
@@ -94,12 +99,14 @@ class AppParts:
     users: CurrentUsers
     state: StateReader
     entrance: Entrance
+    instances: Instances | None  # None: there is only this one
 
 
 @dataclass(frozen=True, slots=True)
 class Restreaming:
     """What opens streams of the providers, and shares them."""
 
+    instances: Instances | None
     terms: CurrentTerms
     shared: Shared
     roads: Roads
@@ -143,7 +150,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     users.start()  # before anything asks whether a login is needed
     clients = _build_clients(config, users)
     vitals = Vitals(metrics, to_stderr(config.log_format))
-    restreaming = _build_restreaming(config, metrics)
+    restreaming = _build_restreaming(config, metrics, log_of_process.redactor)
     client, shared, hubs = restreaming.client, restreaming.shared, restreaming.hubs
     numbers = KeptNumbers(config.data_dir)
     served = _build_served(config, numbers)
@@ -212,19 +219,32 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
             rules=reload.file,
             guide=served.guide,
             needs_login=lambda: users.is_on,
+            leases=restreaming.instances.state if restreaming.instances else lambda: None,
         ),
         entrance=entrance,
+        instances=restreaming.instances,
     )
 
 
-def _build_restreaming(config: Config, metrics: Metrics) -> Restreaming:
+def _build_instances(config: Config, redactor: Redactor) -> Instances | None:
+    if not config.leases_url:
+        return None
+    from kptv.shared_slots import Instances  # only for those who have several
+
+    redactor.keep(secrets_of_valkey(config.leases_url))
+    return Instances(config)
+
+
+def _build_restreaming(config: Config, metrics: Metrics, redactor: Redactor) -> Restreaming:
     terms = CurrentTerms(config.sources, config.rules)
-    shared = _build_shared(config, metrics, terms)
+    instances = _build_instances(config, redactor)
+    slots = instances.slots if instances is not None else LocalSlots(config.sources)
+    shared = _build_shared(config, metrics, terms, slots)
     roads = Roads(config.allow_private_upstreams, config.port)
     client = HttpClient(config, roads, terms.of)
     opener = Opener(config, client, shared.rhythms)
     hubs = Hubs(shared, opener.open_stream, opener.open_film)
-    return Restreaming(terms, shared, roads, client, opener, hubs)
+    return Restreaming(instances, terms, shared, roads, client, opener, hubs)
 
 
 def _build_served(config: Config, numbers: KeptNumbers) -> Served:
@@ -236,14 +256,14 @@ def _build_served(config: Config, numbers: KeptNumbers) -> Served:
     return Served(guide, lists, of_channels, xtream, device_ids, devices)
 
 
-def _build_shared(config: Config, metrics: Metrics, terms: CurrentTerms) -> Shared:
-    """What hubs share, all in the memory of this process."""
+def _build_shared(config: Config, metrics: Metrics, terms: CurrentTerms, slots: Slots) -> Shared:
+    """What hubs share; all but the ``slots`` is in the memory of this process."""
     policy = policy_of(config, terms.timeout_of)
     return Shared(
         config=config,
         policy=policy,
         metrics=metrics,
-        slots=LocalSlots(config.sources),
+        slots=slots,
         health=LocalHealth(policy),
         rhythms=Rhythms(config.stall_timeout),
         budget=Budget(config.max_buffer_size),

@@ -7,7 +7,7 @@ from kptv.errors import Reason
 from kptv.guide.report import GuideReport, Report
 from kptv.metrics.counters import Metrics
 from kptv.metrics.exposition import Exposition
-from kptv.metrics.families import ReadState
+from kptv.metrics.families import LeaseState, ReadState
 from kptv.metrics.hls_figures import Outcome
 from kptv.metrics.source_figures import ImportState, SourceState
 
@@ -34,4 +34,4 @@ def every_metric() -> Exposition:
     metrics.guide.report = Report(made=1, until=1, channels=2, joined={"id": 1}, guides=(told,))
     source = Source(1, "http://one.example/list.m3u", 1)
     sources = (SourceState(ImportState(source, last_success=1.0)),)
-    return Exposition(metrics, lambda: ReadState(sources=sources))
+    return Exposition(metrics, lambda: ReadState(sources=sources, leases=LeaseState()))

@@ -79,6 +79,8 @@ DEFAULTS = [
     ("STATUS_PAGE", "status_page", True),
     ("ADMIN_TOKEN", "admin_token", ""),
     ("METRICS_TOKEN", "metrics_token", ""),
+    ("LEASES_URL", "leases_url", ""),
+    ("INSTANCE", "instance", ""),
     ("REQUIRE_LOGIN", "require_login", False),
     ("AUTH_FREE_NETWORKS", "auth_free_networks", ()),
     ("MAX_CLIENTS", "max_clients", 5000),
@@ -161,6 +163,10 @@ ACCEPTED = [
     ("STATUS_PAGE", "status_page", "no", False),
     ("ADMIN_TOKEN", "admin_token", "open-sesame!", None),
     ("METRICS_TOKEN", "metrics_token", "open-sesame!", None),
+    ("LEASES_URL", "leases_url", "rediss://u:p@valkey.example:6380/2", None),
+    ("LEASES_URL", "leases_url", "unix:///run/valkey.sock?db=1", None),
+    ("LEASES_URL", "leases_url", "redis://[::1]", None),
+    ("INSTANCE", "instance", "tv-1.example:8080", None),
     ("REQUIRE_LOGIN", "require_login", "yes", True),
     ("AUTH_FREE_NETWORKS", "auth_free_networks", "10.0.0.1", (ip_network("10.0.0.1/32"),)),
     ("DATA_DIR", "data_dir", "/var/lib/kptv", Path("/var/lib/kptv")),
@@ -236,6 +242,11 @@ REFUSED = [
     ("TRUSTED_PROXIES", ("nginx", "1.2.3.4/33", "10.0.0.1,,10.0.0.2", "all")),
     ("ADMIN_TOKEN", ("short", "two words too", "schlüssel-wort", "x" * 257)),
     ("METRICS_TOKEN", ("short", "two words too")),
+    (
+        "LEASES_URL",
+        ("valkey:6379", "http://h", "redis://", "redis://h/x", "redis://h:x", "unix://"),
+    ),
+    ("INSTANCE", ("a b", "a|b", "x" * 65, "tv/1")),
     ("REQUIRE_LOGIN", ("users", "2")),
     ("AUTH_FREE_NETWORKS", ("home", "all", "192.168.1.0/33")),
     ("DATA_DIR", ("a\0b",)),
@@ -600,3 +611,12 @@ def test_any_text_in_a_setting_is_taken_or_refused_with_the_message(
     except ConfigError as error:
         told = str(error)
     assert told
+
+
+def test_nothing_of_the_url_of_a_valkey_is_said_where_it_is_wrong() -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config({"SOURCES": "http://h/l|1", "LEASES_URL": "redis://u:s3cret@h/x"}, None)
+    assert "LEASES_URL" in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+    config = load_config({"SOURCES": "http://h/l|1", "LEASES_URL": "redis://u:s3cret@h"}, None)
+    assert "s3cret" not in repr(config)

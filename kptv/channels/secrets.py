@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from kptv.channels.accounts import Login, is_token, login_before, without_structure
 
@@ -62,6 +62,12 @@ class Secrets:
 
 
 NOTHING = Secrets()
+
+
+def secrets_of_valkey(url: str) -> Secrets:
+    """The user and the password in the URL of a Valkey."""
+    parts = urlsplit(url)
+    return Secrets(frozenset(unquote(word) for word in (parts.username, parts.password) if word))
 
 
 def secrets_of_list(url: str) -> Secrets:

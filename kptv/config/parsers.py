@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from string import ascii_letters, digits
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -181,6 +182,32 @@ def token(text: str) -> str:
     """A secret of the operator's own."""
     if not re.fullmatch(r"[!-~]{8,256}", text):
         raise Rejected("8 to 256 letters, digits or signs of ASCII, no spaces", read="…")
+    return text
+
+
+_OF_INSTANCES = frozenset(ascii_letters + digits + "-.:")
+
+
+def instance(text: str) -> str:
+    """The name of an instance."""
+    if len(text) > 64 or not _OF_INSTANCES.issuperset(text):
+        raise Rejected("up to 64 letters, digits and -.:")
+    return text
+
+
+def valkey(text: str) -> str:
+    """The URL of a Valkey or Redis; it may hold a password."""
+    accepted = "redis://[user:password@]host[:port][/number], rediss://… or unix:///path"
+    try:
+        parts = urlsplit(text)
+        is_known = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+    except ValueError:
+        is_known = False
+    database = parts.path.strip("/") if is_known else ""
+    if not is_known or (not database if parts.scheme == "unix" else not parts.hostname):
+        raise Rejected(accepted, read="…")
+    if parts.scheme != "unix" and database and not (database.isascii() and database.isdigit()):
+        raise Rejected(accepted, read="…")
     return text
 
 

@@ -37,6 +37,7 @@ ENV_FILE = Path(__file__).resolve().parents[2] / ".env"  # beside wsgi.py
 RULES_FILE = "rules.toml"  # beside .env
 DEFAULT_PORT = 8080
 DEMO_MARK = "KPTV_DEMO"  # set by kptv.demo.run, for a hint on the status page
+LEASE_MARK = "KPTV_TEST_LEASE"  # set by tests; all instances must have the same
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 T = TypeVar("T")
@@ -179,6 +180,10 @@ class Config:
     )
     metrics_token: str = setting("METRICS_TOKEN", parsers.token, "", secret=True)  # empty: none
 
+    # Several instances
+    leases_url: str = setting("LEASES_URL", parsers.valkey, "", secret=True)  # empty: only this one
+    instance: str = setting("INSTANCE", parsers.instance, "")  # empty: the host's name, and PORT
+
     # Not settings
     rules: Rules | None = None  # in the file; None: there is none
     rules_path: Path | None = field(default=None, compare=False)  # of that file
@@ -186,6 +191,7 @@ class Config:
     # By the operator, so that all links begin with it.
     base_url_is_set: bool = field(default=True, compare=False)
     demo: bool = False  # `make run` without SOURCES: the status page says so
+    lease: float = 15.0  # seconds of an instance's lease; shorter ones are for tests
 
 
 _ROWS: dict[str, Setting[Any]] = {
@@ -221,6 +227,8 @@ def load_config(
     config = Config(
         **values, rules=rules, rules_path=path, warnings=(*file.warnings, *warnings), demo=demo
     )
+    if lease := texts.get(LEASE_MARK):
+        config = replace(config, lease=float(lease))
     if "base_url" not in values:
         own = f"http://localhost:{config.port}"
         config = replace(config, base_url=own, base_url_is_set=False)

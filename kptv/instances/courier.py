@@ -92,6 +92,11 @@ class Courier:
             self._greenlet.kill()
         self._hang_up()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it works."""
+        return self._greenlet is not None and not self._greenlet.dead
+
     def take(self, call: Call) -> None:
         """Carry ``call`` after those that came before; never switches."""
         self._calls.append(call)

@@ -26,7 +26,7 @@ from kptv.instances.term import Term, Times
 log = logging.getLogger(__name__)
 
 _LISTEN_AGAIN = 1.0  # seconds after a subscription ended; until then renewals tell
-_LEAVE_WITHIN = 0.3  # seconds at the end; what is not said by then, the lease says
+_LEAVE_WITHIN = 0.7  # seconds at the end; what is not said by then, the end of the lease says
 
 
 class Messages(Protocol):
@@ -117,12 +117,20 @@ class Member:
         self._courier.start()
         self._greenlets = [gevent.spawn(self._watch), gevent.spawn(self._hear)]
 
-    def close(self) -> None:
-        """Leave: what is closed is free at once."""
-        if self.joined and not self._trouble and self._cargo.is_empty:
-            left = Event()
-            self.tell("leave", lambda _: left.set())
-            left.wait(_LEAVE_WITHIN)
+    @property
+    def alive(self) -> bool:
+        """Whether it works; without it, all would be given up and nothing had again."""
+        return self._courier.alive and not any(each.dead for each in self._greenlets)
+
+    def leave(self) -> None:
+        """Wait a moment until all is closed, and go: then it is free at once for others."""
+        with gevent.Timeout(_LEAVE_WITHIN, False):
+            while not self._cargo.is_empty or not self._courier.idle:
+                gevent.sleep(0.01)
+            if self.joined and not self._trouble:
+                left = Event()
+                self.tell("leave", lambda _: left.set())
+                left.wait()
         gevent.killall(self._greenlets)
         self._courier.close()
 

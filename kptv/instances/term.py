@@ -16,6 +16,13 @@ class Times:
     call: float = 1.0  # within which the server must have answered
 
 
+def times_of(lease: float) -> Times:
+    """The times that go with a lease of so many seconds."""
+    part = lease / Times().lease
+    times = Times()
+    return Times(lease, times.renewal * part, times.margin * part, times.call * part)
+
+
 class Term:
     """The time for which the lease of this instance is sure.
 

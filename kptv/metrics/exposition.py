@@ -21,6 +21,7 @@ from kptv.metrics.families import (
     Scrape,
     Values,
     by,
+    of_leases,
     one,
 )
 from kptv.metrics.guide_figures import Told
@@ -206,6 +207,37 @@ FAMILIES: tuple[Family, ...] = (
         "guide_build_cpu_seconds",
         "CPU that building took.",
         one(lambda scrape: scrape.metrics.guide.seconds),
+    ),
+    # --- of several instances ---
+    Family(
+        GAUGE,
+        "leases_server_up",
+        "1 if the Valkey that instances share gives out connections.",
+        of_leases(lambda leases: not leases.away),
+    ),
+    Family(
+        GAUGE,
+        "leases_held",
+        "Connections to limited sources that this instance may have open.",
+        of_leases(lambda leases: leases.held),
+    ),
+    Family(
+        COUNTER,
+        "leases_lost",
+        "Connections that this instance had to give up.",
+        of_leases(lambda leases: leases.lost),
+    ),
+    Family(
+        COUNTER,
+        "leases_calls",
+        "Calls that Valkey has answered.",
+        of_leases(lambda leases: leases.calls),
+    ),
+    Family(
+        GAUGE,
+        "leases_renewed_ago_seconds",
+        "How long ago the lease of this instance was renewed.",
+        of_leases(lambda leases: leases.renewed_ago),
     ),
     # --- of the process ---
     Family(

@@ -18,6 +18,17 @@ from kptv.metrics.source_figures import SourceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseState:
+    """How this instance stands with those that it shares limits with."""
+
+    away: str = ""  # why nothing can be asked for; empty: it can
+    held: int = 0  # slots of limited sources
+    lost: int = 0  # since the start
+    calls: int = 0  # that the server answered
+    renewed_ago: float = 0.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadState:
     """The state that is read, not counted, when somebody scrapes."""
 
@@ -25,6 +36,7 @@ class ReadState:
     channels: int = 0  # in the list
     blocked_streams: int = 0
     lag: float = 0.0  # seconds
+    leases: LeaseState | None = None  # None: there is only this instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,15 @@ class Family:
 def one(value: Callable[[Scrape], float | Histogram]) -> Values:
     """One value, without labels."""
     return Values((), lambda scrape: [((), value(scrape))])
+
+
+def of_leases(value: Callable[[LeaseState], float]) -> Values:
+    """One value, if limits are shared."""
+
+    def read(scrape: Scrape) -> Iterable[Sample]:
+        return [] if scrape.state.leases is None else [((), value(scrape.state.leases))]
+
+    return Values((), read)
 
 
 def by(label: str, values: Callable[[Metrics], Mapping[str, float | Histogram]]) -> Values:

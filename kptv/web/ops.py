@@ -28,10 +28,12 @@ def ops_blueprint(
     vitals: Vitals,
     watched: Mapping[str, Watched],
     trouble: Callable[[], str] = lambda: "",
+    away: Callable[[], str] = lambda: "",
 ) -> Blueprint:
     """`/healthz`: the process works, with all ``watched`` parts. `/readyz`: clients are served.
 
-    So a catalog is loaded, and no ``trouble`` is why no user is let in.
+    So a catalog is loaded, no ``trouble`` is why no user is let in, and nobody who counts the
+    sources' connections is ``away``.
     """
     blueprint = Blueprint("ops", __name__)
 
@@ -52,6 +54,8 @@ def ops_blueprint(
             return line(503, "No channel list has been imported yet.", 2)
         if why := trouble():
             return line(503, f"No user is let in. {why}", 10)
+        if why := away():
+            return line(503, f"No limited source is asked for streams: {why}", 2)
         return line(200, f"ok, {len(catalog)} channels")
 
     return blueprint

@@ -11,7 +11,7 @@ from kptv.channels.catalog import Catalog
 from kptv.channels.health import Health
 from kptv.config.rules_file import RulesFile
 from kptv.guide.current import CurrentGuide
-from kptv.metrics.families import ReadState
+from kptv.metrics.families import LeaseState, ReadState
 from kptv.metrics.source_figures import ImportState, SourceState
 from kptv.restream.slots import Slots
 from kptv.vitals.process import Vitals
@@ -30,6 +30,7 @@ class StateReader:
     rules: RulesFile
     guide: CurrentGuide = field(default_factory=CurrentGuide)
     needs_login: Callable[[], bool] = lambda: False  # whether a login is needed to watch
+    leases: Callable[[], LeaseState | None] = lambda: None
 
     def read(self) -> ReadState:
         """All of it."""
@@ -39,6 +40,7 @@ class StateReader:
             channels=len(catalog) if catalog is not None else 0,
             blocked_streams=sum(source.blocked for source in sources),
             lag=self.vitals.lag,
+            leases=self.leases(),
         )
 
     def sources(self) -> tuple[SourceState, ...]:

@@ -70,10 +70,14 @@ class House:
         member.start(slots)
         return slots
 
+    def heard(self) -> None:
+        """Wait until the server has heard all that was said."""
+        until(lambda: all(member._courier.idle for member in self.members.values()))
+
     def close(self) -> None:
         """All instances end."""
         for member in self.members.values():
-            member.close()
+            member.leave()
         self.members.clear()
 
     def empty(self) -> None:

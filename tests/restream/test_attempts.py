@@ -12,7 +12,7 @@ from kptv.channels.failover import Failover
 from kptv.channels.health import Health, Policy
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.model import Source, Stream
-from kptv.errors import AllInUse, Reason, UpstreamError
+from kptv.errors import AllInUse, Reason, Unavailable, UpstreamError
 from kptv.metrics.counters import Metrics
 from kptv.restream.attempts import Attempt, next_attempt, spare_attempt
 from kptv.restream.feed import Feed
@@ -75,6 +75,17 @@ def test_where_all_refuse_to_the_end_the_channel_is_given_up(
     with gevent.Timeout(LIMIT), pytest.raises(AllInUse, match="in use"):
         next_attempt(failover, slots)
     assert slots.refusals < 20, "it waits, it does not ask in a loop"
+
+
+def test_where_nobody_can_be_asked_for_slots_that_is_the_reason(
+    failover: Failover, slots: FarSlots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kptv.channels.failover.SLOT_WAIT", 0.05)
+    slots.elsewhere.update({1: 1, 2: 1})
+    slots.away = "Valkey is away"
+    with gevent.Timeout(LIMIT), pytest.raises(Unavailable, match="Valkey is away") as raised:
+        next_attempt(failover, slots)
+    assert raised.type is Unavailable, "its connections are not in use"
 
 
 def test_a_source_that_asks_for_a_rest_while_its_slot_is_asked_for_is_left_alone(
