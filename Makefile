@@ -32,6 +32,7 @@ SEEDS ?= 5
 SECONDS ?= 60
 soak: .venv/dev
 	$(BIN)/python -m tests.chaos.run $(SEED) $(SEEDS) $(SECONDS)
+	$(BIN)/python -m tests.instances.chaos $(SEED) $(SEEDS) $(SECONDS)  # several instances
 
 # Lists, playlists, transport streams, guides made at random: make fuzz SECONDS=3600 TARGETS=lists
 TARGETS ?= lists playlists streams guides
