@@ -1,4 +1,5 @@
 # make run: the proxy (a demo without SOURCES).  make test: every check, pytest last.
+# make scale N=4: so many instances behind HAProxy, for all cores (docs/scale.md).
 # make image-check: the Docker image, built and run without an engine.
 # make docs-check: the commands of README and docs, run on a bare Debian that boots with systemd.
 # make both-ways: all functional tests, with each way of sending to many viewers.
@@ -9,10 +10,14 @@ BIN := .venv/bin
 # With other wheels than PyPI's (piwheels on a Raspberry Pi): REQUIREMENTS=requirements.in
 REQUIREMENTS ?= requirements.txt
 
-.PHONY: run test format bench soak fuzz image-check docs-check both-ways clients hls-players requirements audit clean
+.PHONY: run scale test format bench soak fuzz image-check docs-check both-ways clients hls-players requirements audit clean
 
 run: .venv/run
 	$(BIN)/python -m kptv.demo.run
+
+N ?= 2
+scale: .venv/run  # needs haproxy, and redis-server or valkey-server
+	$(BIN)/python -m kptv.demo.scale $(N)
 
 test: .venv/dev
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,6 +29,8 @@ UNIT = DEPLOY / "kptv.service"
 TEMPLATE = DEPLOY / "unraid.xml"
 MANIFEST = DEPLOY / "kubernetes.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
+SCALE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.scale.yaml").read_text())
+HAPROXY = (DEPLOY / "haproxy.cfg").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 EXAMPLE = {"SOURCES": "http://one.example/list.m3u|1", "BASE_URL": "http://192.168.1.10:8080"}
 MOST_EXPOSED = 1.5  # of 10, as systemd counts; 9.6 without the hardening
@@ -90,6 +93,55 @@ def test_the_compose_file_trusts_the_gateway_of_its_own_network() -> None:
     assert network["gateway"] in trusted
     assert ip_address(network["gateway"]) in ip_network(network["subnet"])
     assert COMPOSE["services"]["kptv"]["networks"] == ["kptv"]
+
+
+# --- several instances ---
+
+
+def test_the_compose_file_of_several_instances_agrees_with_itself_and_the_router() -> None:
+    services = SCALE["services"]
+    (network,) = SCALE["networks"]["kptv"]["ipam"]["config"]
+    addresses = {
+        name: service["networks"]["kptv"]["ipv4_address"] for name, service in services.items()
+    }
+    assert len(set(addresses.values())) == len(services)
+    assert {ip_address(each) in ip_network(network["subnet"]) for each in addresses.values()} == {
+        True
+    }
+    routed = re.findall(r"^    server \S+ +127\.0\.0\.1:(\d+) id (\d+) check$", HAPROXY, re.M)
+    instances = {name: service for name, service in services.items() if "INSTANCE" in str(service)}
+    assert len(routed) == len(instances) == len(services) - 2
+    for (name, instance), (port, number) in zip(instances.items(), routed, strict=True):
+        settings = instance["environment"]
+        assert settings["INSTANCE"] == name
+        assert str(settings["PORT"]) == port
+        assert instance["ports"] == [f"{port}:{port}"]
+        assert addresses[name] == f"172.31.251.1{number}"
+        assert settings["LEASES_URL"] == f"redis://{addresses['valkey']}:6379"
+        assert addresses["haproxy"] in settings["TRUSTED_PROXIES"].split(",")
+        assert not set(settings) - {*VARIABLES, "LEASES_URL", "INSTANCE"}
+        assert instance["volumes"] == ["data:/data"]
+    assert "ports" not in services["valkey"]
+
+
+@pytest.mark.requires("haproxy")
+def test_haproxy_accepts_what_the_compose_file_makes_of_its_configuration(tmp_path: Path) -> None:
+    shell, option, script = SCALE["services"]["haproxy"]["command"]
+    script = (
+        script.replace("$$", "$").replace("/shipped", str(DEPLOY)).replace("/tmp", str(tmp_path))
+    )
+    script = script.replace("exec haproxy -W -db", "haproxy -c")
+    environment = {**os.environ, "SCALE_HOST": "192.168.1.10", "KPTV_LOG": "stdout"}
+    done = subprocess.run(
+        [shell, option, script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    made = (tmp_path / "haproxy.cfg").read_text()
+    servers = re.findall(r"^    server \S+ +(\S+) id .*?(?:redir (\S+))?$", made, re.MULTILINE)
+    own = [f"172.31.251.1{n}:808{n}" for n in (1, 2, 3, 4)]
+    assert [address for address, _ in servers] == own * 3
+    redirects = [f"http://192.168.1.10:808{n}" for n in (1, 2, 3, 4)]
+    assert [link for _, link in servers if link] == redirects
 
 
 # --- systemd ---

@@ -106,7 +106,13 @@ def test_the_readme_is_short_and_has_the_dozen_settings_that_one_needs() -> None
 
 
 SETTING = re.compile(r"`([A-Z][A-Z_]{2,})(?:=[^`]*)?`|^([A-Z][A-Z_]{2,})=", re.MULTILINE)
-OTHER_NAMES = {"HEAD", "REQUESTS_CA_BUNDLE", "SECRET", "WEB_CONCURRENCY"}  # not of our settings
+OTHER_NAMES = {
+    "HEAD",
+    "REQUESTS_CA_BUNDLE",
+    "SCALE_HOST",
+    "SECRET",
+    "WEB_CONCURRENCY",
+}  # not of our settings
 
 
 def test_every_setting_that_a_page_for_users_names_is_one() -> None:

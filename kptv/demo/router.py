@@ -8,14 +8,17 @@ from collections.abc import Iterator, Sequence
 _SERVER = re.compile(r"    server (\S+) +127\.0\.0\.1:([0-9]+) id ([0-9]+)( .*)?")
 
 
-def router_config(shipped: str, port: int, instances: Sequence[int], host: str) -> str:
-    """``shipped``, listening on ``port``, with instances on those ports in place of its own.
+def router_config(shipped: str, address: str, instances: Sequence[int], host: str) -> str:
+    """``shipped``, with the ports of some instances in place of its own.
 
-    ``host``: the name by which players reach this machine. HAProxy keeps the rights it has.
+    ``address``: what it listens on, in HAProxy's words. ``host``: the name by which players reach
+    this machine.
     """
     lines = (line for line in shipped.splitlines() if line.split() not in _RIGHTS)
     text = "\n".join(written for line in lines for written in _written(line, instances))
-    return f"{text}\n".replace("bind :8080", f"bind :{port}").replace("//tv.example:", f"//{host}:")
+    return f"{text}\n".replace("bind :8080", f"bind {address}").replace(
+        "//tv.example:", f"//{host}:"
+    )
 
 
 _RIGHTS = (["user", "haproxy"], ["group", "haproxy"], ["maxconn", "20000"])  # only root may

@@ -88,7 +88,7 @@ async def _run_demo(data_dir: str) -> int:
         proxy = await asyncio.create_subprocess_exec(*GUNICORN, env=environment)
         shown = "your ADMIN_TOKEN" if config.admin_token else token
         hint = _hint(config.base_url, providers, shown)
-        ready = _print_when_ready(hint, from_here(config.host), config.port)
+        ready = print_when_ready(hint, from_here(config.host), config.port)
         ends = [asyncio.ensure_future(end) for end in (until_told_to_stop(), proxy.wait(), ready)]
         try:
             await asyncio.wait(ends[:2], return_when=asyncio.FIRST_COMPLETED)
@@ -96,11 +96,11 @@ async def _run_demo(data_dir: str) -> int:
             for end in ends:
                 end.cancel()
             failed = proxy.returncode
-            await _stop(proxy)
+            await stop(proxy)
         return failed or 0
 
 
-async def _print_when_ready(hint: str, host: str, port: int) -> None:
+async def print_when_ready(hint: str, host: str, port: int) -> None:
     """Print it behind the lines that gunicorn logs when it starts."""
     while True:
         with contextlib.suppress(OSError):
@@ -124,7 +124,8 @@ def _hint(base_url: str, providers: list[DemoProvider], token: str) -> str:
     return _HINT.format(**served, token=token, breaks=breaks)
 
 
-async def _stop(proxy: asyncio.subprocess.Process) -> None:
+async def stop(proxy: asyncio.subprocess.Process) -> None:
+    """End it and wait; by force if it does not listen."""
     with contextlib.suppress(ProcessLookupError):
         proxy.terminate()
     try:

@@ -36,7 +36,7 @@ class Haproxy:
 
     def start(self, ports: Sequence[int], through: bool = False) -> Haproxy:
         """``ports``: of the instances. ``through``: all media passes, as the comment says."""
-        text = router_config(SHIPPED.read_text(), self.port, ports, "127.0.0.1")
+        text = router_config(SHIPPED.read_text(), f"127.0.0.1:{self.port}", ports, "127.0.0.1")
         if through:
             text, count = re.subn(r" redir \S+", "", text)
             assert count == len(ports)
