@@ -73,7 +73,7 @@ def on_starting(server):
             f"Cannot start with {server.cfg.workers} workers: all viewers of a channel share one"
             " upstream, and the limits of the sources are counted, in one process. One gevent"
             " worker serves a thousand viewers: leave out --workers (and WEB_CONCURRENCY). For more"
-            " start several instances, each with a port of its own, that share a LEASES_URL."
+            " cores run several instances that share a LEASES_URL: make scale N=4, docs/scale.md."
         )
     if server.cfg.worker_class_str != "gevent":
         sys.exit(f"Cannot start with the {server.cfg.worker_class_str} worker: use -k gevent.")

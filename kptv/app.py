@@ -63,7 +63,7 @@ def create_app(config: Config) -> Flask:
     greet(config, log_of_process)
     parts = build_parts(config, log_of_process)
     parts.entrance.tell_login()
-    app = build_web(parts)
+    app = build_web(parts, leads=parts.instances is not None)
     parts.reload.now()  # a worker that is replaced has the rules of the start
     parts.guide_round.open_last()
     parts.importer.start()

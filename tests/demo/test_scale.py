@@ -108,6 +108,7 @@ def test_all_channels_play_through_the_router_and_ctrl_c_ends_everything(scale: 
     for link in links:
         port, path = scale.followed(link)
         assert scale.ports.first < port <= scale.ports.first + COUNT
+        assert (port, path) == scale.followed(f"/stream/{link[8:].upper()}.ts")
     with Viewer(port, path).start() as viewer:
         viewer.wait_for_bytes(50_000)
         assert viewer.status == 200

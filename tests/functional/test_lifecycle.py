@@ -69,6 +69,7 @@ def test_more_than_one_worker_is_refused_with_the_reason_and_what_to_do(
     assert "workers" in message
     assert "in one process" in message
     assert "leave out --workers (and WEB_CONCURRENCY)" in message
+    assert "make scale" in message
     assert "Staying with one worker" not in message
 
 
