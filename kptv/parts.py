@@ -33,7 +33,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
 from kptv.restream.shared import Shared, policy_of
 from kptv.restream.slots import LocalSlots, Slots
-from kptv.restream.window import Terms
+from kptv.restream.window import Common
 from kptv.restream.windows import Windows
 from kptv.start import LoginTeller
 from kptv.upstream.channel_list import channel_list
@@ -190,7 +190,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         shared=shared,
         hubs=hubs,
         windows=Windows(
-            Terms(
+            Common(
                 target=config.hls_segment,
                 budget=shared.budget,
                 start=hubs.start,

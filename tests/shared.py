@@ -15,7 +15,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Journal
 from kptv.restream.shared import Shared, policy_of
 from kptv.restream.slots import LocalSlots
-from kptv.restream.window import Terms
+from kptv.restream.window import Common
 from kptv.restream.windows import Windows
 from kptv.upstream.client import HttpClient
 from kptv.upstream.open import Opener
@@ -54,4 +54,4 @@ def player_of(hubs: Hubs, access: Access = Access(), max_clients: int = 5000) ->
 
 def hls_of(hubs: Hubs, player: Player) -> Hls:
     """Who gives playlists of what ``hubs`` play."""
-    return Hls(Windows(Terms(2.0, hubs.budget, hubs.start)), player, HlsFigures())
+    return Hls(Windows(Common(2.0, hubs.budget, hubs.start)), player, HlsFigures())

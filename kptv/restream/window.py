@@ -51,7 +51,7 @@ _STAYS: Departed = lambda: False  # noqa: E731
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class Common:
     """What all windows have in common."""
 
     target: float  # seconds that a segment should last
@@ -66,7 +66,7 @@ class Window:
     """Cuts a channel into segments, from its making until nobody asks any more or it is over."""
 
     def __init__(
-        self, channel: Channel, terms: Terms, past: Past, on_end: Callable[[Window], object]
+        self, channel: Channel, common: Common, past: Past, on_end: Callable[[Window], object]
     ) -> None:
         """``on_end`` is called once, and must neither wait nor raise."""
         self.channel = channel
@@ -74,12 +74,12 @@ class Window:
         self.is_film = False  # the channel turned out to be one
         self.failure: Unavailable | None = None  # why there is nothing, or nothing more
         self.was_stopped = False  # by the operator
-        self._terms = terms
+        self._common = common
         self._on_end = on_end
         self._asked_at = monotonic()
-        self._cutter = Cutter(terms.target, target_duration=past.target_duration)
-        self._playlist = MediaPlaylist(channel.slug, past, terms.key_of)
-        self._held = Held(terms.budget, self._drop_oldest)
+        self._cutter = Cutter(common.target, target_duration=past.target_duration)
+        self._playlist = MediaPlaylist(channel.slug, past, common.key_of)
+        self._held = Held(common.budget, self._drop_oldest)
         self._asking: list[Departed] = []  # requests that wait
         self._changed = Event()  # set with the next segment, or at the end; then there is another
         self._playing: Playing | None = None
@@ -209,7 +209,7 @@ class Window:
 
     def _run(self) -> None:
         try:
-            played = self._terms.start(self.channel, self._lease)
+            played = self._common.start(self.channel, self._lease)
             with _closing(played):
                 if isinstance(played, Playing):
                     self._follow(played)
@@ -259,11 +259,11 @@ class Window:
             pace()
         self._held.follow(buffer.first)
         if cut:
-            self._terms.figures.segments += len(cut)
+            self._common.figures.segments += len(cut)
             self._playlist.add(cut, time())
             self._tell()
         self._let_go(place)
-        self._terms.budget.trim()
+        self._common.budget.trim()
         return place
 
     def _remarks(self) -> tuple[str, ...]:
@@ -278,7 +278,7 @@ class Window:
 
     def _drop_oldest(self) -> bool:
         """Give memory back. What has most of it all ends before others have nothing left."""
-        has_most = self._held.size > self._terms.budget.limit // 2
+        has_most = self._held.size > self._common.budget.limit // 2
         if not self._playlist.drop_oldest(1 if has_most else FEWEST):
             if has_most and self.failure is None:
                 log.warning("%s: the window ends: %s", self.channel.slug, _NO_MEMORY)

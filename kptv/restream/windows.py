@@ -12,7 +12,7 @@ from kptv.errors import Unavailable
 from kptv.restream.followers import DECIDED_WITHIN, Follower, Followers, Refused, Viewer
 from kptv.restream.lease import Lease
 from kptv.restream.media_playlist import Numbered, Past
-from kptv.restream.window import Terms, Window
+from kptv.restream.window import Common, Window
 from kptv.vitals.repeating import Repeating
 
 LOOK_EVERY = 1.0  # seconds
@@ -32,8 +32,8 @@ class IsOver(Exception):
 class Windows:
     """The windows by channel."""
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms = terms
+    def __init__(self, common: Common) -> None:
+        self._common = common
         self._windows: dict[str, Window] = {}  # by slug
         self._followers = Followers()
         self._pasts: LRUCache[str, Past] = LRUCache(_MOST_REMEMBERED)
@@ -200,7 +200,7 @@ class Windows:
         if window is None:
             if self._closed:
                 raise Unavailable("the proxy is stopping", 5.0)
-            window = Window(channel, self._terms, self._pasts.get(slug, Past()), self._window_over)
+            window = Window(channel, self._common, self._pasts.get(slug, Past()), self._window_over)
             self._windows[slug] = window
             self._count()
         elif window.is_ending:
@@ -236,7 +236,7 @@ class Windows:
         self._count()
 
     def _count(self) -> None:
-        figures, windows = self._terms.figures, self._windows.values()
+        figures, windows = self._common.figures, self._windows.values()
         figures.windows = len(windows)
         figures.window_bytes = sum(window.size for window in windows)
 

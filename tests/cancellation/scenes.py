@@ -27,7 +27,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client, Lease
 from kptv.restream.playing import Playing
 from kptv.restream.slots import LocalSlots
-from kptv.restream.window import Terms
+from kptv.restream.window import Common
 from kptv.restream.windows import IsOver, Windows
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
@@ -263,8 +263,8 @@ class Arcade(House):
         parts = shared(self.config, metrics=self.metrics, slots=self.slots(self.config.sources))
         opener = Opener(self.config, HttpClient(self.config), parts.rhythms)
         hubs = self.hubs = Hubs(parts, opener.open_stream, opener.open_film)
-        terms = Terms(2.0, parts.budget, hubs.start, figures=self.metrics.hls)
-        windows = self.windows = Windows(terms)
+        common = Common(2.0, parts.budget, hubs.start, figures=self.metrics.hls)
+        windows = self.windows = Windows(common)
         other = gevent.spawn(self.follow, windows, "phone")
         try:
             self.follow(windows, "laptop")

@@ -23,7 +23,7 @@ from kptv.restream.lease import Client, Lease
 from kptv.restream.media_playlist import Listing, Past
 from kptv.restream.output import Output
 from kptv.restream.playing import Playing
-from kptv.restream.window import Terms, Window
+from kptv.restream.window import Common, Window
 from kptv.restream.windows import IsFilm, IsOver, Windows
 from kptv.upstream.opened import OpenedUpstream, Pieces
 from tests.restream.radio import Radio, marks
@@ -95,7 +95,7 @@ class Rig:
         self.refused: float = 0.0  # what ``enter`` says
         self.entered: list[Lease] = []
         self.windows = Windows(
-            Terms(2.0, self.shared.budget, self.hubs.start, figures=self.metrics.hls)
+            Common(2.0, self.shared.budget, self.hubs.start, figures=self.metrics.hls)
         )
 
     def _open_film(self, stream: Stream, byte_range: str | None) -> FilmBody:
@@ -521,7 +521,7 @@ def test_closing_ends_all_and_begins_none(rig: Rig) -> None:
 
 def test_one_that_is_closed_before_it_began_leaves_nothing(rig: Rig) -> None:
     over: list[Window] = []
-    playing = Window(NEWS, rig.windows._terms, Past(), over.append)
+    playing = Window(NEWS, rig.windows._common, Past(), over.append)
     playing.close()
     until(lambda: playing.is_over)
     assert over == [playing]

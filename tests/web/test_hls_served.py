@@ -23,7 +23,7 @@ from kptv.channels.users.table import UserTable
 from kptv.config import LOOPBACK
 from kptv.metrics.hls_figures import Outcome
 from kptv.metrics.user_figures import UserFigures
-from kptv.restream.window import Terms
+from kptv.restream.window import Common
 from kptv.restream.windows import Windows
 from kptv.web.caller import ANYONE, CALLER, Caller, CallerKind
 from kptv.web.clients import Clients
@@ -55,14 +55,14 @@ class Tv:
         self.allowed: Callable[[Rights, Channel], bool] = lambda rights, channel: True
         self.figures, self.outcomes = UserFigures(), self.rig.metrics.hls
         keys = SegmentKeys(lambda: self.needs_login)
-        terms = Terms(
+        common = Common(
             2.0,
             self.rig.shared.budget,
             self.rig.hubs.start,
             key_of=keys.of,
             figures=self.rig.metrics.hls,
         )
-        self.windows = Windows(terms)
+        self.windows = Windows(common)
         access = Access(
             lambda rights, channel: self.allowed(rights, channel), users=lambda: UserTable([ANNA])
         )

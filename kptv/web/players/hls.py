@@ -45,14 +45,13 @@ from kptv.web.players.holds import Holds
 from kptv.web.players.links import Ambiguous, meant, without_playlist
 from kptv.web.players.player import Crowded, Player, crowded, unknown
 from kptv.web.players.segment_body import Find, SegmentBody
-from kptv.web.players.ts import add_converter
+from kptv.web.players.ts import add_converter, which
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
 SEGMENT_TYPE = "video/mp2t"
 _MOST_PACKED = 256  # playlists that are kept compressed; each has 1 KB
 _LONGEST_WAIT = 3  # target durations (RFC 8216bis, 6.2.5.2)
 _AHEAD = 2  # segments that may be waited for at most (likewise)
-_MOST_LINKS = 3  # in an answer that offers a choice
 _GONE = "No such segment, or not any more; the playlist names those there are."
 _TOO_MANY_WAIT = "Too many requests wait for this channel; try again soon."
 _REFUSALS = (BadDirective, Crowded, Refused, Unavailable, IsOver)
@@ -262,7 +261,7 @@ def hls_blueprint(
         try:
             channel = _meant(path, find)
         except Ambiguous as ambiguous:
-            return _which(ambiguous)
+            return which(ambiguous, lambda slug: f"{HLS_PATH}{slug}{PLAYLIST}")
         return hls.playlist(channel, way_up(_address(), HLS_PATH))
 
     return blueprint
@@ -273,13 +272,6 @@ def _meant(path: str, find: Callable[[str], Channel | None]) -> Channel | None:
     stem = without_playlist(path)
     channel = meant(stem, find) if stem else None
     return channel or meant(path, find)
-
-
-def _which(ambiguous: Ambiguous) -> Response:
-    """The answer if several channels are equally near to what was asked for."""
-    channels = [each for each in ambiguous.found if isinstance(each, Channel)]
-    links = " or ".join(f"{HLS_PATH}{each.slug}{PLAYLIST}" for each in channels[:_MOST_LINKS])
-    return line(404, f"Which channel? Ask for {links}.")
 
 
 def _master(window: Window, prefix: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
 from flask import Blueprint, Response
@@ -43,8 +43,7 @@ def stream_blueprint(
         try:
             channel = meant(identifier, find)
         except Ambiguous as ambiguous:
-            channels = [each for each in ambiguous.found if isinstance(each, Channel)]
-            return line(404, f"Which channel? Ask for {_links_of(channels)}.")
+            return which(ambiguous, lambda slug: f"{STREAM_PATH}{slug}")
         if channel is None:
             return unknown()
         # Recorders that ask for a number and a duration may have been led here.
@@ -72,6 +71,16 @@ def add_converter(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["anything"] = _Anything
 
 
+def which(ambiguous: Ambiguous, link: Callable[[str], str]) -> Response:
+    """The answer if several channels are equally near to what was asked for.
+
+    ``link`` gives that of a channel, by its slug.
+    """
+    channels = [each for each in ambiguous.found if isinstance(each, Channel)]
+    links = " or ".join(link(channel.slug) for channel in channels[:_MOST_LINKS])
+    return line(404, f"Which channel? Ask for {links}.")
+
+
 def _with_playlist(identifier: str, find: Find) -> Channel | None:
     """The channel whose playlist is asked for, as no channel has that very name; None: none is."""
     stem = without_playlist(identifier)
@@ -79,7 +88,3 @@ def _with_playlist(identifier: str, find: Find) -> Channel | None:
         if stem and meant(identifier, find) is None:
             return meant(stem, find)
     return None
-
-
-def _links_of(channels: Sequence[Channel]) -> str:
-    return " or ".join(f"{STREAM_PATH}{channel.slug}" for channel in channels[:_MOST_LINKS])
