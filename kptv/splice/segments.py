@@ -89,7 +89,7 @@ class Cutter:
         self._tail = _NOTHING
         self._breaks = True  # the next segment does not go on where the last one ended
         self._last: StartPoint | None = None  # of this feed, or the one that has ended
-        self._rest: _Growing | None = None  # what was no segment when the feed ended
+        self._scrap: _Growing | None = None  # what was no segment when the feed ended
         self._tables: list[bytes] = []  # sent since then
         self._over = 0.0  # media time at which all that came is over
         self._groups: deque[float] = deque(maxlen=_RECENT)  # seconds from start to start
@@ -100,7 +100,7 @@ class Cutter:
     @property
     def first(self) -> int | None:
         """Sequence number of the oldest chunk that is kept here; None: there is none."""
-        oldest = self._behind or self._open or self._rest
+        oldest = self._behind or self._open or self._scrap
         return oldest.first if oldest else None
 
     def feed(self, number: int, chunk: Chunk) -> list[Segment]:
@@ -125,14 +125,14 @@ class Cutter:
         """The feed ended here: what there is becomes a segment now, and the next one breaks."""
         out = self._finish()
         last = self._ended(self._open, self._over) if self._open else None
-        self._rest = self._open or self._rest if last is None else None
+        self._scrap = (self._open or self._scrap) if last is None else None
         self._let_go()
         return [*out, last.whole()] if last else out
 
     def skip(self) -> None:
         """Chunks were lost to this reader: what is not whole is let go, and the next one breaks."""
         self._let_go()
-        self._behind = self._rest = self._last = None
+        self._behind = self._scrap = self._last = None
         self._tables.clear()
 
     # Where segments end
@@ -168,7 +168,7 @@ class Cutter:
         same = self._last is not None and self._last.tables_version == start.tables_version
         self._open = _Growing(start, breaks, number)
         self._open.add(b"".join([*(self._tables if same else ()), start.tables]), number)
-        self._rest, self._breaks = None, False
+        self._scrap, self._breaks = None, False
         self._tables.clear()
         return out
 
@@ -229,14 +229,14 @@ class Cutter:
         if all(next(media.of(pid, 0, end), None) is None for pid in last.essential):
             self._keep(chunk.data[:end])
             return None
-        segment, tables = self._rest, b"".join(self._tables)
+        segment, tables = self._scrap, b"".join(self._tables)
         if segment is None:
             start = replace(last, clock=self._over)
             segment = _Growing(start, False, number, goes_on=True)
             if not tables and pid_of(chunk.data, 0) != PAT_PID:
                 tables = last.tables
         segment.add(tables, number)
-        self._rest, self._breaks = None, False
+        self._scrap, self._breaks = None, False
         self._tables.clear()
         return segment
 

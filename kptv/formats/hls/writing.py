@@ -17,7 +17,8 @@ from kptv.formats.visible import visible
 
 PREFIX = "{PREFIX}"  # stands in URIs for the way from a playlist to the segments; no URI holds it
 _VERSION = "#EXT-X-VERSION:3"
-_INDEPENDENT = "#EXT-X-INDEPENDENT-SEGMENTS"  # each decodes without those before it
+# Each decodes without those before it; of the exception, docs/decisions.md tells.
+_INDEPENDENT = "#EXT-X-INDEPENDENT-SEGMENTS"
 _HOLD_BACK = 3  # target durations from the end, where players start (RFC 8216bis, 4.4.3.8)
 _BELOW_HALF = 499  # milliseconds: more rounds up to above the target (RFC 8216, 4.3.3.1)
 _LONGEST_REMARK = 500  # characters
