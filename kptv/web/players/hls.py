@@ -11,7 +11,6 @@ import hmac
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from cachetools import LRUCache
 from flask import Blueprint, Response, request
@@ -21,8 +20,7 @@ from kptv.channels.hls_links import HLS_PATH, PLAYLIST
 from kptv.channels.model import Channel
 from kptv.channels.served import STREAM_PATH
 from kptv.errors import Unavailable
-from kptv.formats.hls.codec_names import codec_names
-from kptv.formats.hls.writing import PREFIX, multivariant_playlist
+from kptv.formats.hls.writing import PREFIX
 from kptv.metrics.hls_figures import HlsFigures, Outcome
 from kptv.restream.followers import Refused
 from kptv.restream.window import Window
@@ -33,6 +31,16 @@ from kptv.web.endless import endless
 from kptv.web.lines import line, no_list_yet
 from kptv.web.players.delivery import departed_of, tune
 from kptv.web.players.hasty import LastTold, is_hasty
+from kptv.web.players.hls_answers import (
+    PREFLIGHT,
+    REFUSALS,
+    bare,
+    film_of,
+    instead,
+    master,
+    readable,
+    refused,
+)
 from kptv.web.players.hls_requests import (
     AskedSegment,
     BadDirective,
@@ -43,7 +51,7 @@ from kptv.web.players.hls_requests import (
 )
 from kptv.web.players.holds import Holds
 from kptv.web.players.links import Ambiguous, meant, without_playlist
-from kptv.web.players.player import Crowded, Player, crowded, unknown
+from kptv.web.players.player import Player, unknown
 from kptv.web.players.segment_body import Find, SegmentBody
 from kptv.web.players.ts import add_converter, which
 
@@ -54,15 +62,6 @@ _LONGEST_WAIT = 3  # target durations (RFC 8216bis, 6.2.5.2)
 _AHEAD = 2  # segments that may be waited for at most (likewise)
 _GONE = "No such segment, or not any more; the playlist names those there are."
 _TOO_MANY_WAIT = "Too many requests wait for this channel; try again soon."
-_REFUSALS = (BadDirective, Crowded, Refused, Unavailable, IsOver)
-_ALL_MAY_READ = {"Access-Control-Allow-Origin": "*"}
-_PREFLIGHT = {
-    **_ALL_MAY_READ,
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Allow-Headers": "Accept, Accept-Encoding, Content-Type, Range,"
-    " X-Playback-Session-Id",
-    "Access-Control-Max-Age": "86400",
-}
 
 
 class Hls:
@@ -94,8 +93,8 @@ class Hls:
         """
         try:
             outcome, response = self._answer(channel, way)
-        except _REFUSALS as why:
-            outcome, response = _instead(channel, why)
+        except REFUSALS as why:
+            outcome, response = instead(channel, why)
         self._figures.lists_asked[outcome] += 1
         return response
 
@@ -130,13 +129,13 @@ class Hls:
         if asks.prefix and not shows_in_path(_address(), asks.login[1]):
             way += f"{asks.prefix[1:]}/"
         if self._player.is_film(channel):
-            return Outcome.ANSWERED, _film(channel, way)
+            return Outcome.ANSWERED, film_of(channel, way)
         if request.method == "HEAD":
-            return Outcome.ANSWERED, _bare(MEDIA_TYPE, self._kept_for_lists)
+            return Outcome.ANSWERED, bare(MEDIA_TYPE, self._kept_for_lists)
         try:
             return self._playlist(channel, way)
         except IsFilm:
-            return Outcome.ANSWERED, _film(channel, way)
+            return Outcome.ANSWERED, film_of(channel, way)
 
     def _playlist(self, channel: Channel, way: str) -> tuple[Outcome, Response]:
         awaited, of_media = awaited_in(request.args), "master" not in request.args
@@ -156,7 +155,7 @@ class Hls:
         prefix = f"{way}{HLS_PATH[1:]}"
         if prefix == f"../{HLS_PATH[1:]}" and request.path.startswith(HLS_PATH):
             prefix = ""  # as short as it is for nearly all
-        text = listing.text if of_media else _master(window, prefix)
+        text = listing.text if of_media else master(window, prefix)
         return outcome, self._text(text.replace(PREFIX, prefix))
 
     def _followed(self, channel: Channel) -> Window:
@@ -187,7 +186,7 @@ class Hls:
         return Outcome.WAITED
 
     def _text(self, text: str) -> Response:
-        response = _bare(MEDIA_TYPE, self._kept_for_lists)
+        response = bare(MEDIA_TYPE, self._kept_for_lists)
         response.headers["Vary"] = "Accept-Encoding"
         if request.accept_encodings.quality("gzip") > 0:
             response.headers["Content-Encoding"] = "gzip"
@@ -207,14 +206,14 @@ class Hls:
     def _segment(self, asked: AskedSegment) -> tuple[Outcome, Response]:
         window = self._windows.find(asked.slug)
         if window is None or not self._player.may_have(window.channel):
-            return Outcome.GONE, _readable(line(404, _GONE))
+            return Outcome.GONE, readable(line(404, _GONE))
         try:
             found = self._windows.segment(asked.slug, asked.number, self._player.viewer())
-        except Refused as refused:
-            return Outcome.REFUSED, _refused(window.channel, refused)
+        except Refused as why:
+            return Outcome.REFUSED, refused(window.channel, why)
         if found is None or not hmac.compare_digest(found.key, asked.key):
-            return Outcome.GONE, _readable(line(404, _GONE))
-        response = _bare(SEGMENT_TYPE, self._kept_for_segments)
+            return Outcome.GONE, readable(line(404, _GONE))
+        response = bare(SEGMENT_TYPE, self._kept_for_segments)
         response.content_length = found.segment.size
         if request.method != "HEAD":
             if (connection := _connection()) is not None:
@@ -248,12 +247,12 @@ def hls_blueprint(
     @endless
     def fetch(path: str) -> Response:
         if request.method == "OPTIONS":
-            return Response(status=204, headers=_PREFLIGHT)
+            return Response(status=204, headers=PREFLIGHT)
         if (segment := segment_in(path)) is not None:
             return hls.segment(segment)
         catalog = current_catalog()
         if catalog is None:
-            return _readable(no_list_yet())
+            return readable(no_list_yet())
 
         def find(text: str) -> Channel | None:
             return player.found(catalog.find(text), text) or hls.followed(text)
@@ -274,19 +273,6 @@ def _meant(path: str, find: Callable[[str], Channel | None]) -> Channel | None:
     return channel or meant(path, find)
 
 
-def _master(window: Window, prefix: str) -> str:
-    """A playlist of the one playlist there is, for players that want to know what is in it."""
-    rates, stats = window.rates, window.hub.output.stats if window.hub else None
-    return multivariant_playlist(
-        f"{prefix}{quote(window.channel.slug, safe='~')}{PLAYLIST}",
-        bandwidth=rates.peak,
-        average_bandwidth=rates.average,
-        codecs=codec_names(stats.media) if stats else (),
-        size=stats.size if stats else None,
-        frame_rate=stats.frame_rate if stats else None,
-    )
-
-
 def _address() -> str:
     """The address of the current request, as the client wrote it."""
     return str(request.environ.get("RAW_URI") or request.environ["PATH_INFO"])
@@ -304,47 +290,3 @@ def _finding(window: Window, number: int) -> Find:
         return None if found is None else found.segment.parts
 
     return find
-
-
-def _bare(media_type: str, kept: str) -> Response:
-    """An answer without a body yet."""
-    headers = {**_ALL_MAY_READ, "Content-Type": media_type, "Cache-Control": kept}
-    response = Response(headers=headers)
-    response.automatically_set_content_length = request.method != "HEAD"  # 0 is not what GET says
-    return response
-
-
-def _readable(response: Response) -> Response:
-    """``response``, for pages of any origin to read."""
-    response.headers.update(_ALL_MAY_READ)
-    return response
-
-
-def _film(channel: Channel, way: str) -> Response:
-    response = _readable(line(302, f"{channel.name} is a film."))
-    response.headers["Location"] = f"{way}{STREAM_PATH[1:]}{quote(channel.slug, safe='~')}"
-    return response
-
-
-def _instead(channel: Channel | None, why: Exception) -> tuple[Outcome, Response]:
-    """The answer if there is no playlist of a channel that is there."""
-    name = channel.name if channel is not None else ""
-    match why:
-        case BadDirective():
-            return Outcome.REFUSED, _readable(line(400, str(why)))
-        case Refused():
-            return Outcome.REFUSED, _refused(channel, why)
-        case Unavailable():
-            text = f"{name}: {why}."
-            return Outcome.REFUSED, _readable(line(503, text, why.retry_after))
-        case IsOver():
-            text = f"{name}: it has ended; ask again in a moment."
-            return Outcome.GONE, _readable(line(404, text))
-    return Outcome.REFUSED, _readable(crowded())
-
-
-def _refused(channel: Channel | None, refused: Refused) -> Response:
-    text = "Too many streams are open."
-    if refused.ended and channel is not None:
-        text = f"{channel.name}: it was ended here; stop, and start it again later."
-    return _readable(line(429, text, refused.retry_after))
