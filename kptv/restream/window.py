@@ -8,32 +8,25 @@ Nothing is copied: a segment refers to chunks of the hub's buffer, and keeps the
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
-from time import monotonic, time
+from time import time
 
 import gevent
-from gevent.event import Event
 
 from kptv.channels.model import Channel
 from kptv.errors import Unavailable
 from kptv.formats.hls.codec_names import remarks_on
 from kptv.metrics.hls_figures import HlsFigures
 from kptv.pace import Pace
+from kptv.restream.asking import Asking, Departed
 from kptv.restream.buffer import Budget, ChunkBuffer
 from kptv.restream.film import Film
 from kptv.restream.held import Held
 from kptv.restream.hub import Hub
 from kptv.restream.lease import Lease, LeaseKind
-from kptv.restream.media_playlist import (
-    FEWEST,
-    Listing,
-    MediaPlaylist,
-    Numbered,
-    Past,
-    Rates,
-)
+from kptv.restream.media_playlist import FEWEST, Listing, MediaPlaylist, Numbered, Past, Rates
 from kptv.restream.playing import Playing
 from kptv.splice.segments import Cutter
 
@@ -44,8 +37,6 @@ QUIET_TARGETS = 3.0  # target durations
 WAITED_FOR = 1.5  # target durations without a request after which it gives way to others
 FIRST_SEGMENT = 45.0  # seconds within which a channel starts, and has a segment
 ENDS_WITHIN = 5.0  # seconds, once nothing more comes
-LOOK_EVERY = 2.0  # seconds, whether who waits is still there
-Departed = Callable[[], bool]
 _NO_MEMORY = Unavailable("its segments need more memory than MAX_BUFFER_SIZE allows", 30.0)
 _STAYS: Departed = lambda: False  # noqa: E731
 
@@ -76,12 +67,10 @@ class Window:
         self.was_stopped = False  # by the operator
         self._common = common
         self._on_end = on_end
-        self._asked_at = monotonic()
+        self._asking = Asking()
         self._cutter = Cutter(common.target, target_duration=past.target_duration)
         self._playlist = MediaPlaylist(channel.slug, past, common.key_of)
         self._held = Held(common.budget, self._drop_oldest)
-        self._asking: list[Departed] = []  # requests that wait
-        self._changed = Event()  # set with the next segment, or at the end; then there is another
         self._playing: Playing | None = None
         self._is_over = False
         self._lease = Lease(
@@ -136,15 +125,15 @@ class Window:
     @property
     def gives_way(self) -> bool:
         """Whether it would rather end than keep a slot that somebody waits for."""
-        if self._is_waited_for:
+        if self._asking.is_waited_for:
             return False
-        return not self.followers or self._quiet > WAITED_FOR * self.target_duration
+        return not self.followers or self._asking.quiet > WAITED_FOR * self.target_duration
 
     # --- for requests ---
 
     def touch(self) -> None:
         """Something of it is asked for."""
-        self._asked_at = monotonic()
+        self._asking.touch()
 
     def listing(self) -> Listing | None:
         """The playlist as it is now; None: there is no segment."""
@@ -183,10 +172,9 @@ class Window:
     def unfollow(self, lease: Lease) -> None:
         """Nobody watches by this lease any more; may come twice."""
         self.followers.discard(lease)
-        self._tell()  # a request of it that waits may be of a client that left
         if self.hub:
             self.hub.audience.unfollow(lease)
-        self._tell()  # a request of it may wait
+        self._asking.tell()  # a request of it may wait
 
     def heed(self) -> None:
         """Give way, if nobody would miss it."""
@@ -210,7 +198,7 @@ class Window:
     def _run(self) -> None:
         try:
             played = self._common.start(self.channel, self._lease)
-            with _closing(played):
+            with closing(played):
                 if isinstance(played, Playing):
                     self._follow(played)
                 else:
@@ -261,7 +249,7 @@ class Window:
         if cut:
             self._common.figures.segments += len(cut)
             self._playlist.add(cut, time())
-            self._tell()
+            self._asking.tell()
         self._let_go(place)
         self._common.budget.trim()
         return place
@@ -296,14 +284,7 @@ class Window:
         self._on_end(self)
         self._playlist.clear()
         self._held.close()
-        self._tell()
-
-    def _tell(self) -> None:
-        """Wake whoever waits for a change."""
-        changed, self._changed = self._changed, Event()
-        changed.set()
-
-    # --- who asks, and for how long nobody does ---
+        self._asking.tell()
 
     @property
     def _last(self) -> int:
@@ -311,42 +292,8 @@ class Window:
         listing = self.listing()
         return -1 if listing is None else listing.last
 
-    @property
-    def _quiet(self) -> float:
-        """Seconds since something was asked for."""
-        return monotonic() - self._asked_at
-
-    @property
-    def _is_waited_for(self) -> bool:
-        """Whether a request waits, and whoever sent it is still there."""
-        return any(not departed() for departed in self._asking)
-
     def _is_left(self) -> bool:
-        return not self._is_waited_for and self._quiet > self.quiet_after
+        return not self._asking.is_waited_for and self._asking.quiet > self.quiet_after
 
     def _wait(self, is_there: Callable[[], bool], seconds: float, departed: Departed) -> None:
-        until = monotonic() + seconds
-        with self._asked(departed):
-            while not is_there() and not self._is_over and not departed():
-                if (left := until - monotonic()) <= 0:
-                    break
-                self._changed.wait(min(left, LOOK_EVERY))
-
-    @contextmanager
-    def _asked(self, departed: Departed) -> Iterator[None]:
-        """While a request waits, somebody asks."""
-        self._asking.append(departed)
-        try:
-            yield
-        finally:
-            self._asking.remove(departed)
-            if not departed():
-                self.touch()
-
-
-@contextmanager
-def _closing(played: Playing | Film) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        played.close()
+        self._asking.wait(lambda: is_there() or self._is_over, seconds, departed)

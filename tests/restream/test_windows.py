@@ -16,7 +16,7 @@ from kptv.config import Config
 from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.metrics.counters import Metrics
 from kptv.ports import FilmBody, Piece
-from kptv.restream import followers, window, windows
+from kptv.restream import asking, followers, window, windows
 from kptv.restream.followers import Refused, Viewer
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client, Lease
@@ -346,7 +346,7 @@ def test_one_who_zaps_leaves_the_only_connection_to_the_next_channel(rig: Rig) -
 def test_one_who_zaps_on_before_a_channel_begins_has_the_next_one_at_once(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(window, "LOOK_EVERY", 2 * LIMIT)
+    monkeypatch.setattr(asking, "LOOK_EVERY", 2 * LIMIT)
     left: list[bool] = []
     one = Channel("news", "News", (ONE,))  # says nothing
     first = gevent.spawn(rig.windows.follow, one, PHONE, rig.enter, lambda: bool(left))
@@ -362,7 +362,7 @@ def test_one_who_zaps_on_before_a_channel_begins_has_the_next_one_at_once(
 def test_one_who_zaps_on_leaves_no_request_that_waits(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(window, "LOOK_EVERY", 2 * LIMIT)
+    monkeypatch.setattr(asking, "LOOK_EVERY", 2 * LIMIT)
     left: list[bool] = []
     one = Channel("news", "News", (ONE,))  # plays by a connection of its own
     rig.broadcasts.feed(ONE, 10)  # but that is no segment
