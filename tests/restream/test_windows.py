@@ -428,16 +428,27 @@ def test_whoever_waits_for_its_slot_gets_it_when_nothing_is_asked_for(
     assert rig.windows.find("news") is None
 
 
-def test_a_window_that_is_asked_for_keeps_its_slot(rig: Rig) -> None:
+def test_a_window_that_is_asked_for_keeps_its_slot(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(asking, "monotonic", lambda: now[0])
     rig.broadcasts.feed(ONE, 5 * SECOND)
     rig.broadcasts.feed(SPORT.streams[0], 5 * SECOND)
     playing = rig.follow(Channel("news", "News", (ONE,)), PHONE)
+    hub = playing.hub
+    assert hub is not None
     waiting = gevent.spawn(rig.follow, SPORT, LAPTOP)
+    until(lambda: rig.shared.slots.waiting(1) > 0)
     for _ in range(8):
-        gevent.sleep(0.1)
+        now[0] += 2.9
+        hub.heed()
+        gevent.idle()
         assert rig.follow(playing.channel, PHONE) is playing
     assert not waiting.ready()
-    waiting.kill()
+    now[0] += 3.1
+    hub.heed()
+    assert waiting.get(timeout=LIMIT).has_begun
 
 
 def test_who_may_not_follow_opens_nothing(rig: Rig) -> None:
