@@ -16,6 +16,7 @@ from kptv.splice.segments import Segment
 
 LISTED, KEPT = 10, 6  # segments that the playlist names, and that are still there after that
 FEWEST = 4  # segments that remain, however little memory there is
+_FIRST = 3  # segments that a playlist begins with at least, if there are so many
 _DRIFT = 0.5  # seconds by which dates may differ from the clock until a discontinuity mends that
 _EPOCH, _STEP = 1_577_836_800, 10  # see Past.discontinuities
 
@@ -111,6 +112,8 @@ class MediaPlaylist:
         """``segments`` have come, the last of them ends at ``now`` (Unix)."""
         if not segments:
             return
+        if not self._segments:
+            segments = segments[-self._room(now) :]
         last = segments[-1]
         offset = now - last.clock - last.duration
         for at, segment in enumerate(segments):
@@ -167,6 +170,15 @@ class MediaPlaylist:
         end = last.date + last.segment.duration
         return Past(last.number + 1, last.discontinuities, target_duration, end)
 
+    def _room(self, now: float) -> int:
+        """How many segments of what a channel sent before the playlist may begin with.
+
+        If there was a playlist of the same media, that had some of them under other numbers. Their
+        numbers must not overtake the clock then, as a new process would begin behind them.
+        """
+        most = LISTED + KEPT
+        return min(most, max(_FIRST, int(now) - self._past.number)) if self._past.number else most
+
     def _add(self, segment: Segment, offset: float, now: float, left: int) -> None:
         """``left``: of so many that came at once it is the first."""
         if self._segments:
@@ -177,7 +189,8 @@ class MediaPlaylist:
             number = max(self._past.number, int(now) - left)
             so_far = max(self._past.discontinuities, int(now - _EPOCH) // _STEP)
             breaks = self._past.target_duration > 0
-            not_before = max(segment.clock + offset, self._past.end)
+            # What is ahead of the clock came of media that was there before, as this may be.
+            not_before = max(segment.clock + offset, min(self._past.end, now))
         if self._offset is None or (breaks and abs(self._offset - offset) > _DRIFT):
             self._offset = offset
         date = max(segment.clock + self._offset, not_before) if breaks else not_before

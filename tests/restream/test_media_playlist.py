@@ -61,6 +61,31 @@ def test_a_playlist_goes_on_where_the_last_one_ended() -> None:
     assert second.past(4).end > past.end
 
 
+@pytest.mark.parametrize("before", [16, 1000], ids=["16 before", "1000 before"])
+def test_coming_back_again_and_again_to_a_channel_that_plays_on_overtakes_no_clock(
+    before: int,
+) -> None:
+    """Its buffer has the same media each time, or much more than a playlist has."""
+    past, now = NO_PAST, NOW
+    for _ in range(100):
+        some = playlist(past)
+        some.add([segment(now - NOW + 2.0 * n, 2.0) for n in range(before)], now)
+        assert len(some) >= 5
+        for n in range(before, before + 6):
+            now += 2.0
+            some.add([segment(now - NOW + 2.0 * n, 2.0)], now)
+        past = some.past(2)
+        assert past.number <= now
+        assert past.end - now < 2.0 * (LISTED + KEPT) + 2.0
+        now += 1.0
+
+
+def test_who_comes_back_at_once_has_some_segments_to_begin_with() -> None:
+    some = playlist(Past(number=int(NOW), target_duration=2, end=NOW))
+    some.add([segment(2.0 * n) for n in range(9)], NOW)
+    assert len(some) == 3
+
+
 @pytest.mark.parametrize("pause", [0.0, 3.0, 86400.0])
 def test_what_a_new_process_serves_is_behind_what_the_old_one_did(pause: float) -> None:
     old = playlist()
