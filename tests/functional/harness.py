@@ -240,8 +240,8 @@ class Proxy:
 
         def idle() -> bool:
             scrape = self.metrics()
-            names = ("iptv_proxy_clients_connected", "iptv_proxy_active_connections")
-            return not any(scrape.value(name) for name in names)
+            names = ("clients_connected", "active_connections", "hls_windows", "hls_window_bytes")
+            return not any(scrape.value(f"iptv_proxy_{name}") for name in names)
 
         eventually(idle, timeout, "viewers or upstreams are left")
 

@@ -91,3 +91,4 @@ def test_who_left_counts_no_more_and_the_channel_ends(stage: Stage) -> None:
     assert stage.proxy.metrics().value(connected) >= 1
     eventually(lambda: stage.one.connections == 0, 20.0, "the provider is still connected")
     stage.proxy.wait_idle()
+    assert stage.proxy.metrics().value("iptv_proxy_channel_hls_viewers") == 0

@@ -5,10 +5,16 @@ All watch the same channel at the same time, over some 20 s. Others do in `make 
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
 
+import m3u8
 import pytest
 
 from tests.formats.hls_rules import broken
@@ -28,6 +34,8 @@ PLAYERS = ("cvlc", "mpv", "ffmpeg")
 WATCHED = 1.0  # seconds of media before each thing that goes wrong
 BEHIND = 8.0  # and after all of them: players show what came some seconds ago
 BURST = 2.0  # seconds of media that providers send at once, as most do
+KEPT = 16  # segments, by which rates are told
+PROFILES = {"Constrained Baseline": "42", "Main": "4d", "High": "64", "High 10": "6e"}
 OUTAGE = 4.0  # seconds that the longest of them takes
 
 
@@ -38,6 +46,7 @@ class Showing:
     proxy: Proxy
     follower: Follower
     players: list[Player]
+    master: str  # the multivariant playlist, in the end
 
     @property
     def numbers(self) -> list[int]:
@@ -74,7 +83,8 @@ def showing(
             watch(players, lambda asked=asked: len(one.requests + two.requests) > asked)
             _watch_on(players, WATCHED)
         _watch_on(players, BEHIND)
-    yield Showing(proxy, follower, players)
+        master = proxy.get("/hls/news.m3u8?master").text
+    yield Showing(proxy, follower, players, master)
     eventually(lambda: proxy.metrics().value("iptv_proxy_clients_connected") == 0, 30)
     assert_nothing_leaked(proxy, one, two)
 
@@ -89,6 +99,14 @@ def _watch_on(players: list[Player], seconds: float) -> None:
     wanted = [player.pictures + seconds * RATE for player in players]
     pairs = list(zip(players, wanted, strict=True))
     watch(players, lambda: all(player.pictures >= count for player, count in pairs))
+
+
+def probed(segment: bytes) -> list[dict[str, Any]]:
+    """Picture and sound, as ffprobe tells them."""
+    command = ["ffprobe", "-v", "error", "-show_streams", "-of", "json", "-"]
+    done = subprocess.run(command, input=segment, capture_output=True, timeout=60, check=True)
+    streams = json.loads(done.stdout)["streams"]
+    return sorted(streams, key=lambda stream: stream["codec_type"] != "video")
 
 
 @pytest.mark.parametrize("name", PLAYERS)
@@ -125,4 +143,25 @@ def test_all_segments_joined_are_one_programme(showing: Showing) -> None:
 
 
 def test_lists_and_segments_keep_all_rules(showing: Showing) -> None:
-    assert broken(showing.follower.served(late=OUTAGE)) == []
+    served = replace(showing.follower.served(late=OUTAGE), multivariant=showing.master)
+    assert broken(served) == []
+
+
+def test_the_multivariant_playlist_is_true(showing: Showing) -> None:
+    """As ffprobe sees the newest segment, and as the sizes and durations of all are."""
+    (variant,) = m3u8.loads(showing.master).playlists
+    told, newest = variant.stream_info, showing.numbers[-1]
+    picture, sound = probed(showing.follower.segments[newest])
+    assert told.resolution == (picture["width"], picture["height"])
+    assert told.frame_rate == pytest.approx(float(Fraction(picture["avg_frame_rate"])), abs=0.001)
+    profile, level = PROFILES[picture["profile"]], picture["level"]
+    assert (sound["codec_name"], sound["profile"]) == ("aac", "LC")
+    assert re.fullmatch(rf"avc1\.{profile}..{level:02x},mp4a\.40\.2", told.codecs)
+    kept = showing.numbers[-KEPT:]
+    rates = [
+        8 * len(showing.follower.segments[number]) / showing.follower.entries[number].duration
+        for number in kept
+    ]
+    assert told.average_bandwidth <= told.bandwidth <= max(rates) + 10
+    assert min(rates) < told.average_bandwidth
+    assert told.bandwidth >= rates[-1] - 10
