@@ -10,6 +10,7 @@
 --                           to skip it.
 --   <base>:instances        ZSET  owner -> expiry (ms). An owner is "place|life": a process at its
 --                           place (name, machine, port), where only one can be at a time.
+--   <base>:links            HASH  place -> number of its latest connection
 --   <base>:limits:<source>  HASH  place -> the limit that it knows of; the smallest one holds
 --   <base>:sources          SET   sources of which limits were told
 --   <base>:slots:<source>   HASH  token -> owner, or "~T owner": it settles until T (ms)
@@ -26,7 +27,8 @@
 
 local base = KEYS[1]
 local op, run, owner, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local given = cjson.decode(ARGV[5])
+local link = tonumber(ARGV[5]) -- each later connection from a place has a greater number
+local given = cjson.decode(ARGV[6])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
@@ -409,6 +411,12 @@ function ops.leave()
   pump()
   return answer('left')
 end
+
+-- What was said on an earlier connection and comes only now was said again since, or is not true
+-- any more: a slot would be held that nobody has, or one be free that somebody has.
+local latest = tonumber(redis.call('HGET', key('links'), place_of(owner)) or 0)
+if link < latest then return answer('stale') end
+if link > latest then redis.call('HSET', key('links'), place_of(owner), ARGV[5]) end
 
 if op ~= 'join' and not lives(owner) then return answer('unknown') end
 return ops[op]()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any, Protocol
 
 import gevent
@@ -53,6 +54,8 @@ class RedisLink:
     def __init__(self, url: str, lease: float, timeout: float) -> None:
         self._lease = round(lease * 1000)
         self._timeout = timeout
+        # Greater than that of any earlier connection from this machine, also of a former process.
+        self._number = monotonic_ns() // 1000
         self._connection = _connection(url, timeout)
         with _explained(self._connection, timeout):
             self._connection.connect()
@@ -60,14 +63,18 @@ class RedisLink:
             self._script = _ask(self._connection, "SCRIPT", "LOAD", SCRIPT)
 
     def exchange(self, requests: Sequence[Request]) -> list[Answer]:
+        of_all = (self._lease, self._number)
         commands = [
-            ("EVALSHA", self._script, 1, BASE, r.op, self._run, r.owner, self._lease, r.given)
+            ("EVALSHA", self._script, 1, BASE, r.op, self._run, r.owner, *of_all, r.given)
             for r in requests
         ]
         connection = self._connection
         with _explained(connection, self._timeout):
             connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            return [json.loads(connection.read_response()) for _ in requests]
+            answers = [json.loads(connection.read_response()) for _ in requests]
+            if any(answer["is"] == "stale" for answer in answers):
+                raise LinkError("has heard from a later connection of this instance")
+            return answers
 
     def close(self) -> None:
         self._connection.disconnect()

@@ -53,9 +53,10 @@ class Instance:
     ) -> None:
         self.server, self.owner, self.lease = server, f"{name}|{life}", lease
         self.limits = limits or {"one": 1, "two": 2}
+        self.link = life  # the number of its connection
 
     def __call__(self, op: str, **given: object) -> Answer:
-        asked = (op, self.server.run, self.owner, self.lease, json.dumps(given))
+        asked = (op, self.server.run, self.owner, self.lease, self.link, json.dumps(given))
         answer: Answer = json.loads(self.server.client.eval(SCRIPT, 1, "{t}", *asked))  # type: ignore[arg-type]
         return answer
 
@@ -208,7 +209,7 @@ def test_one_that_comes_back_at_its_place_frees_what_its_former_life_held(begun:
     again.join()
     assert b.reserve("y") == "full", "its connections were closed a moment ago"
     until(lambda: b.reserve("y") == "one")
-    assert a.renew()["is"] == "unknown"
+    assert a.renew()["is"] == "stale"
 
 
 def test_of_a_waiter_whose_instance_has_died_nothing_is_left(begun: Server) -> None:
@@ -234,6 +235,28 @@ def test_a_grant_to_one_that_dies_before_it_hears_goes_to_the_next(begun: Server
     b.reserve("z", wait=LONG)
     holder.release("x")
     until(lambda: b.granted() == [["z", "one"]])
+
+
+def test_what_comes_late_by_an_earlier_connection_changes_nothing(begun: Server) -> None:
+    a, b = pair(begun)
+    late = Instance(begun, "a")
+    a.link = 2
+    assert a.reserve("x") == "one"
+    late.release("x")
+    assert late.reserve("y", "two") == "stale"
+    assert late.join()["is"] == "stale"
+    assert b.reserve("z") == "full"
+    assert b.others("two") == 0
+
+
+def test_a_late_word_of_a_former_life_does_not_bury_the_next(begun: Server) -> None:
+    late, b = pair(begun)
+    a = Instance(begun, "a", life=2)
+    a.join()
+    a.reserve("x")
+    assert late.join()["is"] == "stale"
+    assert a.renew()["is"] == "renewed"
+    assert b.reserve("y") == "full"
 
 
 # --- Waiting ---
@@ -297,6 +320,16 @@ def test_a_wait_ends_by_itself(begun: Server) -> None:
     until(lambda: a.waiters("one") == 0)
     a.release("x")
     assert b.granted() == []
+
+
+def test_no_newcomer_overtakes_where_time_alone_freed_a_slot(begun: Server) -> None:
+    a, b = pair(begun)
+    a.reserve("x")
+    b.reserve("y", wait=LONG)
+    a.release("x", settle=LEASE)
+    sleep(2 * LEASE / 1000)
+    assert a.reserve("new") == "full"
+    assert b.granted() == [["y", "one"]]
 
 
 # --- What gives way ---
