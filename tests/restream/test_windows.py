@@ -330,6 +330,24 @@ def test_of_a_channel_that_is_over_nobody_counts_as_a_viewer(rig: Rig) -> None:
     assert len(rig.entered) == 1
 
 
+def test_a_channel_that_gives_up_is_over_for_who_followed_and_numbers_go_on(rig: Rig) -> None:
+    rig = _with(rig, stream_give_up=0.2, retry_delay=0.05)
+    one = Channel("news", "News", (ONE,))
+    rig.broadcasts.feed(ONE, 5 * SECOND, *[UpstreamError(Reason.REFUSED)] * 50)
+    playing = rig.follow(one)
+    last = listing_of(playing).last
+    until(lambda: playing.is_over)
+    assert playing.failure is not None
+    with pytest.raises(IsOver):
+        rig.follow(one)
+    until(lambda: not len(rig.hubs))
+    rig.windows._over.clear()  # some seconds later
+    rig.broadcasts._queues.clear()
+    rig.broadcasts.feed(ONE, 5 * SECOND)
+    assert numbers_of(listing_of(rig.follow(one)))[0] > last
+    rig.close()
+
+
 def test_one_who_zaps_leaves_the_only_connection_to_the_next_channel(rig: Rig) -> None:
     rig = Rig()  # with a linger
     zaps = [NEWS if n % 2 else SPORT for n in range(30)]
