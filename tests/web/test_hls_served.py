@@ -567,6 +567,17 @@ def test_a_channel_that_cannot_be_played_is_503(tv: Tv) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
+def test_all_who_wait_for_a_channel_that_ends_before_it_began_are_told_at_once(tv: Tv) -> None:
+    asked = [gevent.spawn(tv.ask, "/hls/news.m3u8", User_Agent=f"TV {n}") for n in range(50)]
+    until(lambda: tv.windows.waiting == 50 and len(tv.rig.hubs) == 1)
+    tv.rig.hubs.stop("news")
+    answers = [each.get(timeout=1.0) for each in asked]
+    assert {answer.status_code for answer in answers} == {503}
+    assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
+    assert tv.windows.waiting == 0
+
+
 def test_a_channel_that_ends_is_404_for_who_watched(tv: Tv) -> None:
     tv.on_air()
     (first, *_) = paths_of(tv.ask("/hls/news.m3u8"))
