@@ -75,28 +75,28 @@ def told(proxy: Proxy) -> str:
 
 
 def test_zapping_from_one_instance_to_the_other_with_one_connection(stage: Stage) -> None:
-    stage.a.viewer("News").wait_for_bytes(2_000).leave()
-    with stage.b.viewer("Sport") as viewer:
+    stage.a.viewer("news").wait_for_bytes(2_000).leave()
+    with stage.b.viewer("sport") as viewer:
         viewer.wait_for_bytes(2_000)
         assert viewer.first_byte_at - viewer.asked_at < 5, "it waited for the linger to end"
-    stage.a.viewer("Sport").wait_for_bytes(2_000).leave()
+    stage.a.viewer("sport").wait_for_bytes(2_000).leave()
     assert stage.one.max_connections_seen == 1
     assert stage.b.metrics().value("iptv_proxy_stream_errors", channel="Sport") == 0
     assert PASSWORD not in stage.a.log + stage.b.log
 
 
 def test_an_instance_that_crashed_has_its_connection_again_when_it_is_back(stage: Stage) -> None:
-    with stage.a.viewer("News") as viewer:
+    with stage.a.viewer("news") as viewer:
         viewer.wait_for_bytes(2_000)
         stage.a.kill()
     stage.a.start()
-    with stage.a.viewer("News") as again:
+    with stage.a.viewer("news") as again:
         again.wait_for_bytes(2_000)
     assert stage.one.max_connections_seen == 1
 
 
 def test_what_plays_goes_on_while_the_server_is_away_for_a_moment(stage: Stage) -> None:
-    with stage.a.viewer("News") as viewer, stage.b.viewer("Open") as other:
+    with stage.a.viewer("news") as viewer, stage.b.viewer("open") as other:
         viewer.wait_for_bytes(2_000)
         stage.valkey.freeze()
         eventually(lambda: stage.a.get("/readyz").status == 503, 5.0, "it is ready")
@@ -112,13 +112,13 @@ def test_what_plays_goes_on_while_the_server_is_away_for_a_moment(stage: Stage) 
 
 
 def test_behind_the_deadline_it_hangs_up_by_itself_and_comes_back_by_itself(stage: Stage) -> None:
-    with stage.a.viewer("News") as viewer:
+    with stage.a.viewer("news") as viewer:
         viewer.wait_for_bytes(2_000)
         stage.valkey.kill()
         eventually(lambda: stage.one.connections == 0, 10.0, "it did not hang up")
-        with stage.a.viewer("Open") as other:
+        with stage.a.viewer("open") as other:
             other.wait_for_bytes(2_000)
-        with stage.b.viewer("Sport") as refused:
+        with stage.b.viewer("sport") as refused:
             assert refused.wait_for_status() == 503
             refused.wait_for_end()
             assert "Valkey (LEASES_URL) cannot be reached" in refused.text
@@ -137,7 +137,7 @@ def test_a_wrong_address_is_told_and_never_means_alone(
     url = f"redis://:{PASSWORD}@127.0.0.1:1/0"
     proxy = start_proxy((provider, 1), wait=False, LEASES_URL=url)
     eventually(lambda: "cannot be reached" in told(proxy), 20.0, "it is ready")
-    with proxy.viewer("News") as viewer:
+    with proxy.viewer("news") as viewer:
         assert viewer.wait_for_status() == 503
         viewer.wait_for_end()
         assert "Valkey (LEASES_URL) cannot be reached" in viewer.text

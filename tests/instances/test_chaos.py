@@ -18,7 +18,7 @@ def test_no_provider_sees_one_connection_too_many() -> None:
     outcome = run(1, SECONDS)
     print(outcome)
     assert not outcome.over, "\n".join((str(outcome), *outcome.over[:20]))
-    assert outcome.opened > 100
+    assert outcome.opened > 30  # it was no idle time
 
 
 def test_an_instance_that_hangs_up_behind_its_lease_is_seen() -> None:
