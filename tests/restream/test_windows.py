@@ -568,9 +568,9 @@ def test_a_window_keeps_to_the_memory_of_all(rig: Rig) -> None:
     other = rig.hubs.start(Channel("sport", "Sport", (TWO,)), Lease())
     assert isinstance(other, Playing)
     until(lambda: other.hub.buffer.end >= 8)
-    rig.broadcasts.feed(ONE, *[SECOND // 4] * 160)
+    rig.broadcasts.feed(ONE, *[SECOND // 4] * 80)
     playing = rig.follow(NEWS)
-    until(lambda: rig.metrics.hls.segments >= 16)
+    until(lambda: rig.metrics.hls.segments >= 9)
     assert 1 <= len(numbers_of(listing_of(playing))) < 4, "so many are kept if there is room"
     assert rig.hubs.budget.used <= 5 * SMALL
     assert other.hub.buffer.size > SMALL // 2
