@@ -121,7 +121,12 @@ def build_web(parts: AppParts, leads: bool = False) -> Flask:
         app.extensions["when_stopping"].append(parts.instances.close)  # when all is hung up
     slots = parts.shared.slots
     ops = ops_blueprint(
-        catalog.get, parts.vitals, watched, lambda: parts.users.trouble, lambda: slots.away
+        catalog.get,
+        parts.vitals,
+        watched,
+        lambda: parts.users.trouble,
+        lambda: slots.away,
+        lambda: parts.importer.follows,
     )
     app.register_blueprint(ops)
     return app

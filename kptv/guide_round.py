@@ -5,6 +5,8 @@ build a generation, if a guide or the catalog has changed, or the window of time
 worker opens the finished generation, and closes the one before a minute later, when nobody reads
 it any more. Users who may see some groups only have a guide of these: one for all whose rights are
 the same. A child that fails changes nothing: the same is tried again with the next change.
+
+Where several instances share DATA_DIR, one of them does that. The others open what it has built.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ log = logging.getLogger(__name__)
 EVERY = 6 * 3600.0  # seconds after which it is built anew, as the window moves on
 KEPT_FOR = 60.0  # seconds that a replaced generation stays open
 PATIENCE = 60.0  # seconds that a build waits for guides that are still being fetched
+LOOK_EVERY = 5.0  # seconds between two looks for what another instance has built; below KEPT_FOR
 RETRY = 300.0  # seconds until a child is tried again that failed, doubling to EVERY
 
 
@@ -60,6 +63,7 @@ class GuideParts:
     figures: GuideFigures
     rights: Callable[[], frozenset[Rights]] = frozenset  # of all users; none: there are no users
     allowed: Callable[[Rights], Allowed | None] = lambda _: None  # of the newest; may wait
+    leads: Callable[[], bool] = lambda: True  # whether this process writes in DATA_DIR
 
 
 class GuideRound:
@@ -107,13 +111,18 @@ class GuideRound:
             try:
                 generation = Generation.open(path)
             except GuideBroken as error:
-                log.warning("guide: %s cannot be read: %s", path.name, error)
-                shutil.rmtree(path, ignore_errors=True)
-                continue
-            self._again_at = generation.report.made + EVERY
-            self._made_of = generation.report.made_of
-            self._use(generation)
+                if self._parts.leads():
+                    log.warning("guide: %s cannot be read: %s", path.name, error)
+                    shutil.rmtree(path, ignore_errors=True)
+                continue  # else the rest of it may still come
+            self._open(generation)
             return
+
+    def _open(self, generation: Generation) -> None:
+        """Use what this process has not built."""
+        self._again_at = generation.report.made + EVERY
+        self._made_of = generation.report.made_of
+        self._use(generation)
 
     def replace(self, catalog: Catalog) -> None:
         """A new catalog: does not wait."""
@@ -158,14 +167,41 @@ class GuideRound:
     # --- the loop ---
 
     def _run(self) -> None:
-        sweep(self._folder)
-        self._sweep_builds()
         self._heartbeat.beat(monotonic())
+        if self._parts.leads():
+            self._tidy()
         while True:
+            self._follow()
             self._turn()
             self._heartbeat.beat(monotonic())
             self._stir.clear()
             self._stir.wait(self._wait())
+
+    def _tidy(self) -> None:
+        sweep(self._folder)
+        self._sweep_builds()
+
+    def _follow(self) -> None:
+        """Open what the instance builds that leads, until this one does."""
+        if self._parts.leads():
+            return
+        while not self._parts.leads():
+            self._open_newest()
+            self._heartbeat.beat(monotonic())
+            gevent.sleep(LOOK_EVERY)
+        self._open_newest()
+        self._fetches.read_again()
+        self._tidy()
+
+    def _open_newest(self) -> None:
+        """What there is now, if it is newer than what is open, and whole."""
+        current = self._parts.current.get()
+        for path in finished_in(self._folder):
+            if current is not None and path == current.path:
+                return
+            with contextlib.suppress(GuideBroken):
+                self._open(Generation.open(path))
+                return
 
     def _turn(self) -> None:
         try:
@@ -229,7 +265,7 @@ class GuideRound:
     def _take(self, generation: Generation) -> None:
         """Use what the child made, unless no guide was of use, or none is wanted any more."""
         if not self._is_wanted:
-            _end(generation)
+            self._end(generation)
             return
         are_used = any(one.used for one in generation.report.guides)
         if are_used or self._parts.config.guide_filler:
@@ -237,7 +273,7 @@ class GuideRound:
             self._use(generation)
             self._parts.figures.built(generation.report)
         else:
-            _end(generation)
+            self._end(generation)
             failures = self._failures
             self._failed("no guide is of use")
             # Nothing is left to be tried again; another one that comes is read at once.
@@ -292,7 +328,12 @@ class GuideRound:
         if now is None:
             self._parts.figures.report = None
         if before is not None:
-            gevent.spawn_later(KEPT_FOR, _end, before)
+            gevent.spawn_later(KEPT_FOR, self._end, before)
+
+    def _end(self, generation: Generation) -> None:
+        generation.close()
+        if self._parts.leads():
+            shutil.rmtree(generation.path, ignore_errors=True)
 
     def _sweep_builds(self) -> None:
         """Remove what runs before this one have left."""
@@ -314,8 +355,3 @@ def _settle(guide: FetchedGuide, told: GuideReport | None, channels: str) -> Non
     """Keep the file that was of use."""
     if told is not None:
         guide.settle(told.used, told.refused, told.last, "" if told.kept else channels)
-
-
-def _end(generation: Generation) -> None:
-    generation.close()
-    shutil.rmtree(generation.path, ignore_errors=True)

@@ -22,8 +22,7 @@ from kptv.config.settings import environment
 from kptv.guide.current import CurrentGuide
 from kptv.guide_round import GuideParts, GuideRound
 from kptv.kept.device import DeviceIds, kept_device_ids
-from kptv.kept.numbers import KeptNumbers
-from kptv.kept.odd_ids import KeptOddIds
+from kptv.kept.shared import Kept
 from kptv.logs import Log
 from kptv.logs.redaction import Redactor
 from kptv.metrics.counters import Metrics
@@ -38,7 +37,7 @@ from kptv.restream.windows import Windows
 from kptv.start import LoginTeller
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
-from kptv.upstream.importer import Importer
+from kptv.upstream.importer import Importer, Sharing
 from kptv.upstream.last_good import LastGood
 from kptv.upstream.logos import Logos
 from kptv.upstream.merger import Merger
@@ -133,6 +132,11 @@ class Served:
         self.devices.replace(catalog)
         self.xtream.replace(catalog)
 
+    def give(self, catalog: Catalog) -> None:
+        """Give channels numbers and ids now, not when somebody asks for them first; waits."""
+        self.numbers.of(catalog)
+        self.xtream.give_ids()
+
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
@@ -152,8 +156,8 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     vitals = Vitals(metrics, to_stderr(config.log_format))
     restreaming = _build_restreaming(config, metrics, log_of_process.redactor)
     client, shared, hubs = restreaming.client, restreaming.shared, restreaming.hubs
-    numbers = KeptNumbers(config.data_dir)
-    served = _build_served(config, numbers)
+    kept = Kept(config.data_dir, is_shared=bool(config.leases_url))
+    served = _build_served(config, kept)
     guide_round = GuideRound(
         GuideParts(
             config=config,
@@ -164,6 +168,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
             figures=metrics.guide,
             rights=lambda: users.table.rights_in_use(),
             allowed=served.lists.allowed,
+            leads=kept.leads,
         )
     )
     catalog = CurrentCatalog(
@@ -173,8 +178,14 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         lambda _: hubs.films.forget(),
         guide_round.replace,
     )
-    merger = _build_merger(config, client, catalog, numbers)
-    importer = _build_importer(config, merger, catalog, hubs)
+    merger = _build_merger(config, client, catalog, kept)
+
+    def published(current: Catalog) -> None:
+        hubs.imported(current.find, merger.take_imported())
+        if kept.is_shared and kept.leads():
+            served.give(current)
+
+    importer = _build_importer(config, merger, kept, catalog, published)
     reload = _build_reload(config, log_of_process, restreaming.terms, merger, importer)
     users.watch(guide_round.users_changed)
     entrance = _build_entrance(config, users, clients, log_of_process.redactor, metrics)
@@ -247,11 +258,11 @@ def _build_restreaming(config: Config, metrics: Metrics, redactor: Redactor) -> 
     return Restreaming(instances, terms, shared, roads, client, opener, hubs)
 
 
-def _build_served(config: Config, numbers: KeptNumbers) -> Served:
+def _build_served(config: Config, kept: Kept) -> Served:
     guide = CurrentGuide(lambda _: lists.renew(), lambda _: xtream.renew())
-    lists = ServedLists(config, numbers, guide)
-    of_channels, device_ids = ChannelNumbers(numbers), kept_device_ids(config.data_dir)
-    xtream = XtreamLists(config, lists, guide, KeptOddIds(config.data_dir), of_channels)
+    lists = ServedLists(config, kept.numbers, guide)
+    of_channels, device_ids = ChannelNumbers(kept.numbers), kept_device_ids(config.data_dir)
+    xtream = XtreamLists(config, lists, guide, kept.odd_ids, of_channels)
     devices = Devices(config, device_ids, lists, of_channels)
     return Served(guide, lists, of_channels, xtream, device_ids, devices)
 
@@ -280,30 +291,46 @@ def _build_logos(config: Config, client: HttpClient, metrics: Metrics) -> Logos:
 
 
 def _build_merger(
-    config: Config, client: HttpClient, catalog: CurrentCatalog, numbers: KeptNumbers
+    config: Config, client: HttpClient, catalog: CurrentCatalog, kept: Kept
 ) -> Merger:
-    store = Store(config.data_dir)
-    store.sweep()
+    store = Store(config.data_dir, kept.leads if kept.is_shared else None)
+    if store.may_write:
+        store.sweep()
     lists = [LastGood(channel_list(source), client, store) for source in config.sources]
     return Merger(
         lists,
         catalog.replace,
         rules=config.rules,
-        numbers=numbers,
+        numbers=kept.numbers,
         sort_field=config.sort_field,
         descending=config.sort_descending,
     )
 
 
 def _build_importer(
-    config: Config, merger: Merger, catalog: CurrentCatalog, hubs: Hubs
+    config: Config,
+    merger: Merger,
+    kept: Kept,
+    catalog: CurrentCatalog,
+    published: Callable[[Catalog], object],
 ) -> Importer:
     def publish() -> None:
         merger.merge()
         if current := catalog.get():
-            hubs.imported(current.find, merger.take_imported())
+            published(current)
 
-    return Importer(merger.lists, publish, config.import_refresh_interval, config.worker_threads)
+    def look() -> bool:
+        if is_new := kept.look():
+            merger.renumber()
+        return is_new
+
+    return Importer(
+        merger.lists,
+        publish,
+        config.import_refresh_interval,
+        config.worker_threads,
+        Sharing(kept.leads, look) if kept.is_shared else None,
+    )
 
 
 def _build_reload(

@@ -17,6 +17,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from kptv import guide_round
 from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.guide.addresses import GuideAddress, KnownGuide, Wishes, known_guides
 from kptv.channels.merging import build_catalog
@@ -75,15 +76,17 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     rounds: list[GuideRound] = []
 
     def make(
-        users: Users | None = None, **settings: object
+        users: Users | None = None, leads: Callable[[], bool] = lambda: True, **settings: object
     ) -> tuple[GuideRound, CurrentGuide, Child]:
-        given = {"guides": (GuideAddress(str(tmp_path / "my.xml")),), **settings}
-        config = Config(sources=(SOURCE,), data_dir=tmp_path, **given)  # type: ignore[arg-type]
+        guides = (GuideAddress(str(tmp_path / "my.xml")),)
+        given = {"guides": guides, "data_dir": tmp_path, **settings}
+        config = Config(sources=(SOURCE,), **given)  # type: ignore[arg-type]
         current, child = CurrentGuide(), Child()
         kept: list[Secrets] = []
         parts = GuideParts(
             config, HttpClient(config), current, lambda _: None, kept.append, GuideFigures()
         )
+        parts = replace(parts, leads=leads)
         if users is not None:
             parts = replace(parts, rights=lambda: users.rights, allowed=users.allowed)
         rounds.append(GuideRound(parts, child.run))
@@ -407,3 +410,65 @@ def test_so_many_rights_have_a_guide(
     assert generation is not None
     assert len(list(generation.path.glob("rights-*"))) == 1
     assert "none for users of 1 sets of groups" in caplog.text
+
+
+def test_one_instance_builds_and_the_others_open_it_until_one_of_them_leads(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guide_round, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(guide_round, "KEPT_FOR", 0.02)
+    (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One", "Two.uk": "Two"}))
+    leads = [False]
+    other, others, none = rig(leads=lambda: leads[0])
+    other.open_last()
+    other.replace(catalog_of(ONE))
+    gevent.sleep(0.1)
+    assert not (tmp_path / "guide").exists()
+    assert others.standing is Standing.EXPECTED
+
+    first, current, _ = rig()
+    first.replace(catalog_of(ONE))
+    until(others.get)
+    assert tag_in(others) == tag_in(current)
+    more = catalog_of(f'{ONE}#EXTINF:-1 tvg-id="Two.uk",Two\nhttp://a/2\n')
+    first.replace(more)
+    other.replace(more)
+    until(lambda: tag_in(others) == tag_in(current) and current.get().report.channels == 2)
+    gevent.sleep(0.1)
+    assert current.get().file().exists(), "the other has removed what it has not built"
+    assert none.jobs == []
+
+    first.close()
+    (tmp_path / "guide" / "generation-1").mkdir()  # older, and broken
+    leads[0] = True
+    until(lambda: not (tmp_path / "guide" / "generation-1").exists())
+    other.replace(catalog_of(ONE))
+    until(lambda: others.get().report.channels == 1)
+    assert len(none.jobs) == 1
+
+
+def test_a_generation_that_has_not_come_whole_is_opened_when_it_has(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a copy of the folder, which comes file by file."""
+    monkeypatch.setattr(guide_round, "LOOK_EVERY", 0.02)
+    (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One"}))
+    first, current, _ = rig()
+    first.replace(catalog_of(ONE))
+    until(current.get)
+    whole, copy = current.get().path, tmp_path / "copy" / "guide"
+    other, others, _ = rig(leads=lambda: False, data_dir=tmp_path / "copy")
+    other.open_last()
+    other.replace(catalog_of(ONE))
+    for path in sorted(whole.iterdir()):
+        assert others.get() is None
+        (copy / whole.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy / whole.name)
+        gevent.sleep(0.1)
+    until(others.get)
+    assert tag_in(others) == whole.name
+
+
+def tag_in(current: CurrentGuide) -> str:
+    generation = current.get()
+    return "" if generation is None else generation.tag

@@ -90,7 +90,9 @@ def _read_or_keep(path: Path, new: bytes) -> tuple[bytes, str]:
     except OSError as error:
         trouble = f"it cannot be read ({error.strerror})"
     try:
-        _write(path, f"{new.hex()}\n".encode())
+        _write(path, f"{new.hex()}\n".encode(), is_first=not trouble)
+    except FileExistsError:  # another instance was faster
+        return _seed_in(_read(path)) or new, ""
     except OSError as error:
         also = f"{trouble}; " if trouble else ""
         trouble = f"{also}it cannot be written ({error.strerror}), and is another after a restart"
@@ -110,8 +112,8 @@ def _read(path: Path) -> bytes:
         return file.read(100) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
 
 
-def _write(path: Path, text: bytes) -> None:
-    """All or nothing; only its owner may read it."""
+def _write(path: Path, text: bytes, is_first: bool) -> None:
+    """All or nothing; only its owner may read it. ``is_first``: FileExistsError if it is not."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{NAME}-", dir=path.parent)  # mode 0600
     try:
@@ -119,8 +121,23 @@ def _write(path: Path, text: bytes) -> None:
             file.write(text)
             file.flush()
             os.fsync(descriptor)  # an empty file after a power cut would be another device
-        os.replace(name, path)
+        if is_first:
+            _put_first(name, path)
+        else:
+            os.replace(name, path)
     except OSError:
         with suppress(OSError):
             os.unlink(name)
         raise
+
+
+def _put_first(name: str, path: Path) -> None:
+    """Let the file be there, unless there is one. Raises FileExistsError."""
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        os.replace(name, path)
+    else:
+        os.unlink(name)

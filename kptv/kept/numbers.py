@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
 from time import time
@@ -28,6 +28,7 @@ from kptv.kept.database import (
     KeptList,
     Refused,
 )
+from kptv.kept.stamps import Stamp, stamp_of
 from kptv.kept.threads import caught, reason_of
 from kptv.pace import drive
 
@@ -43,7 +44,15 @@ _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 class KeptNumbers:
     """The numbers of each list: that of all channels is "", a profile's is called as it is."""
 
-    def __init__(self, folder: Path, now: Callable[[], float] = time) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], float] = time,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``leads``: whether this process is the one that writes; else it reads (see ``look``)."""
+        self._leads = leads
+        self._stamp: Stamp | None = None  # of what was read
         self._database: Database | None = Database(folder)  # None: it is not to be touched
         self._now = now
         self._lists: dict[str, Given] = {}
@@ -77,6 +86,8 @@ class KeptNumbers:
         is_whole = is_anew or is_full or is_due
         whole_on = self._whole_on.pop(name, None)  # whoever is ended here leaves it to the next
         self._lists[name] = drive(learned(None if is_anew else given, numbered))
+        if not self._leads():  # all is written once this process does
+            return None
         if self._database is None or not (is_whole or numbered.changed):
             if whole_on is not None:
                 self._whole_on[name] = whole_on
@@ -87,10 +98,35 @@ class KeptNumbers:
         self._unwritten += 1
         return gevent.spawn(self._write, self._database, change)
 
+    def look(self) -> bool:
+        """Read what another process has written since; whether numbers are other ones there.
+
+        Those that were given here meanwhile are no more: the other process gives them.
+        """
+        with self._reading:
+            database = self._database
+            stamp = None if database is None else stamp_of(database.path)
+            if database is None or not self._is_read or stamp is None or stamp == self._stamp:
+                return False
+            try:
+                read, trouble = self._thread.spawn(caught, database.read).get(timeout=_READ_WITHIN)
+            except gevent.Timeout:
+                return False  # the next look may do better
+            if trouble is not None or read is None:
+                log.debug("%s: %s", database.path, trouble)
+                return False
+            self._stamp = stamp
+            before, self._lists = self._lists, {name: given_of(read[name]) for name in read}
+            self._whole_on.clear()
+            return any(
+                drive(_differ(given, self._lists.get(name))) for name, given in before.items()
+            )
+
     # --- greenlets ---
 
     def _read(self) -> None:
         assert self._database is not None
+        self._stamp = stamp_of(self._database.path)
         lists = self._in_thread(self._database.read, _READ_WITHIN)
         for name, kept in (lists or {}).items():
             self._lists[name] = given_of(kept)
@@ -142,7 +178,11 @@ class KeptNumbers:
             return None
         if isinstance(error, Refused):
             self._give_up(str(error))
-        elif error is not None and getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
+        elif (
+            error is not None
+            and getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN
+            and self._leads()
+        ):
             self._set_aside(error)
         elif error is not None:
             self._complain(f"{reason_of(error)}; see that the folder can be written and has room")
@@ -176,6 +216,15 @@ class KeptNumbers:
                 path,
                 why,
             )
+
+
+def _differ(given: Given, other: Given | None) -> Generator[None, None, bool]:
+    """Whether what ``given`` has is not so in ``other``; yields often."""
+    for keys, numbers in given.portions():
+        if other is None or other.numbers_of(keys) != numbers.tolist():
+            return bool(keys)
+        yield
+    return False
 
 
 def given_of(kept: KeptList) -> Given:

@@ -18,6 +18,7 @@ from gevent.threadpool import ThreadPool
 
 from kptv.channels.xtream.ids import Odd
 from kptv.kept.database import CHANNELS, GROUPS, MOST_ODD, NAME, Database
+from kptv.kept.stamps import Stamp, stamp_of
 from kptv.kept.threads import caught, reason_of
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,10 @@ _WRITTEN_WITHIN = 60.0
 class KeptOddIds:
     """The odd ids of channels and of groups."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, leads: Callable[[], bool] = lambda: True) -> None:
+        """``leads``: whether this process is the one that writes; else it reads (see ``look``)."""
+        self._leads = leads
+        self._stamp: Stamp | None = None  # of what was read
         self._database: Database | None = Database(folder)  # None: it is not to be touched
         self._given: Odd | None = None
         self._unwritten = Odd()
@@ -44,8 +48,29 @@ class KeptOddIds:
         """All that were given; waits for the disk the first time."""
         with self._turn:
             if self._given is None:
+                self._stamp = stamp_of(self._database.path) if self._database else None
                 self._given = self._in_thread(self._read, _READ_WITHIN) or Odd()
             return self._given
+
+    def look(self) -> bool:
+        """Read what another process has written since; whether ids are other ones there."""
+        with self._turn:
+            database, before = self._database, self._given
+            stamp = None if database is None else stamp_of(database.path)
+            if before is None or stamp is None or stamp == self._stamp:
+                return False
+            try:
+                read, trouble = self._thread.spawn(caught, self._read).get(timeout=_READ_WITHIN)
+            except gevent.Timeout:
+                return False  # the next look may do better
+            if trouble is not None or read is None:
+                log.debug("%s: %s", NAME, trouble)
+                return False
+            self._stamp, self._given, self._unwritten = stamp, read, Odd()
+            return not (
+                before.channels.items() <= read.channels.items()
+                and before.groups.items() <= read.groups.items()
+            )
 
     def keep(self, new: Odd) -> gevent.Greenlet | None:
         """Keep these, too; the greenlet, if there is one, is over when they are written."""
@@ -53,7 +78,7 @@ class KeptOddIds:
             return None
         self._given = _both(self._given or Odd(), new)
         self._unwritten = _both(self._unwritten, new)
-        return gevent.spawn(self._write)
+        return gevent.spawn(self._write) if self._leads() else None
 
     def _write(self) -> None:
         with self._turn:

@@ -70,6 +70,10 @@ class GuideFetches:
         if secrets != NOTHING and set(before) != set(known):
             self._parts.keep_secret(secrets)
 
+    def read_again(self) -> None:
+        """Begin anew with what is on disk: another process has fetched until now."""
+        self._guides = {guide: FetchedGuide(guide, self._parts.folder) for guide in self._guides}
+
     def begin(self, now: float) -> None:
         """Fetch those that are due at ``now`` (Unix time); does not wait."""
         budgets: dict[int, Budget] = {}

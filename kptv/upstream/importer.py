@@ -6,6 +6,9 @@ gave is published. A round waits a few seconds at most: a document that takes lo
 when it is done, and is not asked for again before. A document that fails stays what it was, also
 over a restart: before the first round, what DATA_DIR keeps is loaded, and published at once.
 
+Where several instances share DATA_DIR, one of them makes the rounds. The others look every few
+seconds whether it has kept something new, and publish that; they fetch nothing.
+
 All documents are fetched at once, however slow they come; a worker is taken by a piece that is
 there and must be read. So no document waits for another that drips.
 """
@@ -34,7 +37,16 @@ PATIENCE = 5.0  # seconds that a round, also the first one, waits for slow docum
 # Seconds until a document that failed is asked for again, doubling, if the next round is later.
 FIRST_RETRY, LONGEST_RETRY = 60.0, 1800.0
 SHORTEST_RETRY = 5.0  # if the answer says itself when to come again
+LOOK_EVERY = 3.0  # seconds between two looks at what the instance keeps that imports
 _BEAT = 60.0  # seconds between two signs of life while nothing is due
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What an importer needs to know of those who share its DATA_DIR. Nothing here waits long."""
+
+    leads: Callable[[], bool]  # whether this instance imports for all, now
+    look: Callable[[], bool] = lambda: False  # whether else something is to be published anew
 
 
 @dataclass(slots=True)
@@ -66,15 +78,17 @@ class Importer:
         publish: Callable[[], object],
         interval: float,
         workers: int,
+        sharing: Sharing | None = None,
     ) -> None:
         """``publish`` is called when DATA_DIR was read, and after each round and late document.
 
         It may wait, and is never called twice at once. ``interval`` is in seconds; ``workers`` is
-        how many documents are read side by side.
+        how many documents are read side by side; ``sharing`` is None if nobody shares DATA_DIR.
         """
         self._publish = publish
         self._interval = interval
         self._tasks = [_Task(document) for document in documents]
+        self._sharing = sharing
         self._workers = BoundedSemaphore(workers)
         self._jobs = Group()  # imports, and waits for late ones
         self._publishing = BoundedSemaphore(1)
@@ -93,6 +107,11 @@ class Importer:
         """Whether it still makes rounds, and is not stuck in one."""
         runs = self._greenlet is not None and not self._greenlet.ready()
         return runs and self._heartbeat.alive(monotonic())
+
+    @property
+    def follows(self) -> bool:
+        """Whether another instance imports, and this one takes what it keeps."""
+        return self._sharing is not None and not self._sharing.leads()
 
     def start(self) -> None:
         """Begin with what DATA_DIR keeps, then make rounds."""
@@ -126,14 +145,41 @@ class Importer:
         if any(loaded):
             self._tell()
         while True:
+            self._follow()
             self._next_round_at = monotonic() + self._interval
             self._round(self._tasks, self._ask())
             self._asked = False
             self._rest(self._next_round_at)
 
+    def _follow(self) -> None:
+        """Publish what the instance keeps that imports for all, until this one is to import."""
+        if not self.follows:
+            return
+        self._jobs.kill()  # of the time when this one did
+        while self.follows:
+            self._heartbeat.beat(monotonic())
+            self._stir.clear()
+            asked, self._asked = self._asked, False
+            if self._look():
+                self._tell()
+            if asked:
+                _finish(self._tasks, self._asked_for)
+            self._stir.wait(LOOK_EVERY)
+        if self._look():  # what the other one did last
+            self._tell()
+
+    def _look(self) -> bool:
+        """Take what is new; whether anything is."""
+        assert self._sharing is not None
+        new = [task.document.look() for task in self._tasks]
+        for task in self._tasks:
+            task.is_told, task.retry_at = False, inf
+            task.found = f"{task.document.summary}, as kept by the instance that imports"
+        return self._sharing.look() or any(new)
+
     def _rest(self, end: float) -> None:
         """Until ``end``, or a round is asked for; meanwhile, ask again for those that failed."""
-        while not self._asked and (now := monotonic()) < end:
+        while not self._asked and (now := monotonic()) < end and not self.follows:
             self._heartbeat.beat(now)
             if failed := [task for task in self._tasks if task.retry_at <= now]:
                 self._round(failed, Round())

@@ -50,6 +50,8 @@ class LastGood(Generic[ContentT]):
         self._client = client
         self._store = store
         self._edition = Edition()  # of the content, or empty if that is not known
+        self._seen: object = None  # the stamp of what DATA_DIR had when somebody looked last
+        self._loaded: object = None  # of what was loaded
 
     def __repr__(self) -> str:
         return f"<LastGood {self.document.label!r} failures={self.progress.failures}>"
@@ -72,23 +74,57 @@ class LastGood(Generic[ContentT]):
 
     def load(self) -> bool:
         """Begin with what DATA_DIR keeps; whether there is something of use. Never raises."""
-        document = self.document
-        try:
-            with self._store.load(document) as kept:
-                if kept is None:
-                    return False
-                edition, pieces = kept
-                content = read_document(document, edition, pieces)
-        except (ImportFailed, OSError) as error:
-            log.warning("%s: what DATA_DIR keeps cannot be used: %s", document.label, error)
+        self._seen = self._loaded = self._store.stamp(self.document)
+        if (kept := self._read_kept()) is None:
             return False
-        except Exception:  # a fault of ours must not keep the others from being loaded
-            log.exception("%s: what DATA_DIR keeps cannot be used", document.label)
-            return False
+        edition, content = kept
         # Conditional requests only if the edition is that of this very content.
         known = edition if content.digest == edition.digest else Edition()
         self._take(content, known, "from disk")
         return True
+
+    def look(self) -> bool:
+        """Take what another process has imported into DATA_DIR since; whether it has. Never raises.
+
+        It is taken at the second look that finds it: by then the others of the same round are
+        there, and the numbers that its channels were given.
+        """
+        before, stamp = self._seen, self._store.stamp(self.document)
+        self._seen = stamp
+        if stamp is None or stamp != before:
+            return False
+        if stamp == self._loaded and self.progress.successes:
+            return False
+        self._loaded = stamp
+        had, edition = self.content, self._store.edition(self.document)
+        if had is not None and edition.digest == had.digest:
+            self._edition = edition
+        else:
+            if (kept := self._read_kept()) is None:
+                return False
+            edition, content = kept
+            if content.digest != edition.digest and had is not None:
+                return False  # half of it: the rest comes, and is seen
+            self._take(content, edition, "from disk")
+        imported_at = self._store.imported_at(self.document)
+        self.progress = Progress(0, "", imported_at, self.progress.successes + 1)
+        if had is not None and had is not self.content:
+            drive(had.take_apart())
+        return True
+
+    def _read_kept(self) -> tuple[Edition, ContentT] | None:
+        document = self.document
+        try:
+            with self._store.load(document) as kept:
+                if kept is None:
+                    return None
+                edition, pieces = kept
+                return edition, read_document(document, edition, pieces)
+        except (ImportFailed, OSError) as error:
+            log.warning("%s: what DATA_DIR keeps cannot be used: %s", document.label, error)
+        except Exception:  # a fault of ours must not keep the others from being loaded
+            log.exception("%s: what DATA_DIR keeps cannot be used", document.label)
+        return None
 
     def refresh(self, worker: AbstractContextManager[object]) -> ImportFailed | None:
         """Fetch it if it changed; what failed, or None. Never raises.
@@ -100,6 +136,8 @@ class LastGood(Generic[ContentT]):
         duration = monotonic() - begun
         if failed is None:
             self._succeeded(duration)
+            if before is self.content:
+                self._store.found_same(self.document)
             if before is self.content and self.progress.successes == 1:  # only DATA_DIR had it
                 log.info("%s: %s (fetched, as on disk)", self.document.label, self.summary)
         else:
@@ -134,6 +172,8 @@ class LastGood(Generic[ContentT]):
                 if had is not None and had.count and not content.count:
                     raise ImportFailed(f"a {document.kind.name} without {document.kind.items}")
                 edition = replace(edition, digest=content.digest)
+                if not self._store.may_write:
+                    raise ImportFailed("another instance imports now")
                 if had is None or content.digest != known.digest:
                     copy.commit(edition)
                     self._take(content, edition, "fetched")

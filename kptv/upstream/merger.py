@@ -50,6 +50,7 @@ class Merger:
         self.lists = lists
         self.rules = rules  # may be replaced; the next ``merge`` follows them
         self._merged_by = rules
+        self._is_stale = False  # the numbers of the catalog are not those that are kept
         self._numbers = numbers
         self._warned: tuple[str, ...] = ()  # of numbers
         self._on_catalog = on_catalog
@@ -80,6 +81,10 @@ class Merger:
             if new != old
         }
 
+    def renumber(self) -> None:
+        """Let the next ``merge`` make a catalog whatever has changed: numbers are others now."""
+        self._is_stale = True
+
     def merge(self) -> None:
         """Build and hand out a new catalog, if a list or the rules changed; then free the old one.
 
@@ -87,8 +92,10 @@ class Merger:
         """
         contents = [item.content for item in self.lists if item.content is not None]
         rules = self.rules
-        if not contents or (rules is self._merged_by and _are_same(contents, self._merged)):
+        is_same = rules is self._merged_by and _are_same(contents, self._merged)
+        if not contents or (is_same and not self._is_stale):
             return
+        self._is_stale = False
         given = self._numbers.given() if self._numbers and rules is not None else None
         catalog = drive(self._build([content.listing for content in contents], rules, given))
         self._merged, self._merged_by = contents, rules

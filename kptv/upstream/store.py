@@ -16,6 +16,7 @@ from time import time
 from typing import IO
 
 from kptv.formats.gzipped import PIECE
+from kptv.kept.stamps import Stamp, stamp_of
 from kptv.upstream.documents import ContentT, Document, Edition, OpenedDocument
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,10 @@ class Store:
     into another order. They hold secrets: only their owner may read them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, leads: Callable[[], bool] | None = None) -> None:
+        """``leads``: whether this process may write now; None: it has the folder for itself."""
         self._folder = folder
+        self._leads = leads
         self._complained = False
 
     def __repr__(self) -> str:
@@ -49,6 +52,32 @@ class Store:
             return
         with file:
             yield _read_edition(about), iter(lambda: file.read(PIECE), b"")
+
+    def edition(self, document: Document[ContentT]) -> Edition:
+        """Of what is kept; an empty one if nothing is."""
+        return _read_edition(self._paths(document)[1])
+
+    @property
+    def may_write(self) -> bool:
+        """Whether nobody else writes here."""
+        return self._leads is None or self._leads()
+
+    def stamp(self, document: Document[ContentT]) -> tuple[Stamp, Stamp | None] | None:
+        """Another one once something else is kept; None: nothing is."""
+        body, about = map(stamp_of, self._paths(document))
+        return None if body is None else (body, about)
+
+    def imported_at(self, document: Document[ContentT]) -> float | None:
+        """When it was kept, or found to be as it is kept (see ``found_same``); Unix time."""
+        with suppress(OSError):
+            return self._paths(document)[1].stat().st_mtime
+        return None
+
+    def found_same(self, document: Document[ContentT]) -> None:
+        """Let those who share the folder know that what is kept is what there is."""
+        if self._leads is not None:
+            with suppress(OSError):
+                os.utime(self._paths(document)[1])
 
     def begin(self, document: Document[ContentT]) -> Unfinished:
         """A copy to be filled; what is kept stays until the copy is committed."""

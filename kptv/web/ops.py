@@ -29,11 +29,12 @@ def ops_blueprint(
     watched: Mapping[str, Watched],
     trouble: Callable[[], str] = lambda: "",
     away: Callable[[], str] = lambda: "",
+    follows: Callable[[], bool] = lambda: False,
 ) -> Blueprint:
     """`/healthz`: the process works, with all ``watched`` parts. `/readyz`: clients are served.
 
     So a catalog is loaded, no ``trouble`` is why no user is let in, and nobody who counts the
-    sources' connections is ``away``.
+    sources' connections is ``away``. One that ``follows`` gets its catalog from another instance.
     """
     blueprint = Blueprint("ops", __name__)
 
@@ -51,7 +52,8 @@ def ops_blueprint(
     def readyz() -> Response:
         catalog = current_catalog()
         if catalog is None:
-            return line(503, "No channel list has been imported yet.", 2)
+            why = " Another instance that shares DATA_DIR is to import it." if follows() else ""
+            return line(503, f"No channel list has been imported yet.{why}", 2)
         if why := trouble():
             return line(503, f"No user is let in. {why}", 10)
         if why := away():

@@ -86,6 +86,23 @@ def test_a_disk_that_gives_no_answer_is_waited_for_a_while_only(
     os.close(answer)
 
 
+def test_of_two_that_begin_at_once_both_have_what_the_first_one_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, others = device._read, b"ab" * 16
+
+    def read(path: Path) -> bytes:
+        """It is not there; when that is known, another process writes it."""
+        try:
+            return reading(path)
+        finally:
+            path.write_bytes(others)
+
+    monkeypatch.setattr(device, "_read", read)
+    assert kept_seed(tmp_path).hex().encode() == others
+    assert os.listdir(tmp_path) == [NAME]
+
+
 def test_the_seed_is_asked_for_once_and_only_when_an_id_is_wanted() -> None:
     asked: list[int] = []
 

@@ -101,6 +101,10 @@ class XtreamLists:
         self._clear()
         self._ids.replace(catalog)
 
+    def give_ids(self) -> None:
+        """Make the ids of all channels, and keep those that must be kept; waits."""
+        self._ids.get()
+
     def renew(self, _: object = None) -> None:
         """The guide is another one."""
         self._clear()

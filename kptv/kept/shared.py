@@ -1,0 +1,32 @@
+"""What DATA_DIR keeps of channels, for one process, or for several that share the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kptv.kept.lead import Lead
+from kptv.kept.numbers import KeptNumbers
+from kptv.kept.odd_ids import KeptOddIds
+
+
+class Kept:
+    """The numbers and ids that are kept, and who may write."""
+
+    def __init__(self, folder: Path, is_shared: bool = False) -> None:
+        """``is_shared``: other processes use the folder too, and one of all writes."""
+        self._lead = Lead(folder) if is_shared else None
+        self.is_shared = is_shared
+        self.numbers = KeptNumbers(folder, leads=self.leads)
+        self.odd_ids = KeptOddIds(folder, self.leads)
+
+    def __repr__(self) -> str:
+        return f"<Kept {self._lead} {self.numbers} {self.odd_ids}>"
+
+    def leads(self) -> bool:
+        """Whether this process is the one that writes now."""
+        return self._lead is None or self._lead.leads()
+
+    def look(self) -> bool:
+        """Read what another process has given since; whether something of ours is another now."""
+        are_numbers_new, are_ids_new = self.numbers.look(), self.odd_ids.look()
+        return are_numbers_new or are_ids_new
