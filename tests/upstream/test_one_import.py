@@ -176,19 +176,34 @@ def test_who_does_not_lead_any_more_writes_nothing(
     assert contents(folder) == before
 
 
-def test_numbers_that_were_given_meanwhile_are_taken_over(
+def test_numbers_that_were_given_meanwhile_are_taken_over_and_none_is_written(
     start: Callable[..., Instance], server: DocumentServer, tmp_path: Path
 ) -> None:
     """Had it given them, they would be others: it has not seen the list in between."""
     one = start()
     until(lambda: one.catalogs and kept_numbers(tmp_path / "data") == 2)
+    two = start()
+    until(lambda: two.catalogs)
+    looks, two.list.look, two.numbers.look = two.list.look, lambda: False, lambda: False  # type: ignore[method-assign]
     server.answer = (200, {}, MORE.replace(b"Three", b"Zulu"))
     asked(one)
+    until(lambda: kept_numbers(tmp_path / "data") == 3)
     server.answer = (200, {}, MORE)
     asked(one)
-    assert [number for _, name, number in one.told if name == "Three"] == [4]
-    two = start()
-    until(lambda: two.catalogs and two.told == one.told)
+    until(lambda: kept_numbers(tmp_path / "data") == 4)
+    before = contents(tmp_path / "data")
+    two.list.look = looks  # type: ignore[method-assign]
+    until(lambda: two.has("One", "Two", "Three"))
+    gevent.sleep(0.1)
+    assert number_of("Three", two) == 3
+    assert contents(tmp_path / "data") == before
+    del two.numbers.look
+    until(lambda: two.told == one.told)
+    assert number_of("Three", two) == 4
+
+
+def number_of(wanted: str, instance: Instance) -> int:
+    return next(number for _, name, number in instance.told if name == wanted)
 
 
 def test_a_copy_of_the_folder_that_is_refreshed_from_time_to_time(
