@@ -23,6 +23,7 @@ from kptv.web.page.api import api_blueprint
 from kptv.web.page.directory import Directory
 from kptv.web.page.events import EventStream
 from kptv.web.page.guide import guide_blueprint as guide_api_blueprint
+from kptv.web.page.instances import alone, listed, own_text
 from kptv.web.page.public import Public
 from kptv.web.page.reports import Reports
 from kptv.web.page.rules import rules_blueprint
@@ -185,7 +186,11 @@ def _build_page(parts: AppParts) -> Page:
     hidden = HiddenLogos(parts.catalog.get)
     public = Public(redactor, lambda channel: hidden.logo_of(channel) is not None)
     view = View(config, parts.hubs, parts.state, parts.log.recent, clients, public)
-    events = EventStream(view, shared.journal)
+    several = parts.instances
+    if several is not None:
+        several.show(partial(own_text, view, several))
+    instances = partial(listed, several) if several is not None else None
+    events = EventStream(view, shared.journal, instances)
     directory = Directory(parts.catalog.get)
     admin = parts.entrance.admin
     end_events = partial(events.end_unless, parts.entrance.gate.still)
@@ -193,7 +198,7 @@ def _build_page(parts: AppParts) -> Page:
     reports = Reports(parts.catalog.get, parts.listings)
     blueprints = (
         status_blueprint(config.base_url),
-        api_blueprint(view, events, directory, clients),
+        api_blueprint(view, events, directory, clients, instances or alone),
         guide_api_blueprint(view.shows, directory),
         session_blueprint(admin, end_events),
         actions_blueprint(

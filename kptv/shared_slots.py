@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable, Sequence
 
 import gevent
 
 from kptv.config import Config
-from kptv.instances.link import RedisLink, RedisMessages
+from kptv.instances.board import Board, Shown
+from kptv.instances.link import RedisBoard, RedisLink, RedisMessages
 from kptv.instances.member import Member
 from kptv.instances.place import place_of
 from kptv.instances.term import times_of
@@ -31,6 +33,8 @@ class Instances:
         )
         self.slots = LeasedSlots(config.sources, self._member, times.call)
         self._member.start(self.slots)
+        self.address = config.instance if ":" in config.instance else f":{config.port}"
+        self._board = Board(place, lambda: RedisBoard(url, times.call))
 
     def __repr__(self) -> str:
         return f"<Instances {self._member!r}>"
@@ -38,10 +42,24 @@ class Instances:
     @property
     def alive(self) -> bool:
         """Whether it works, also while Valkey is away."""
-        return self._member.alive
+        return self._member.alive and self._board.alive
+
+    @property
+    def place(self) -> str:
+        """Where it is: no other process can be there while this one lives."""
+        return self._board.place
+
+    def seen(self) -> Sequence[Shown]:
+        """What the instances showed last, this one among them."""
+        return self._board.seen()
+
+    def show(self, text: Callable[[], str]) -> None:
+        """Have the others see what ``text`` says, each second."""
+        self._board.start(text)
 
     def close(self) -> None:
         """Leave the others as soon as all is hung up; does not wait."""
+        gevent.spawn(self._board.close)
         gevent.spawn(self._member.leave)
 
     def state(self) -> LeaseState:

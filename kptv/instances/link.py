@@ -17,6 +17,7 @@ from redis.connection import Connection, parse_url
 from redis.retry import Retry
 
 SCRIPT = Path(__file__).with_name("leases.lua").read_text()
+_BOARD = Path(__file__).with_name("board.lua").read_text()
 BASE = "{kptv}"  # of all keys: one slot, if it is a cluster
 _QUIET = 10.0  # seconds without a message; then the subscription is tried
 
@@ -107,6 +108,27 @@ class RedisMessages:
     def _tried(self) -> Answer | None:
         self._connection.send_command("PING", check_health=False)
         return _message(self._connection.read_response(timeout=self._timeout))
+
+
+class RedisBoard:
+    """Where each instance puts up what it shows of itself, on a connection of its own."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self._timeout = timeout
+        self._connection = _connection(url, timeout)
+        with _explained(self._connection, timeout):
+            self._connection.connect()
+            self._script = _ask(self._connection, "SCRIPT", "LOAD", _BOARD)
+
+    def put_up(self, place: str, text: str, keep: float) -> list[tuple[str, float, str]]:
+        given = (place, text, str(round(keep * 1000)))
+        with _explained(self._connection, self._timeout):
+            found = _ask(self._connection, "EVALSHA", self._script, "1", BASE, *given)
+            rows = zip(found[::3], found[1::3], found[2::3], strict=True)
+            return [(of.decode(), age / 1000, text.decode()) for of, age, text in rows]
+
+    def close(self) -> None:
+        self._connection.disconnect()
 
 
 def _message(reply: Any) -> Answer | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -83,6 +85,25 @@ def test_zapping_from_one_instance_to_the_other_with_one_connection(stage: Stage
     assert stage.one.max_connections_seen == 1
     assert stage.b.metrics().value("iptv_proxy_stream_errors", channel="Sport") == 0
     assert PASSWORD not in stage.a.log + stage.b.log
+
+
+def test_each_lists_both_and_says_which_is_silent(stage: Stage) -> None:
+    def listed() -> list[dict[str, Any]]:
+        found = json.loads(stage.b.get("/api/instances").text)["instances"]
+        return sorted(found, key=lambda each: bool(each["is_this"]))
+
+    def plays() -> bool:
+        found = listed()
+        return len(found) == 2 and [c["id"] for c in found[0]["playing"]] == ["news"]
+
+    with stage.a.viewer("news") as viewer:
+        viewer.wait_for_bytes(2_000)
+        eventually(plays, 5.0, "the other is not listed with what it plays")
+        assert not listed()[0]["stale"]
+        assert listed()[0]["address"].endswith(f":{stage.a.port}")
+    stage.a.kill()
+    eventually(lambda: listed()[0]["stale"], 15.0, "it is not said to be silent")
+    assert not listed()[1]["stale"]
 
 
 def test_an_instance_that_crashed_has_its_connection_again_when_it_is_back(stage: Stage) -> None:

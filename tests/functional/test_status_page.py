@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -564,6 +565,29 @@ def demo_sources() -> Iterator[str]:
     loop.call_soon_threadsafe(stop.set)
     thread.join(10)
     loop.close()
+
+
+def test_several_instances_are_listed_and_lead_to_their_pages(rig: Rig) -> None:
+    playing = [{"id": "news", "name": "News", "state": "playing", "source": 1, "viewers": 2}]
+    totals = {"playing": 1, "viewers": 2, "sent_rate": 8_000_000}
+    shown = {"totals": totals, "playing": playing, "ready": True, "stale": False, "age": 0.4}
+    instances = [
+        {**shown, "name": "one", "address": ":8081", "is_this": True},
+        {**shown, "name": "two", "address": ":8082", "is_this": False},
+        {**shown, "name": "tv3", "address": "tv3.lan:81", "is_this": False, "stale": True},
+    ]
+    told = f"event: instances\ndata: {json.dumps({'instances': instances})}\n\n"
+    rig.page.route(
+        "**/api/events", lambda route: route.fulfill(body=told, content_type="text/event-stream")
+    )
+    rig.page.goto(rig.proxy.url("/"))
+    rows = rig.page.locator("#instances li")
+    expect(rows).to_have_count(3, timeout=LIMIT)
+    expect(rows.nth(0)).to_contain_text("one (this page) 1 channel, 2 viewers, 8.0 Mbit/s out")
+    assert rows.nth(1).locator("a").evaluate("a => a.href") == "http://127.0.0.1:8082/"
+    assert rows.nth(2).locator("a").evaluate("a => a.href") == "http://tv3.lan:81/"
+    expect(rows.nth(2)).to_contain_text("silent for")
+    assert rig.page.locator("#instances-panel").is_visible()
 
 
 def test_without_the_status_page_there_is_neither_page_nor_api(

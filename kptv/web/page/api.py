@@ -10,13 +10,18 @@ from kptv.web.clients import Clients
 from kptv.web.endless import endless
 from kptv.web.page.directory import PAGE, Directory
 from kptv.web.page.events import EventStream
+from kptv.web.page.instances import Instances, alone
 from kptv.web.page.json_answers import Refused, answer, new_blueprint, page_number, query
 from kptv.web.page.openapi import description
 from kptv.web.page.view import View
 
 
 def api_blueprint(
-    view: View, events: EventStream, directory: Directory, clients: Clients
+    view: View,
+    events: EventStream,
+    directory: Directory,
+    clients: Clients,
+    instances: Instances = alone,
 ) -> Blueprint:
     """The routes that read."""
     blueprint = new_blueprint("api")
@@ -28,6 +33,10 @@ def api_blueprint(
     @blueprint.get("/status")
     def status() -> Response:
         return answer(view.status())
+
+    @blueprint.get("/instances")
+    def all_instances() -> Response:
+        return answer(instances())
 
     @blueprint.get("/groups")
     def groups() -> Response:

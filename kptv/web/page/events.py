@@ -65,8 +65,12 @@ class Listener:
 class EventStream:
     """Reads the state for all listeners."""
 
-    def __init__(self, view: View, journal: Journal) -> None:
+    def __init__(
+        self, view: View, journal: Journal, instances: Callable[[], Json] | None = None
+    ) -> None:
+        """``instances``: what is told of several; None: there is one."""
         self._view = view
+        self._instances = instances
         self._listeners: set[Listener] = set()
         self._news = Signal()
         self._events: list[Event] = []
@@ -95,6 +99,8 @@ class EventStream:
             return None
         listener = Listener(self, origin, caller)
         listener.queue.put(message("status", self._view.status()))
+        if self._instances is not None:
+            listener.queue.put(message("instances", self._instances()))
         self._listeners.add(listener)
         if not self._runs:
             self._heartbeat.beat(monotonic())
@@ -154,6 +160,8 @@ class EventStream:
                 self._send("status", self._view.status())
             else:
                 self._send("figures", self._view.figures())
+            if self._instances is not None:
+                self._send("instances", self._instances())
 
     def _send(self, kind: str, value: Json) -> None:
         data = message(kind, value)

@@ -179,6 +179,24 @@ _SCHEMAS: Json = {
         next=or_null("Show"),
     ),
     "Channels": object_of(total=WHOLE, page=WHOLE, size=WHOLE, channels=list_of(ref("Channel"))),
+    "Instance": object_of(
+        name=TEXT,
+        address={
+            "type": "string",
+            "description": "host and port of its page; without a host, it is the router's",
+        },
+        version=TEXT,
+        started=TIME,
+        ready=FLAG,
+        totals=ref("Totals"),
+        playing=list_of(
+            object_of(id=TEXT, name=TEXT, state=TEXT, source=SOURCE_OR_NULL, viewers=WHOLE)
+        ),
+        is_this={**FLAG, "description": "it is the one that answers"},
+        age={"type": "number", "description": "seconds since it showed this"},
+        stale={**FLAG, "description": "it should have shown something newer by now"},
+    ),
+    "Instances": object_of(instances=list_of(ref("Instance"))),
     **RULES_SCHEMAS,
     **GUIDE_SCHEMAS,
     **USERS_SCHEMAS,
@@ -203,6 +221,10 @@ _SWITCH: Json = {
 
 _PATHS: Json = {
     "/api/status": get("All that plays, the sources, the log", answers(200, "Status")),
+    "/api/instances": get(
+        "What each of several instances shows of itself; empty: there is one",
+        answers(200, "Instances"),
+    ),
     "/api/groups": get("The groups, by name", answers(200, "Groups")),
     "/api/channels": get(
         "The channels, in the order of the list, a page at a time",
@@ -266,7 +288,8 @@ _PATHS: Json = {
     ),
     **USERS_PATHS,
     "/api/events": get(
-        "Server-sent events: `status` (as /api/status), `figures`, `event`, `log`",
+        "Server-sent events: `status` (as /api/status), `figures`, `event`, `log`;"
+        " of several instances `instances` (as /api/instances)",
         {
             "200": {"description": "No end.", "content": {"text/event-stream": {"schema": TEXT}}},
             "503": answer("Too many pages are open.", ref("Error")),

@@ -115,6 +115,25 @@ class View:
             "hubs": [figures_of(hub) for hub in self._hubs.all()],
         }
 
+    def brief(self, most: int) -> Json:
+        """What other instances show of this one: totals, and the channels that play."""
+        return {
+            "version": __version__,
+            "started": self._started,
+            "ready": self.ready,
+            "totals": self._totals(),
+            "playing": [
+                {
+                    "id": hub.channel.slug,
+                    "name": self._public.text(hub.channel.name),
+                    "state": str(hub.state),
+                    "source": hub.source_number,
+                    "viewers": hub.audience.viewers,
+                }
+                for hub in self._hubs.all()[:most]
+            ],
+        }
+
     def signature(self) -> tuple[object, ...]:
         """A value that changes with everything but figures; cheap enough to ask every second."""
         return (

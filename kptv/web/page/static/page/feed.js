@@ -5,7 +5,7 @@ const LOCKED_RETRY = 30_000; // milliseconds; whoever logs in here is let in at 
 const SILENCE = 6000; // milliseconds; the server says something every second
 
 /**
- * Listeners get (kind, value); kinds: status, figures, event, log, live, locked. Gives a function
+ * Listeners get (kind, value); kinds: status, figures, event, log, instances, live, locked. Gives a function
  * that connects anew, as after a login.
  */
 export function follow(listener) {
@@ -15,7 +15,7 @@ export function follow(listener) {
   function connect() {
     source?.close();
     source = new EventSource("api/events");
-    for (const kind of ["status", "figures", "event", "log"]) {
+    for (const kind of ["status", "figures", "event", "log", "instances"]) {
       source.addEventListener(kind, (message) => {
         alive();
         listener("locked", false);

@@ -8,6 +8,7 @@ import { byId, el, explain, keyed, put, toast } from "./dom.js";
 import { follow } from "./feed.js";
 import { clock, count, learnSources, rate, size, sourceName, span } from "./format.js";
 import { startGuide } from "./guide.js";
+import { instanceRow } from "./instances.js";
 import { startLog } from "./log.js";
 import { startPeople } from "./people.js";
 import { startPlayer, tellRemarks } from "./player.js";
@@ -94,6 +95,10 @@ const heard = {
   event(event) {
     events = [...events, event];
     showEvents();
+  },
+  instances(next) {
+    byId("instances-panel").hidden = next.instances.length < 2;
+    keyed(byId("instances"), next.instances, (each) => each.name + each.address, instanceRow);
   },
   log(line) {
     lines.add([line]);

@@ -1,0 +1,95 @@
+"""`/api/instances`: what each of several instances shows of itself, joined by each of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Protocol
+
+from kptv.web.page.public import Json
+from kptv.web.page.view import View
+
+STALE = 5.0  # seconds; an instance shows itself each second
+MOST_PLAYING = 100  # channels of an instance that are shown
+_KEYS = ("name", "address", "version", "started", "ready", "totals", "playing")
+
+
+class Shown(Protocol):
+    """What an instance showed."""
+
+    @property
+    def place(self) -> str:
+        """No two instances have the same."""
+        ...
+
+    @property
+    def at(self) -> float:
+        """Monotonic."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """As ``own_text`` made it there."""
+        ...
+
+
+class Others(Protocol):
+    """The instances, as this one knows them."""
+
+    @property
+    def name(self) -> str:
+        """Of this one."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Host and port of this one; without a host, it is the router's."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Of this one."""
+        ...
+
+    def seen(self) -> Sequence[Shown]:
+        """What all of them showed last."""
+        ...
+
+
+Instances = Callable[[], Json]
+
+
+def alone() -> Json:
+    """There is one instance, which needs no list."""
+    return {"instances": []}
+
+
+def own_text(view: View, instances: Others) -> str:
+    """What the others see of this instance; without viewers, log and providers."""
+    shown = view.brief(MOST_PLAYING)
+    value = {"name": instances.name, "address": instances.address, **shown}
+    return json.dumps(value, ensure_ascii=False)
+
+
+def listed(instances: Others) -> Json:
+    """All instances by name, this one among them."""
+    now, found = monotonic(), []
+    for shown in instances.seen():
+        value = _read(shown.text)
+        if value is not None:
+            age = round(max(now - shown.at, 0.0), 1)
+            is_this = shown.place == instances.place
+            found.append({**value, "is_this": is_this, "age": age, "stale": age > STALE})
+    return {"instances": sorted(found, key=lambda each: str(each["name"]))}
+
+
+def _read(text: str) -> Json | None:
+    """What another instance wrote; None if it is of another version, and not understood."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or not set(_KEYS) <= set(value):
+        return None
+    return {key: value[key] for key in _KEYS}
