@@ -128,7 +128,7 @@ def test_the_compose_file_of_several_instances_agrees_with_itself_and_the_router
 def test_haproxy_accepts_what_the_compose_file_makes_of_its_configuration(tmp_path: Path) -> None:
     shell, option, script = SCALE["services"]["haproxy"]["command"]
     script = (
-        script.replace("$$", "$").replace("/shipped", str(DEPLOY)).replace("/tmp", str(tmp_path))
+        script.replace("$$", "$").replace("/tmp", str(tmp_path)).replace("/shipped", str(DEPLOY))
     )
     script = script.replace("exec haproxy -W -db", "haproxy -c")
     environment = {**os.environ, "SCALE_HOST": "192.168.1.10", "KPTV_LOG": "stdout"}
