@@ -7,17 +7,8 @@ import pytest
 
 from kptv.restream import asking as module
 from kptv.restream.asking import Asking
+from tests.restream.clocks import Clock
 from tests.restream.test_hub import LIMIT
-
-
-class Clock:
-    """Seconds, as ``monotonic`` gives them."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -16,18 +16,9 @@ from kptv.restream.followers import (
     Viewer,
 )
 from kptv.restream.lease import Client
+from tests.restream.clocks import Clock
 
 PHONE = Viewer(Client("192.0.2.1", "Safari"))
-
-
-class Clock:
-    """Seconds, as ``monotonic`` gives them."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
