@@ -16,8 +16,11 @@ from redis.backoff import NoBackoff
 from redis.connection import Connection, parse_url
 from redis.retry import Retry
 
-SCRIPT = Path(__file__).with_name("leases.lua").read_text()
-_BOARD = Path(__file__).with_name("board.lua").read_text()
+_LUA = Path(__file__).with_name("lua")
+# One script, as a server carries one out at a time; each part knows those before it.
+_PARTS = ("common", "counting", "idle", "slots", "members", "carry_out")
+SCRIPT = "\n".join((_LUA / f"{part}.lua").read_text() for part in _PARTS)
+_BOARD = (_LUA / "board.lua").read_text()
 BASE = "{kptv}"  # of all keys: one slot, if it is a cluster
 _QUIET = 10.0  # seconds without a message; then the subscription is tried
 

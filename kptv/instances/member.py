@@ -80,6 +80,22 @@ class Cargo(Protocol):
         ...
 
 
+class Hearer(Protocol):
+    """Whoever shares something beside slots, by operations of its own. Nothing here waits."""
+
+    def joined(self) -> None:
+        """The server may know nothing of what was said before: say again what still holds."""
+        ...
+
+    def told(self, what: Any) -> None:
+        """What an answer to joining or renewing says of it, or a message; may come twice."""
+        ...
+
+    def lapsed(self) -> None:
+        """This instance is alone until it has joined again."""
+        ...
+
+
 class Member:
     """Works in greenlets of its own, from ``start`` until ``close``."""
 
@@ -105,6 +121,7 @@ class Member:
         self._courier = Courier(dial, self)
         self._greenlets: list[gevent.Greenlet] = []
         self._cargo: Cargo
+        self._hearers: dict[str, Hearer] = {}
 
     def __repr__(self) -> str:
         return f"<Member {self._place!r} joined={self._joined} {self._term!r}>"
@@ -116,6 +133,10 @@ class Member:
         self._cargo = cargo
         self._courier.start()
         self._greenlets = [gevent.spawn(self._watch), gevent.spawn(self._hear)]
+
+    def also(self, name: str, hearer: Hearer) -> None:
+        """Tell ``hearer`` what answers and messages say under ``name``; before ``start``."""
+        self._hearers[name] = hearer
 
     @property
     def alive(self) -> bool:
@@ -218,6 +239,9 @@ class Member:
         self._has_renewed(call, answer)
         self._joined = True
         self._cargo.joined(frozenset(answer["kept"] or ()))
+        for hearer in self._hearers.values():
+            hearer.joined()
+        self._tell_hearers(answer)
 
     def _renewed(self, call: Call, answer: Answer) -> None:
         self._note(answer)
@@ -228,6 +252,7 @@ class Member:
             self._cargo.granted(token, source)
         for token in answer["asked"] or ():
             self._cargo.asked(token)
+        self._tell_hearers(answer)
 
     def _has_renewed(self, call: Call, answer: Answer) -> None:
         if self._trouble:
@@ -268,6 +293,8 @@ class Member:
         self._life = next(self._lives)
         self._courier.forget()
         self._cargo.lapsed()
+        for hearer in self._hearers.values():
+            hearer.lapsed()
 
     # --- messages ---
 
@@ -292,3 +319,9 @@ class Member:
             self._cargo.granted(token, message["source"])
         if token := message.get("asked"):
             self._cargo.asked(token)
+        self._tell_hearers(message)
+
+    def _tell_hearers(self, said: Answer) -> None:
+        for name, hearer in self._hearers.items():
+            if (what := said.get(name)) is not None:
+                hearer.told(what)
