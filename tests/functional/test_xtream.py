@@ -141,5 +141,8 @@ def test_a_users_lists_for_hls_lead_to_segments_of_that_user(
         segment = first_segment(proxy, urlsplit(link).path)
         assert segment.startswith(f"{own}/hls/sport-1/")
         assert proxy.get(segment.removeprefix(own)).status == 401
+        for asked in (urlsplit(link).path, segment):
+            leave = proxy.get(asked, {"Origin": "http://other"}, "OPTIONS")
+            assert (leave.status, leave.headers["access-control-allow-origin"]) == (204, "*")
     assert one.max_connections_seen == 1
     assert secret not in proxy.log

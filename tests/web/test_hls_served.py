@@ -264,6 +264,27 @@ def test_any_page_may_ask_for_leave(tv: Tv) -> None:
     assert not tv.rig.broadcasts.opened
 
 
+@pytest.mark.parametrize("path", ["/hls/news.m3u8", "/stream/news.m3u8", "/stream/x/1.ts"])
+def test_a_page_may_send_headers_of_its_own_wherever_it_may_read(tv: Tv, path: str) -> None:
+    answer = tv.ask(
+        path,
+        "OPTIONS",
+        Origin="http://other",
+        Access_Control_Request_Method="GET",
+        Access_Control_Request_Headers="x-player,range",
+    )
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert {"*", "range", "x-playback-session-id"} <= set(allowed)
+    assert set(answer.headers["Access-Control-Allow-Methods"].split(", ")) == {
+        "GET",
+        "HEAD",
+        "OPTIONS",
+    }
+    assert not tv.rig.broadcasts.opened
+
+
 # --- with a login ---
 
 

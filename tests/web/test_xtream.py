@@ -587,6 +587,24 @@ def test_a_playlist_of_an_unknown_channel_is_as_one_that_is_not_allowed(
     assert other.status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/live/a/b/5.m3u8", {"GET", "HEAD", "OPTIONS"}),
+        ("/iptv/a/b/5.m3u8", {"GET", "HEAD", "OPTIONS"}),
+        ("/player_api.php", {"GET", "HEAD", "OPTIONS", "POST"}),
+    ],
+)
+def test_a_page_may_send_headers_of_its_own_wherever_it_may_read(
+    rig: Rig, path: str, methods: set[str]
+) -> None:
+    answer = rig.ask(path, method="OPTIONS", headers={"Origin": "http://other"})
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "*" in answer.headers["Access-Control-Allow-Headers"].split(", ")
+    assert set(answer.headers["Access-Control-Allow-Methods"].split(", ")) == methods
+
+
 def test_a_playlist_has_no_name_of_our_own_paths(rig: Rig) -> None:
     for name in "api", "Live", "hls":
         assert rig.ask(f"/{name}/b/{rig.id_of('ESPN')}.m3u8").status_code == 404

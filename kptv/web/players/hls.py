@@ -32,7 +32,6 @@ from kptv.web.lines import line, no_list_yet
 from kptv.web.players.delivery import departed_of, tune
 from kptv.web.players.hasty import LastTold, is_hasty
 from kptv.web.players.hls_answers import (
-    PREFLIGHT,
     REFUSALS,
     bare,
     film_of,
@@ -52,6 +51,7 @@ from kptv.web.players.hls_requests import (
 from kptv.web.players.holds import Holds
 from kptv.web.players.links import Ambiguous, meant, without_playlist
 from kptv.web.players.player import Player, unknown
+from kptv.web.players.preflight import let_pages_ask
 from kptv.web.players.segment_body import Find, SegmentBody
 from kptv.web.players.ts import add_converter, which
 
@@ -242,12 +242,11 @@ def hls_blueprint(
     """The routes of playlists and segments."""
     blueprint = Blueprint("hls", __name__)
     blueprint.record_once(add_converter)
+    let_pages_ask(blueprint)
 
-    @blueprint.route(f"{HLS_PATH}<anything:path>", methods=("GET", "OPTIONS"))
+    @blueprint.get(f"{HLS_PATH}<anything:path>")
     @endless
     def fetch(path: str) -> Response:
-        if request.method == "OPTIONS":
-            return Response(status=204, headers=PREFLIGHT)
         if (segment := segment_in(path)) is not None:
             return hls.segment(segment)
         catalog = current_catalog()

@@ -22,13 +22,6 @@ from kptv.web.players.player import Crowded, crowded
 
 REFUSALS = (BadDirective, Crowded, Refused, Unavailable, IsOver)
 _ALL_MAY_READ = {"Access-Control-Allow-Origin": "*"}
-PREFLIGHT = {
-    **_ALL_MAY_READ,
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Allow-Headers": "Accept, Accept-Encoding, Content-Type, Range,"
-    " X-Playback-Session-Id",
-    "Access-Control-Max-Age": "86400",
-}
 
 
 def bare(media_type: str, kept: str) -> Response:

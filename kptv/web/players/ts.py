@@ -17,6 +17,7 @@ from kptv.web.lines import line, no_list_yet
 from kptv.web.players.leading import duration_asked
 from kptv.web.players.links import Ambiguous, meant, without_playlist
 from kptv.web.players.player import Player, unknown
+from kptv.web.players.preflight import let_pages_ask
 
 _MOST_LINKS = 3  # in an answer that offers a choice
 
@@ -31,6 +32,7 @@ def stream_blueprint(
     """The routes that play channels; ``playlist_of`` answers with that of HLS."""
     blueprint = Blueprint("stream", __name__)
     blueprint.record_once(add_converter)
+    let_pages_ask(blueprint)  # it has playlists, too
 
     def find(text: str) -> Channel | None:
         catalog = current_catalog()

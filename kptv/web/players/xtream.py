@@ -35,6 +35,7 @@ from kptv.web.players.guide_ids import GUIDE
 from kptv.web.players.links import wants_hls
 from kptv.web.players.lists import MEDIA_TYPE
 from kptv.web.players.player import Player, unknown
+from kptv.web.players.preflight import let_pages_ask
 from kptv.web.players.xtream_lists import (
     OWN_GUIDE,
     OWN_LINK,
@@ -87,6 +88,7 @@ def xtream_blueprint(parts: XtreamParts, base_path: str = "") -> Blueprint:
         return add
 
     blueprint.record_once(_add_converters)
+    let_pages_ask(blueprint)
     both = ("GET", "POST")  # some applications send the login as a form
 
     @route("/player_api.php", both)
