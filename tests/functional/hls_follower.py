@@ -13,18 +13,25 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Protocol
 from urllib.parse import urljoin
 
 from tests.formats.hls_rules import Entry, Fetched, Load, Served
-from tests.functional.harness import Answer, Proxy
+from tests.functional.harness import Answer
+
+
+class Server(Protocol):
+    """A proxy, or what is in front of several."""
+
+    port: int
 
 
 class Follower:
     """Asks for a list again and again, on a thread, and for each segment once."""
 
-    def __init__(self, proxy: Proxy, path: str) -> None:
+    def __init__(self, server: Server, path: str) -> None:
         self._path = path
-        self._connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         self._news = threading.Condition()
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
