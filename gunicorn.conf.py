@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from functools import partial
+from importlib.util import find_spec
 
 from gunicorn import sock, systemd, util
 from gunicorn.glogging import Logger
@@ -79,6 +80,11 @@ def on_starting(server):
         sys.exit(f"Cannot start with the {server.cfg.worker_class_str} worker: use -k gevent.")
     if server.cfg.preload_app:
         sys.exit("Cannot start with --preload: gevent has to patch first. Leave it out.")
+    if _config.leases_url and find_spec("redis") is None:
+        sys.exit(
+            "Cannot start with LEASES_URL: the package redis is not installed. The program was"
+            " upgraded without its packages: .venv/bin/pip install -r requirements.txt"
+        )
     if not server.LISTENERS and not systemd.listen_fds(unset_environment=False):
         _listen(server)
     server.handle_hup = partial(_reload, server, server.handle_hup)

@@ -9,12 +9,17 @@ import gevent
 
 from kptv.config import Config
 from kptv.instances.board import Board, Shown
-from kptv.instances.link import RedisBoard, RedisLink, RedisMessages
+from kptv.instances.link import LinkError, RedisBoard, RedisLink, RedisMessages
 from kptv.instances.member import Member
-from kptv.instances.place import place_of
+from kptv.instances.place import Claim, place_of
 from kptv.instances.term import times_of
 from kptv.metrics.families import LeaseState
 from kptv.restream.leased_slots import LeasedSlots
+
+_TWICE = (
+    "is not asked: another process on this machine has INSTANCE={name} and PORT={port}, too;"
+    " give each an INSTANCE of its own"
+)
 
 
 class Instances:
@@ -25,16 +30,30 @@ class Instances:
         url, times = config.leases_url, times_of(config.lease)
         self.name = config.instance or f"{socket.gethostname()}:{config.port}"
         place = place_of(self.name, config.port)
+        self._claim = Claim(place)
+
+        def alone_here() -> None:
+            if not self._claim.stands():
+                raise LinkError(_TWICE.format(name=self.name, port=config.port))
+
+        def dial() -> RedisLink:
+            alone_here()
+            return RedisLink(url, times.lease, times.call)
+
+        def board() -> RedisBoard:
+            alone_here()
+            return RedisBoard(url, times.call)
+
         self._member = Member(
             place,
-            lambda: RedisLink(url, times.lease, times.call),
+            dial,
             lambda: RedisMessages(url, place, times.call),
             times,
         )
         self.slots = LeasedSlots(config.sources, self._member, times.call)
         self._member.start(self.slots)
         self.address = config.instance if ":" in config.instance else f":{config.port}"
-        self._board = Board(place, lambda: RedisBoard(url, times.call))
+        self._board = Board(place, board)
 
     def __repr__(self) -> str:
         return f"<Instances {self._member!r}>"
@@ -60,7 +79,7 @@ class Instances:
     def close(self) -> None:
         """Leave the others as soon as all is hung up; does not wait."""
         gevent.spawn(self._board.close)
-        gevent.spawn(self._member.leave)
+        gevent.spawn(self._leave)
 
     def state(self) -> LeaseState:
         """How it stands, for Prometheus."""
@@ -71,3 +90,7 @@ class Instances:
             calls=self._member.calls,
             renewed_ago=self._member.renewed_ago,
         )
+
+    def _leave(self) -> None:
+        self._member.leave()
+        self._claim.close()

@@ -83,6 +83,15 @@ def test_what_cannot_work_is_refused(
     assert said in refused(*arguments)
 
 
+def test_several_instances_need_the_package_that_talks_to_what_they_share(
+    refused: Refused, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['redis'] = None\n")
+    message = refused(LEASES_URL="redis://:sesame@127.0.0.1", PYTHONPATH=str(tmp_path))
+    assert "the package redis is not installed" in message
+    assert "sesame" not in message
+
+
 def test_bad_settings_are_refused_with_one_message_that_names_them_all(refused: Refused) -> None:
     message = refused(
         sources="ftp://user:sesame@provider.example/list.m3u|1",
