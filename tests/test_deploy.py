@@ -18,6 +18,7 @@ import yaml
 from flask import Flask
 
 from kptv.config import VARIABLES, Config, load_config
+from kptv.demo.scale import VALKEY
 from kptv.web.ops import ops_blueprint
 from tests.every_metric import every_metric
 
@@ -122,6 +123,15 @@ def test_the_compose_file_of_several_instances_agrees_with_itself_and_the_router
         assert not set(settings) - set(VARIABLES)
         assert instance["volumes"] == ["data:/data"]
     assert "ports" not in services["valkey"]
+    # Nothing of what it holds is on a disk, and none of it is thrown away; as `make scale` has it.
+    assert tuple(services["valkey"]["command"][1:]) == VALKEY[2:-1]
+
+
+def test_routers_leave_out_only_what_does_not_work_not_what_waits_for_valkey() -> None:
+    assert re.findall(r"^ *(?:option httpchk|http-check) (.*)$", HAPROXY, re.M) == ["GET /healthz"]
+    assert "readyz" not in DOCKERFILE
+    (container,) = resources()["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
 
 
 @pytest.mark.requires("haproxy")

@@ -29,8 +29,9 @@ MOST = 64  # instances
 _start = asyncio.create_subprocess_exec
 SHIPPED = ENV_FILE.parent / "deploy" / "haproxy.cfg"
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # where HAProxy is, and not in everybody's PATH
-# Nothing is kept on a disk: what it holds is true for seconds.
-_VALKEY = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port")
+# Nothing is kept on a disk: what it holds is true for seconds. Nor is anything of it thrown away.
+_IN_MEMORY = ("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction")
+VALKEY = ("--bind", "127.0.0.1", *_IN_MEMORY, "--port")
 
 _HINT = """
   {count} instances run, on ports {ports}. HAProxy gives each channel one of them.
@@ -108,7 +109,7 @@ async def _run_all(plan: Plan, haproxy: str, valkey: str, folder: Path) -> int:
     config = str(folder / "haproxy.cfg")
     try:
         with (folder / "log").open("wb") as log:
-            options = (*_VALKEY, str(plan.valkey_port), "--dir", str(folder))
+            options = (*VALKEY, str(plan.valkey_port), "--dir", str(folder))
             started.append(await _start(valkey, *options, stdout=log))
             for number in range(1, plan.count + 1):
                 started.append(await _start(*GUNICORN, env=plan.of_instance(number)))

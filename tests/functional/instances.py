@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RDWR, socket
@@ -18,6 +19,7 @@ class Instance:
         self._reserved = ReservedPort()
         self.port = self._reserved.number
         self.asked: list[Asked] = []  # without what asks for its health
+        self.is_live = False  # an answer to GET goes on until its connection ends
         self._server: _Server | None = None
 
     def start(self) -> Instance:
@@ -74,6 +76,9 @@ class _Answering(BaseHTTPRequestHandler):
             instance.asked.append(Asked(self.command, self.path, self.headers))
         body = str(instance.port).encode()
         self.send_response(200)
+        if instance.is_live:
+            self._send_on()
+            return
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Instance", str(instance.port))
         if self.close_connection:
@@ -83,6 +88,15 @@ class _Answering(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     do_HEAD = do_POST = do_GET
+
+    def _send_on(self) -> None:
+        self.send_header("X-Instance", str(self.server.instance.port))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(bytes(188))
+                time.sleep(0.02)
 
     def log_message(self, *_: object) -> None:
         """Nothing: requests are kept."""

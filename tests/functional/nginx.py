@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ from tests.functional.harness import ROOT, Answer, ReservedPort, Viewer, eventua
 # What Debian's nginx.conf holds around a site, with everything in a folder of the test's own.
 MAIN = """
 daemon off;
-master_process off;
+{processes}
 pid {folder}/nginx.pid;
 error_log {folder}/error.log info;
 events {{ worker_connections 4096; }}
@@ -89,10 +91,12 @@ class Nginx:
         *upstream_ports: int,
         uncommented: Mapping[str, str] | None = None,
         default_site: bool = False,
+        processes: str = "master_process off;",
     ) -> Nginx:
         """``upstream_ports``: of the proxies that the site names, in its order.
 
-        ``uncommented``: lines of the site to turn on, and what is to stand there.
+        ``uncommented``: lines of the site to turn on, and what is to stand there. ``processes``:
+        what nginx.conf says of those; with a master it can ``reload``.
         """
         site = shipped(self._site)
         for line, here in (uncommented or {}).items():
@@ -114,7 +118,9 @@ class Nginx:
         if default_site:
             text = DEFAULT_SITE.format(port=self.port)
             (self._folder / "default.conf").write_text(text)
-        (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder))
+        (self._folder / "nginx.conf").write_text(
+            MAIN.format(folder=self._folder, processes=processes)
+        )
         with (self._folder / "stderr.log").open("wb") as log:
             self._process = subprocess.Popen(
                 ("nginx", "-p", str(self._folder), "-c", "nginx.conf", "-e", "stderr"),
@@ -124,6 +130,14 @@ class Nginx:
             )
         eventually(self._listens, 10, "nginx did not start")
         return self
+
+    def reload(self, line: str, here: str) -> None:
+        """Write ``here`` in place of a line of the site, and have nginx read that."""
+        file = self._folder / "site.conf"
+        text = file.read_text()
+        assert text.count(line) == 1, line
+        file.write_text(text.replace(line, here))
+        os.kill(self.pid, signal.SIGHUP)
 
     def _listens(self) -> bool:
         assert self._process is not None

@@ -232,3 +232,37 @@ def test_when_no_instance_is_there_a_line_says_so(haproxy: Router) -> None:
     reply = haproxy.ask("/playlist.m3u8")
     assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
     assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+# --- nginx alone: an instance is drained by "down" and a reload ---
+
+
+@pytest.mark.requires("nginx")
+def test_nginx_sends_nobody_to_an_instance_that_is_down_and_its_streams_play_on_for_a_while(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        instances = [stack.enter_context(closing(Instance().start())) for _ in range(4)]
+        nginx = Nginx(tmp_path, "nginx-scale.conf")
+        stack.callback(nginx.stop)
+        processes = "worker_processes 1; worker_shutdown_timeout 2s;"
+        nginx.start(*[instance.port for instance in instances], processes=processes)
+        router = Router(nginx, instances)
+        before = router.homes()
+        home = next(instance for instance in instances if instance.port == before["news"])
+        line = f"server 127.0.0.1:{home.port} max_fails=1 fail_timeout=5s;"
+        home.is_live = True
+        viewer = stack.enter_context(nginx.viewer("/stream/news")).wait_for_bytes(188)
+        home.is_live = False
+        nginx.reload(line, line.replace(";", " down;"))
+        eventually(lambda: router.home("news") != home.port)
+        assert not viewer.ended
+        received = viewer.received
+        viewer.wait(lambda: viewer.received > received)
+        moved = router.homes()
+        assert home.port not in moved.values()
+        assert [s for s in SLUGS if moved[s] != before[s] and before[s] != home.port] == []
+        assert router.ask("/hls/news.m3u8").port == moved["news"]
+        viewer.wait_for_end(10)
+        nginx.reload(line.replace(";", " down;"), line)
+        eventually(lambda: router.homes() == before)
