@@ -17,8 +17,9 @@ from gevent.event import Event
 
 from kptv.restream.lease import Client, Lease, LeaseKind
 
-MOST_OF_ADDRESS = 64  # followers of one channel from one address; more of them count as one
-OVERFLOW = "(more)"  # the application of those
+MOST_OF_ADDRESS = 64  # viewers from one address; of each channel, all others count as one
+MOST_PLACES = 2 * MOST_OF_ADDRESS  # times that these follow: whoever zaps does so twice for a while
+OVERFLOW = "(more)"  # the application of all others
 QUIET = 10.0  # seconds without a request after which a follower has left, at least
 DECIDED_WITHIN = 10.0  # seconds, whether one may follow
 MOST_ZAPS, ZAPS_WITHIN = 20, 60.0  # returns to one channel; more are of two who look the same
@@ -34,6 +35,9 @@ class Refused(Exception):
         self.ended = ended
 
 
+Key = tuple[str, str, str]  # a viewer's: user, address, session or application
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """Whoever asks, as far as they can be told apart."""
@@ -42,7 +46,7 @@ class Viewer:
     session: str = ""  # what the player itself calls this viewing
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """The same for all requests of one."""
         return self.client.user, self.client.address, self.session or self.client.agent
 
@@ -105,10 +109,9 @@ class Followers:
     """All of them; those that are quiet have to be swept out."""
 
     def __init__(self) -> None:
-        self._all: dict[tuple[str, tuple[str, str, str]], Follower] = {}  # by slug and viewer
-        self._channels: dict[tuple[str, str, str], set[str]] = {}  # slugs, by viewer
-        self._of_address: dict[tuple[str, str], int] = {}  # how many, by slug and address
-        self._returns: dict[tuple[str, tuple[str, str, str]], deque[float]] = {}  # when, as _all
+        self._all: dict[tuple[str, Key], Follower] = {}  # by slug and viewer
+        self._channels: dict[str, dict[Key, set[str]]] = {}  # slugs, by address and viewer
+        self._returns: dict[tuple[str, Key], deque[float]] = {}  # when, as _all
 
     def __repr__(self) -> str:
         return f"<Followers {len(self._all)}>"
@@ -124,25 +127,26 @@ class Followers:
         return self._all.get((slug, viewer.key))
 
     def counted_as(self, slug: str, viewer: Viewer) -> Viewer:
-        """``viewer``, or the one as whom all count who are too many for one address."""
+        """``viewer``, or the one as whom all count who are too many for one address.
+
+        That one is another for each channel: it has not left one as it asks for another.
+        """
         client = viewer.client
-        many = self._of_address.get((slug, client.address), 0) >= MOST_OF_ADDRESS
-        if not many or (slug, viewer.key) in self._all:
+        if (slug, viewer.key) in self._all or self._has_room(viewer):
             return viewer
-        return Viewer(Client(client.address, OVERFLOW, client.user))
+        return Viewer(Client(client.address, OVERFLOW, client.user), f"{OVERFLOW} {slug}")
 
     def elsewhere(self, slug: str, viewer: Viewer) -> list[Follower]:
         """Those that the same viewer is of other channels."""
-        slugs = self._channels.get(viewer.key, ())
+        slugs = self._channels.get(viewer.client.address, {}).get(viewer.key, ())
         return [self._all[other, viewer.key] for other in slugs if other != slug]
 
     def add(self, follower: Follower) -> None:
         """It follows from now on."""
         slug, viewer = follower.slug, follower.viewer
         self._all[slug, viewer.key] = follower
-        self._channels.setdefault(viewer.key, set()).add(slug)
-        place = slug, viewer.client.address
-        self._of_address[place] = self._of_address.get(place, 0) + 1
+        viewers = self._channels.setdefault(viewer.client.address, {})
+        viewers.setdefault(viewer.key, set()).add(slug)
 
     def remove(self, follower: Follower) -> None:
         """It follows no more; may come twice."""
@@ -150,14 +154,12 @@ class Followers:
         if self._all.get((slug, viewer.key)) is not follower:
             return
         del self._all[slug, viewer.key]
-        slugs = self._channels[viewer.key]
-        slugs.discard(slug)
-        if not slugs:
-            del self._channels[viewer.key]
-        place = slug, viewer.client.address
-        self._of_address[place] -= 1
-        if not self._of_address[place]:
-            del self._of_address[place]
+        viewers = self._channels[viewer.client.address]
+        viewers[viewer.key].discard(slug)
+        if not viewers[viewer.key]:
+            del viewers[viewer.key]
+        if not viewers:
+            del self._channels[viewer.client.address]
 
     def returns_too_often(self, follower: Follower) -> bool:
         """Note that it is back, although its viewer had moved on; whether nobody zaps like that.
@@ -175,6 +177,13 @@ class Followers:
         """Those that have left long ago."""
         self._forget_returns()
         return [follower for follower in self._all.values() if follower.is_quiet]
+
+    def _has_room(self, viewer: Viewer) -> bool:
+        """Whether ``viewer`` may follow one channel more and be told apart."""
+        viewers = self._channels.get(viewer.client.address, {})
+        if viewer.key not in viewers and len(viewers) >= MOST_OF_ADDRESS:
+            return False
+        return sum(map(len, viewers.values())) < MOST_PLACES
 
     def _forget_returns(self) -> None:
         now = monotonic()

@@ -9,6 +9,7 @@ import pytest
 from kptv.restream import followers as module
 from kptv.restream.followers import (
     MOST_OF_ADDRESS,
+    MOST_PLACES,
     MOST_ZAPS,
     OVERFLOW,
     Follower,
@@ -103,6 +104,43 @@ def test_of_one_address_only_so_many_are_told_apart() -> None:
     assert followers.counted_as("one", elsewhere) is elsewhere
 
 
+def follow(followers: Followers, slug: str, viewer: Viewer) -> Viewer:
+    """As whom ``viewer`` follows from now on."""
+    counted = followers.counted_as(slug, viewer)
+    if followers.find(slug, counted) is None:
+        followers.add(follower(slug, counted))
+    return counted
+
+
+def test_an_address_with_many_names_on_many_channels_counts_little_more_than_on_one() -> None:
+    followers, slugs = Followers(), [f"channel-{number}" for number in range(20)]
+    for number in range(1000):
+        for slug in slugs[number % 3 :]:  # some on all, some on few
+            follow(followers, slug, Viewer(Client("192.0.2.1", f"agent {number}")))
+    assert len(followers) <= MOST_PLACES + len(slugs)
+    assert follow(followers, "one", PHONE).client.agent == OVERFLOW
+    other = replace(PHONE, client=Client("192.0.2.2", "Safari"))
+    assert follow(followers, "one", other) is other
+
+
+def test_a_household_whose_devices_all_zap_is_told_apart() -> None:
+    followers = Followers()
+    for slug in range(12):
+        for number in range(10):
+            device = Viewer(Client("192.0.2.1", f"device {number}"))
+            assert follow(followers, str(slug), device) is device
+
+
+def test_those_who_are_not_told_apart_have_left_no_channel_as_others_ask_for_another() -> None:
+    followers = Followers()
+    for number in range(MOST_OF_ADDRESS):
+        follow(followers, "one", Viewer(Client("192.0.2.1", f"agent {number}")))
+    more = follow(followers, "one", PHONE)
+    other = follow(followers, "two", PHONE)
+    assert (more.client, followers.elsewhere("two", other)) == (other.client, [])
+    assert len(followers) == MOST_OF_ADDRESS + 2
+
+
 def test_nobody_zaps_so_often_as_two_who_look_the_same(clock: Clock) -> None:
     followers, one = Followers(), follower()
     answers = []
@@ -132,7 +170,6 @@ def test_nothing_is_left_of_those_who_were_removed(clock: Clock) -> None:
         followers.remove(each)
     assert len(followers) == 0
     assert not followers._channels
-    assert not followers._of_address
     clock.now += 61
     assert followers.quiet() == []
     assert not followers._returns
