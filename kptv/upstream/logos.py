@@ -11,12 +11,12 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 import gevent
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 from gevent.lock import BoundedSemaphore
 
 from kptv.channels.logos import Logo
 from kptv.errors import Reason, Unavailable, UpstreamError
-from kptv.formats.pictures import Picture
+from kptv.formats.pictures import Picture, picture_of
 from kptv.upstream.picture_files import PictureFiles
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ KEPT = "kept"  # how a fetch ended that did not fail; all others: a Reason
 _MOST_WAITING = 100  # fetches of a source, running and to come
 _MOST_FAILED = 20_000  # that are remembered
 _MOST_SENT = 32 * 1024**2  # bytes of pictures that are being sent at once
+_MOST_UNKEPT = 16 * 1024**2  # bytes of pictures that the disk does not keep, as in a copy to read
 
 _Key = tuple[int, str]  # source number, URL
 
@@ -52,6 +53,7 @@ class Logos:
         self._fetches: dict[_Key, gevent.Greenlet] = {}
         self._places: dict[int, BoundedSemaphore] = {}
         self._failed: TTLCache[_Key, None] = TTLCache(_MOST_FAILED, FAILED_FOR)
+        self._unkept: LRUCache[str, bytes] = LRUCache(_MOST_UNKEPT, len)
         # Held by those who send them; many clients of one picture share its bytes.
         self._sent: WeakValueDictionary[str, Picture] = WeakValueDictionary()
         self._reading = BoundedSemaphore()
@@ -85,7 +87,7 @@ class Logos:
                 return shared
             if sum([len(picture.data) for picture in self._sent.values()]) > _MOST_SENT:
                 raise Unavailable("Too many logos are being sent.", 5.0)
-            return self._share(url, self._files.read(url))
+            return self._share(url, self._files.read(url) or picture_of(self._unkept.get(url, b"")))
 
     def _share(self, url: str, picture: Picture | None) -> Picture | None:
         if picture is not None:
@@ -125,9 +127,11 @@ class Logos:
         if error is not None:  # so that the provider is not asked each time
             self._failed[logo.source.number, logo.url] = None
             self._complain(error)
+            if picture is not None:
+                self._unkept[logo.url] = data
         return picture
 
     def _complain(self, error: OSError) -> None:
         if not self._complained:
-            log.warning("DATA_DIR cannot be written (%s): logos are not kept", error.strerror)
+            log.warning("DATA_DIR cannot be written (%s): logos are not kept there", error.strerror)
         self._complained = True
