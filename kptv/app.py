@@ -40,6 +40,7 @@ from kptv.web.players.logos import HiddenLogos, logo_blueprint
 from kptv.web.players.player import Player
 from kptv.web.players.ts import stream_blueprint
 from kptv.web.players.xtream import XtreamParts, xtream_blueprint
+from kptv.web.rendered import TAG_KEY
 
 if TYPE_CHECKING:
     from kptv.web.discovery import Discovery
@@ -83,6 +84,8 @@ def build_web(parts: AppParts, leads: bool = False) -> Flask:
         parts.logos.close,
         parts.guide_round.close,
     ]
+    if parts.tag_key is not None:
+        app.extensions[TAG_KEY] = parts.tag_key
     windows = parts.windows
     player = Player(
         hubs,

@@ -21,7 +21,7 @@ from kptv.config.rules_file import RulesFile
 from kptv.config.settings import environment
 from kptv.guide.current import CurrentGuide
 from kptv.guide_round import GuideParts, GuideRound
-from kptv.kept.device import DeviceIds, kept_device_ids
+from kptv.kept.device import DeviceIds
 from kptv.kept.shared import Kept
 from kptv.logs import Log
 from kptv.logs.redaction import Redactor
@@ -99,6 +99,7 @@ class AppParts:
     state: StateReader
     entrance: Entrance
     instances: Instances | None  # None: there is only this one
+    tag_key: Callable[[], bytes] | None  # of all that share DATA_DIR; None: nobody does
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ class Served:
         self.xtream.replace(catalog)
 
     def give(self, catalog: Catalog) -> None:
-        """Give channels numbers and ids now, not when somebody asks for them first; waits."""
+        """Give numbers and ids now, not when somebody asks for them first; waits."""
+        self.device_ids.of()
         self.numbers.of(catalog)
         self.xtream.give_ids()
 
@@ -234,6 +236,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
         ),
         entrance=entrance,
         instances=restreaming.instances,
+        tag_key=partial(kept.seed.key_for, "tags", config.admin_token) if kept.is_shared else None,
     )
 
 
@@ -261,7 +264,7 @@ def _build_restreaming(config: Config, metrics: Metrics, redactor: Redactor) -> 
 def _build_served(config: Config, kept: Kept) -> Served:
     guide = CurrentGuide(lambda _: lists.renew(), lambda _: xtream.renew())
     lists = ServedLists(config, kept.numbers, guide)
-    of_channels, device_ids = ChannelNumbers(kept.numbers), kept_device_ids(config.data_dir)
+    of_channels, device_ids = ChannelNumbers(kept.numbers), DeviceIds(kept.seed.get)
     xtream = XtreamLists(config, lists, guide, kept.odd_ids, of_channels)
     devices = Devices(config, device_ids, lists, of_channels)
     return Served(guide, lists, of_channels, xtream, device_ids, devices)

@@ -1,12 +1,14 @@
 """The ids under which applications know the proxy as an HDHomeRun, over restarts.
 
 They are made of a random value that ``hdhomerun.id`` in DATA_DIR keeps. Two devices of one id in a
-network hide each other, so none is fixed.
+network hide each other, so none is fixed. Instances that share the folder have the value in common,
+and what else must be the same for all and is nobody else's business is made of it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import logging
 import os
 import secrets
@@ -30,73 +32,98 @@ _DIGITS = frozenset("0123456789abcdef")
 _WITHIN = 10.0  # seconds; a disk that sleeps needs some
 
 
+class KeptSeed:
+    """The random value that is kept in a folder."""
+
+    def __init__(self, folder: Path, may_write: Callable[[], bool] = lambda: True) -> None:
+        """``may_write``: whether a new one may be kept now, where there is none."""
+        self._path = folder / NAME
+        self._may_write = may_write
+        self._seed = secrets.token_bytes(_BYTES)
+        self._is_final = False
+        self._turn = BoundedSemaphore()
+
+    def __repr__(self) -> str:
+        return f"<KeptSeed {self._path.name!r} final={self._is_final}>"
+
+    def get(self) -> bytes:
+        """The value; waits for the disk the first time.
+
+        If there is none, or none of use, it is a new one from now on. But whoever may not write
+        has that only until another process keeps one.
+        """
+        with self._turn:
+            if not self._is_final:
+                self._ask()
+        return self._seed
+
+    def key_for(self, use: str, word: str) -> bytes:
+        """A secret for this ``use``, of the value and of ``word``: both are needed to make it."""
+        return hmac.new(self.get(), f"{use}\n{word}".encode(), hashlib.sha256).digest()
+
+    def _ask(self) -> None:
+        may_write = self._may_write()
+        work = partial(_read_or_keep, self._path, self._seed, may_write)
+        thread = gevent.get_hub().threadpool.spawn(work)
+        try:
+            self._seed, self._is_final, trouble = thread.get(timeout=_WITHIN)
+        except gevent.Timeout:
+            trouble = f"the disk gave no answer within {_WITHIN:.0f} s"
+            self._is_final = may_write
+        if trouble:
+            log.warning(
+                "%s: %s. Applications that know the proxy as an HDHomeRun find a new one",
+                self._path,
+                trouble,
+            )
+
+
 class DeviceIds:
     """The id of each device that the proxy is: one for each of its lists."""
 
     def __init__(self, seed: Callable[[], bytes]) -> None:
-        """``seed``: what they are made of, asked for once, with the first id."""
-        self._ask = seed
-        self._seed = b""
-        self._turn = BoundedSemaphore()
+        """``seed``: what they are made of."""
+        self._seed = seed
 
     def __repr__(self) -> str:
-        return f"<DeviceIds known={bool(self._seed)}>"
+        return f"<DeviceIds {self._seed}>"
 
     def of(self, name: str = "") -> int:
         """The id of the device with the list of this name; "": of the one with all channels.
 
         It is the same as long as the seed is. Waits for the disk the first time.
         """
-        with self._turn:
-            self._seed = self._seed or self._ask()
-        return device_id(int.from_bytes(hashlib.sha256(self._seed + name.encode()).digest()))
-
-
-def kept_device_ids(folder: Path) -> DeviceIds:
-    """The ids made of what is kept in this folder."""
-    return DeviceIds(partial(kept_seed, folder))
-
-
-def kept_seed(folder: Path) -> bytes:
-    """The value that is kept there. If there is none, or none of use, a new one from now on."""
-    path = folder / NAME
-    new = secrets.token_bytes(_BYTES)
-    thread = gevent.get_hub().threadpool.spawn(_read_or_keep, path, new)
-    seed: bytes
-    try:
-        seed, trouble = thread.get(timeout=_WITHIN)
-    except gevent.Timeout:
-        seed, trouble = new, f"the disk gave no answer within {_WITHIN:.0f} s"
-    if trouble:
-        log.warning(
-            "%s: %s. Applications that know the proxy as an HDHomeRun find a new one", path, trouble
-        )
-    return seed
+        return device_id(int.from_bytes(hashlib.sha256(self._seed() + name.encode()).digest()))
 
 
 # --- in the thread: errors are values, as gevent prints those that are raised ---
 
 
-def _read_or_keep(path: Path, new: bytes) -> tuple[bytes, str]:
-    """What is kept; else ``new``, which is kept if it can be, and what is wrong."""
+def _read_or_keep(path: Path, new: bytes, may_write: bool) -> tuple[bytes, bool, str]:
+    """What is kept; else ``new``, which is kept if it may and can be.
+
+    Also whether it stays that, and what is wrong.
+    """
     trouble = ""
     try:
         kept = _seed_in(_read(path))
         if kept:
-            return kept, ""
+            return kept, True, ""
         trouble = "it holds something else, and is replaced"
     except FileNotFoundError:
         pass
     except OSError as error:
         trouble = f"it cannot be read ({error.strerror})"
+    if not may_write:
+        return new, False, ""
     try:
         _write(path, f"{new.hex()}\n".encode(), is_first=not trouble)
     except FileExistsError:  # another instance was faster
-        return _seed_in(_read(path)) or new, ""
+        return _seed_in(_read(path)) or new, True, ""
     except OSError as error:
         also = f"{trouble}; " if trouble else ""
         trouble = f"{also}it cannot be written ({error.strerror}), and is another after a restart"
-    return new, trouble
+    return new, True, trouble
 
 
 def _seed_in(text: bytes) -> bytes:

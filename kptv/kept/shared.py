@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kptv.kept.device import KeptSeed
 from kptv.kept.lead import Lead
 from kptv.kept.numbers import KeptNumbers
 from kptv.kept.odd_ids import KeptOddIds
@@ -18,6 +19,7 @@ class Kept:
         self.is_shared = is_shared
         self.numbers = KeptNumbers(folder, leads=self.leads)
         self.odd_ids = KeptOddIds(folder, self.leads)
+        self.seed = KeptSeed(folder, self.leads)
 
     def __repr__(self) -> str:
         return f"<Kept {self._lead} {self.numbers} {self.odd_ids}>"

@@ -8,7 +8,8 @@ one.
 
 What is rendered for users has a mark where each has something of its own, as an address with a
 secret: OWN_BASE, or others of ``new_mark``. All whose rights are the same share one rendering: it
-is put in while it is sent, block by block.
+is put in while it is sent, block by block. Tags are made without marks, so that processes that are
+given the same key (``TAG_KEY``) tag the same answers alike.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import NamedTuple
 
 import gevent
 from cachetools import TTLCache
-from flask import Response, request
+from flask import Response, current_app, request
 
 from kptv.pace import Pace, one_by_one
 from kptv.vitals.heartbeat import Heartbeat, beating
@@ -34,8 +35,9 @@ from kptv.web.caller import CallerKind, caller
 RENDER_DEADLINE = 30.0  # seconds that a client waits for a rendering; 1,000,000 channels take 10
 BLOCK_SIZE = 64 * 1024  # bytes before compression; 0.2 ms to inflate
 _SENT_AT_ONCE = 16  # compressed blocks, about 100 KB
+TAG_KEY = "tag_key"  # among an application's extensions: gives the key; without it, it is ours
 _PROCESS_KEY = secrets.token_bytes(32)
-_LENGTH = 39  # bytes of a mark
+_LENGTH, _CALLED = 39, 7  # bytes of a mark, and those by which it is called in each process
 _MARKS: list[bytes] = []
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # RFC 1952: no name, no time
 
@@ -86,12 +88,15 @@ class Rendered:
         """Bytes of ``gzipped``; None: nobody knows before it is sent."""
         return None if self.marks else len(_GZIP_HEADER) + sum(map(len, self.blocks)) + 8
 
-    def digest_for(self, base: str, more: Own = NOTHING) -> str:
-        """Another one for each caller, if something of its own is in the body; does not tell it."""
+    def digest_for(self, base: str, more: Own = NOTHING, key: bytes = _PROCESS_KEY) -> str:
+        """Another one for each caller, if something of its own is in the body.
+
+        It tells nothing of that to whoever does not know the ``key``.
+        """
         if not self.marks:
             return self.digest
         told = b" ".join([self.digest.encode(), *self._own(base, more).values()])
-        return hmac.new(_PROCESS_KEY, told, hashlib.sha256).hexdigest()[:32]
+        return hmac.new(key, told, hashlib.sha256).hexdigest()[:32]
 
     def _own(self, base: str, more: Own) -> dict[bytes, bytes]:
         """What is to be put in, by mark: of those that are in the body."""
@@ -164,26 +169,42 @@ def prepare(pieces: Iterator[bytes]) -> Rendered:
     pace, deflate = Pace(), zlib.compressobj(1, wbits=-15)
     blocks, waiting = [], b""
     length = checksum = 0
-    marks = dict.fromkeys(_MARKS, 0)
-    end = b""  # of what is there: a mark may lie across a border
+    unmarked = _Unmarked()
     for piece in pieces:
         checksum = zlib.crc32(piece, checksum)
         length += len(piece)
-        joined = end + piece
-        for mark in marks:
-            marks[mark] += joined.count(mark)
-        end = joined[1 - _LENGTH :]
+        unmarked.add(piece)
         waiting += deflate.compress(piece)
         if length // BLOCK_SIZE != (length - len(piece)) // BLOCK_SIZE:
             blocks.append(waiting + deflate.flush(zlib.Z_FULL_FLUSH))
             waiting = b""
         pace()
     blocks.append(waiting + deflate.flush())
-    digest = hashlib.sha256()
-    for block in blocks:  # a twentieth of the body
-        digest.update(block)
-    present = {mark: count for mark, count in marks.items() if count}
-    return Rendered(blocks, length, checksum, digest.hexdigest()[:32], present)
+    present = {mark: count for mark, count in unmarked.marks.items() if count}
+    return Rendered(blocks, length, checksum, unmarked.digest(), present)
+
+
+class _Unmarked:
+    """A text in pieces: its digest, which is the same whatever the marks are in this process."""
+
+    def __init__(self) -> None:
+        self.marks = dict.fromkeys(_MARKS, 0)  # how often it has each, so far
+        self._digest = hashlib.sha256()
+        self._end = b""  # of what is there: a mark may lie across a border
+
+    def add(self, piece: bytes) -> None:
+        text = self._end + piece
+        for mark in self.marks:
+            bare = text.replace(mark, b"\0" + mark[:_CALLED])  # which no text has
+            self.marks[mark] += (len(text) - len(bare)) // (_LENGTH - _CALLED - 1)
+            text = bare
+        self._end = text[1 - _LENGTH :]
+        self._digest.update(text[: 1 - _LENGTH])
+
+    def digest(self) -> str:
+        """Of all of it; nothing can be added any more."""
+        self._digest.update(self._end)
+        return self._digest.hexdigest()[:32]
 
 
 def answer(
@@ -194,7 +215,8 @@ def answer(
     ``own_base`` is what the caller has for OWN_BASE, ``more`` that for other marks.
     """
     gzip = request.accept_encodings.quality("gzip") > 0
-    digest = rendered.digest_for(own_base, more)
+    key = current_app.extensions.get(TAG_KEY, _own_key)()
+    digest = rendered.digest_for(own_base, more, key)
     etag = f"{digest}-gzip" if gzip else digest
     if request.if_none_match.contains_weak(etag):
         response = Response(status=304)
@@ -204,6 +226,10 @@ def answer(
     response.headers["Cache-Control"] = how_to_keep()
     response.headers["Vary"] = "Accept-Encoding"
     return response
+
+
+def _own_key() -> bytes:
+    return _PROCESS_KEY
 
 
 def how_to_keep() -> str:

@@ -11,7 +11,15 @@ import pytest
 
 from kptv.formats.hdhomerun import is_valid_device_id
 from kptv.kept import device
-from kptv.kept.device import NAME, DeviceIds, kept_device_ids, kept_seed
+from kptv.kept.device import NAME, DeviceIds, KeptSeed
+
+
+def kept_seed(folder: Path) -> bytes:
+    return KeptSeed(folder).get()
+
+
+def kept_device_ids(folder: Path) -> DeviceIds:
+    return DeviceIds(KeptSeed(folder).get)
 
 
 def test_each_device_keeps_its_id_over_a_restart(tmp_path: Path) -> None:
@@ -103,17 +111,40 @@ def test_of_two_that_begin_at_once_both_have_what_the_first_one_wrote(
     assert os.listdir(tmp_path) == [NAME]
 
 
-def test_the_seed_is_asked_for_once_and_only_when_an_id_is_wanted() -> None:
-    asked: list[int] = []
+def test_the_seed_is_asked_for_once_and_only_when_an_id_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, reading = [], device._read
 
-    def seed() -> bytes:
-        asked.append(1)
-        gevent.sleep(0)
-        return b"seed"
+    def read(path: Path) -> bytes:
+        asked.append(path)
+        return reading(path)
 
-    ids = DeviceIds(seed)
+    monkeypatch.setattr(device, "_read", read)
+    ids = kept_device_ids(tmp_path)
     assert asked == []
     found = [gevent.spawn(ids.of) for _ in range(5)]
     gevent.joinall(found, timeout=5.0)
     assert len({each.value for each in found}) == 1
-    assert asked == [1]
+    assert len(asked) == 1
+
+
+def test_who_may_not_write_waits_for_what_another_keeps(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    follower = KeptSeed(tmp_path / "data", may_write=lambda: False)
+    own = follower.get()
+    assert follower.get() == own
+    assert not (tmp_path / "data").exists()
+    leader = KeptSeed(tmp_path / "data")
+    assert leader.get() == follower.get() != own
+    (tmp_path / "data" / NAME).unlink()
+    assert leader.get() == follower.get(), "it has changed while it runs"
+    assert caplog.text == ""
+
+
+def test_a_key_is_that_of_all_who_have_the_folder_and_the_word(tmp_path: Path) -> None:
+    one, two = KeptSeed(tmp_path), KeptSeed(tmp_path)
+    assert one.key_for("tags", "word") == two.key_for("tags", "word")
+    keys = {one.key_for(*each) for each in [("tags", "word"), ("tags", ""), ("other", "word")]}
+    assert len(keys | {one.get()}) == 4

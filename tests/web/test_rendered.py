@@ -13,10 +13,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from kptv.channels.users.model import User
+from kptv.web import rendered as rendered_module
 from kptv.web.caller import CALLER, Caller, CallerKind
 from kptv.web.rendered import (
     BLOCK_SIZE,
     OWN_BASE,
+    TAG_KEY,
     Rendered,
     Renderings,
     Wanted,
@@ -211,8 +213,12 @@ def test_there_may_be_several_marks_beside_each_other(step: int) -> None:
     assert len(tags) == 2
 
 
-def ask(rendered: Rendered, caller: Caller, base: str, **headers: str) -> TestResponse:
+def ask(
+    rendered: Rendered, caller: Caller, base: str, key: bytes | None = None, **headers: str
+) -> TestResponse:
     app = Flask("test")
+    if key is not None:
+        app.extensions[TAG_KEY] = lambda: key
     app.add_url_rule("/", "it", lambda: answer(rendered, "text/plain", base))
     return app.test_client().get("/", headers=headers, environ_overrides={CALLER: caller})
 
@@ -235,6 +241,31 @@ def test_an_answer_with_an_own_base_is_private_and_its_tag_is_nobody_elses() -> 
     packed = ask(rendered, ANNA, "one", **{"Accept-Encoding": "gzip"})
     assert "Content-Length" not in packed.headers
     assert gzip.decompress(packed.data) == one.data
+
+
+@pytest.mark.parametrize("step", [1, len(MARK) - 1, len(MARK), 1000])
+def test_processes_with_the_same_key_tag_the_same_answers_alike(
+    step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has marks of its own."""
+
+    def tag(digits: str, text: str, key: bytes = b"key") -> str:
+        one, two = (f"own{number:04}{digit * 32}" for number, digit in enumerate(digits))
+        monkeypatch.setattr(rendered_module, "_MARKS", [one.encode(), two.encode()])
+        monkeypatch.setattr(rendered_module, "OWN_BASE", one)
+        body = text.format(one, two).encode()
+        return prepare(cut(body, step)).digest_for("base", {two: "secret"}, key)
+
+    same = {tag("ab", "{0}x{1}{1}"), tag("cd", "{0}x{1}{1}"), tag("ba", "{0}x{1}{1}")}
+    assert len(same) == 1
+    others = {tag("ab", "{0}x{0}{1}"), tag("ab", "{0}x{1}"), tag("ab", "{0}x{1}{1}", b"other")}
+    assert len(others | same) == 4
+
+
+def test_a_tag_is_made_with_the_key_of_the_application() -> None:
+    rendered = prepare(iter([marked([10, 20])]))
+    tags = {ask(rendered, ANNA, "one", key=key).headers["ETag"] for key in (b"a", b"b", b"a", None)}
+    assert len(tags) == 3
 
 
 def rendered_with(rendered: Rendered, base: str) -> bytes:
