@@ -9,7 +9,7 @@ from collections.abc import Callable
 from benchmarks.figures import Figure, at_most
 from benchmarks.transport_stream import BYTES_A_SECOND, READ, channel
 from kptv.formats.mpegts.aligner import Aligner
-from kptv.restream.media_playlist import MediaPlaylist, Past
+from kptv.restream.window_playlist import Past, WindowPlaylist
 from kptv.splice.joining import Chunk
 from kptv.splice.segments import Cutter
 from kptv.splice.splicer import Splicer
@@ -43,7 +43,7 @@ def _cut(chunks: list[Chunk]) -> float:
 
 
 def _list(chunks: list[Chunk]) -> float:
-    cutter, playlist = Cutter(2.0), MediaPlaylist("news", Past(), lambda slug, now: "")
+    cutter, playlist = Cutter(2.0), WindowPlaylist("news", Past(), lambda slug, now: "")
 
     def work(number: int) -> None:
         if segments := cutter.feed(number, chunks[number]):

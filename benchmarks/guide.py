@@ -28,7 +28,7 @@ from kptv.formats.xmltv.writing import FOOTER, HEADER, channel, programme
 from kptv.guide.job import ChannelLine, GuideFile, Job, OfferLine, line_of
 from kptv.upstream.client import HttpClient
 from kptv.upstream.guide_child import run_child
-from kptv.upstream.guides import Budget, FetchedGuide
+from kptv.upstream.guides import FetchedGuide, GuideBudget
 
 CHANNELS, SERVED, SHOWS = 5464, 2000, 35  # shows of each channel
 HOURS = 4  # of a show
@@ -128,7 +128,7 @@ def measured(path: Path, folder: Path) -> dict[str, float]:
     gevent.sleep(REST)
     rest, ticking = lateness.p99(), (time.process_time() - before) / REST
     before, begun = time.process_time(), time.perf_counter()
-    guide.fetch(HttpClient(Config(sources=())), Budget())
+    guide.fetch(HttpClient(Config(sources=())), GuideBudget())
     job = folder / "job"
     with job.open("wb") as file:
         for number in range(SERVED):

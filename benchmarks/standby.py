@@ -29,7 +29,7 @@ from benchmarks.outages import PICTURE, SECONDS
 from benchmarks.players import PLAYERS, Watched
 from benchmarks.rig import percentile
 from kptv.demo.playout import Playout
-from kptv.demo.providers import ACCOUNTS, TICK, Account, clip
+from kptv.demo.providers import ACCOUNTS, TICK, DemoAccount, clip
 from kptv.formats.mpegts.clock import TICKS
 from kptv.formats.mpegts.inspection import MarkKind
 from kptv.formats.mpegts.inspector import Inspector
@@ -49,7 +49,7 @@ WAYS: tuple[How, ...] = ("end", "reset", "stall")
 class Broadcaster:
     """One of the demo's accounts, whose viewers can be let down."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: DemoAccount) -> None:
         self.account = account
         self.how: How = "end"
         self.deaths = 0

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class StatusPage:
     """The status page: its routes, and what makes it live."""
 
     blueprints: tuple[Blueprint, ...]
@@ -183,7 +183,7 @@ def _build_discovery(config: Config, ids: DeviceIds) -> Discovery:
     )
 
 
-def _build_page(parts: AppParts) -> Page:
+def _build_page(parts: AppParts) -> StatusPage:
     config, shared, clients = parts.config, parts.shared, parts.clients
     redactor = parts.log.redactor
     hidden = HiddenLogos(parts.catalog.get)
@@ -214,4 +214,4 @@ def _build_page(parts: AppParts) -> Page:
         rules_blueprint(admin, parts.reload.file, parts.reload.now, reports, public),
         users_blueprint(admin, parts.users, parts.streams, public, partial(own_address, config)),
     )
-    return Page(blueprints, events, directory, reports)
+    return StatusPage(blueprints, events, directory, reports)

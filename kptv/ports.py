@@ -86,7 +86,7 @@ class Upstream(Protocol):
 StreamT = TypeVar("StreamT", contravariant=True)
 
 
-class OpenStream(Protocol[StreamT]):
+class StreamOpener(Protocol[StreamT]):
     """Gives the upstream of a stream, not connected yet."""
 
     def __call__(self, stream: StreamT, /) -> Upstream: ...

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kptv.channels.model import Source
 from kptv.errors import Reason
-from kptv.guide.report import GuideReport, Report
+from kptv.guide.report import GenerationReport, GuideReport
 from kptv.metrics.counters import Metrics
 from kptv.metrics.exposition import Exposition
 from kptv.metrics.families import LeaseState, ReadState
-from kptv.metrics.hls_figures import Outcome
+from kptv.metrics.hls_figures import AnswerKind
 from kptv.metrics.source_figures import ImportState, SourceState
 
 
@@ -26,12 +26,14 @@ def every_metric() -> Exposition:
     metrics.users.refused["anna"] += 1
     metrics.users.ended["anna", "limit"] += 1
     metrics.users.turned_away["unknown login"] += 1
-    metrics.hls.lists_asked[Outcome.ANSWERED] += 1
-    metrics.hls.segments_asked[Outcome.GONE] += 1
+    metrics.hls.lists_asked[AnswerKind.ANSWERED] += 1
+    metrics.hls.segments_asked[AnswerKind.GONE] += 1
     metrics.guide.fetched(True)
     metrics.guide.failed()
     told = GuideReport(number=1, tag="guide-1", faults={"broken": 1})
-    metrics.guide.report = Report(made=1, until=1, channels=2, joined={"id": 1}, guides=(told,))
+    metrics.guide.report = GenerationReport(
+        made=1, until=1, channels=2, joined={"id": 1}, guides=(told,)
+    )
     source = Source(1, "http://one.example/list.m3u", 1)
     sources = (SourceState(ImportState(source, last_success=1.0)),)
     return Exposition(metrics, lambda: ReadState(sources=sources, leases=LeaseState()))

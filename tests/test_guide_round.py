@@ -29,7 +29,7 @@ from kptv.channels.users.model import ALL_RIGHTS, Rights
 from kptv.config import Config
 from kptv.formats.m3u import ListParser
 from kptv.guide.build import build
-from kptv.guide.current import CurrentGuide, Standing
+from kptv.guide.current import CurrentGuide, GuideStanding
 from kptv.guide.job import Job, read
 from kptv.guide_round import GuideParts, GuideRound
 from kptv.metrics.guide_figures import GuideFigures
@@ -107,7 +107,7 @@ def test_nothing_runs_where_no_guide_is_known(rig: Rig) -> None:
     round_, current, child = rig(guides=())
     round_.replace(catalog_of(ONE))
     gevent.sleep(0)
-    assert current.standing is Standing.NONE_KNOWN
+    assert current.standing is GuideStanding.NONE_KNOWN
     assert round_.alive
     assert child.jobs == []
 
@@ -118,7 +118,7 @@ def test_it_is_built_once_and_again_when_channels_or_guides_change(
     (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One", "Two.uk": "Two"}))
     round_, current, child = rig()
     round_.replace(catalog_of(ONE))
-    assert current.standing is Standing.EXPECTED
+    assert current.standing is GuideStanding.EXPECTED
     until(current.get)
     first = current.get()
     assert first is not None
@@ -181,7 +181,7 @@ def test_a_guide_of_no_use_makes_no_empty_one(rig: Rig, tmp_path: Path) -> None:
     round_.replace(catalog_of(ONE))
     until(lambda: child.jobs)
     gevent.sleep(0.1)
-    assert current.standing is Standing.EXPECTED
+    assert current.standing is GuideStanding.EXPECTED
 
 
 def test_the_lists_own_guides_and_filler_count_too(rig: Rig) -> None:
@@ -224,7 +224,7 @@ def test_what_nobody_wants_by_the_time_it_is_built_is_not_served(rig: Rig, tmp_p
     round_.replace(catalog_of(ONE, **{"x-tvg-url": "http://a/guide"}))
     until(lambda: child.jobs)
     gevent.sleep(0.1)
-    assert current.standing is Standing.NONE_KNOWN
+    assert current.standing is GuideStanding.NONE_KNOWN
     assert current.get() is None
 
 
@@ -424,7 +424,7 @@ def test_one_instance_builds_and_the_others_open_it_until_one_of_them_leads(
     other.replace(catalog_of(ONE))
     gevent.sleep(0.1)
     assert not (tmp_path / "guide").exists()
-    assert others.standing is Standing.EXPECTED
+    assert others.standing is GuideStanding.EXPECTED
 
     first, current, _ = rig()
     first.replace(catalog_of(ONE))

@@ -11,7 +11,7 @@ from kptv.errors import Reason
 from kptv.metrics.counters import RETENTION, Histogram, Metrics
 from kptv.metrics.exposition import FAMILIES, Exposition
 from kptv.metrics.families import ReadState
-from kptv.metrics.hls_figures import Outcome
+from kptv.metrics.hls_figures import AnswerKind
 from kptv.metrics.source_figures import ImportState, SourceState
 
 
@@ -99,9 +99,9 @@ def test_a_users_series_go_with_the_user() -> None:
 def test_windows_of_hls_are_told_and_requests_by_what_came_of_them() -> None:
     metrics = Metrics()
     metrics.hls.windows, metrics.hls.window_bytes, metrics.hls.segments = 2, 1880, 7
-    metrics.hls.lists_asked[Outcome.ANSWERED] += 3
-    metrics.hls.lists_asked[Outcome.WAITED] += 1
-    metrics.hls.segments_asked[Outcome.GONE] += 1
+    metrics.hls.lists_asked[AnswerKind.ANSWERED] += 3
+    metrics.hls.lists_asked[AnswerKind.WAITED] += 1
+    metrics.hls.segments_asked[AnswerKind.GONE] += 1
     found = scrape(metrics)
     assert found["iptv_proxy_hls_windows"] == 2
     assert found["iptv_proxy_hls_window_bytes"] == 1880

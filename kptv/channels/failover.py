@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from kptv.channels.health import Health, Policy, Standing
+from kptv.channels.health import Health, Policy, StreamStanding
 from kptv.channels.model import Stream, StreamKey
 from kptv.errors import Reason, UpstreamError
 
@@ -62,7 +62,7 @@ class Candidate:
     """A stream of a channel, and why another one plays."""
 
     stream: Stream
-    standing: Standing
+    standing: StreamStanding
     until: float | None = None  # when it may be tried again
     failures: int = 0  # in a row
     error: UpstreamError | None = None  # the last one
@@ -139,11 +139,11 @@ class Failover:
         attempts = self._attempts.get(stream.key) or _Attempts()
         standing, until = self._health.standing(stream, now)
         if self._run and self._run.stream.key == stream.key:
-            standing, until = Standing.OPEN, None
-        elif standing is Standing.READY and attempts.not_before > now:
-            standing, until = Standing.RESTING, attempts.not_before
-        elif standing is Standing.READY and stream.source.number in full:
-            standing = Standing.FULL
+            standing, until = StreamStanding.OPEN, None
+        elif standing is StreamStanding.READY and attempts.not_before > now:
+            standing, until = StreamStanding.RESTING, attempts.not_before
+        elif standing is StreamStanding.READY and stream.source.number in full:
+            standing = StreamStanding.FULL
         error, failed_at = attempts.error, attempts.failed_at if attempts.error else None
         if (rest := self._health.rest_of(stream, now)) and rest.look_at == until:
             error, failed_at = rest.why, rest.since
@@ -246,7 +246,7 @@ class Failover:
     def _has_other(self, stream: Stream, now: float) -> bool:
         """Whether a candidate is left if ``stream`` is blocked."""
         others = (other for other in self._streams if other.key != stream.key)
-        return any(self._health.standing(s, now)[0] is not Standing.BLOCKED for s in others)
+        return any(self._health.standing(s, now)[0] is not StreamStanding.BLOCKED for s in others)
 
     def stopped(self, now: float) -> None:
         """Record that the open stream was closed although it works: by us, for whatever reason."""

@@ -29,7 +29,7 @@ class Policy:
     timeout_of: Callable[[Source], float | None] = lambda source: None
 
 
-class Standing(StrEnum):
+class StreamStanding(StrEnum):
     """How a candidate stands."""
 
     OPEN = "open"  # it is the one that is opened or plays
@@ -58,7 +58,7 @@ class Health(Protocol):
         """The time until which we were asked to leave ``stream`` alone; it may be tried sooner."""
         ...
 
-    def standing(self, stream: Stream, now: float) -> tuple[Standing, float | None]:
+    def standing(self, stream: Stream, now: float) -> tuple[StreamStanding, float | None]:
         """What is against ``stream`` over all channels, and until when."""
         ...
 

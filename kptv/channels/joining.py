@@ -20,7 +20,7 @@ from kptv.channels.row_names import RowNames
 from kptv.channels.rows import Records, RowBlock, Rows
 from kptv.channels.rules.contexts import Called, Fate
 from kptv.channels.rules.model import ChannelRule, Rules
-from kptv.channels.rules.outcome import Tally, Unmatched
+from kptv.channels.rules.outcome import RuleTally, Unmatched
 from kptv.channels.rules.portions import NUMBER, URL
 from kptv.channels.rules.rewriting import rank_of, renaming_of, rewritten
 from kptv.channels.rules.sources import is_source
@@ -39,7 +39,7 @@ class Joining:
         self.rows = Rows()
         self._rules = rules
         self._sources = [listing.source for listing in listings]
-        self._tally = Tally(rules)
+        self._tally = RuleTally(rules)
         self._judge = Judge(rules, self._sources)
         self._splits = rules.names.split_by_country
         self._missing: list[Unmatched] = []  # what the file names, and nothing has

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from kptv.channels.health import Policy, Standing
+from kptv.channels.health import Policy, StreamStanding
 from kptv.channels.model import Stream, StreamKey
 from kptv.channels.resting import Rest, Rests, Scope
 from kptv.errors import UpstreamError
@@ -31,9 +31,9 @@ class _StreamHealth:
 
 _WORDS = {Scope.STREAM: "stream", Scope.HOST: "host", Scope.ACCOUNT: "source"}
 _STANDING_OF = {
-    Scope.STREAM: Standing.RESTING,
-    Scope.HOST: Standing.HOST_COOLING,
-    Scope.ACCOUNT: Standing.COOLING,
+    Scope.STREAM: StreamStanding.RESTING,
+    Scope.HOST: StreamStanding.HOST_COOLING,
+    Scope.ACCOUNT: StreamStanding.COOLING,
 }
 
 
@@ -52,13 +52,13 @@ class LocalHealth:
     def asked_until(self, stream: Stream) -> float:
         return self._rests.asked_until(stream)
 
-    def standing(self, stream: Stream, now: float) -> tuple[Standing, float | None]:
+    def standing(self, stream: Stream, now: float) -> tuple[StreamStanding, float | None]:
         health, rest = self._streams.get(stream.key), self.rest_of(stream, now)
         if health and health.blocked_until > now:
-            return Standing.BLOCKED, health.blocked_until
+            return StreamStanding.BLOCKED, health.blocked_until
         if rest:
             return _STANDING_OF[rest.scope], rest.look_at
-        return Standing.READY, None
+        return StreamStanding.READY, None
 
     def rest_of(self, stream: Stream, now: float) -> Rest | None:
         rest = self._rests.of(stream)

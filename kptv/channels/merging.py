@@ -23,7 +23,7 @@ from kptv.channels.rows import RowBlock, Rows, picked
 from kptv.channels.rules.model import Rules
 from kptv.channels.rules.sources import priority_of
 from kptv.channels.secrets import NOTHING, Secrets, secrets_of_list
-from kptv.channels.shared_secrets import Links
+from kptv.channels.shared_secrets import ListLinks
 
 
 def build_catalog(
@@ -101,7 +101,7 @@ def _secrets(listings: Iterable[Listing]) -> Generator[None, None, Secrets]:
     """The secrets in the URLs of the sources and of their entries."""
     secrets = NOTHING
     for listing in listings:
-        links = Links()
+        links = ListLinks()
         for records in _in_steps([listing]):
             links.add(records)
             yield

@@ -22,7 +22,7 @@ _MOST_SECRETS = 64  # secrets of a kind per list: each is searched for in every 
 _Paths = list[tuple[list[str], int]]  # parts of a path, and how many links its folder has
 
 
-class Links:
+class ListLinks:
     """The links of one list: takes all its records, then gives their ``secrets``."""
 
     def __init__(self) -> None:

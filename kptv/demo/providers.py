@@ -35,7 +35,7 @@ RULES = CLIPS / "rules.toml"  # by which the channels of both are one
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class DemoAccount:
     """One of the two providers: where it differs from the other."""
 
     name: str  # its files begin with it
@@ -45,8 +45,8 @@ class Account:
 
 
 ACCOUNTS = (
-    Account("one", 2, 3600 * CLOCK),
-    Account("two", 4, 50_000 * CLOCK, "UK: {} HD"),
+    DemoAccount("one", 2, 3600 * CLOCK),
+    DemoAccount("two", 4, 50_000 * CLOCK, "UK: {} HD"),
 )
 
 
@@ -62,7 +62,7 @@ class DemoProvider:
     ``POST /break`` cuts its viewers and refuses new ones until ``POST /mend``.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: DemoAccount) -> None:
         self.account = account
         self.port = 0  # until start()
         self.broken = False

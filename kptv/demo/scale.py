@@ -46,7 +46,7 @@ _DEMO = " No SOURCES set: this is the demo, two providers with the same four cha
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ScalePlan:
     """What is started, and with which settings."""
 
     config: Config
@@ -98,12 +98,12 @@ async def _run(count: int, folder: Path) -> int:
         config = load_config(environment)
         for port in range(config.port, config.port + count + 1):
             listen(config.host, port).close()  # whoever has one already would be the one that plays
-        plan = Plan(config, environment, count, _free_port())
+        plan = ScalePlan(config, environment, count, _free_port())
         (folder / "haproxy.cfg").write_text(plan.router())
         return await _run_all(plan, haproxy, valkey, folder)
 
 
-async def _run_all(plan: Plan, haproxy: str, valkey: str, folder: Path) -> int:
+async def _run_all(plan: ScalePlan, haproxy: str, valkey: str, folder: Path) -> int:
     """Until one ends, or all are told to stop: the instances first, then what they need."""
     started: list[asyncio.subprocess.Process] = []
     config = str(folder / "haproxy.cfg")
@@ -122,12 +122,12 @@ async def _run_all(plan: Plan, haproxy: str, valkey: str, folder: Path) -> int:
         await asyncio.gather(*map(stop, started[:1]))
 
 
-def _of_router(plan: Plan, folder: Path) -> dict[str, str]:
+def _of_router(plan: ScalePlan, folder: Path) -> dict[str, str]:
     own = {"KPTV_LOG": "stdout", "KPTV_LOG_FORMAT": "raw", "KPTV_SOCKET": str(folder / "socket")}
     return {**plan.environment, **own}
 
 
-async def _first_end(plan: Plan, started: Sequence[asyncio.subprocess.Process]) -> int:
+async def _first_end(plan: ScalePlan, started: Sequence[asyncio.subprocess.Process]) -> int:
     hint = print_when_ready(_hint(plan), from_here(plan.config.host), plan.config.port)
     ready = asyncio.ensure_future(hint)
     ends = [asyncio.ensure_future(process.wait()) for process in started]
@@ -181,7 +181,7 @@ def _free_port() -> int:
         return port
 
 
-def _hint(plan: Plan) -> str:
+def _hint(plan: ScalePlan) -> str:
     base = urlsplit(plan.config.base_url)
     pages = [f"http://{base.hostname}:{port}/" for port in plan.ports]
     return _HINT.format(

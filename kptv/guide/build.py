@@ -19,7 +19,7 @@ from time import process_time
 
 from kptv.channels.guide.ids import guide_ids
 from kptv.channels.guide.joins import Joiner
-from kptv.channels.guide.model import GuideOf, Joined, Match, Offer, Wanted
+from kptv.channels.guide.model import GuideOf, Joined, Match, Offer, WantedChannel
 from kptv.channels.guide.schedule import (
     Tidy,
     filled,
@@ -38,7 +38,7 @@ from kptv.formats.xmltv.writing import for_players
 from kptv.guide.gathering import Gathered, gather
 from kptv.guide.generation import Unfinished
 from kptv.guide.job import ChannelLine, Job, read
-from kptv.guide.report import Report
+from kptv.guide.report import GenerationReport
 from kptv.guide.schema import UNFINISHED
 from kptv.guide.scratch import Scratch
 
@@ -179,12 +179,12 @@ class _Build:
         start = self._start - self._start % 3600
         return with_filler(shows, filler(line.slug, line.name), start, self._end)
 
-    def _report(self, joined: Sequence[Joined], gathered: Sequence[Gathered]) -> Report:
+    def _report(self, joined: Sequence[Joined], gathered: Sequence[Gathered]) -> GenerationReport:
         matches = [one.match for one in joined if one.match is not None]
         by_guide = Counter(match.guide for match in matches)
         reports = [replace(one.report, joined=by_guide[one.report.number]) for one in gathered]
         tally = self._tally
-        return Report(
+        return GenerationReport(
             made=self._job.now,
             until=median_low(tally.reaches) if tally.reaches else 0,
             channels=len(joined),
@@ -199,12 +199,12 @@ class _Build:
         )
 
 
-def _wanted(line: ChannelLine) -> Wanted:
+def _wanted(line: ChannelLine) -> WantedChannel:
     offers = tuple(
         Offer(one.source, one.tvg_id, one.names, country_of(one.tvg_id, one.country))
         for one in line.offers
     )
-    return Wanted(line.slug, line.name, offers, line.fixed)
+    return WantedChannel(line.slug, line.name, offers, line.fixed)
 
 
 def _watch(parent: int) -> Callable[[], None]:

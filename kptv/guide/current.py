@@ -8,7 +8,7 @@ from enum import StrEnum
 from kptv.guide.reading import Generation
 
 
-class Standing(StrEnum):
+class GuideStanding(StrEnum):
     """How it is with the guide."""
 
     NONE_KNOWN = "none known"  # neither the settings nor a list or the rules name one
@@ -29,11 +29,11 @@ class CurrentGuide:
         return f"<CurrentGuide {self.standing.value} {self._generation}>"
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> GuideStanding:
         """Whether there is a guide, or will be."""
         if self._generation is not None:
-            return Standing.THERE
-        return Standing.EXPECTED if self._is_expected else Standing.NONE_KNOWN
+            return GuideStanding.THERE
+        return GuideStanding.EXPECTED if self._is_expected else GuideStanding.NONE_KNOWN
 
     def get(self) -> Generation | None:
         """The current generation; None until there is one. Do not keep it: it is closed later."""

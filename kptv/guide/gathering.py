@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from kptv.channels.guide.joins import Joiner
 from kptv.formats.gzipped import PIECE
 from kptv.formats.xmltv.reading import Described, GuideReader, shows_of
-from kptv.formats.xmltv.times import Times, zone_of
+from kptv.formats.xmltv.times import ShowTimes, zone_of
 from kptv.guide.job import GuideFile
 from kptv.guide.report import GuideReport
 from kptv.guide.scratch import Scratch
@@ -67,7 +67,7 @@ def _read(
         if told.icon and joiner.wants(number, told.id):
             icons.setdefault(told.id, told.icon)
 
-    times = Times(zone, guide.offset)
+    times = ShowTimes(zone, guide.offset)
     reader = GuideReader(times, heard, lambda guide_id: joiner.wants(number, guide_id))
     refused = ""
     try:

@@ -15,7 +15,7 @@ from kptv.channels.guide.model import Joined
 from kptv.formats.xmltv import writing
 from kptv.formats.xmltv.reading import Show
 from kptv.guide.job import ChannelLine, ProfileLine, RightsLine
-from kptv.guide.report import Report
+from kptv.guide.report import GenerationReport
 from kptv.guide.schema import (
     DATABASE,
     EVERYTHING,
@@ -167,7 +167,7 @@ class Unfinished:
             part.file.path.unlink()
         self._rights = []
 
-    def finish(self, report: Report) -> Path:
+    def finish(self, report: GenerationReport) -> Path:
         """Put all of it on the disk, and give it its name; the finished generation."""
         self._database.execute("COMMIT")
         self._database.execute(INDEXES)

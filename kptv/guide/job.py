@@ -45,12 +45,12 @@ class RightsLine:
     members: str  # bits by place, as hexadecimal digits
     profile: str = ""  # whose numbers they see; empty: those of the channels
 
-    def places(self) -> Places:
+    def places(self) -> PlaceBits:
         """The places of its channels."""
-        return Places(bytes.fromhex(self.members))
+        return PlaceBits(bytes.fromhex(self.members))
 
 
-class Places:
+class PlaceBits:
     """A set of places, in a bit for each."""
 
     __slots__ = ("_bits",)

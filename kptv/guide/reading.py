@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kptv.guide.report import Report, read_report
+from kptv.guide.report import GenerationReport, read_report
 from kptv.guide.schema import DATABASE, EVERYTHING, REPORT, file_of_profile, file_of_rights
 
 AT_ONCE = 50  # channels in one statement
@@ -25,7 +25,7 @@ class GuideBroken(Exception):
     """A generation that cannot be read."""
 
 
-class Told(NamedTuple):
+class ToldShow(NamedTuple):
     """A show."""
 
     start: int
@@ -71,18 +71,18 @@ class Join(NamedTuple):
         return "suggested" if self.suggestions else "none"
 
 
-class Found(NamedTuple):
+class FoundShow(NamedTuple):
     """A show that a search has found, and its channel."""
 
     slug: str
     name: str
-    show: Told
+    show: ToldShow
 
 
 class Generation:
     """One generation; close it when nobody reads it any more."""
 
-    def __init__(self, path: Path, database: sqlite3.Connection, report: Report) -> None:
+    def __init__(self, path: Path, database: sqlite3.Connection, report: GenerationReport) -> None:
         """Use ``open``."""
         self.path, self.report = path, report
         self._database = database
@@ -158,7 +158,7 @@ class Generation:
                 found[slug] = had._replace(now=show)
         return found
 
-    def grid(self, slugs: Sequence[str], start: int, end: int) -> dict[str, list[Told]]:
+    def grid(self, slugs: Sequence[str], start: int, end: int) -> dict[str, list[ToldShow]]:
         """The shows of the channels (AT_ONCE at most) that touch [start, end), whole; by slug."""
         rows = self._all(
             f"""SELECT c.slug, s.start, s.stop, s.title FROM channel c
@@ -166,9 +166,9 @@ class Generation:
             WHERE c.slug IN ({_marks(slugs)}) AND s.stop > ? ORDER BY s.start""",
             (start - LONGEST, end, *slugs, start),
         )
-        found: dict[str, list[Told]] = {}
+        found: dict[str, list[ToldShow]] = {}
         for slug, *show in rows:
-            found.setdefault(slug, []).append(Told(*show))
+            found.setdefault(slug, []).append(ToldShow(*show))
         return found
 
     def day(self, slug: str, start: int, end: int) -> list[Detailed]:
@@ -184,7 +184,7 @@ class Generation:
 
     def search(
         self, text: str, slugs: Sequence[str], start: int, end: int, most: int
-    ) -> list[Found]:
+    ) -> list[FoundShow]:
         """Shows of the channels (AT_ONCE at most) with ``text`` in their titles, at most so many.
 
         ASCII letters match in any case.
@@ -197,7 +197,7 @@ class Generation:
             AND s.title LIKE ? ESCAPE '\\' ORDER BY s.start LIMIT ?""",
             (start - LONGEST, end, *slugs, start, f"%{sought}%", most),
         )
-        return [Found(slug, name, Told(*show)) for slug, name, *show in rows]
+        return [FoundShow(slug, name, ToldShow(*show)) for slug, name, *show in rows]
 
     def joins(self, state: str | None, first: int = 0, most: int = AT_ONCE) -> list[Join]:
         """What became of the channels in ``state`` (None: of all), from the ``first`` on."""

@@ -27,7 +27,7 @@ class GuideReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class GenerationReport:
     """A whole generation."""
 
     made: int
@@ -47,11 +47,11 @@ class Report:
         return json.dumps(asdict(self))
 
 
-def read_report(text: str) -> Report:
+def read_report(text: str) -> GenerationReport:
     """The report in ``text``. Raises ValueError if it is none."""
     try:
         told: dict[str, Any] = json.loads(text)
         guides = tuple(GuideReport(**guide) for guide in told.pop("guides"))
-        return Report(**told, guides=guides)
+        return GenerationReport(**told, guides=guides)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"not a report: {type(error).__name__}") from None

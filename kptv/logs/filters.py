@@ -17,7 +17,7 @@ _FIGURE = re.compile(r"(?<!\d)\d++\.\d++|\b\d++ bytes")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CleanLine:
     """A line of the log without secrets."""
 
     number: int  # rises
@@ -32,7 +32,7 @@ class RecentLines(logging.Filter):
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         super().__init__()
-        self.lines: deque[Line] = deque(maxlen=_REMEMBERED_LINES)
+        self.lines: deque[CleanLine] = deque(maxlen=_REMEMBERED_LINES)
         self._redact = redact
         self._number = 0
 
@@ -44,7 +44,9 @@ class RecentLines(logging.Filter):
         if record.exc_info and record.exc_info[1] is not None:
             text += f" ({type(record.exc_info[1]).__name__})"
         self._number += 1
-        line = Line(self._number, record.created, record.levelname, record.name, self._redact(text))
+        line = CleanLine(
+            self._number, record.created, record.levelname, record.name, self._redact(text)
+        )
         self.lines.append(line)
         return True
 

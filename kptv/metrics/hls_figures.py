@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class AnswerKind(StrEnum):
     """What came of a request for a list or a segment: the label of the metric."""
 
     ANSWERED = "answered"  # at once

@@ -11,7 +11,7 @@ from kptv.channels.model import Stream
 from kptv.errors import Reason, UpstreamError
 from kptv.formats.mpegts.parameters import ParameterSets
 from kptv.metrics.counters import ChannelCounters
-from kptv.ports import FilmBody, OpenStream, Piece, Upstream
+from kptv.ports import FilmBody, Piece, StreamOpener, Upstream
 from kptv.restream.attempts import Attempt
 from kptv.restream.slots import SETTLE, Slot
 from kptv.restream.standby import ReadAhead, Room
@@ -26,7 +26,7 @@ class Feed:
     """The pieces of one upstream. It holds a slot from the beginning until ``close``."""
 
     def __init__(
-        self, attempt: Attempt, open_stream: OpenStream[Stream], counters: ChannelCounters
+        self, attempt: Attempt, open_stream: StreamOpener[Stream], counters: ChannelCounters
     ) -> None:
         self.stream = attempt.stream
         self.slot = attempt.slot

@@ -25,7 +25,7 @@ DECIDED_WITHIN = 10.0  # seconds, whether one may follow
 MOST_ZAPS, ZAPS_WITHIN = 20, 60.0  # returns to one channel; more are of two who look the same
 
 
-class Refused(Exception):
+class MayNotFollow(Exception):
     """Somebody may not follow a channel (now)."""
 
     def __init__(self, retry_after: float, *, ended: bool = False) -> None:

@@ -11,7 +11,7 @@ from kptv.channels.failover import Failover
 from kptv.channels.grouping import slug_of
 from kptv.channels.model import Channel, Stream
 from kptv.errors import Unavailable
-from kptv.ports import FilmBody, OpenFilm, OpenStream
+from kptv.ports import FilmBody, OpenFilm, StreamOpener
 from kptv.restream.audience import Audience
 from kptv.restream.buffer import ChunkBuffer
 from kptv.restream.chronicle import Chronicle
@@ -34,7 +34,7 @@ class Hubs:
     """The hubs by channel, and the parts that they share: slots, memory, health."""
 
     def __init__(
-        self, shared: Shared, open_stream: OpenStream[Stream], open_film: OpenFilm[Stream]
+        self, shared: Shared, open_stream: StreamOpener[Stream], open_film: OpenFilm[Stream]
     ) -> None:
         self._config = config = shared.config
         self._policy = shared.policy

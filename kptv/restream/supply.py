@@ -7,7 +7,7 @@ from time import monotonic
 from kptv.channels.failover import Candidate, Failover
 from kptv.channels.model import Stream
 from kptv.metrics.counters import ChannelCounters
-from kptv.ports import OpenStream
+from kptv.ports import StreamOpener
 from kptv.restream.attempts import Attempt, next_attempt, spare_attempt
 from kptv.restream.feed import Feed
 from kptv.restream.slots import Slots
@@ -21,7 +21,7 @@ class Supply:
         self,
         failover: Failover,
         slots: Slots,
-        open_stream: OpenStream[Stream],
+        open_stream: StreamOpener[Stream],
         counters: ChannelCounters,
         room: Room | None = None,
     ) -> None:

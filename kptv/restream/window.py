@@ -26,8 +26,15 @@ from kptv.restream.film import Film
 from kptv.restream.held import Held
 from kptv.restream.hub import Hub
 from kptv.restream.lease import Lease, LeaseKind
-from kptv.restream.media_playlist import FEWEST, Listing, MediaPlaylist, Numbered, Past, Rates
 from kptv.restream.playing import Playing
+from kptv.restream.window_playlist import (
+    FEWEST,
+    NumberedSegment,
+    Past,
+    PlaylistText,
+    Rates,
+    WindowPlaylist,
+)
 from kptv.splice.segments import Cutter
 
 log = logging.getLogger(__name__)
@@ -69,7 +76,7 @@ class Window:
         self._on_end = on_end
         self._asking = Asking()
         self._cutter = Cutter(common.target, target_duration=past.target_duration)
-        self._playlist = MediaPlaylist(channel.slug, past, common.key_of)
+        self._playlist = WindowPlaylist(channel.slug, past, common.key_of)
         self._held = Held(common.budget, self._drop_oldest)
         self._playing: Playing | None = None
         self._is_over = False
@@ -135,13 +142,13 @@ class Window:
         """Something of it is asked for."""
         self._asking.touch()
 
-    def listing(self) -> Listing | None:
+    def listing(self) -> PlaylistText | None:
         """The playlist as it is now; None: there is no segment."""
         if not self.has_begun:
             return None
         return self._playlist.listing(self.target_duration, self._remarks)
 
-    def segment(self, number: int) -> Numbered | None:
+    def segment(self, number: int) -> NumberedSegment | None:
         """The segment with this number; None: it is gone, or still to come."""
         return self._playlist.find(number)
 

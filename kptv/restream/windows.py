@@ -9,10 +9,10 @@ from cachetools import LRUCache
 
 from kptv.channels.model import Channel
 from kptv.errors import Unavailable
-from kptv.restream.followers import DECIDED_WITHIN, Follower, Followers, Refused, Viewer
+from kptv.restream.followers import DECIDED_WITHIN, Follower, Followers, MayNotFollow, Viewer
 from kptv.restream.lease import Lease
-from kptv.restream.media_playlist import Numbered, Past
 from kptv.restream.window import Common, Window
+from kptv.restream.window_playlist import NumberedSegment, Past
 from kptv.vitals.repeating import Repeating
 
 LOOK_EVERY = 1.0  # seconds
@@ -104,7 +104,7 @@ class Windows:
         with follower.waiting():
             window.wait_for(number, seconds, lambda: departed() or follower.is_ended)
         if follower.is_ended:
-            raise Refused(follower.quiet_after, ended=True)
+            raise MayNotFollow(follower.quiet_after, ended=True)
 
     def left_for(self, channel: Channel, viewer: Viewer) -> None:
         """``viewer`` asks for ``channel``, by whatever protocol: other windows are not missed."""
@@ -116,7 +116,7 @@ class Windows:
                 window.unfollow(follower.lease)
                 window.heed()
 
-    def segment(self, slug: str, number: int, viewer: Viewer) -> Numbered | None:
+    def segment(self, slug: str, number: int, viewer: Viewer) -> NumberedSegment | None:
         """A segment of a channel; None: it is gone, or still to come. Raises Refused.
 
         Whoever asks need not follow, but may not have been made to leave; and a channel plays only
@@ -126,7 +126,7 @@ class Windows:
         if follower is not None:
             follower.see()
             if follower.is_ended:
-                raise Refused(follower.quiet_after, ended=True)
+                raise MayNotFollow(follower.quiet_after, ended=True)
         window = self._windows.get(slug)
         if window is None:
             return None
@@ -160,16 +160,16 @@ class Windows:
         if follower is not None:
             follower.see()
             if not follower.decided.wait(DECIDED_WITHIN):
-                raise Refused(DECIDED_WITHIN)
+                raise MayNotFollow(DECIDED_WITHIN)
             if follower.refused_for:  # just now, while this request waited, too
-                raise Refused(follower.refused_for)
+                raise MayNotFollow(follower.refused_for)
             if not follower.lease.dropped:
                 if follower.has_moved:
                     follower.has_moved = False
                     follower.stays = self._followers.returns_too_often(follower)
                 return follower
             if not follower.has_moved or self._followers.returns_too_often(follower):
-                raise Refused(follower.quiet_after, ended=True)
+                raise MayNotFollow(follower.quiet_after, ended=True)
             self._forget(follower)
         return self._enter(Follower(slug, viewer, self._ended), enter)
 
@@ -186,7 +186,7 @@ class Windows:
                 self._forget(follower)
             follower.decided.set()
         if follower.refused_for:
-            raise Refused(follower.refused_for)
+            raise MayNotFollow(follower.refused_for)
         return follower
 
     def _window(self, channel: Channel) -> Window:
@@ -214,7 +214,7 @@ class Windows:
     def _begun(self, window: Window, follower: Follower) -> Window:
         """``window``, if it has begun."""
         if follower.lease.dropped:
-            raise Refused(follower.quiet_after, ended=True)
+            raise MayNotFollow(follower.quiet_after, ended=True)
         if window.has_begun:
             return window
         if window.is_film:

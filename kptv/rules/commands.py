@@ -11,7 +11,7 @@ from kptv.command import TITLE, run
 from kptv.errors import ConfigError
 from kptv.rules.checking import check
 from kptv.rules.explaining import explain
-from kptv.rules.previewing import Wanted, preview
+from kptv.rules.previewing import AskedPreview, preview
 
 ABOUT = "Say what the rules file does, before it takes effect. Nothing is contacted or changed."
 
@@ -53,8 +53,8 @@ def _add_preview(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=lambda given: preview(given.file, _wanted(given)))
 
 
-def _wanted(given: argparse.Namespace) -> Wanted:
-    return Wanted(
+def _wanted(given: argparse.Namespace) -> AskedPreview:
+    return AskedPreview(
         changes=given.most if given.diff else 0,
         channels=given.most if given.list else 0,
         groups=given.most if given.groups else 0,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from kptv.channels.rules.report.changes import Change, ChangeKind, Changes, changes_in
+from kptv.channels.rules.report.changes import ChangeKind, Changes, ChannelChange, changes_in
 from kptv.channels.rules.report.conflicts import ConflictKind
 from kptv.channels.rules.report.numbers import Renumberings
 from kptv.channels.rules.report.summary import Report, RuleTold, report_on
@@ -24,7 +24,7 @@ _MOST_ENTRIES = 8  # of a channel
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AskedPreview:
     """What is to be shown, and how."""
 
     changes: int = 0  # channels of a kind, at most
@@ -34,7 +34,7 @@ class Wanted:
     is_strict: bool = False
 
 
-def preview(file: Path | None, wanted: Wanted) -> int:
+def preview(file: Path | None, wanted: AskedPreview) -> int:
     """1 if it is to be strict, and there are conflicts."""
     everything = opened(file)
     kept, writer = everything.kept, Writer(everything.config)
@@ -44,7 +44,7 @@ def preview(file: Path | None, wanted: Wanted) -> int:
     report = drive(report_on(catalog, before=before, listings=kept.listings, given=kept.given))
     if everything.text is None:  # then channels have the numbers of the lists
         catalog, report = before, replace(report, numbering=(), renumbered=Renumberings())
-    told = Told(
+    told = Preview(
         report,
         kept.missing,
         drive(changes_in(catalog, wanted.changes)) if wanted.changes else {},
@@ -59,7 +59,7 @@ def preview(file: Path | None, wanted: Wanted) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Preview:
     """All that is shown."""
 
     report: Report
@@ -69,7 +69,7 @@ class Told:
     groups: tuple[ListedGroup, ...]
 
 
-def _in_words(told: Told, all_of_it: Opened) -> Iterator[str]:
+def _in_words(told: Preview, all_of_it: Opened) -> Iterator[str]:
     report = told.report
     if all_of_it.text is None:
         yield from (*NO_FILE, "")
@@ -221,7 +221,7 @@ def _changes(changes: Changes) -> Iterator[str]:
         yield f"  … and {thousands(changes.count - len(changes.some))} more (--most shows more)"
 
 
-def _rows(change: Change) -> Iterator[tuple[str, ...]]:
+def _rows(change: ChannelChange) -> Iterator[tuple[str, ...]]:
     if change.kind == ChangeKind.DROPPED:
         yield change.name, change.entries[0].source, f"line {change.line}"
         return

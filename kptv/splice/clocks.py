@@ -8,7 +8,7 @@ from kptv.formats.mpegts.elementary import ElementaryKind
 from kptv.formats.mpegts.inspection import Inspection, Mark
 from kptv.formats.mpegts.packets import DISCONTINUITY, HAS_PCR, bare_packet, remove_pcr
 from kptv.splice.lanes import Lane, Lanes
-from kptv.splice.restamp import Draft, shift_opcr
+from kptv.splice.restamp import Restamped, shift_opcr
 from kptv.splice.timeline import Timeline
 
 
@@ -21,7 +21,7 @@ class ClockShifter:
         self._lanes = lanes
         self._timeline = timeline
 
-    def shift(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
+    def shift(self, scan: Inspection, draft: Restamped, mark: Mark) -> None:
         """Deal with the clock references of a packet that has any."""
         lane = self._lanes.get(mark.pid)
         if lane is None:

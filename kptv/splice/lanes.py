@@ -13,7 +13,7 @@ from kptv.formats.mpegts.programs import Program
 from kptv.formats.mpegts.sound import sound_duration
 from kptv.splice.holding import places_before
 from kptv.splice.outgoing import OutgoingProgram
-from kptv.splice.restamp import DROP, Draft, HeaderMap
+from kptv.splice.restamp import DROP, HeaderMap, Restamped
 from kptv.splice.seeker import Found, Memory
 from kptv.splice.tracks import Track
 from kptv.splice.trail import LONGEST_UNIT, Trail
@@ -152,7 +152,7 @@ class Lanes:
 
     # Their units
 
-    def begin_unit(self, draft: Draft, index: int, unit: Unit) -> Lane | None:
+    def begin_unit(self, draft: Restamped, index: int, unit: Unit) -> Lane | None:
         """The lane of a unit that goes out from this packet on; None: it does not."""
         lane = self._lanes.get(unit.pid)
         if lane is None:
@@ -173,13 +173,13 @@ class Lanes:
         lane.since, lane.pcr = self.latest, self._timeline.pcr
         return lane
 
-    def open(self, lane: Lane, draft: Draft, index: int, counter: int) -> None:
+    def open(self, lane: Lane, draft: Restamped, index: int, counter: int) -> None:
         """Let a lane's packets through, from this one on, which has this counter."""
         draft.advance(index)
         lane.turn_on(counter)
         self.headers.clear()
 
-    def renumber(self, lane: Lane, draft: Draft, mark: Mark, number: int) -> None:
+    def renumber(self, lane: Lane, draft: Restamped, mark: Mark, number: int) -> None:
         """Let the counters of a lane go on although the upstream's start anew at a packet."""
         draft.advance(mark.packet)
         draft.rewrite()
@@ -196,7 +196,7 @@ class Lanes:
         unit.counter = unit.counter - count & 15
         self.headers.clear()
 
-    def _wants(self, lane: Lane, unit: Unit, draft: Draft) -> bool:
+    def _wants(self, lane: Lane, unit: Unit, draft: Restamped) -> bool:
         """Whether a unit goes out: not before its time, and not of another time base."""
         if unit is self._key and self._drops_key:
             return False

@@ -33,7 +33,7 @@ class HeaderMap(dict[int, int]):
         return mapped
 
 
-class Draft:
+class Restamped:
     """The packets that are made of an inspected block, from the packet at index ``start`` on.
 
     Headers are mapped in runs, each by the map as it is then: call ``advance`` with a packet's

@@ -18,7 +18,7 @@ from kptv.splice.clocks import ClockShifter
 from kptv.splice.holding import places_before
 from kptv.splice.lanes import LONGEST_CUE, Lane, Lanes
 from kptv.splice.outgoing import OutgoingProgram
-from kptv.splice.restamp import Draft, break_link, complete_unit, shift_unit
+from kptv.splice.restamp import Restamped, break_link, complete_unit, shift_unit
 from kptv.splice.seeker import Found, Memory
 from kptv.splice.starts import Starts
 from kptv.splice.trail import Trail
@@ -100,7 +100,7 @@ class Sender:
         ``limit``: a time of the outgoing programme, at which the sender ends. ``final``: no more
         packets will tell what a unit is.
         """
-        draft = Draft(scan, start, self._lanes.headers, rewrite=self._rewrites)
+        draft = Restamped(scan, start, self._lanes.headers, rewrite=self._rewrites)
         stop = self._go_through(scan, draft, start, limit, final=final) or _Stop(scan.count)
         for packets in draft.finish(stop.index):
             self._hold.add(packets)
@@ -127,7 +127,7 @@ class Sender:
         self._lanes.end(clean=clean)
 
     def _go_through(
-        self, scan: Inspection, draft: Draft, start: int, limit: int | None, *, final: bool
+        self, scan: Inspection, draft: Restamped, start: int, limit: int | None, *, final: bool
     ) -> _Stop | None:
         """Deal with the marks of a block; why that stopped, or None."""
         for at, mark in enumerate(scan.marks):
@@ -149,7 +149,7 @@ class Sender:
                 self._deal(scan, draft, mark)
         return None
 
-    def _deal(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
+    def _deal(self, scan: Inspection, draft: Restamped, mark: Mark) -> None:
         if mark.kind is _CLOCK:
             self._clocks.shift(scan, draft, mark)
         elif mark.kind is _TABLE:
@@ -193,7 +193,9 @@ class Sender:
             return False
         return dts + self._timeline.shift > limit
 
-    def _on_break(self, scan: Inspection, draft: Draft, at: int, limit: int | None) -> _Stop | None:
+    def _on_break(
+        self, scan: Inspection, draft: Restamped, at: int, limit: int | None
+    ) -> _Stop | None:
         """Let counters go on although the upstream's start anew; or stop: a unit is torn there."""
         mark = scan.marks[at]
         lane, number = self._lanes.get(mark.pid), scan.first + mark.packet
@@ -225,7 +227,7 @@ class Sender:
 
     # Packets that need a look
 
-    def _on_unit(self, draft: Draft, index: int, unit: Unit) -> None:
+    def _on_unit(self, draft: Restamped, index: int, unit: Unit) -> None:
         lane = self._lanes.begin_unit(draft, index, unit)
         if lane is None:
             return
@@ -241,7 +243,7 @@ class Sender:
         if unit.sets:
             self._complete(draft, index, unit, lane)
 
-    def _complete(self, draft: Draft, index: int, unit: Unit, lane: Lane) -> None:
+    def _complete(self, draft: Restamped, index: int, unit: Unit, lane: Lane) -> None:
         """Put parameter sets into a unit of the lead that comes without them."""
         draft.rewrite()
         change = partial(complete_unit, codec=lane.track.nature.codec, sets=unit.sets)
@@ -254,7 +256,7 @@ class Sender:
             self._hold.change(self._open_start, lambda packets: break_link(packets, lead))
             self._open_start = None
 
-    def _on_table(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
+    def _on_table(self, scan: Inspection, draft: Restamped, mark: Mark) -> None:
         """Send the outgoing tables in place of the upstream's."""
         packets = b""
         if scan.word(mark.packet) & UNIT_START:
@@ -262,7 +264,7 @@ class Sender:
             packets = self._outgoing.next_pat() if is_pat else self._outgoing.next_pmt()
         draft.replace(mark.packet, packets)
 
-    def _on_section(self, scan: Inspection, draft: Draft, mark: Mark) -> None:
+    def _on_section(self, scan: Inspection, draft: Restamped, mark: Mark) -> None:
         lane, word = self._lanes.get(mark.pid), scan.word(mark.packet)
         if lane is None or lane.kind is not _OTHER:
             return

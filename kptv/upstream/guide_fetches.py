@@ -13,7 +13,7 @@ from kptv.channels.guide.addresses import KnownGuide
 from kptv.channels.secrets import NOTHING, Secrets, secrets_of_list
 from kptv.metrics.guide_figures import GuideFigures
 from kptv.upstream.documents import DocumentClient
-from kptv.upstream.guides import Budget, FetchedGuide
+from kptv.upstream.guides import FetchedGuide, GuideBudget
 
 AT_ONCE = 2  # guides that are fetched side by side
 
@@ -76,11 +76,11 @@ class GuideFetches:
 
     def begin(self, now: float) -> None:
         """Fetch those that are due at ``now`` (Unix time); does not wait."""
-        budgets: dict[int, Budget] = {}
+        budgets: dict[int, GuideBudget] = {}
         for guide in self.guides:
             is_running = guide in self._running and not self._running[guide].ready()
             if guide.is_due(now, self._parts.interval) and not is_running:
-                budget = budgets.setdefault(guide.known.source.number, Budget())
+                budget = budgets.setdefault(guide.known.source.number, GuideBudget())
                 self._running[guide] = gevent.spawn(self._fetch, guide, budget)
         self._running = {g: job for g, job in self._running.items() if not job.ready()}
 
@@ -92,7 +92,7 @@ class GuideFetches:
         """Stop; may come twice."""
         self._pool.kill(block=False)
 
-    def _fetch(self, guide: FetchedGuide, budget: Budget) -> None:
+    def _fetch(self, guide: FetchedGuide, budget: GuideBudget) -> None:
         job, is_new = self._pool.spawn(guide.fetch, self._parts.client, budget), False
         try:
             is_new = bool(job.get())

@@ -49,7 +49,7 @@ GUIDE: DocumentKind[Any] = DocumentKind(
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptGuide:
     """What is known of a guide over a restart."""
 
     etag: str = ""
@@ -67,7 +67,7 @@ class Kept:
         return Edition(self.base, self.etag, self.last_modified)
 
 
-class Budget:
+class GuideBudget:
     """The bytes that the guides of one list may still have in this round."""
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class FetchedGuide:
         """Its files, the newest first; none before the first fetch."""
         return tuple(path for path in (self.newest, self.good) if path.exists())
 
-    def fetch(self, client: DocumentClient, budget: Budget) -> bool:
+    def fetch(self, client: DocumentClient, budget: GuideBudget) -> bool:
         """Fetch it if it changed; whether there is a new file. Never raises."""
         try:
             with gevent.Timeout(DEADLINE, ImportFailed(f"not complete after {DEADLINE:.0f} s")):
@@ -147,7 +147,7 @@ class FetchedGuide:
             return 0.0
         return max(WEEK, interval) if self.kept.fruitless else interval
 
-    def _fetch(self, client: DocumentClient, budget: Budget) -> bool:
+    def _fetch(self, client: DocumentClient, budget: GuideBudget) -> bool:
         known, tag = self.known, self.known.tag
         if budget.left <= 0:
             raise ImportFailed(f"its list names guides of more than {LONGEST_OF_A_LIST // MB} MB")
@@ -188,7 +188,7 @@ class FetchedGuide:
         if refused:
             self.failed(refused)
 
-    def _keep(self, about: Kept) -> None:
+    def _keep(self, about: KeptGuide) -> None:
         self.kept = about
         new = self.about.with_suffix(".json.new")
         try:
@@ -206,7 +206,9 @@ def _name_of(known: KnownGuide) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
-def _copy(pieces: Iterator[bytes], file: IO[bytes], most: int, tag: str, budget: Budget) -> str:
+def _copy(
+    pieces: Iterator[bytes], file: IO[bytes], most: int, tag: str, budget: GuideBudget
+) -> str:
     """Write at most so much; the digest of it. Raises ImportFailed for what is surely no guide."""
     digest, size, pace = hashlib.sha256(), 0, Pace()
     for piece in pieces:
@@ -226,12 +228,14 @@ def _copy(pieces: Iterator[bytes], file: IO[bytes], most: int, tag: str, budget:
     return digest.hexdigest()
 
 
-def _read_kept(path: Path) -> Kept:
+def _read_kept(path: Path) -> KeptGuide:
     try:
         told = json.loads(path.read_text())
-        return Kept(**{name: type(getattr(Kept(), name))(told[name]) for name in asdict(Kept())})
+        return KeptGuide(
+            **{name: type(getattr(KeptGuide(), name))(told[name]) for name in asdict(KeptGuide())}
+        )
     except (OSError, ValueError, TypeError, KeyError):
-        return Kept()
+        return KeptGuide()
 
 
 def sweep(folder: Path, known: frozenset[Path] | None = None) -> None:

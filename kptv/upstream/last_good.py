@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class FetchProgress:
     """How the attempts to get a document go."""
 
     failures: int = 0  # in a row
@@ -46,7 +46,7 @@ class LastGood(Generic[ContentT]):
     def __init__(self, document: Document[ContentT], client: DocumentClient, store: Store) -> None:
         self.document = document
         self.content: ContentT | None = None
-        self.progress = Progress()
+        self.progress = FetchProgress()
         self._client = client
         self._store = store
         self._edition = Edition()  # of the content, or empty if that is not known
@@ -107,7 +107,7 @@ class LastGood(Generic[ContentT]):
                 return False  # half of it: the rest comes, and is seen
             self._take(content, edition, "from disk")
         imported_at = self._store.imported_at(self.document)
-        self.progress = Progress(0, "", imported_at, self.progress.successes + 1)
+        self.progress = FetchProgress(0, "", imported_at, self.progress.successes + 1)
         if had is not None and had is not self.content:
             drive(had.take_apart())
         return True
@@ -199,7 +199,7 @@ class LastGood(Generic[ContentT]):
         if self.progress.failures:
             log.info("%s: imports again", self.document.label)
         successes = self.progress.successes + 1
-        self.progress = Progress(0, "", time(), successes, duration)
+        self.progress = FetchProgress(0, "", time(), successes, duration)
 
     def _failed(self, error: str, duration: float) -> None:
         failures = self.progress.failures + 1

@@ -25,7 +25,7 @@ from kptv.upstream.answers import hang_up
 from kptv.upstream.client import HttpClient, OtherScheme
 from kptv.upstream.ffmpeg import DEMUXERS, ONLY_BY_FFMPEG, Input
 from kptv.upstream.hls.play import HlsUpstream
-from kptv.upstream.hls.requester import Answer, entry_of, leads_nowhere
+from kptv.upstream.hls.requester import FetchedBody, entry_of, leads_nowhere
 from kptv.upstream.hls.way import Outdated
 from kptv.upstream.http_film import HttpFilm, is_packed
 from kptv.upstream.look import Asked, Body, look, whole
@@ -233,5 +233,5 @@ class Opener:
         )
 
 
-def _answer(body: Body) -> Answer:
-    return Answer(body.head, body.response.url, body.asked.at)
+def _answer(body: Body) -> FetchedBody:
+    return FetchedBody(body.head, body.response.url, body.asked.at)

@@ -79,16 +79,16 @@ class Store:
             with suppress(OSError):
                 os.utime(self._paths(document)[1])
 
-    def begin(self, document: Document[ContentT]) -> Unfinished:
+    def begin(self, document: Document[ContentT]) -> UnfinishedCopy:
         """A copy to be filled; what is kept stays until the copy is committed."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=self._folder)  # mode 0600
         except OSError as error:
             self._complain(error)
-            return Unfinished(self._paths(document), self._complain, None)
+            return UnfinishedCopy(self._paths(document), self._complain, None)
         kept, path = self._paths(document), Path(name)
-        return Unfinished(kept, self._complain, open(descriptor, "wb"), path)
+        return UnfinishedCopy(kept, self._complain, open(descriptor, "wb"), path)
 
     def sweep(self) -> None:
         """Remove what a killed import left; not the files of another process that imports now."""
@@ -111,7 +111,7 @@ class Store:
         self._complained = True
 
 
-class Unfinished:
+class UnfinishedCopy:
     """A copy of a document while it comes: write all of it, then commit. ``close`` may come twice.
 
     A disk that is full costs the copy only, and is told of once.

@@ -14,7 +14,7 @@ from gevent.threadpool import ThreadPool
 from kptv.channels.users.names import Unfit
 from kptv.channels.users.table import UserTable
 from kptv.users.schema import MARKER, NAME, FileTrouble
-from kptv.users.store import OWN_WAIT, Look, NoSuchUser, Seen, UsersFile
+from kptv.users.store import OWN_WAIT, Glance, NoSuchUser, Seen, UsersFile
 from kptv.vitals.repeating import Repeating
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class CurrentUsers:
         # One thread of its own: a disk that hangs holds up nothing else, and what is seen last is
         # newest. What follows is the thread's.
         self._thread = ThreadPool(1)
-        self._look: Look | None = None
+        self._look: Glance | None = None
         self._is_sure = False  # two writes of one moment look the same: read twice
         self._turns = count(1)
         self._taken = 0  # the turn of what is seen here
@@ -183,7 +183,7 @@ class CurrentUsers:
         self._look, self._is_sure = look, look == before
         return next(self._turns), seen
 
-    def _glance(self) -> Look | None:
+    def _glance(self) -> Glance | None:
         try:
             return self._file.look()
         except FileTrouble:  # reading will tell

@@ -22,7 +22,7 @@ from kptv.command import command_line
 from kptv.config import ENV_FILE, load_config
 from kptv.config.rules_file import load_rules
 from kptv.config.settings import RULES_FILE, environment
-from kptv.users.store import Shown, UsersFile
+from kptv.users.store import MadeSecret, UsersFile
 from kptv.users.telling import (
     told_closing,
     told_groups,
@@ -52,7 +52,7 @@ class Tools:
         """Write lines."""
         sys.stdout.writelines(f"{line.rstrip()}\n" for line in lines)
 
-    def show(self, shown: Shown) -> None:
+    def show(self, shown: MadeSecret) -> None:
         """Write what to type into applications."""
         links = links_of(self.config.base_url, shown.user.name, shown.text)
         self.say(told_links(links, self.config.base_url_is_set))

@@ -41,7 +41,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class MadeSecret:
     """A new secret of a user: it is shown once, and known to nobody afterwards."""
 
     user: User
@@ -50,7 +50,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Glance:
     """What a glance at the folder tells: another one, and the file must be read again."""
 
     marker: bool
@@ -78,16 +78,16 @@ class UsersFile:
 
     # --- reading ---
 
-    def look(self) -> Look:
+    def look(self) -> Glance:
         """A glance; nothing is opened. Raises FileTrouble."""
         try:
             marker = self.marker.exists()
             about = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):  # DATA_DIR itself may not be there
-            return Look(marker, None)
+            return Glance(marker, None)
         except OSError as error:
             raise FileTrouble(reason_of(error)) from error
-        return Look(
+        return Glance(
             marker,
             (about.st_size, about.st_dev, about.st_ino, about.st_mtime_ns, about.st_ctime_ns),
         )
@@ -107,12 +107,12 @@ class UsersFile:
             return Seen(is_on=True, trouble=str(trouble))
         return Seen(is_on, UserTable(users), is_there=True)
 
-    def _without_file(self, look: Look) -> Seen:
+    def _without_file(self, look: Glance) -> Seen:
         if not look.marker:
             return Seen()
         return Seen(True, trouble=f"{NAME}: {self._what_is_lost(look)}")
 
-    def _what_is_lost(self, look: Look) -> str:
+    def _what_is_lost(self, look: Glance) -> str:
         what = "it is gone" if look.file is None else "it is empty"
         return f"{what}, and {MARKER} says that there is a login"
 
@@ -128,7 +128,7 @@ class UsersFile:
 
     # --- changing ---
 
-    def add(self, wanted: User, label: str = "", typed: str | None = None) -> Shown:
+    def add(self, wanted: User, label: str = "", typed: str | None = None) -> MadeSecret:
         """A new user with a first secret; the first user of all begins the login.
 
         Of ``wanted`` the id, the time and the secrets are not used. ``typed``: instead of a made
@@ -159,7 +159,7 @@ class UsersFile:
             connection.execute(f"UPDATE users SET {places} WHERE id = ?", values)
             return user
 
-    def new_secret(self, name: str, label: str = "", typed: str | None = None) -> Shown:
+    def new_secret(self, name: str, label: str = "", typed: str | None = None) -> MadeSecret:
         """One more secret, as for another device."""
         label = fit_label(label)
         with self._changing() as connection:
@@ -308,10 +308,10 @@ def _forget_revoked(connection: sqlite3.Connection, user: User) -> None:
     connection.execute("DELETE FROM secrets WHERE number = ?", (min(revoked),))
 
 
-def _shown(connection: sqlite3.Connection, name: str, number: int, text: str) -> Shown:
+def _shown(connection: sqlite3.Connection, name: str, number: int, text: str) -> MadeSecret:
     user = _user(connection, name)
     secret = next(each for each in user.secrets if each.number == number)
-    return Shown(user, secret, text)
+    return MadeSecret(user, secret, text)
 
 
 def _is_required(connection: sqlite3.Connection) -> bool:

@@ -32,7 +32,7 @@ from kptv.web.clients import Clients, neighbourhood
 from kptv.web.credentials import (
     ACCOUNT_FILES,
     LONGEST_FORM,
-    Shown,
+    ShownSecret,
     file_of,
     in_fields,
     in_live_path,
@@ -153,7 +153,7 @@ class Gate:
         user = self._users.table.still(caller.user_id, caller.secret_number)
         return user is not None and user.standing(self._wall()) is Standing.ACTIVE
 
-    def read(self, environ: WSGIEnvironment) -> Shown | None:
+    def read(self, environ: WSGIEnvironment) -> ShownSecret | None:
         """What a request shows of a user; the path is without it afterwards.
 
         A form is read, and is there for others again. Raises OSError if it does not come.
@@ -168,7 +168,7 @@ class Gate:
             shown = in_fields(_form(environ))
         return shown
 
-    def refusal(self, environ: WSGIEnvironment, shown: Shown | None) -> Response | None:
+    def refusal(self, environ: WSGIEnvironment, shown: ShownSecret | None) -> Response | None:
         """Why the request is not let in, as its answer; None: it is, and has a caller.
 
         Its path has to be as the routes will see it.
@@ -213,7 +213,7 @@ class Gate:
         session = self._operator.session_shown(asked.request)
         return Caller(CallerKind.OPERATOR, session=session)
 
-    def _user(self, asked: _Asked, shown: Shown) -> Caller | Response:
+    def _user(self, asked: _Asked, shown: ShownSecret) -> Caller | Response:
         place = neighbourhood(self._clients.address(asked.request))
         found = self._tries.user_of(place, shown)
         if found is None:
@@ -260,7 +260,7 @@ class _Asked:
     """A request, as far as it matters here."""
 
     request: Request
-    shown: Shown | None
+    shown: ShownSecret | None
     file: str  # of Xtream's protocol; empty: it is for another path
 
     @property

@@ -21,7 +21,7 @@ _SHORT = re.compile(r"/([^/]+)/([^/]+)/[0-9]{1,10}(?:\.(?:ts|m3u8))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownSecret:
     """A secret that a request shows, and the name beside it."""
 
     secret: str = field(repr=False)
@@ -39,7 +39,7 @@ class Shown:
         return prefix_of(name, self.secret)
 
 
-def in_own_path(path: str, base_path: str = "") -> tuple[Shown | None, str]:
+def in_own_path(path: str, base_path: str = "") -> tuple[ShownSecret | None, str]:
     """What ``/u/SECRET/…`` or ``/u/NAME:SECRET/…`` shows, and the path without it.
 
     ``base_path``, of BASE_URL, may stand before it.
@@ -48,19 +48,19 @@ def in_own_path(path: str, base_path: str = "") -> tuple[Shown | None, str]:
     if found is None:
         return None, path
     name, colon, secret = found[1].partition(":")
-    return Shown(secret, name) if colon else Shown(found[1]), found[2] or "/"
+    return ShownSecret(secret, name) if colon else ShownSecret(found[1]), found[2] or "/"
 
 
-def in_live_path(path: str, base_path: str = "") -> Shown | None:
+def in_live_path(path: str, base_path: str = "") -> ShownSecret | None:
     """What the address of a stream shows, as Xtream's applications make it."""
     path = _inner(path, base_path)
     if found := _LIVE.fullmatch(path):
-        return Shown(found[2], found[1])
+        return ShownSecret(found[2], found[1])
     found = _SHORT.fullmatch(path)
-    return Shown(found[2], found[1]) if found and found[1].lower() not in TAKEN else None
+    return ShownSecret(found[2], found[1]) if found and found[1].lower() not in TAKEN else None
 
 
-def in_fields(query: str) -> Shown | None:
+def in_fields(query: str) -> ShownSecret | None:
     """What ``username`` and ``password`` of a query or a form are; the first of each counts."""
     if "username" not in query or "password" not in query:
         return None
@@ -70,7 +70,7 @@ def in_fields(query: str) -> Shown | None:
         return None
     fields = dict(reversed(pairs))
     name, secret = fields.get("username", "").strip(), fields.get("password", "").strip()
-    return Shown(secret, name) if name and secret else None
+    return ShownSecret(secret, name) if name and secret else None
 
 
 def file_of(path: str, base_path: str = "") -> str:

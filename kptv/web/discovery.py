@@ -67,7 +67,7 @@ class Announced:
         return f"http://{authority(host, self.port)}"
 
 
-class Allowance:
+class PerSecond:
     """No more than so many of something in any second."""
 
     def __init__(self, most: int) -> None:
@@ -95,7 +95,7 @@ class Discovery:
 
     def __init__(self, told: Announced, port: int = PORT) -> None:
         self._told = told
-        self._allowance = Allowance(MOST_ANSWERS)
+        self._allowance = PerSecond(MOST_ANSWERS)
         self._heartbeat = Heartbeat(monotonic())
         self._greenlet: Greenlet | None = None
         self._server: StreamServer | None = None

@@ -13,7 +13,7 @@ from wsgiref.types import WSGIEnvironment
 HAND_OVER = "kptv.hand_over"  # in the environ: the worker's way to take the rest of a body
 
 
-class Rest(Protocol):
+class RestOfBody(Protocol):
     """What is still to be sent of a body, by itself, past the server."""
 
     def send(self) -> None:
@@ -25,7 +25,7 @@ class Rest(Protocol):
         ...
 
 
-HandOver = Callable[[Rest], object]
+HandOver = Callable[[RestOfBody], object]
 
 
 def hand_over_of(environ: WSGIEnvironment) -> HandOver | None:

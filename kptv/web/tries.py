@@ -22,7 +22,7 @@ from kptv.channels.users.names import LONGEST_NAME, looks_made
 from kptv.channels.users.table import Found
 from kptv.users.checking import Busy, Checker
 from kptv.users.current import CurrentUsers
-from kptv.web.credentials import Shown
+from kptv.web.credentials import ShownSecret
 from kptv.web.throttle import Failures, Throttle, TooManyTries
 
 _MOST = 10_000  # lanes, and wrong secrets, that are remembered
@@ -56,7 +56,7 @@ class Tries:
     def __repr__(self) -> str:
         return f"<Tries right={len(self._right)} wrong={len(self._wrong)} {self._throttle}>"
 
-    def user_of(self, place: str, shown: Shown) -> Found | None:
+    def user_of(self, place: str, shown: ShownSecret) -> Found | None:
         """Whose secret that is, shown from this neighbourhood; it may wait. Raises TooManyTries."""
         mark = self._mark(place, shown)
         if mark in self._wrong or self._users.trouble:
@@ -79,7 +79,7 @@ class Tries:
         """The users have changed, so what was wrong may be right now."""
         self._wrong = TTLCache(_MOST, _WRONG_KEPT, self._now)
 
-    def _check(self, shown: Shown, mark: bytes, counted: list[_Counted]) -> Found | None:
+    def _check(self, shown: ShownSecret, mark: bytes, counted: list[_Counted]) -> Found | None:
         wrong = self._wrong  # that of the users of now: they may change during the check
         for failures, key in counted:  # before the check, as many may be under way at once
             failures.count(key)
@@ -94,12 +94,12 @@ class Tries:
             wrong[mark] = True
         return found
 
-    def _found(self, shown: Shown) -> Found | None:
+    def _found(self, shown: ShownSecret) -> Found | None:
         if shown.name:
             return self._checker.login(shown.name, shown.secret)
         return self._checker.made(shown.secret)
 
-    def _mark(self, place: str, shown: Shown) -> bytes:
+    def _mark(self, place: str, shown: ShownSecret) -> bytes:
         text = f"{place}\0{shown.name.lower()}\0{shown.secret}"
         return blake2s(text.encode("utf-8", "replace"), key=self._key).digest()
 

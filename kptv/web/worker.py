@@ -29,7 +29,7 @@ from kptv.pace import Turns, give_turn
 from kptv.vitals.ebb import Ebb, trimmer
 from kptv.web.door import KEPT_FOR_OPERATORS, SPARE_PLACES, Admission, Door
 from kptv.web.framing import UNFRAME
-from kptv.web.handover import HAND_OVER, Rest
+from kptv.web.handover import HAND_OVER, RestOfBody
 from kptv.web.sockets import CLIENTS_LEAVE, are_scarce, hang_up_of, most_clients, plain
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def accept(server: Any) -> Any:
         raise NoDescriptor(*error.args) from None
 
 
-class TooSlow(OSError):
+class TooSlowClient(OSError):
     """A client began to send something, and did not end in time."""
 
 
@@ -101,13 +101,13 @@ class BoundedReader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no ty
             self.sock.settimeout(max(until - monotonic(), 0.001))
             data: bytes = super().chunk(size_hint)
         except TimeoutError:
-            raise TooSlow from None
+            raise TooSlowClient from None
         finally:
             self.sock.settimeout(before)
         self.idle_until = 0.0
         self._turns.count(len(data))
         if monotonic() > self.deadline:  # a read that finds data never times out by itself
-            raise TooSlow
+            raise TooSlowClient
         return data
 
 
@@ -187,7 +187,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 place.leave()
             util.close(client)
 
-    def _send(self, rest: Rest) -> None:
+    def _send(self, rest: RestOfBody) -> None:
         """Send what a body has handed over: nothing of its request is left by now."""
         try:
             rest.send()
@@ -202,7 +202,9 @@ class Worker(GeventWorker):  # type: ignore[misc]
         tell = self.log.debug if error.errno in _GOODBYES else self.log.warning
         tell("a viewer is gone: %s", error)
 
-    def _serve_all(self, listener: Any, client: Any, addr: Any, place: Admission) -> Rest | None:
+    def _serve_all(
+        self, listener: Any, client: Any, addr: Any, place: Admission
+    ) -> RestOfBody | None:
         """Answer its requests; gives what the last body has handed over."""
         request = None
         try:
@@ -228,13 +230,13 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 place.wait()
                 # Otherwise a client that pipelines would be served as long as it likes.
                 give_turn()
-        except (StopIteration, http.errors.NoMoreData, TooSlow) as end:
+        except (StopIteration, http.errors.NoMoreData, TooSlowClient) as end:
             self.log.debug("Closing connection. %s", end)
         except OSError as error:
             self._tell_gone(error)
         except Exception as error:  # noqa: BLE001  # the top of a greenlet: it answers and logs
             self.handle_error(request, client, addr, error)
-        rest: Rest | None = getattr(request, "rest", None)
+        rest: RestOfBody | None = getattr(request, "rest", None)
         return rest
 
     def _expect_header(self, reader: BoundedReader, *, is_first: bool) -> None:

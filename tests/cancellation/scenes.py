@@ -22,7 +22,7 @@ from kptv.formats.mpegts import PACKET_SIZE
 from kptv.logs import set_up_logging
 from kptv.metrics.counters import Metrics
 from kptv.restream import front_row
-from kptv.restream.followers import Refused, Viewer
+from kptv.restream.followers import MayNotFollow, Viewer
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client, Lease
 from kptv.restream.playing import Playing
@@ -275,7 +275,7 @@ class Arcade(House):
             hubs.close()
 
     def follow(self, windows: Windows, agent: str) -> None:
-        with suppress(Unavailable, Refused, IsOver):
+        with suppress(Unavailable, MayNotFollow, IsOver):
             windows.follow(self.channel, viewer_of(agent), self.enter)
 
     def enter(self, lease: Lease) -> float:

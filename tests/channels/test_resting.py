@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kptv.channels.failover import GiveUp, Try, Wait
-from kptv.channels.health import Health, Policy, Standing
+from kptv.channels.health import Health, Policy, StreamStanding
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.model import Source, Stream
 from kptv.errors import Reason, UpstreamError
@@ -63,7 +63,7 @@ def test_a_limit_at_another_host_is_that_hosts(status: int) -> None:
     told = health.refused(ELSEWHERE, answer(status, 3600), 0, busy=True)
     assert told == "leaving the host alone for 60 s"
     assert ready(health, 59, A, ELSEWHERE, BESIDE_IT) == [True, False, False]
-    assert health.standing(BESIDE_IT, 59) == (Standing.HOST_COOLING, 60)
+    assert health.standing(BESIDE_IT, 59) == (StreamStanding.HOST_COOLING, 60)
     assert ready(health, 60, ELSEWHERE, BESIDE_IT) == [True, True]
 
 
@@ -108,7 +108,7 @@ def test_any_other_answer_with_a_pause_rests_the_stream_which_has_not_failed(sta
     assert len(health.blocks(play.now)) == health.failures(A) == 0
     assert ready(health, play.now + 599, A, B, ELSEWHERE) == [False, True, True]
     (candidate,) = play.failover.candidates(play.now, ())
-    assert (candidate.standing, candidate.until) == (Standing.RESTING, play.now + 600)
+    assert (candidate.standing, candidate.until) == (StreamStanding.RESTING, play.now + 600)
     assert candidate.error is not None
     assert candidate.error.detail == f"HTTP {status}"
     assert ready(health, play.now + 600, A) == [True]

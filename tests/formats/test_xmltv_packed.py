@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from kptv.formats.gzipped import PIECE
-from kptv.formats.xmltv.packed import BadPacking, Bounds, unpacked
+from kptv.formats.xmltv.packed import BadPacking, UnpackBounds, unpacked
 
 TEXT = b"".join(b"<programme number='%d'/>" % n for n in range(9000))
 
@@ -102,7 +102,7 @@ def test_a_bomb_is_stopped_by_its_ratio_and_by_its_size() -> None:
     assert "200 to 1" in why
     assert len(got) < 17 << 20
     with pytest.raises(BadPacking, match="larger than 1 MB"):
-        list(unpacked([b"x" * (2 << 20)], Bounds(size=1 << 20)))
+        list(unpacked([b"x" * (2 << 20)], UnpackBounds(size=1 << 20)))
 
 
 def test_what_is_not_known_passes() -> None:

@@ -18,7 +18,7 @@ from kptv.formats.xmltv.reading import (
     Show,
     shows_of,
 )
-from kptv.formats.xmltv.times import Times
+from kptv.formats.xmltv.times import ShowTimes
 from kptv.formats.xmltv.writing import FOOTER, HEADER, channel, programme
 
 DOCTYPE = b'<!DOCTYPE tv SYSTEM "xmltv.dtd">'
@@ -45,7 +45,7 @@ def read(
     data: bytes | Iterable[bytes], wanted: str = ""
 ) -> tuple[list[Show], list[Described], GuideReader]:
     heard: list[Described] = []
-    reader = GuideReader(Times(), heard.append, lambda guide_id: wanted in guide_id)
+    reader = GuideReader(ShowTimes(), heard.append, lambda guide_id: wanted in guide_id)
     pieces = [data] if isinstance(data, bytes) else data
     return list(shows_of(pieces, reader)), heard, reader
 
@@ -105,7 +105,7 @@ def test_an_id_is_asked_for_once_and_again_when_it_is_described_later() -> None:
         asked.append(guide_id)
         return bool(names)
 
-    reader = GuideReader(Times(), lambda described: names.extend(described.names), wants)
+    reader = GuideReader(ShowTimes(), lambda described: names.extend(described.names), wants)
     late = b'<channel id="one.uk"><display-name>One</display-name></channel>'
     shows = list(shows_of([guide(a_show(0), a_show(1), late, a_show(2))], reader))
     assert asked == ["one.uk", "one.uk"]

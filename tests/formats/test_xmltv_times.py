@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kptv.formats.xmltv.times import Times, later_than, zone_of
+from kptv.formats.xmltv.times import ShowTimes, later_than, zone_of
 from kptv.formats.xmltv.writing import written_time
 
 LONDON = ZoneInfo("Europe/London")
@@ -53,9 +53,9 @@ def utc(*told: int) -> int:
     ],
 )
 def test_a_time_is_read(text: str, seconds: int) -> None:
-    times = Times()
+    times = ShowTimes()
     assert [times.at(text), times.at(text)] == [seconds, seconds]
-    assert Times(offset=3600).at(text) == seconds + 3600
+    assert ShowTimes(offset=3600).at(text) == seconds + 3600
     assert times.unknown_zones == 0
 
 
@@ -68,25 +68,25 @@ def test_a_time_is_read(text: str, seconds: int) -> None:
     ],
 )
 def test_what_is_no_time_is_none(text: str) -> None:
-    assert Times().at(text) is None
+    assert ShowTimes().at(text) is None
 
 
 def test_minutes_behind_a_known_hour_are_looked_at_too() -> None:
-    times = Times()
+    times = ShowTimes()
     assert times.at("20261126120000 +0000") is not None
     assert times.at("20261126129900 +0000") is None
     assert times.at("202611261²0000 +0000") is None
 
 
 def test_an_unknown_zone_is_the_guides_own_and_counted() -> None:
-    times = Times(timezone(timedelta(hours=2)))
+    times = ShowTimes(timezone(timedelta(hours=2)))
     assert times.at("20261126120000 IST") == utc(2026, 11, 26, 10)
     assert times.at("20261126120000 XYZ") == utc(2026, 11, 26, 10)
     assert times.unknown_zones == 2
 
 
 def test_a_place_tells_the_zone_of_times_without_one_only() -> None:
-    times = Times(LONDON)
+    times = ShowTimes(LONDON)
     assert times.at("20260726120000") == utc(2026, 7, 26, 11)
     assert times.at("20261126120000") == utc(2026, 11, 26, 12)
     assert times.at("20260726120000 +0000") == utc(2026, 7, 26, 12)
@@ -95,7 +95,7 @@ def test_a_place_tells_the_zone_of_times_without_one_only() -> None:
 def test_the_hour_that_comes_twice_is_told_by_what_was_before() -> None:
     """Half hours around the turn of 25 October 2026, 02:00 BST = 01:00 GMT."""
     told = ["0030", "0100", "0130", "0100", "0130", "0200", "0230"]
-    times, after, got = Times(LONDON), None, []
+    times, after, got = ShowTimes(LONDON), None, []
     for begin, end in pairwise(told):
         start = times.at(f"20261025{begin}00", after)
         assert start is not None
@@ -108,7 +108,7 @@ def test_the_hour_that_comes_twice_is_told_by_what_was_before() -> None:
 
 
 def test_without_stops_it_is_told_by_the_starts() -> None:
-    times, after, got = Times(LONDON), None, []
+    times, after, got = ShowTimes(LONDON), None, []
     for begin in ["0030", "0100", "0130", "0100", "0130", "0200"]:
         start = times.at(f"20261025{begin}00", after)
         assert start is not None
@@ -118,7 +118,7 @@ def test_without_stops_it_is_told_by_the_starts() -> None:
 
 
 def test_the_hour_that_is_left_out_moves_on() -> None:
-    times = Times(LONDON)
+    times = ShowTimes(LONDON)
     assert times.at("20260329013000", utc(2026, 3, 29, 0, 30)) == utc(2026, 3, 29, 1, 30)
     assert times.at("20260329020000") == utc(2026, 3, 29, 1)
 
@@ -145,4 +145,4 @@ def test_a_written_time_is_what_players_read(seconds: int) -> None:
     found = JELLYFIN.match(text)
     assert found is not None
     assert found["dateOffset"] == "+0000"
-    assert Times().at(text) == seconds
+    assert ShowTimes().at(text) == seconds

@@ -13,7 +13,7 @@ import pytest
 
 from kptv.app import build_web
 from kptv.channels.users.model import User
-from kptv.users.store import Shown, UsersFile
+from kptv.users.store import MadeSecret, UsersFile
 from kptv.web.access import ALWAYS_OPEN
 from kptv.web.page.status import asset_paths
 from tests.functional.harness import Answer, Proxy, eventually
@@ -36,7 +36,7 @@ class Rig:
     def __init__(self, one: Provider, proxy: Proxy) -> None:
         self.one, self.proxy = one, proxy
         self.users = UsersFile(Path(proxy.settings["DATA_DIR"]))
-        self.anna: Shown = self.users.add(User(id=0, name="anna"))
+        self.anna: MadeSecret = self.users.add(User(id=0, name="anna"))
         self.users.add(User(id=0, name="bert"), typed=TYPED)
         eventually(lambda: proxy.get("/playlist.m3u8").status == 401)
         eventually(lambda: proxy.get(self.own("/playlist.m3u8")).status == 200)

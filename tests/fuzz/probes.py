@@ -42,7 +42,7 @@ from kptv.formats.mpegts.playtime import Playtime
 from kptv.formats.text import Lines
 from kptv.formats.xmltv import elements, mending, writing
 from kptv.formats.xmltv.reading import MOST_NAMES, Described, Fault, GuideReader, Show, shows_of
-from kptv.formats.xmltv.times import Times
+from kptv.formats.xmltv.times import ShowTimes
 from kptv.formats.xmltv.writing import FOOTER, HEADER, programme
 from kptv.splice.joining import Chunk, ViewerPatch
 from kptv.splice.segments import Cutter
@@ -322,7 +322,7 @@ def guide(data: bytes, sizes: Sequence[int]) -> list[Show]:
     parts += [programme("one", s.start, s.stop or 0, s.xml) for s in tidy]
     written = HEADER + b"".join(parts) + FOOTER
     ElementTree.fromstring(written)
-    third = GuideReader(Times(), lambda _: None, bool)
+    third = GuideReader(ShowTimes(), lambda _: None, bool)
     read_again = list(shows_of([written], third))
     assert set(third.faults) <= {Fault.MANY_NAMES}
     assert [(s.start, s.stop, s.title) for s in read_again] == [
@@ -336,7 +336,7 @@ def _read_guide(
 ) -> tuple[GuideReader, list[Show], list[Described]]:
     """With bounds so small that they are met; looked at as soon as anything comes."""
     heard: list[Described] = []
-    reader = GuideReader(Times(), heard.append, lambda guide_id: guide_id != "b")
+    reader = GuideReader(ShowTimes(), heard.append, lambda guide_id: guide_id != "b")
     with (
         patch.object(elements, "STEP", 1),
         patch.object(elements, "LONGEST", 400),

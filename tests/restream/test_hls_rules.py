@@ -16,7 +16,7 @@ import pytest
 import kptv.splice
 from kptv.formats.hls.codec_names import codec_names
 from kptv.formats.hls.writing import PREFIX, multivariant_playlist
-from kptv.restream.media_playlist import LISTED, MediaPlaylist, Past
+from kptv.restream.window_playlist import LISTED, Past, WindowPlaylist
 from kptv.splice.joining import Chunk
 from kptv.splice.segments import Cutter, Segment
 from tests.formats.hls_rules import LISTS, RULES, SEGMENTS, Fetched, Load, Rule, Served, broken
@@ -46,7 +46,7 @@ class Window(Hub):
     def __init__(self) -> None:
         super().__init__()
         self.cutter = Cutter(2.0)
-        self.playlist = MediaPlaylist("one", Past(), lambda slug, now: "k3y")
+        self.playlist = WindowPlaylist("one", Past(), lambda slug, now: "k3y")
         self.fetched: dict[int, Fetched] = {}
         self.loads: list[Load] = []
 
@@ -60,7 +60,7 @@ class Window(Hub):
     def begin_anew(self) -> Window:
         """The hub ended, and plays again: another clock, other counters; the same player."""
         target = self.cutter.target_duration
-        self.playlist = MediaPlaylist("one", self.playlist.past(target), lambda slug, now: "k3y")
+        self.playlist = WindowPlaylist("one", self.playlist.past(target), lambda slug, now: "k3y")
         self.cutter = Cutter(2.0, target_duration=target)
         self.splicer = AlignedSplicer()
         return self

@@ -17,13 +17,13 @@ from kptv.errors import Reason, Unavailable, UpstreamError
 from kptv.metrics.counters import Metrics
 from kptv.ports import FilmBody, Piece
 from kptv.restream import asking, followers, window, windows
-from kptv.restream.followers import Refused, Viewer
+from kptv.restream.followers import MayNotFollow, Viewer
 from kptv.restream.hubs import Hubs
 from kptv.restream.lease import Client, Lease
-from kptv.restream.media_playlist import Listing, Past
 from kptv.restream.output import Output
 from kptv.restream.playing import Playing
 from kptv.restream.window import Common, Window
+from kptv.restream.window_playlist import Past, PlaylistText
 from kptv.restream.windows import IsFilm, IsOver, Windows
 from kptv.upstream.opened import OpenedUpstream, Pieces
 from tests.restream.radio import Radio, marks
@@ -132,13 +132,13 @@ def nothing_is_left(rig: Rig) -> None:
     assert rig.metrics.hls.window_bytes == 0
 
 
-def listing_of(playing: Window) -> Listing:
+def listing_of(playing: Window) -> PlaylistText:
     listing = playing.listing()
     assert listing is not None
     return listing
 
 
-def numbers_of(listing: Listing) -> list[int]:
+def numbers_of(listing: PlaylistText) -> list[int]:
     return [int(number) for number in re.findall(r"(\d+)\.ts", listing.text)]
 
 
@@ -148,7 +148,7 @@ def data_of(playing: Window, number: int) -> bytes:
     return b"".join(numbered.segment.parts)
 
 
-def durations_of(listing: Listing) -> list[float]:
+def durations_of(listing: PlaylistText) -> list[float]:
     return [float(text) for text in re.findall(r"#EXTINF:([\d.]+)", listing.text)]
 
 
@@ -471,7 +471,7 @@ def test_a_window_that_is_asked_for_keeps_its_slot(
 
 def test_who_may_not_follow_opens_nothing(rig: Rig) -> None:
     rig.refused = 3.0
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(MayNotFollow) as caught:
         rig.follow(NEWS)
     assert (caught.value.retry_after, caught.value.ended) == (3.0, False)
     assert rig.broadcasts.opened == []
@@ -489,7 +489,7 @@ def test_requests_that_come_while_it_is_decided_hear_the_same(rig: Rig) -> None:
     gevent.idle()
     decide.set()
     gevent.joinall(asking, timeout=LIMIT)
-    refused = [each.exception for each in asking if isinstance(each.exception, Refused)]
+    refused = [each.exception for each in asking if isinstance(each.exception, MayNotFollow)]
     assert [(why.retry_after, why.ended) for why in refused] == [(3.0, False)] * 3
 
 
@@ -497,7 +497,7 @@ def test_nobody_gets_in_while_it_is_not_decided(rig: Rig, monkeypatch: pytest.Mo
     monkeypatch.setattr(windows, "DECIDED_WITHIN", 0.01)
     first = gevent.spawn(rig.windows.follow, NEWS, PHONE, lambda _: Event().wait(LIMIT) or 0.0)
     gevent.idle()
-    with pytest.raises(Refused):
+    with pytest.raises(MayNotFollow):
         rig.follow(NEWS)
     first.kill()
     assert rig.broadcasts.opened == []
@@ -511,10 +511,10 @@ def test_one_that_was_ended_is_refused_as_long_as_it_asks(rig: Rig) -> None:
     number = listing_of(playing).last
     rig.hubs.let_go(rig.entered[0])
     assert ends == rig.entered
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(MayNotFollow) as caught:
         rig.follow(NEWS)
     assert caught.value.ended
-    with pytest.raises(Refused):
+    with pytest.raises(MayNotFollow):
         rig.windows.segment("news", number, PHONE)
     assert rig.windows.segment("news", number, LAPTOP) is not None
     assert rig.hubs.viewers == 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from kptv.formats.hls.playlist import EncryptionKey, Segment
+from kptv.formats.hls.playlist import EncryptionKey, MediaSegment
 from kptv.upstream.hls.refusals import asked_instead
 
 
-def segment(number: int, key: str = "") -> Segment:
-    return Segment(
+def segment(number: int, key: str = "") -> MediaSegment:
+    return MediaSegment(
         f"http://h/{number}.ts", 2.0, number, 0, key=EncryptionKey("AES-128", key or None)
     )
 

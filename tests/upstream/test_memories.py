@@ -22,7 +22,7 @@ from kptv.formats.hls.tracker import LiveTracker
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
 from kptv.upstream.documents import Edition, open_document
-from kptv.upstream.hls.follower import Follower, Position
+from kptv.upstream.hls.fetcher import Fetcher, Position
 from kptv.upstream.hls.pipe import Pipe
 from kptv.upstream.open import Opener
 from tests.numbered_ts import NumberedStream, marks
@@ -353,9 +353,9 @@ def live(first: int) -> MediaPlaylist:
     return parsed
 
 
-def reader_at(position: Position) -> Follower:
+def reader_at(position: Position) -> Fetcher:
     http: object = None
-    return Follower(http, Config(sources=(SOURCE,)), Stream(SOURCE, "http://x/"), Pipe(), position)  # type: ignore[arg-type]
+    return Fetcher(http, Config(sources=(SOURCE,)), Stream(SOURCE, "http://x/"), Pipe(), position)  # type: ignore[arg-type]
 
 
 def test_a_position_is_kept_over_openings_that_fail_but_not_where_all_that_comes_is_older() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import gevent
 import pytest
 
-from kptv.channels.health import Policy, Standing
+from kptv.channels.health import Policy, StreamStanding
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.model import Source, Stream
 from kptv.channels.reach import Private
@@ -199,8 +199,8 @@ def test_a_proxy_that_fails_rests_the_account_and_blames_no_stream() -> None:
     assert told == "leaving the source alone for 5 s"
     assert health.failures(news) == 0
     for stream in (news, other):
-        assert health.standing(stream, 101.0) == (Standing.COOLING, 105.0)
+        assert health.standing(stream, 101.0) == (StreamStanding.COOLING, 105.0)
     health.answered(other)
-    assert health.standing(news, 101.0)[0] is Standing.READY
+    assert health.standing(news, 101.0)[0] is StreamStanding.READY
     direct = replace(source, number=2)
-    assert health.standing(Stream(direct, news.url), 101.0)[0] is Standing.READY
+    assert health.standing(Stream(direct, news.url), 101.0)[0] is StreamStanding.READY

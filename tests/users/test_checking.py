@@ -13,7 +13,7 @@ from kptv.channels.users.model import User
 from kptv.users.checking import Busy, Checker
 from kptv.users.current import CurrentUsers
 from kptv.users.hashing import slow_digest_of
-from kptv.users.store import Shown, UsersFile
+from kptv.users.store import MadeSecret, UsersFile
 
 TYPED = "correct-horse"
 
@@ -31,12 +31,12 @@ def current(tmp_path: Path) -> Iterator[CurrentUsers]:
 
 
 @pytest.fixture
-def anna(current: CurrentUsers) -> Shown:
+def anna(current: CurrentUsers) -> MadeSecret:
     return current.changed_by(lambda file: file.add(new_user("anna")))
 
 
 @pytest.fixture
-def bob(current: CurrentUsers) -> Shown:
+def bob(current: CurrentUsers) -> MadeSecret:
     return current.changed_by(lambda file: file.add(new_user("bob"), typed=TYPED))
 
 
@@ -56,7 +56,7 @@ def change(current: CurrentUsers, what: Callable[[UsersFile], object]) -> None:
 
 
 def test_a_made_secret_is_found_alone_and_beside_its_own_name_only(
-    current: CurrentUsers, anna: Shown, bob: Shown
+    current: CurrentUsers, anna: MadeSecret, bob: MadeSecret
 ) -> None:
     slow = Slow()
     checker = Checker(current, slow)
@@ -69,7 +69,7 @@ def test_a_made_secret_is_found_alone_and_beside_its_own_name_only(
 
 
 def test_a_typed_secret_is_good_beside_its_name_in_any_case_and_never_alone(
-    current: CurrentUsers, bob: Shown
+    current: CurrentUsers, bob: MadeSecret
 ) -> None:
     checker = Checker(current)
     assert checker.login("bOb", TYPED) == (bob.user, bob.secret)
@@ -84,7 +84,7 @@ def test_a_typed_secret_is_good_beside_its_name_in_any_case_and_never_alone(
     ids=["made", "typed", "unknown", "long", "empty"],
 )
 def test_a_wrong_secret_takes_one_slow_digest_whoever_is_named(
-    current: CurrentUsers, anna: Shown, bob: Shown, name: str
+    current: CurrentUsers, anna: MadeSecret, bob: MadeSecret, name: str
 ) -> None:
     slow = Slow()
     checker = Checker(current, slow)
@@ -98,7 +98,7 @@ def test_a_wrong_secret_takes_one_slow_digest_whoever_is_named(
 
 
 def test_several_typed_secrets_of_a_user_take_one_slow_digest(
-    current: CurrentUsers, bob: Shown
+    current: CurrentUsers, bob: MadeSecret
 ) -> None:
     more = current.changed_by(lambda file: file.new_secret("bob", "tv", "another-secret"))
     slow = Slow()
@@ -110,7 +110,7 @@ def test_several_typed_secrets_of_a_user_take_one_slow_digest(
 
 
 def test_what_was_good_is_remembered_until_the_users_change(
-    current: CurrentUsers, bob: Shown
+    current: CurrentUsers, bob: MadeSecret
 ) -> None:
     slow = Slow()
     checker = Checker(current, slow)
@@ -127,7 +127,9 @@ def test_what_was_good_is_remembered_until_the_users_change(
     assert slow.calls == 3
 
 
-def test_nothing_that_was_typed_is_remembered_in_clear(current: CurrentUsers, bob: Shown) -> None:
+def test_nothing_that_was_typed_is_remembered_in_clear(
+    current: CurrentUsers, bob: MadeSecret
+) -> None:
     checker = Checker(current)
     assert checker.login("bob", TYPED) is not None
     assert TYPED.encode() not in b"".join(checker._known)
@@ -135,7 +137,7 @@ def test_nothing_that_was_typed_is_remembered_in_clear(current: CurrentUsers, bo
 
 
 def test_a_secret_that_is_revoked_while_it_is_checked_is_not_good(
-    current: CurrentUsers, bob: Shown
+    current: CurrentUsers, bob: MadeSecret
 ) -> None:
     begun = Event()
     loop = gevent.get_hub().loop
@@ -153,7 +155,7 @@ def test_a_secret_that_is_revoked_while_it_is_checked_is_not_good(
 
 
 def test_the_same_secret_asked_for_at_once_is_worked_on_once(
-    current: CurrentUsers, bob: Shown
+    current: CurrentUsers, bob: MadeSecret
 ) -> None:
     slow = Slow()
     checker = Checker(current, slow)
@@ -163,7 +165,7 @@ def test_the_same_secret_asked_for_at_once_is_worked_on_once(
     assert slow.calls == 1
 
 
-def test_the_loop_turns_while_secrets_are_checked(current: CurrentUsers, bob: Shown) -> None:
+def test_the_loop_turns_while_secrets_are_checked(current: CurrentUsers, bob: MadeSecret) -> None:
     """A slow digest takes some 50 ms; ten at once must not keep the loop from its turns."""
     checker = Checker(current)
     turns, is_over = 0, Event()

@@ -14,7 +14,7 @@ from kptv.channels.users.model import Rights
 from kptv.formats.xmltv import writing
 from kptv.guide.current import CurrentGuide
 from kptv.guide.reading import Generation
-from kptv.guide.report import GuideReport, Report
+from kptv.guide.report import GenerationReport, GuideReport
 from kptv.guide.schema import (
     DATABASE,
     EVERYTHING,
@@ -87,7 +87,7 @@ def generation_of(
     for each, some in (rights or {}).items():
         (path / file_of_rights(tag_of(each))).write_bytes(gzip.compress(xml_of(some)))
     guides = (GuideReport(number=1, tag="guide-1"),)
-    report = Report(made=MADE, until=MADE, channels=len(channels), guides=guides)
+    report = GenerationReport(made=MADE, until=MADE, channels=len(channels), guides=guides)
     (path / REPORT).write_text(report.written())
     return Generation.open(path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kptv.web.credentials import Shown, file_of, in_fields, in_live_path, in_own_path
+from kptv.web.credentials import ShownSecret, file_of, in_fields, in_live_path, in_own_path
 
 MADE = "abcdefghjkmnpqrstuvw"
 
@@ -12,20 +12,20 @@ MADE = "abcdefghjkmnpqrstuvw"
 @pytest.mark.parametrize(
     ("path", "shown", "rest"),
     [
-        (f"/u/{MADE}/playlist.m3u8", Shown(MADE), "/playlist.m3u8"),
-        (f"/u/{MADE}", Shown(MADE), "/"),
-        (f"/u/{MADE}/", Shown(MADE), "/"),
-        (f"//u//{MADE}//stream/a/b", Shown(MADE), "//stream/a/b"),
-        ("/u/anna:sesame-open/logo/x", Shown("sesame-open", "anna"), "/logo/x"),
-        ("/u/anna:a:b/x", Shown("a:b", "anna"), "/x"),
-        ("/u/:abc/x", Shown("abc"), "/x"),
-        (f"/u/{MADE}/u/other/x", Shown(MADE), "/u/other/x"),
-        (f"/u/{MADE}/a\nb", Shown(MADE), "/a\nb"),
-        ("/u//x", Shown("x"), "/"),
-        (f"/iptv/u/{MADE}/playlist.m3u8", Shown(MADE), "/playlist.m3u8"),
+        (f"/u/{MADE}/playlist.m3u8", ShownSecret(MADE), "/playlist.m3u8"),
+        (f"/u/{MADE}", ShownSecret(MADE), "/"),
+        (f"/u/{MADE}/", ShownSecret(MADE), "/"),
+        (f"//u//{MADE}//stream/a/b", ShownSecret(MADE), "//stream/a/b"),
+        ("/u/anna:sesame-open/logo/x", ShownSecret("sesame-open", "anna"), "/logo/x"),
+        ("/u/anna:a:b/x", ShownSecret("a:b", "anna"), "/x"),
+        ("/u/:abc/x", ShownSecret("abc"), "/x"),
+        (f"/u/{MADE}/u/other/x", ShownSecret(MADE), "/u/other/x"),
+        (f"/u/{MADE}/a\nb", ShownSecret(MADE), "/a\nb"),
+        ("/u//x", ShownSecret("x"), "/"),
+        (f"/iptv/u/{MADE}/playlist.m3u8", ShownSecret(MADE), "/playlist.m3u8"),
     ],
 )
-def test_a_secret_in_the_path_is_taken_out_of_it(path: str, shown: Shown, rest: str) -> None:
+def test_a_secret_in_the_path_is_taken_out_of_it(path: str, shown: ShownSecret, rest: str) -> None:
     assert in_own_path(path, "/iptv") == (shown, rest)
 
 
@@ -52,7 +52,7 @@ def test_other_paths_stay_as_they_are(path: str) -> None:
     ],
 )
 def test_the_address_of_a_stream_as_xtreams_applications_make_it_is_read(path: str) -> None:
-    assert in_live_path(path, "/iptv") == Shown("s3cretword", "anna")
+    assert in_live_path(path, "/iptv") == ShownSecret("s3cretword", "anna")
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_our_own_paths_are_no_logins(path: str) -> None:
 @pytest.mark.parametrize(
     ("query", "shown"),
     [
-        ("username=anna&password=s3cret", Shown("s3cret", "anna")),
-        ("type=m3u_plus&password=s3cret&username=anna&x", Shown("s3cret", "anna")),
-        ("username=anna&password=a%2Bb+c%26", Shown("a+b c&", "anna")),
-        ("username=anna%20&password=%20s3cret", Shown("s3cret", "anna")),
-        ("username=anna&username=bert&password=one&password=two", Shown("one", "anna")),
+        ("username=anna&password=s3cret", ShownSecret("s3cret", "anna")),
+        ("type=m3u_plus&password=s3cret&username=anna&x", ShownSecret("s3cret", "anna")),
+        ("username=anna&password=a%2Bb+c%26", ShownSecret("a+b c&", "anna")),
+        ("username=anna%20&password=%20s3cret", ShownSecret("s3cret", "anna")),
+        ("username=anna&username=bert&password=one&password=two", ShownSecret("one", "anna")),
         ("username=anna&password=", None),
         ("username=&password=s3cret", None),
         ("username=anna", None),
@@ -91,7 +91,7 @@ def test_our_own_paths_are_no_logins(path: str) -> None:
         ("", None),
     ],
 )
-def test_fields_of_a_query_or_a_form_are_read(query: str, shown: Shown | None) -> None:
+def test_fields_of_a_query_or_a_form_are_read(query: str, shown: ShownSecret | None) -> None:
     assert in_fields(query) == shown
 
 
@@ -103,21 +103,23 @@ def test_a_file_of_xtreams_protocol_is_known_also_below_the_path_of_base_url() -
 @pytest.mark.parametrize(
     ("shown", "is_fit"),
     [
-        (Shown(MADE), True),
-        (Shown(MADE, "Anna"), True),
-        (Shown("sesame-open", "anna"), True),
-        (Shown("sesame-open"), False),
-        (Shown("short", "anna"), False),
-        (Shown("a b c d e f", "anna"), False),
-        (Shown("sesame-open", "live"), False),
-        (Shown("sesame-open", "an/na"), False),
+        (ShownSecret(MADE), True),
+        (ShownSecret(MADE, "Anna"), True),
+        (ShownSecret("sesame-open", "anna"), True),
+        (ShownSecret("sesame-open"), False),
+        (ShownSecret("short", "anna"), False),
+        (ShownSecret("a b c d e f", "anna"), False),
+        (ShownSecret("sesame-open", "live"), False),
+        (ShownSecret("sesame-open", "an/na"), False),
     ],
 )
-def test_it_is_known_what_cannot_be_a_secret(shown: Shown, is_fit: bool) -> None:
+def test_it_is_known_what_cannot_be_a_secret(shown: ShownSecret, is_fit: bool) -> None:
     assert shown.is_fit is is_fit
 
 
 def test_links_show_the_secret_and_the_name_only_where_it_is_needed() -> None:
-    assert Shown(MADE, "anna").prefix("anna") == Shown(MADE).prefix("anna") == f"/u/{MADE}"
-    assert Shown("sesame-open", "ANNA").prefix("anna") == "/u/anna:sesame-open"
-    assert "sesame" not in repr(Shown("sesame-open", "anna"))
+    assert (
+        ShownSecret(MADE, "anna").prefix("anna") == ShownSecret(MADE).prefix("anna") == f"/u/{MADE}"
+    )
+    assert ShownSecret("sesame-open", "ANNA").prefix("anna") == "/u/anna:sesame-open"
+    assert "sesame" not in repr(ShownSecret("sesame-open", "anna"))

@@ -13,7 +13,7 @@ from gevent.queue import Queue
 
 from kptv.restream.lease import Lease
 from kptv.restream.playing import Playing
-from kptv.web.handover import Rest
+from kptv.web.handover import RestOfBody
 from kptv.web.players.delivery import Delivery, wire_of
 from tests.restream.radio import marks
 from tests.restream.test_hub import LIMIT, NEWS, ONE, Rig, until
@@ -77,7 +77,7 @@ def test_the_rest_is_handed_over_and_holds_the_channel_when_the_body_is_closed(
     rig: Rig, ends: tuple[Any, Any]
 ) -> None:
     rig.upstreams.feed(ONE, b"a")
-    handed: list[Rest] = []
+    handed: list[RestOfBody] = []
     playing = play(rig)
     body = Delivery(playing, ends[0], handed.append)
     (first,) = body

@@ -26,9 +26,9 @@ from kptv.web import discovery as module
 from kptv.web.discovery import (
     MOST_ANSWERS,
     MOST_CONNECTIONS,
-    Allowance,
     Announced,
     Discovery,
+    PerSecond,
     may_be_answered,
 )
 
@@ -230,7 +230,7 @@ def test_after_each_packet_and_each_request_others_have_their_turn(
 
 
 def test_an_allowance_comes_back_after_a_second() -> None:
-    allowance = Allowance(2)
+    allowance = PerSecond(2)
     assert [allowance.take(now) for now in (0.0, 0.5, 0.9, 1.0, 1.4, 1.5)] == [
         *(True, True, False),
         *(True, False, True),

@@ -21,7 +21,7 @@ from kptv.channels.model import Channel, Stream
 from kptv.channels.users.model import Rights, User
 from kptv.channels.users.table import UserTable
 from kptv.config import LOOPBACK
-from kptv.metrics.hls_figures import Outcome
+from kptv.metrics.hls_figures import AnswerKind
 from kptv.metrics.user_figures import UserFigures
 from kptv.restream.window import Common
 from kptv.restream.windows import Windows
@@ -173,8 +173,8 @@ def test_a_playlist_names_segments_that_can_be_had(tv: Tv) -> None:
         assert segment.headers["Access-Control-Allow-Origin"] == "*"
         assert int(segment.headers["Content-Length"]) == len(segment.data)
         assert marks(segment.data)
-    assert tv.outcomes.lists_asked == {Outcome.ANSWERED: 1}
-    assert tv.outcomes.segments_asked == {Outcome.ANSWERED: len(paths)}
+    assert tv.outcomes.lists_asked == {AnswerKind.ANSWERED: 1}
+    assert tv.outcomes.segments_asked == {AnswerKind.ANSWERED: len(paths)}
 
 
 def test_what_is_sent_of_a_channel_is_counted(tv: Tv) -> None:
@@ -379,7 +379,7 @@ def test_a_playlist_waits_for_a_segment(tv: Tv) -> None:
     tv.on_air(seconds=8)
     for number, each in enumerate(asked, last + 1):
         assert last_of(each.get(timeout=LIMIT)) >= number
-    assert tv.outcomes.lists_asked[Outcome.WAITED] == 2
+    assert tv.outcomes.lists_asked[AnswerKind.WAITED] == 2
 
 
 CHROMIUMS = {"Range": "bytes=0-", "Accept_Encoding": "identity;q=1, *;q=0"}
@@ -542,7 +542,7 @@ def test_more_viewers_than_may_be_are_refused() -> None:
     assert (refused.status_code, refused.text) == (503, "Too many viewers; try again later.\n")
     assert refused.headers["Retry-After"] == "10"
     assert tv.ask("/hls/news.m3u8", User_Agent="TV").status_code == 200
-    assert tv.outcomes.lists_asked[Outcome.REFUSED] == 1
+    assert tv.outcomes.lists_asked[AnswerKind.REFUSED] == 1
     tv.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kptv.channels.health import Standing
+from kptv.channels.health import StreamStanding
 from kptv.errors import Reason
 from kptv.metrics.counters import SLOT_LOST, SWITCHED
 from kptv.restream.hub import State
@@ -28,7 +28,7 @@ def test_each_reason_has_words() -> None:
 
 
 def test_each_standing_has_words() -> None:
-    assert sorted(keys_of("playing.js", "STANDINGS")) == sorted(Standing)
+    assert sorted(keys_of("playing.js", "STANDINGS")) == sorted(StreamStanding)
 
 
 def test_each_kind_of_event_has_words() -> None:
@@ -60,7 +60,7 @@ def test_our_words_explain_themselves() -> None:
     explained = set(keys_of("playing.js", "EXPLAINED"))
     assert meanings >= OURS
     assert used == meanings, "each meaning is shown where its word stands"
-    assert explained <= {*Standing, *State}
+    assert explained <= {*StreamStanding, *State}
 
 
 def test_the_door_lets_an_operator_have_the_whole_page_at_all_times() -> None:

@@ -11,7 +11,7 @@ from gevent.event import Event
 
 from kptv.channels.users.model import SecretKind, User, UserSecret
 from kptv.users.checking import Busy
-from kptv.web.credentials import Shown
+from kptv.web.credentials import ShownSecret
 from kptv.web.throttle import Throttle, TooManyTries
 from kptv.web.tries import Tries
 from tests.restream.test_hub import until
@@ -68,7 +68,7 @@ class Rig:
         )
 
     def ask(self, name: str, secret: str, place: str = HOME) -> str | None:
-        found = self.tries.user_of(place, Shown(secret, name))
+        found = self.tries.user_of(place, ShownSecret(secret, name))
         return None if found is None else found[0].name
 
     def guess(self, times: int, name: str = "anna", place: str = ELSEWHERE, start: int = 0) -> None:
@@ -263,7 +263,9 @@ def test_a_try_that_nobody_had_time_for_was_none(rig: Rig) -> None:
 
 def test_what_is_remembered_is_bounded_however_long_names_are(rig: Rig) -> None:
     for number in range(12_000):
-        rig.tries.user_of(f"2001:db8:{number:x}::/64", Shown("wrong-word", f"{number}{'x' * 5000}"))
+        rig.tries.user_of(
+            f"2001:db8:{number:x}::/64", ShownSecret("wrong-word", f"{number}{'x' * 5000}")
+        )
     for failures in (rig.tries._by_place, rig.tries._by_name, rig.tries._by_lane):
         assert len(failures._counts) == 10_000
     assert max(len(key) for key in rig.tries._by_name._counts) <= 33  # type: ignore[arg-type]

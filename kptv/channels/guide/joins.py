@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from kptv.channels.guide.keys import NameKeys, id_keys
-from kptv.channels.guide.model import GuideOf, Joined, Match, Offer, Rule, Wanted
+from kptv.channels.guide.model import GuideOf, Joined, Match, MatchRule, Offer, WantedChannel
 from kptv.channels.rules.cleaning import QUALITY
 from kptv.channels.rules.countries import country_of
 
@@ -24,11 +24,11 @@ _MOST_TOLD = 5  # ids, in a reason or as suggestions
 _FEW_GUIDES = 4  # of one list; some name a hundred, of all countries
 
 
-_RULES_OF_IDS = tuple(Rule)[1:-1]
+_RULES_OF_IDS = tuple(MatchRule)[1:-1]
 
 
 class _Hit(NamedTuple):
-    rule: Rule
+    rule: MatchRule
     key: str
     id: str
     quality: str  # the name with its words of quality; of ids: empty
@@ -39,7 +39,7 @@ class Joiner:
 
     def __init__(
         self,
-        channels: Sequence[Wanted],
+        channels: Sequence[WantedChannel],
         guides: Sequence[GuideOf],
         prefixes: tuple[str, ...] = (),
     ) -> None:
@@ -47,8 +47,8 @@ class Joiner:
         self._channels, self._guides = channels, tuple(guides)
         self._of_source = Counter(source for guide in guides for source in guide.sources)
         self._names = NameKeys(prefixes)
-        self._by_key: dict[tuple[Rule, str], list[int]] = {}
-        self._hits: dict[tuple[int, int, Rule], dict[_Hit, None]] = {}  # by channel, guide
+        self._by_key: dict[tuple[MatchRule, str], list[int]] = {}
+        self._hits: dict[tuple[int, int, MatchRule], dict[_Hit, None]] = {}  # by channel, guide
         self._wanted: set[tuple[int, str]] = set()
         self._countries: dict[int, Counter[str]] = {guide.number: Counter() for guide in guides}
         for place, channel in enumerate(channels):
@@ -66,7 +66,7 @@ class Joiner:
         for count, name in enumerate(names):
             if count < MOST_NAMES and (key := self._names.of(name)):
                 quality = self._names.with_quality(name)
-                self._hit(guide, _Hit(Rule.NAME, key, guide_id, quality))
+                self._hit(guide, _Hit(MatchRule.NAME, key, guide_id, quality))
 
     def wants(self, guide: int, guide_id: str) -> bool:
         """Whether the shows of an id may be needed; an id that nobody described has no names."""
@@ -90,18 +90,18 @@ class Joiner:
             for place, channel in enumerate(self._channels)
         ]
 
-    def hits(self, place: int, guide: GuideOf, rule: Rule) -> Collection[_Hit]:
+    def hits(self, place: int, guide: GuideOf, rule: MatchRule) -> Collection[_Hit]:
         """What was found for a channel in a guide, by one rule."""
         return self._hits.get((place, guide.number, rule), {})
 
-    def ordered(self, channel: Wanted) -> list[GuideOf]:
+    def ordered(self, channel: WantedChannel) -> list[GuideOf]:
         """The guides of a channel: those of its candidates' own lists, then the user's."""
         sources = [offer.source for offer in channel.offers]
         own = [(place, guide) for guide in self._guides for place in _places(sources, guide)]
         own.sort(key=lambda found: found[0])
         return [guide for _, guide in own] + [g for g in self._guides if not g.sources]
 
-    def others(self, channel: Wanted) -> Iterator[GuideOf]:
+    def others(self, channel: WantedChannel) -> Iterator[GuideOf]:
         """The guides of lists that do not have it: they know other channels by the same ids."""
         sources = {offer.source for offer in channel.offers}
         return (g for g in self._guides if g.sources and not g.sources & sources)
@@ -122,7 +122,7 @@ class _Decision:
         self,
         joiner: Joiner,
         place: int,
-        channel: Wanted,
+        channel: WantedChannel,
         shows: Callable[[int, str], int],
         most: dict[int, str],
     ) -> None:
@@ -140,18 +140,18 @@ class _Decision:
         lively = [match for match in matches if self._shows(match.guide, match.id)]
         self._silent = [match for match in matches if match not in lively]
         for guide in self._joiner.others(self._channel):
-            self._suggest(guide, self._joiner.hits(self._place, guide, Rule.NAME))
+            self._suggest(guide, self._joiner.hits(self._place, guide, MatchRule.NAME))
         suggestions = tuple(dict.fromkeys(self._abroad))[:_MOST_TOLD]
         if not lively:
             silent = matches[0] if matches else None
             return Joined(slug, name, silent, (), suggestions, self._why())
-        fills = tuple(match for match in lively[1:] if match.rule <= Rule.ID_SQUASHED)
+        fills = tuple(match for match in lively[1:] if match.rule <= MatchRule.ID_SQUASHED)
         return Joined(slug, name, lively[0], fills, suggestions)
 
     def _in(self, guide: GuideOf) -> Match | None:
         """The id in one guide, by the first rule that gives exactly one."""
         if self._channel.fixed:
-            return self._by_ids(guide, Rule.FIXED, [self._channel.fixed])
+            return self._by_ids(guide, MatchRule.FIXED, [self._channel.fixed])
         # What another list calls "1" is not what this guide does.
         offers = [o for o in self._channel.offers if not guide.sources or o.source in guide.sources]
         ids = list(dict.fromkeys(offer.tvg_id for offer in offers if offer.tvg_id))
@@ -160,7 +160,7 @@ class _Decision:
                 return match
         return self._by_name(guide, offers)
 
-    def _by_ids(self, guide: GuideOf, rule: Rule, ids: Iterable[str]) -> Match | None:
+    def _by_ids(self, guide: GuideOf, rule: MatchRule, ids: Iterable[str]) -> Match | None:
         hits = self._joiner.hits(self._place, guide, rule)
         for told in ids if hits else ():
             near = [hit for hit in hits if _may_be_one_feed(hit.id, told)]
@@ -174,7 +174,7 @@ class _Decision:
         return Match(guide.number, hit.id, hit.rule, key) if hit else None
 
     def _by_name(self, guide: GuideOf, offers: list[Offer]) -> Match | None:
-        named = self._joiner.hits(self._place, guide, Rule.NAME)
+        named = self._joiner.hits(self._place, guide, MatchRule.NAME)
         if not named:
             return None
         countries = {offer.country for offer in offers if offer.country}
@@ -193,7 +193,7 @@ class _Decision:
         return bool(guide.sources) and self._joiner.are_few(guide)
 
     def _suggest(self, guide: GuideOf, named: Iterable[_Hit]) -> None:
-        self._abroad += [Match(guide.number, hit.id, Rule.NAME, hit.key) for hit in named]
+        self._abroad += [Match(guide.number, hit.id, MatchRule.NAME, hit.key) for hit in named]
 
     def _one_of(self, guide: GuideOf, found: list[_Hit]) -> _Hit | None:
         """The one, or of twins (one channel in HD and SD) the one that shows most."""
@@ -220,18 +220,18 @@ class _Decision:
         return "no guide knows its id or its name"
 
 
-def _keys_of(channel: Wanted, names: NameKeys) -> Iterator[tuple[Rule, str]]:
+def _keys_of(channel: WantedChannel, names: NameKeys) -> Iterator[tuple[MatchRule, str]]:
     """All by which a channel may be found."""
     if channel.fixed is not None:
         if channel.fixed:
-            yield Rule.FIXED, channel.fixed
+            yield MatchRule.FIXED, channel.fixed
         return
     for offer in channel.offers:
         if offer.tvg_id:
             yield from ((rule, key) for rule, key in _id_rules(offer.tvg_id) if rule)
         for name in (channel.name, *offer.names):
             if key := names.of(name):
-                yield Rule.NAME, key
+                yield MatchRule.NAME, key
 
 
 def _names_in_order(name: str, offers: Iterable[Offer], joiner: Joiner) -> list[str]:
@@ -244,16 +244,20 @@ def _places(sources: Sequence[int], guide: GuideOf) -> list[int]:
     return [place for place, source in enumerate(sources) if source in guide.sources][:1]
 
 
-def _id_rules(guide_id: str) -> list[tuple[Rule, str]]:
+def _id_rules(guide_id: str) -> list[tuple[MatchRule, str]]:
     keys = id_keys(guide_id)
-    rules = [(Rule.FIXED, guide_id), (Rule.ID, guide_id), (Rule.ID_ANY_CASE, keys.any_case)]
-    rules.append((Rule.ID_WITHOUT_FEED, keys.bare))
+    rules = [
+        (MatchRule.FIXED, guide_id),
+        (MatchRule.ID, guide_id),
+        (MatchRule.ID_ANY_CASE, keys.any_case),
+    ]
+    rules.append((MatchRule.ID_WITHOUT_FEED, keys.bare))
     if keys.squashed:  # none is left of an id in signs
-        rules += [(Rule.ID_SQUASHED, keys.squashed), (Rule.ID_PLAIN, keys.plain)]
+        rules += [(MatchRule.ID_SQUASHED, keys.squashed), (MatchRule.ID_PLAIN, keys.plain)]
     return rules
 
 
-def _key_of(rule: Rule, tvg_id: str) -> str:
+def _key_of(rule: MatchRule, tvg_id: str) -> str:
     return dict(_id_rules(tvg_id)).get(rule, "")
 
 

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 
-class Rule(IntEnum):
+class MatchRule(IntEnum):
     """How an id was found; the strictest first."""
 
     FIXED = 0  # the rules file names it
@@ -30,7 +30,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedChannel:
     """A served channel, its candidates in their order."""
 
     slug: str
@@ -52,7 +52,7 @@ class Match(NamedTuple):
 
     guide: int
     id: str
-    rule: Rule
+    rule: MatchRule
     key: str  # that was compared
 
 

@@ -26,7 +26,7 @@ class Step(StrEnum):
     PREFIXES = "prefixes"
 
 
-class Show(StrEnum):
+class ShownName(StrEnum):
     """Which name of a channel is shown."""
 
     CLEANED = "cleaned"
@@ -41,7 +41,7 @@ class Names:
     prefixes: tuple[str, ...] = ()  # besides the codes of countries
     apart: tuple[Pattern, ...] = ()  # names that are not cleaned
     split_by_country: bool = False
-    show: Show = Show.CLEANED
+    show: ShownName = ShownName.CLEANED
 
 
 @dataclass(frozen=True, slots=True)

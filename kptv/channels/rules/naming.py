@@ -9,7 +9,7 @@ from kptv.channels.grouping import normalised
 from kptv.channels.rules.cleaning import Cleaner
 from kptv.channels.rules.countries import country_in
 from kptv.channels.rules.matching import Probe
-from kptv.channels.rules.model import Rules, Show, Step
+from kptv.channels.rules.model import Rules, ShownName, Step
 from kptv.channels.rules.patterns import LONGEST, folded
 
 # What happened, the line of the rule (0: none), and what it led to: for ``explain``.
@@ -37,7 +37,7 @@ class Naming:
         self.apart = [Probe(pattern, line) for pattern in names.apart]  # of names not cleaned
         self._cleaner = Cleaner(names)
         self._finds_countries = names.split_by_country and Step.PREFIXES in names.clean
-        self._shows_first = names.show == Show.FIRST
+        self._shows_first = names.show == ShownName.FIRST
         self._owners = _owners(rules)
         self._known: dict[str, tuple[str, str, str, str]] = {}
 

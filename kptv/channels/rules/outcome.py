@@ -70,7 +70,7 @@ class Outcome:
         return (Dropped(*fields) for fields in self.dropped_fields)
 
 
-class Tally:
+class RuleTally:
     """Counts while entries are judged."""
 
     def __init__(self, rules: Rules) -> None:
@@ -86,7 +86,7 @@ class Tally:
         self._renamed_entries: dict[str, str] = {}
 
     def __repr__(self) -> str:
-        return f"<Tally entries={self.entries}>"
+        return f"<RuleTally entries={self.entries}>"
 
     @property
     def wants_renamed(self) -> bool:

@@ -17,7 +17,7 @@ from kptv.channels.rules.model import (
     Profile,
     Rule,
     Rules,
-    Show,
+    ShownName,
     SourceRule,
     Step,
 )
@@ -135,7 +135,7 @@ class _Reader:
             prefixes=tuple(table.texts("prefixes")),
             apart=table.patterns("apart"),
             split_by_country=table.choice("split", ["country"]) == "country",
-            show=Show(table.choice("show", [*Show]) or Show.CLEANED),
+            show=ShownName(table.choice("show", [*ShownName]) or ShownName.CLEANED),
         )
 
     def _aliases(self, table: Table) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kptv.channels.model import Source
 from kptv.channels.rules.countries import country_of
 from kptv.channels.rules.model import Rules
-from kptv.channels.rules.verdicts import Judge, Verdict
+from kptv.channels.rules.verdicts import EntryVerdict, Judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Trace:
     """All steps, and the channel that the entry becomes part of."""
 
     steps: tuple[TraceStep, ...]
-    verdict: Verdict
+    verdict: EntryVerdict
     country: str  # with ``split``; empty: not known
 
     @property

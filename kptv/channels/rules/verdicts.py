@@ -32,7 +32,7 @@ _NAMED_AT_ONCE = 25  # entries between two yields
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class EntryVerdict:
     """What becomes of an entry: for people."""
 
     name: str  # shown
@@ -246,7 +246,7 @@ class Judge:
         groups: tuple[str, ...],
         attributes: dict[str, str],
         told: Told,
-    ) -> Verdict:
+    ) -> EntryVerdict:
         """The verdict on an entry, each step of which is told."""
         (name,) = self._names.begun(source, [listed_name])
         if name != listed_name:
@@ -259,9 +259,9 @@ class Judge:
         draft.texts.update(texts)
         fate, name = self._looked_at(context, draft, told)
         if fate.is_dropped:
-            return Verdict(name, "", is_dropped=True, hits=fate.hits)
+            return EntryVerdict(name, "", is_dropped=True, hits=fate.hits)
         shown, key, owner, country = self.naming.named(name, told=told)
-        return Verdict(
+        return EntryVerdict(
             shown, key, fate.groups, fate.sets, fate.rank, False, owner, country, fate.hits
         )
 

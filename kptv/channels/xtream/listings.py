@@ -14,7 +14,7 @@ _LONGEST_LIMIT = 9  # digits
 
 
 @dataclass(frozen=True, slots=True)
-class Show:
+class ListedShow:
     """A show of a channel."""
 
     start: int  # Unix time
@@ -31,7 +31,7 @@ class Place:
     guide_id: str  # of the channel in our guide
 
 
-def listing(show: Show, place: Place) -> Json:
+def listing(show: ListedShow, place: Place) -> Json:
     """A show in a short guide."""
     return {
         "id": str(digest_of(f"{place.stream_id} {show.start}")),
@@ -47,7 +47,7 @@ def listing(show: Show, place: Place) -> Json:
     }
 
 
-def listing_of_table(show: Show, place: Place, now: float) -> Json:
+def listing_of_table(show: ListedShow, place: Place, now: float) -> Json:
     """A show in a table of all shows."""
     is_on = show.start <= now < show.stop
     return {**listing(show, place), "now_playing": int(is_on), "has_archive": 0}

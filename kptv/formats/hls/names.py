@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kptv.formats.hls.playlist import MediaPlaylist, Segment
+from kptv.formats.hls.playlist import MediaPlaylist, MediaSegment
 
 COMPARED = 64  # newest segments, or oldest, of a playlist that are compared
 _REMEMBERED = 256  # segments, to know them again
@@ -12,7 +12,7 @@ _REMEMBERED = 256  # segments, to know them again
 Name = tuple[str, float, tuple[int, int] | None]
 
 
-class Names:
+class SegmentNames:
     """What the segments of one origin were called.
 
     A name is the last part of the path: hosts, paths and queries hold tokens and servers. If all
@@ -65,7 +65,7 @@ class Names:
         )
 
 
-def name_of(segment: Segment, query: bool | str) -> Name:
+def name_of(segment: MediaSegment, query: bool | str) -> Name:
     """What a segment is called: its file, with its length and its part of the file.
 
     ``query``: with the query too, or with the parameter of it that has this name.
@@ -84,7 +84,7 @@ def name_of(segment: Segment, query: bool | str) -> Name:
     )
 
 
-def parameters_of(segment: Segment) -> dict[str, str]:
+def parameters_of(segment: MediaSegment) -> dict[str, str]:
     """The parameters of its query, as they stand there."""
     query = segment.uri.partition("?")[2].partition("#")[0]
     pairs = (pair.partition("=") for pair in query.split("&", 64)[:64])

@@ -16,10 +16,10 @@ from kptv.formats.hls.playlist import (
     EncryptionKey,
     Map,
     MediaPlaylist,
+    MediaSegment,
     MultivariantPlaylist,
     PlaylistKind,
     Rendition,
-    Segment,
     Variant,
 )
 from kptv.formats.hls.tags import MAX_DURATION, TagState, decimal, read_tags
@@ -148,7 +148,7 @@ def _media(data: TagState, url: str) -> MediaPlaylist:
 
 def _segments(
     items: list[TagState], url: str, target: float, first: int, discontinuity_sequence: int
-) -> Iterator[Segment]:
+) -> Iterator[MediaSegment]:
     """The segments; a bad one stays as a gap, or all that follow would be numbered wrong."""
     ends: dict[str, int] = {}  # where the last byte range of a resource ended
     keys: dict[int, EncryptionKey] = {}  # one value for all segments that share a tag
@@ -169,7 +169,7 @@ def _segments(
         if uri and byte_range:
             ends[uri] = byte_range.start + byte_range.length
         empty = "byterange" in item and not (byte_range and byte_range.length)
-        yield Segment(
+        yield MediaSegment(
             uri or "",
             duration,
             number,

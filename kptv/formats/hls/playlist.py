@@ -55,7 +55,7 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class MediaSegment:
     """A media segment. ``gap``: there is nothing to fetch, or its address cannot be read."""
 
     uri: str = field(repr=False)
@@ -85,7 +85,7 @@ class MediaPlaylist:
     target_duration: float  # seconds, above 0
     media_sequence: int  # of the first segment
     discontinuity_sequence: int
-    segments: tuple[Segment, ...]
+    segments: tuple[MediaSegment, ...]
     ended: bool  # EXT-X-ENDLIST
     playlist_type: str  # VOD, EVENT or empty
     numbered: bool = True  # EXT-X-MEDIA-SEQUENCE is there and makes sense, or is not there

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kptv.formats.hls.honesty import Honesty
-from kptv.formats.hls.names import COMPARED, Names
-from kptv.formats.hls.playlist import SHORTEST_TARGET, MediaPlaylist, Segment
+from kptv.formats.hls.names import COMPARED, SegmentNames
+from kptv.formats.hls.playlist import SHORTEST_TARGET, MediaPlaylist, MediaSegment
 from kptv.formats.hls.uncounted import Uncounted
 from kptv.formats.patience import LONGEST_PATIENCE, patience_of
 
@@ -32,7 +32,7 @@ _LARGEST_SKIP = 1000  # segments; a larger jump is another numbering
 class Due:
     """A segment to fetch now. ``splice``: it does not go on where the one before it ended."""
 
-    segment: Segment
+    segment: MediaSegment
     splice: bool
 
 
@@ -55,12 +55,12 @@ class LiveTracker:
 
     def __init__(self, stall_timeout: float, after: LiveTracker | None = None) -> None:
         self._stall_timeout = stall_timeout
-        self._pending: deque[Segment] = deque()
-        self._listed: Sequence[Segment] = ()  # in the newest answer
+        self._pending: deque[MediaSegment] = deque()
+        self._listed: Sequence[MediaSegment] = ()  # in the newest answer
         self._next: int | None = None if after is None else after.position  # after the newest
         self._continues = after is not None
         self._splice = after is not None
-        self._names = Names()
+        self._names = SegmentNames()
         self._uncounted = Uncounted()
         self._honesty = Honesty()
         self._told_target = 0.0
@@ -107,7 +107,7 @@ class LiveTracker:
         """Seconds of media that are known and not handed out yet."""
         return sum(segment.duration for segment in self._pending) * self._honesty.scale
 
-    def length_of(self, segment: Segment) -> float:
+    def length_of(self, segment: MediaSegment) -> float:
         """Seconds that it may last: a target duration, or more if the playlist says so."""
         return max(self.target_duration, segment.duration * self._honesty.scale)
 
@@ -130,7 +130,7 @@ class LiveTracker:
         """
         return self._next is not None and not self._lost_line
 
-    def neighbours(self, segment: Segment) -> Sequence[Segment]:
+    def neighbours(self, segment: MediaSegment) -> Sequence[MediaSegment]:
         """The segments listed before it in the answer that it has its address from: the last ones.
 
         None if the newest answer does not list it any more, or at another address.
@@ -169,7 +169,7 @@ class LiveTracker:
         self.skipped += update.skipped
         return update
 
-    def lasted(self, segment: Segment, seconds: float) -> None:
+    def lasted(self, segment: MediaSegment, seconds: float) -> None:
         """Note how long a segment that was handed out lasts by its own clock."""
         self._honesty.note(segment.duration, seconds)
         self._judge()
@@ -188,7 +188,7 @@ class LiveTracker:
     def moved(self) -> None:
         """The playlist will come from a new address: the next answer has new addresses for all."""
         self._moved = True
-        self._names = Names()
+        self._names = SegmentNames()
 
     def pause(self) -> None:
         """Its stream is closed and may be opened again: what was handed out is not due again.
@@ -330,7 +330,7 @@ class LiveTracker:
         self._append(playlist, playlist.segments[first:])
         return Update(new=len(self._pending), skipped=skipped)
 
-    def _append(self, playlist: MediaPlaylist, fresh: Sequence[Segment]) -> None:
+    def _append(self, playlist: MediaPlaylist, fresh: Sequence[MediaSegment]) -> None:
         self._pending.extend(fresh)
         self._listed = playlist.segments
         self._next = playlist.end
@@ -389,7 +389,7 @@ def start_index(playlist: MediaPlaylist) -> int:
     return 0
 
 
-def _index_at(segments: Sequence[Segment], offset: float) -> int:
+def _index_at(segments: Sequence[MediaSegment], offset: float) -> int:
     """The segment that contains an offset (RFC 8216, 4.3.5.2); beyond the ends: the last there."""
     if offset < 0:
         offset += sum(segment.duration for segment in segments)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kptv.formats.hls.names import COMPARED, Name, name_of, parameters_of
-from kptv.formats.hls.playlist import MediaPlaylist, Segment
+from kptv.formats.hls.playlist import MediaPlaylist, MediaSegment
 
 _MOST_PARAMETERS = 8  # of a query that are looked at
 _MOST_MOVED = 2000  # segments, the newest: with each answer they are all made anew
@@ -23,7 +23,7 @@ class Uncounted:
         self._slid = 0  # segments that have left the window without being counted
         self._first = -1  # the number that the last playlist gave to its first segment
         self._given = 0  # the number that it was given here
-        self._before: Sequence[Segment] = ()  # its oldest segments
+        self._before: Sequence[MediaSegment] = ()  # its oldest segments
 
     def counted(self, playlist: MediaPlaylist) -> MediaPlaylist:
         """The playlist with the numbers that it should have."""
@@ -40,7 +40,7 @@ class Uncounted:
         return _moved_on(playlist, moved) if moved else playlist
 
 
-def slid(before: Sequence[Segment], now: Sequence[Segment]) -> int:
+def slid(before: Sequence[MediaSegment], now: Sequence[MediaSegment]) -> int:
     """By how many segments a window has moved; 0 if it has not, or if nothing tells.
 
     The most that any way to name segments says: of several, some may be the same in each answer
@@ -58,7 +58,7 @@ def _slid(before: list[Name], now: list[Name]) -> int:
 
 
 def _named(
-    before: Sequence[Segment], now: Sequence[Segment]
+    before: Sequence[MediaSegment], now: Sequence[MediaSegment]
 ) -> Iterator[tuple[list[Name], list[Name]]]:
     """Both by what their segments are called, wherever that tells these apart.
 

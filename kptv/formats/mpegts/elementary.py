@@ -28,7 +28,7 @@ class RandomAccess(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class UnitVerdict:
     """What the head of a video access unit tells."""
 
     key: RandomAccess
@@ -112,7 +112,9 @@ def _kind_and_codec(stream: ElementaryStream) -> tuple[ElementaryKind, str]:
     return ElementaryKind.OTHER, f"0x{stream.stream_type:02x}"
 
 
-def judge(codec: str, head: bytes, *, random_access: bool, known: bool = False) -> Verdict | None:
+def judge(
+    codec: str, head: bytes, *, random_access: bool, known: bool = False
+) -> UnitVerdict | None:
     """What an access unit is by its first bytes; None: more of them are needed.
 
     Its NAL units decide. random_access_indicator decides only if they leave it open: some
@@ -121,11 +123,11 @@ def judge(codec: str, head: bytes, *, random_access: bool, known: bool = False) 
     """
     rule = _RULES.get(codec)
     if rule is None:
-        return Verdict(RandomAccess.OPEN if random_access else RandomAccess.NONE)
+        return UnitVerdict(RandomAccess.OPEN if random_access else RandomAccess.NONE)
     verdict = rule(head, random_access)
     if verdict is None or not verdict.key or known or random_access or sets_in(codec, head):
         return verdict
-    return Verdict(RandomAccess.NONE, verdict.size)
+    return UnitVerdict(RandomAccess.NONE, verdict.size)
 
 
 def has_rule(codec: str) -> bool:
@@ -136,7 +138,7 @@ def has_rule(codec: str) -> bool:
 _FIRST = 0x80  # H.264: first_mb_in_slice is 0; H.265: first_slice_segment_in_pic_flag
 
 
-def _judge_h264(head: bytes, random_access: bool) -> Verdict | None:
+def _judge_h264(head: bytes, random_access: bool) -> UnitVerdict | None:
     """ITU-T H.264, 7.4.1: parameter sets and SEI come before the first slice.
 
     A decoder can start at an intra picture that is no IDR if its encoder says so: by parameter
@@ -153,16 +155,16 @@ def _judge_h264(head: bytes, random_access: bool) -> Verdict | None:
         elif kind == 5:
             if end - at < 2:
                 return None
-            return Verdict(RandomAccess.CLOSED, size, opaque=not head[at + 1] & _FIRST)
+            return UnitVerdict(RandomAccess.CLOSED, size, opaque=not head[at + 1] & _FIRST)
         elif kind in (1, 2):
             if end - at < 6:
                 return None
             intra = marked and h264_slice_type(head[at + 1 : end]) == 2
-            return Verdict(RandomAccess.OPEN if intra or recovery else RandomAccess.NONE, size)
+            return UnitVerdict(RandomAccess.OPEN if intra or recovery else RandomAccess.NONE, size)
     return None
 
 
-def _judge_h265(head: bytes, _: bool) -> Verdict | None:
+def _judge_h265(head: bytes, _: bool) -> UnitVerdict | None:
     """ITU-T H.265, 7.4.2.2: 16 to 23 are pictures for random access, 19 and 20 are IDR."""
     size: Size | None = None
     for at, end in units(head):
@@ -173,13 +175,13 @@ def _judge_h265(head: bytes, _: bool) -> Verdict | None:
             if end - at < 3:
                 return None
             key = RandomAccess.CLOSED if kind in (19, 20) else RandomAccess.OPEN
-            return Verdict(key, size, opaque=not head[at + 2] & _FIRST)
+            return UnitVerdict(key, size, opaque=not head[at + 2] & _FIRST)
         elif kind < 32:
-            return Verdict(RandomAccess.NONE, size)
+            return UnitVerdict(RandomAccess.NONE, size)
     return None
 
 
-def _judge_h266(head: bytes, _: bool) -> Verdict | None:
+def _judge_h266(head: bytes, _: bool) -> UnitVerdict | None:
     """ITU-T H.266, 7.4.2.2: 7 and 8 are IDR, 9 is CRA; up to 11 are pictures."""
     for at, end in units(head):
         if end - at < 2:
@@ -193,11 +195,11 @@ def _judge_h266(head: bytes, _: bool) -> Verdict | None:
                 if kind == 9
                 else RandomAccess.NONE
             )
-            return Verdict(key)
+            return UnitVerdict(key)
     return None
 
 
-def _judge_mpeg2(head: bytes, _: bool) -> Verdict | None:
+def _judge_mpeg2(head: bytes, _: bool) -> UnitVerdict | None:
     """ISO/IEC 13818-2, 6.2: sequence header, group of pictures header, picture header."""
     size: Size | None = None
     closed = False
@@ -210,7 +212,7 @@ def _judge_mpeg2(head: bytes, _: bool) -> Verdict | None:
             if end - at < 3:
                 return None
             intra = head[at + 2] >> 3 & 7 == 1
-            return Verdict(
+            return UnitVerdict(
                 (RandomAccess.CLOSED if closed else RandomAccess.OPEN)
                 if intra
                 else RandomAccess.NONE,
@@ -219,7 +221,7 @@ def _judge_mpeg2(head: bytes, _: bool) -> Verdict | None:
     return None
 
 
-def _judge_mpeg4(head: bytes, _: bool) -> Verdict | None:
+def _judge_mpeg4(head: bytes, _: bool) -> UnitVerdict | None:
     """ISO/IEC 14496-2, 6.2: a group of VOPs (its closed_gov is bit 20), and the VOP's type."""
     closed = False
     for at, end in units(head):
@@ -229,7 +231,7 @@ def _judge_mpeg4(head: bytes, _: bool) -> Verdict | None:
             if end - at < 2:
                 return None
             intra = head[at + 1] >> 6 == 0
-            return Verdict(
+            return UnitVerdict(
                 (RandomAccess.CLOSED if closed else RandomAccess.OPEN)
                 if intra
                 else RandomAccess.NONE
@@ -237,7 +239,7 @@ def _judge_mpeg4(head: bytes, _: bool) -> Verdict | None:
     return None
 
 
-def _judge_vc1(head: bytes, _: bool) -> Verdict | None:
+def _judge_vc1(head: bytes, _: bool) -> UnitVerdict | None:
     """SMPTE 421M, annex E: a decoder starts at an entry point header; bit 1 of it: closed."""
     key = RandomAccess.NONE
     for at, end in units(head):
@@ -246,15 +248,15 @@ def _judge_vc1(head: bytes, _: bool) -> Verdict | None:
                 return None
             key = RandomAccess.CLOSED if head[at + 1] & 0x40 else RandomAccess.OPEN
         elif head[at] == 0x0D:
-            return Verdict(key)
+            return UnitVerdict(key)
     return None
 
 
-def _judge_avs(head: bytes, _: bool) -> Verdict | None:
+def _judge_avs(head: bytes, _: bool) -> UnitVerdict | None:
     """GB/T 20090.2, 7.1: 0xB3 starts an intra picture, 0xB6 any other."""
     for at, _end in units(head):
         if head[at] in (0xB3, 0xB6):
-            return Verdict(RandomAccess.OPEN if head[at] == 0xB3 else RandomAccess.NONE)
+            return UnitVerdict(RandomAccess.OPEN if head[at] == 0xB3 else RandomAccess.NONE)
     return None
 
 
@@ -270,7 +272,7 @@ def _has_recovery_point(sei: bytes) -> bool:
     return False
 
 
-_RULES: dict[str, Callable[[bytes, bool], Verdict | None]] = {
+_RULES: dict[str, Callable[[bytes, bool], UnitVerdict | None]] = {
     "h264": _judge_h264,
     "hevc": _judge_h265,
     "vvc": _judge_h266,

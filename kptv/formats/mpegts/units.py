@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from kptv.formats.mpegts import PACKET_SIZE
 from kptv.formats.mpegts.clock import TICKS, StreamClock, read_timestamp
-from kptv.formats.mpegts.elementary import ElementaryKind, Nature, RandomAccess, Verdict, judge
+from kptv.formats.mpegts.elementary import ElementaryKind, Nature, RandomAccess, UnitVerdict, judge
 from kptv.formats.mpegts.inspection import Mark, MarkKind, Unit
 from kptv.formats.mpegts.parameters import ParameterSets, Sets, sets_in
 from kptv.formats.mpegts.programs import Program
@@ -122,7 +122,7 @@ class UnitReader:
             return
         if unit.head is not None:  # it had no picture in it
             own = sets_in(state.nature.codec, unit.head, whole=True)
-            self._settle(index, unit, Verdict(RandomAccess.NONE), own)
+            self._settle(index, unit, UnitVerdict(RandomAccess.NONE), own)
         if unit.end is None:
             unit.end, unit.end_counter = self._first + index, last & 15
 
@@ -148,13 +148,13 @@ class UnitReader:
         flagged = unit.random_access
         verdict = judge(codec, unit.head, random_access=flagged, known=True)  # `_settle` knows
         if verdict is None and len(unit.head) > _HEAD_PACKETS * PACKET_SIZE:  # of odd syntax
-            verdict = Verdict(RandomAccess.OPEN if flagged else RandomAccess.NONE)
+            verdict = UnitVerdict(RandomAccess.OPEN if flagged else RandomAccess.NONE)
         if verdict is not None:
             may_bring_sets = verdict.key or unit.head.count(START_CODE) > _PLAIN_UNITS
             own = sets_in(codec, unit.head) if may_bring_sets else {}
             self._settle(index, unit, verdict, own)
 
-    def _settle(self, index: int, unit: Unit, verdict: Verdict, own: Sets) -> None:
+    def _settle(self, index: int, unit: Unit, verdict: UnitVerdict, own: Sets) -> None:
         """``own``: the parameter sets that the unit brings."""
         unit.head = None
         if own:

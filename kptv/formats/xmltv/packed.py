@@ -29,14 +29,14 @@ class BadPacking(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class UnpackBounds:
     """How much may come out: bytes in all, and times what went in."""
 
     size: int = 2 * 1024**3
     ratio: int = 200  # real guides have 8 to 11
 
 
-def unpacked(pieces: Iterable[bytes], bounds: Bounds = Bounds()) -> Iterator[bytes]:
+def unpacked(pieces: Iterable[bytes], bounds: UnpackBounds = UnpackBounds()) -> Iterator[bytes]:
     """The bytes of a guide, plain or packed, in pieces as small as PIECE. Raises BadPacking."""
     counted = _Counted(pieces)
     layers: Iterator[bytes] = iter(counted)

@@ -18,8 +18,8 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 from kptv.formats.xmltv.elements import Element, Elements
 from kptv.formats.xmltv.mending import Decoded, mended, mended_harder
-from kptv.formats.xmltv.packed import BadPacking, Bounds, unpacked
-from kptv.formats.xmltv.times import Times, later_than
+from kptv.formats.xmltv.packed import BadPacking, UnpackBounds, unpacked
+from kptv.formats.xmltv.times import ShowTimes, later_than
 
 MOST_NAMES = 200  # of one channel
 MOST_CHANNELS = 100_000
@@ -76,7 +76,7 @@ class GuideReader:
 
     def __init__(
         self,
-        times: Times,
+        times: ShowTimes,
         heard: Callable[[Described], object],
         wants: Callable[[str], bool],
     ) -> None:
@@ -237,7 +237,7 @@ class GuideReader:
 def shows_of(
     pieces: Iterable[bytes],
     reader: GuideReader,
-    bounds: Bounds = Bounds(),  # noqa: B008
+    bounds: UnpackBounds = UnpackBounds(),  # noqa: B008
 ) -> Iterator[Show]:
     """The shows of a guide, packed or not; what is wrong with it is in the reader's ``faults``."""
     try:

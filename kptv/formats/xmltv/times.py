@@ -73,7 +73,7 @@ def zone_of(text: str) -> tzinfo | None:
     return None if offset is None else timezone(timedelta(seconds=offset))
 
 
-class Times:
+class ShowTimes:
     """Reads the times of one guide."""
 
     def __init__(self, zone: tzinfo | None = None, offset: int = 0) -> None:
@@ -84,7 +84,7 @@ class Times:
         self._hours: dict[str, int] = {}  # seconds of an hour, by how it and its zone are written
 
     def __repr__(self) -> str:
-        return f"<Times zone={self._zone} offset={self._offset}>"
+        return f"<ShowTimes zone={self._zone} offset={self._offset}>"
 
     def at(self, text: str, after: int | None = None) -> int | None:
         """Seconds since 1970, UTC; None if it is no time.

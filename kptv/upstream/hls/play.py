@@ -1,4 +1,4 @@
-"""Plays a stream that is HLS: the media that the follower fetches leaves as fast as it plays."""
+"""Plays a stream that is HLS: the media that is fetched leaves as fast as it plays."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from kptv.ports import Piece
 from kptv.upstream.aligned import started
 from kptv.upstream.client import HttpClient
 from kptv.upstream.ffmpeg import Input
-from kptv.upstream.hls.follower import Follower, Position
+from kptv.upstream.hls.fetcher import Fetcher, Position
 from kptv.upstream.hls.pipe import Batch, Pipe
-from kptv.upstream.hls.requester import Answer, Requester
+from kptv.upstream.hls.requester import FetchedBody, Requester
 from kptv.upstream.hls.segments import NeedsRemux
 from kptv.upstream.hls.way import Media, Outdated
 from kptv.upstream.remuxer import Remuxer
@@ -79,7 +79,7 @@ class HlsUpstream:
         """Forget how each stream is played, but not how far it was played."""
         self._memory.clear()
 
-    def play(self, stream: Stream, opening: Answer) -> Iterator[Piece]:
+    def play(self, stream: Stream, opening: FetchedBody) -> Iterator[Piece]:
         """The packets of a stream, as fast as they play.
 
         ``opening`` is the playlist that the stream's URL gave, its connection closed.
@@ -124,7 +124,7 @@ class HlsUpstream:
     def _read(
         self,
         stream: Stream,
-        opening: Answer | None,
+        opening: FetchedBody | None,
         learned: Learned | None,
     ) -> Iterator[Piece]:
         """The packets of ``opening``, or of the remembered address. Raises _Remux, Outdated."""
@@ -132,16 +132,16 @@ class HlsUpstream:
         rhythm = self._rhythms.of(stream, monotonic())
         with Requester(self._config, self._client, stream) as http, rhythm.allowing() as allowance:
             position = self._positions.pop(stream.key, None)
-            follower = Follower(http, self._config, stream, pipe, position, allowance)
+            fetcher = Fetcher(http, self._config, stream, pipe, position, allowance)
             remembered = (learned.url, learned.variables) if learned else (None, None)
-            greenlet = gevent.spawn(follower.run, opening, *remembered)
+            greenlet = gevent.spawn(fetcher.run, opening, *remembered)
             try:
                 first = pipe.take(_FIRST)
-                self._remember(stream, _learned(follower.media, http))
-                packets = self._write(pipe, follower, first)
+                self._remember(stream, _learned(fetcher.media, http))
+                packets = self._write(pipe, fetcher, first)
                 yield from started(packets, self._config.min_data_size)
             except NeedsRemux as needed:
-                raise _Remux(_learned(follower.media, http, str(needed))) from None
+                raise _Remux(_learned(fetcher.media, http, str(needed))) from None
             except (UpstreamError, Outdated):
                 self._memory.pop(stream.key, None)
                 raise
@@ -149,16 +149,16 @@ class HlsUpstream:
                 greenlet.kill()
                 # Only if all that was fetched was played. Otherwise a viewer left early, and the
                 # next one starts at the live edge, where there is something to see at once.
-                if pipe.empty and (position := follower.position()):
+                if pipe.empty and (position := fetcher.position()):
                     self._positions[stream.key] = position
 
     def _remember(self, stream: Stream, learned: Learned) -> None:
         if self._config.cache_enabled:
             self._memory[stream.key] = learned
 
-    def _write(self, pipe: Pipe, follower: Follower, first: Batch | None) -> Iterator[Piece]:
+    def _write(self, pipe: Pipe, fetcher: Fetcher, first: Batch | None) -> Iterator[Piece]:
         parts = Parts()
-        batches = _paced(pipe, follower, first)
+        batches = _paced(pipe, fetcher, first)
         while True:
             try:
                 batch = next(batches, None)
@@ -227,30 +227,30 @@ def _uris(playlist: MediaPlaylist) -> Iterator[str]:
             yield segment.map.uri
 
 
-def _paced(pipe: Pipe, follower: Follower, batch: Batch | None) -> Iterator[Batch]:
+def _paced(pipe: Pipe, fetcher: Fetcher, batch: Batch | None) -> Iterator[Batch]:
     """``batch``, which was taken already, and those that follow, each when its time has come."""
-    target = follower.tracker.target_duration
+    target = fetcher.tracker.target_duration
     pacer = Pacer(target, monotonic())
-    pacer.expect(_usual(pipe, follower, batch.seconds if batch else 0.0))
+    pacer.expect(_usual(pipe, fetcher, batch.seconds if batch else 0.0))
     while batch is not None:
-        pacer.expect(follower.tracker.rhythm + target)  # some reloads bring five segments
+        pacer.expect(fetcher.tracker.rhythm + target)  # some reloads bring five segments
         pacer.written(batch.seconds)
         yield batch
-        if target != follower.tracker.target_duration:  # the playlist changed, or was wrong
-            target = follower.tracker.target_duration
-            pacer.retime(target, _usual(pipe, follower, 0.0))
-        while (left := _allowance(pacer, pipe, follower)) < _TICK:
+        if target != fetcher.tracker.target_duration:  # the playlist changed, or was wrong
+            target = fetcher.tracker.target_duration
+            pacer.retime(target, _usual(pipe, fetcher, 0.0))
+        while (left := _allowance(pacer, pipe, fetcher)) < _TICK:
             gevent.sleep(_TICK - left)
-        batch = pipe.take(left if follower.tracker.judged else min(left, _FIRST))
+        batch = pipe.take(left if fetcher.tracker.judged else min(left, _FIRST))
 
 
-def _usual(pipe: Pipe, follower: Follower, taken: float) -> float:
+def _usual(pipe: Pipe, fetcher: Fetcher, taken: float) -> float:
     """Seconds of media that wait to be played when all is well."""
-    tracker = follower.tracker
+    tracker = fetcher.tracker
     target, begun = tracker.target_duration, pipe.seconds + tracker.backlog + taken
     # A reload may bring two segments instead of the usual one: no reason to hurry.
     return math.inf if tracker.is_vod else max(LIVE_EDGE * target, begun) + target
 
 
-def _allowance(pacer: Pacer, pipe: Pipe, follower: Follower) -> float:
-    return pacer.allowance(monotonic(), pipe.seconds + follower.tracker.backlog)
+def _allowance(pacer: Pacer, pipe: Pipe, fetcher: Fetcher) -> float:
+    return pacer.allowance(monotonic(), pipe.seconds + fetcher.tracker.backlog)

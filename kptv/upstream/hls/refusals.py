@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from kptv.errors import UpstreamError
-from kptv.formats.hls.playlist import Segment
+from kptv.formats.hls.playlist import MediaSegment
 from kptv.upstream.answers import hang_up
 from kptv.upstream.hls.requester import Requester, read_all
 
@@ -25,7 +25,7 @@ class Word(Enum):
 
 
 def asked_instead(
-    neighbours: Sequence[Segment], refused: Segment, had: int, *, of_key: bool
+    neighbours: Sequence[MediaSegment], refused: MediaSegment, had: int, *, of_key: bool
 ) -> tuple[str, int]:
     """The URL and the byte to ask for, to learn whether the token is good; empty: there is none.
 

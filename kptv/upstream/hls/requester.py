@@ -23,7 +23,7 @@ from kptv.upstream.client import HttpClient
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FetchedBody:
     """A whole body, its address after redirects, and when it was asked for."""
 
     body: bytes = field(repr=False)
@@ -31,7 +31,7 @@ class Answer:
     asked_at: float
 
 
-def entry_of(channel_list: Answer) -> str:
+def entry_of(channel_list: FetchedBody) -> str:
     """The first address in a channel list. Raises UpstreamError if there is none."""
     link = first_link(channel_list.body, channel_list.url)
     if link is None:
@@ -91,7 +91,7 @@ class Requester:
             again=again,
         )
 
-    def read(self, url: str, limit: int, patience: float = 1.0) -> Answer:
+    def read(self, url: str, limit: int, patience: float = 1.0) -> FetchedBody:
         """The whole body of ``url``, unpacked. Raises UpstreamError, also above ``limit`` bytes.
 
         ``patience``: the share of STREAM_TIMEOUT that it may take.
@@ -101,14 +101,14 @@ class Requester:
             data = data_of(url)
             if data is None or len(data) > limit:
                 raise UpstreamError(Reason.BAD_URL, "a data: address that cannot be read")
-            return Answer(data, url, asked_at)
+            return FetchedBody(data, url, asked_at)
         timeout = self._timeout * patience
         late = UpstreamError(Reason.TIMEOUT, f"an answer not there within {timeout:g} s")
         with gevent.Timeout(timeout, late):
             response = self.get(url)
             try:
                 body = gzipped.whole(read_all(response, limit), limit)
-                return Answer(_bounded(body, limit), response.url, asked_at)
+                return FetchedBody(_bounded(body, limit), response.url, asked_at)
             except BaseException:
                 hang_up(response)
                 raise

@@ -16,7 +16,7 @@ from kptv.formats.gzipped import BadGzip, Gunzip
 from kptv.formats.hls.aes import KEY_SIZE, BadCipher, SegmentDecryptor
 from kptv.formats.hls.container import JUNK_LIMIT, Container, segment_start
 from kptv.formats.hls.pacing import retry_delay
-from kptv.formats.hls.playlist import EncryptionKey, Map, Segment
+from kptv.formats.hls.playlist import EncryptionKey, Map, MediaSegment
 from kptv.formats.mpegts.playtime import Playtime
 from kptv.upstream.answers import hang_up
 from kptv.upstream.hls.body import body_of, size_of
@@ -54,7 +54,7 @@ class NeedsRemux(KptvError):
 class _Job:
     """A segment being fetched, over all its attempts."""
 
-    segment: Segment
+    segment: MediaSegment
     decryptor: SegmentDecryptor | None = None
     gunzip: Gunzip = field(default_factory=Gunzip)
     taken: int = 0  # bytes of its body that were read
@@ -94,9 +94,9 @@ class SegmentFetcher:
 
     def fetch(
         self,
-        segment: Segment,
+        segment: MediaSegment,
         target_duration: float,
-        neighbours: Sequence[Segment] = (),
+        neighbours: Sequence[MediaSegment] = (),
         *,
         patient: bool,
         fresh: bool = False,
@@ -136,11 +136,13 @@ class SegmentFetcher:
                 self._had = segment.media_sequence
                 return seconds
 
-    def _ask(self, neighbours: Sequence[Segment], segment: Segment, target: float) -> Word:
+    def _ask(
+        self, neighbours: Sequence[MediaSegment], segment: MediaSegment, target: float
+    ) -> Word:
         url, start = asked_instead(neighbours, segment, self._had, of_key=self._asks_key)
         return ask(self._http, url, start, max(_SILENT * target, 1.0))
 
-    def _resumed(self, segment: Segment) -> _Job:
+    def _resumed(self, segment: MediaSegment) -> _Job:
         job = self._job
         if job is None or job.segment.media_sequence != segment.media_sequence:
             self.give_up()

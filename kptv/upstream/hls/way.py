@@ -20,7 +20,7 @@ from kptv.formats.hls.playlist import (
     Variant,
 )
 from kptv.formats.hls.variants import order, separate_audio
-from kptv.upstream.hls.requester import Answer, Requester, entry_of
+from kptv.upstream.hls.requester import FetchedBody, Requester, entry_of
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Way:
             raise Outdated("another playlist, or one that has ended")
         return Media(playlist, answer.asked_at, variables=variables)
 
-    def enter(self, opening: Answer | None = None, like: Variant | None = None) -> Media:
+    def enter(self, opening: FetchedBody | None = None, like: Variant | None = None) -> Media:
         """The media playlist that the stream's URL leads to; ``opening`` is its answer, if known.
 
         ``like``: of several variants, the same as before if it is still there.
@@ -96,7 +96,7 @@ class Way:
             self._tell_variants()
         return self.next_variant(UpstreamError(Reason.NOT_MEDIA, "no variant"), like)
 
-    def _read(self, url: str) -> Answer:
+    def _read(self, url: str) -> FetchedBody:
         """The playlist at ``url``, or at the first entry of a channel list that is there."""
         answer = self._http.read(url, MAX_BYTES)
         if what_is(answer.body) is PlaylistKind.CHANNEL_LIST:
@@ -147,7 +147,7 @@ class Way:
 
 
 def parsed(
-    answer: Answer, variables: Mapping[str, str] | None = None
+    answer: FetchedBody, variables: Mapping[str, str] | None = None
 ) -> MultivariantPlaylist | MediaPlaylist:
     """The playlist in an answer. Raises UpstreamError."""
     try:

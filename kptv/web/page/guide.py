@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from flask import json as flask_json
 
 from kptv.channels.catalog import Catalog
-from kptv.guide.reading import STATES, Generation, GuideBroken, Join, Told
+from kptv.guide.reading import STATES, Generation, GuideBroken, Join, ToldShow
 from kptv.pace import Pace
 from kptv.web.page.directory import Directory
 from kptv.web.page.json_answers import (
@@ -129,7 +129,7 @@ def _grid(shows: Shows, directory: Directory) -> Json:
     start, end = _window(minute() // _HALF_HOUR * _HALF_HOUR, _USUAL_GRID)
     page, generation = _page(directory, MOST_IN_GRID), shows.guide.get()
     slugs = [page.catalog.slug(position) for position in page.positions]
-    found: dict[str, list[Told]] = {}
+    found: dict[str, list[ToldShow]] = {}
     if generation is not None:
         for some in pieces(slugs):
             found |= generation.grid(some, start, end)
@@ -144,7 +144,7 @@ def _search(shows: Shows, directory: Directory, words: str) -> Json:
     found = directory.find("", group)
     if found is None:
         raise _nothing(group, directory)
-    hits: dict[str, list[Told]] = {}
+    hits: dict[str, list[ToldShow]] = {}
     positions: list[int] = []
     begun, done, pace = monotonic(), 0, Pace()
     catalog = found.catalog
@@ -181,7 +181,7 @@ def _moment(name: str, usual: int) -> int:
 
 
 def _rows(
-    shows: Shows, catalog: Catalog, positions: Sequence[int], found: dict[str, list[Told]]
+    shows: Shows, catalog: Catalog, positions: Sequence[int], found: dict[str, list[ToldShow]]
 ) -> list[Json]:
     rows, pace = [], Pace()
     for position in positions:

@@ -11,8 +11,8 @@ from cachetools import LRUCache
 from flask import json as flask_json
 
 from kptv.formats.xmltv.details import details_of
-from kptv.guide.current import CurrentGuide, Standing
-from kptv.guide.reading import AT_ONCE, Detailed, GuideBroken, NowNext, Told
+from kptv.guide.current import CurrentGuide, GuideStanding
+from kptv.guide.reading import AT_ONCE, Detailed, GuideBroken, NowNext, ToldShow
 from kptv.pace import Pace, give_turn
 from kptv.web.page.public import Json, Public
 
@@ -22,9 +22,9 @@ T = TypeVar("T")
 
 NOTHING = NowNext(None, None)
 STANDINGS = {  # how the API tells of the guide
-    Standing.NONE_KNOWN: "none",
-    Standing.EXPECTED: "expected",
-    Standing.THERE: "there",
+    GuideStanding.NONE_KNOWN: "none",
+    GuideStanding.EXPECTED: "expected",
+    GuideStanding.THERE: "there",
 }
 _READY_SIZE, _LONGEST_READY = 4 * 1024**2, 32 * 1024  # bytes of JSON: of all channels, of one
 
@@ -93,7 +93,7 @@ class Shows:
             log.warning("The guide cannot be read: %s", broken)
         return found
 
-    def told(self, show: Told | Detailed | None) -> Json | None:
+    def told(self, show: ToldShow | Detailed | None) -> Json | None:
         """Time and title of a show."""
         if show is None:
             return None

@@ -15,7 +15,7 @@ from kptv.channels.users.names import Taken, Unfit
 from kptv.pace import Pace
 from kptv.users.current import CurrentUsers
 from kptv.users.schema import FileTrouble
-from kptv.users.store import NoSuchUser, Shown, UsersFile
+from kptv.users.store import MadeSecret, NoSuchUser, UsersFile
 from kptv.web.page.admin import Admin
 from kptv.web.page.json_answers import Refused, answer, body, error_answer, new_blueprint, permit
 from kptv.web.page.public import Json, Public
@@ -134,7 +134,7 @@ def _all(users: CurrentUsers, streams: OpenStreams, public: Public) -> list[Json
     return found
 
 
-def _shown(shown: Shown, base_url: str) -> Response:
+def _shown(shown: MadeSecret, base_url: str) -> Response:
     """A new secret, in the one answer that has it."""
     links = links_of(base_url, shown.user.name, shown.text)
     user = user_view(shown.user, [], time())

@@ -15,7 +15,7 @@ from kptv.channels.profiles import PROFILE_PATH, profiles_of
 from kptv.channels.resting import Rest
 from kptv.channels.served import STREAM_PATH
 from kptv.config import Config
-from kptv.logs.filters import Line, RecentLines
+from kptv.logs.filters import CleanLine, RecentLines
 from kptv.metrics.source_figures import SOURCE_FIGURES, Figure, Kind, SourceState, Value
 from kptv.pace import Pace
 from kptv.restream.hubs import Hubs
@@ -227,7 +227,7 @@ class View:
         }
 
 
-def _line(line: Line) -> Json:
+def _line(line: CleanLine) -> Json:
     return asdict(line)
 
 

@@ -42,7 +42,7 @@ FORMS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class Tuner:
     """A tuner as a client sees it."""
 
     id: int
@@ -78,7 +78,7 @@ class Devices:
         """There is another catalog."""
         self._renderings.clear()
 
-    def asked_for(self, profile: str | None) -> Device | None:
+    def asked_for(self, profile: str | None) -> Tuner | None:
         """The device that is asked for; None: there is no such profile for this caller."""
         who, path, rights = caller(), "", caller().rights
         if profile is not None:
@@ -87,7 +87,7 @@ class Devices:
                 return None
             path, rights = f"{PROFILE_PATH}{within.profile}", within
         wanted = self._config.hdhomerun_tuners or (who.user.max_streams if who.user else 0)
-        return Device(
+        return Tuner(
             self._ids.of(f"user {who.user_id}{path}" if who.user_id else path),
             " ".join(filter(None, ("KPTV Proxy", who.name, path.removeprefix(PROFILE_PATH)))),
             rights,
@@ -96,7 +96,7 @@ class Devices:
             tuner_count(self._config.sources, wanted),
         )
 
-    def lineup(self, device: Device, form: str) -> Response:
+    def lineup(self, device: Tuner, form: str) -> Response:
         """The lineup, in a form that clients know."""
         if self._lists.catalog is None:
             return no_list_yet()
@@ -105,7 +105,7 @@ class Devices:
             return not_ready("The lineup")
         return answer(rendered, FORMS[form][0], own_base=device.base.removesuffix(device.path))
 
-    def tuned(self, device: Device, number: int) -> Channel | None:
+    def tuned(self, device: Tuner, number: int) -> Channel | None:
         """The channel of this number in the device's lineup; None: there is none."""
         for _ in range(_MOST_TRIES):
             found = self._numbered(device)
@@ -117,7 +117,7 @@ class Devices:
                 return None if position is None else allowed.catalog.channel(position)
         return None
 
-    def _wanted(self, device: Device, form: str) -> Wanted | None:
+    def _wanted(self, device: Tuner, form: str) -> Wanted | None:
         found = self._numbered(device)
         if found is None:
             return None
@@ -125,7 +125,7 @@ class Devices:
         base = f"{OWN_BASE}{device.path}"
         return Wanted(key, lambda: write(_lines(*found), base))
 
-    def _numbered(self, device: Device) -> tuple[Allowed, Sequence[int]] | None:
+    def _numbered(self, device: Tuner) -> tuple[Allowed, Sequence[int]] | None:
         """What the device has of the newest catalog; waits while that is made."""
         for _ in range(_MOST_TRIES):
             allowed = self._lists.allowed(device.rights)

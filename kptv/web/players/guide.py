@@ -21,7 +21,7 @@ from flask import Blueprint, Response, request
 from kptv.channels.profiles import PROFILE_PATH
 from kptv.channels.users.allowed import tag_of
 from kptv.channels.users.model import Rights
-from kptv.guide.current import CurrentGuide, Standing
+from kptv.guide.current import CurrentGuide, GuideStanding
 from kptv.guide.reading import Generation
 from kptv.pace import Pace
 from kptv.web.caller import caller
@@ -65,7 +65,7 @@ def _guide(guide: CurrentGuide, lists: ServedLists, rights: Rights) -> Response:
         return _not_yet()  # the rules have none of this name, or have not been applied yet
     if generation is not None:
         return _file(_Guide(generation, _of_file(rights)), packed)
-    if guide.standing is Standing.EXPECTED or lists.catalog is None:
+    if guide.standing is GuideStanding.EXPECTED or lists.catalog is None:
         return _not_yet()
     rendered = lists.bare_guide(rights)
     if rendered is None:

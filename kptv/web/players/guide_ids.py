@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 from kptv.channels.catalog import Catalog
 from kptv.channels.guide.entry_ids import EntryIds
-from kptv.guide.current import CurrentGuide, Standing
+from kptv.guide.current import CurrentGuide, GuideStanding
 from kptv.guide.reading import GuideBroken
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class GuideIds:
     @property
     def is_known(self) -> bool:
         """Whether a guide is there, or expected."""
-        return self._guide.standing is not Standing.NONE_KNOWN
+        return self._guide.standing is not GuideStanding.NONE_KNOWN
 
     @property
     def tag(self) -> str:

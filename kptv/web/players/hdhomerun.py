@@ -20,7 +20,7 @@ from kptv.formats.hdhomerun import (
 )
 from kptv.web.endless import endless, unframed
 from kptv.web.lines import line
-from kptv.web.players.devices import FORMS, Device, Devices
+from kptv.web.players.devices import FORMS, Devices, Tuner
 from kptv.web.players.leading import duration_asked
 from kptv.web.players.lists import NO_PROFILE
 from kptv.web.players.player import Answer, Player, Refusal
@@ -64,7 +64,7 @@ def hdhomerun_blueprint(devices: Devices, player: Player) -> Blueprint:
 
 
 def _of_device(
-    devices: Devices, view: Callable[[Device], Response], profile: str | None = None
+    devices: Devices, view: Callable[[Tuner], Response], profile: str | None = None
 ) -> Response:
     """What ``view`` gives of the device that is asked for."""
     device = devices.asked_for(profile)
@@ -73,18 +73,18 @@ def _of_device(
     return view(device)
 
 
-def _lineup(devices: Devices, form: str, device: Device) -> Response:
+def _lineup(devices: Devices, form: str, device: Tuner) -> Response:
     if request.args.get("show") == "favorites":
         return _json([])  # nobody has any
     return devices.lineup(device, form)
 
 
-def _scanned(_: Device) -> Response:
+def _scanned(_: Tuner) -> Response:
     """A search for channels, whether it is to begin or to end: it has always ended already."""
     return _short("", "text/plain; charset=utf-8")
 
 
-def _scanning(_: Device) -> Response:
+def _scanning(_: Tuner) -> Response:
     return _json(
         {
             "ScanInProgress": 0,
@@ -95,7 +95,7 @@ def _scanning(_: Device) -> Response:
     )
 
 
-def _discovered(device: Device) -> Response:
+def _discovered(device: Tuner) -> Response:
     return _json(
         {
             "FriendlyName": device.name,
@@ -111,7 +111,7 @@ def _discovered(device: Device) -> Response:
     )
 
 
-def _described(device: Device) -> Response:
+def _described(device: Tuner) -> Response:
     """UPnP's description, which old clients read."""
     number, name = device_id_text(device.id), escape(device.name)
     return _short(
@@ -150,7 +150,7 @@ def _short(text: str, media_type: str) -> Response:
     return response
 
 
-_TOLD: dict[str, Callable[[Device], Response]] = {
+_TOLD: dict[str, Callable[[Tuner], Response]] = {
     "/discover.json": _discovered,
     "/lineup_status.json": _scanning,
     "/device.xml": _described,

@@ -21,8 +21,8 @@ from kptv.channels.model import Channel
 from kptv.channels.served import STREAM_PATH
 from kptv.errors import Unavailable
 from kptv.formats.hls.writing import PREFIX
-from kptv.metrics.hls_figures import HlsFigures, Outcome
-from kptv.restream.followers import Refused
+from kptv.metrics.hls_figures import AnswerKind, HlsFigures
+from kptv.restream.followers import MayNotFollow
 from kptv.restream.window import Window
 from kptv.restream.windows import IsFilm, IsOver, Windows
 from kptv.splice.joining import Media
@@ -120,31 +120,31 @@ class Hls:
 
     # --- playlists ---
 
-    def _answer(self, channel: Channel | None, way: str) -> tuple[Outcome, Response]:
+    def _answer(self, channel: Channel | None, way: str) -> tuple[AnswerKind, Response]:
         if channel is None or not self._player.may_have(channel):
-            return Outcome.GONE, unknown()
+            return AnswerKind.GONE, unknown()
         if (led := self._player.leading.to_playlist(channel)) is not None:
-            return Outcome.ANSWERED, led
+            return AnswerKind.ANSWERED, led
         asks = caller()
         if asks.prefix and not shows_in_path(_address(), asks.login[1]):
             way += f"{asks.prefix[1:]}/"
         if self._player.is_film(channel):
-            return Outcome.ANSWERED, film_of(channel, way)
+            return AnswerKind.ANSWERED, film_of(channel, way)
         if request.method == "HEAD":
-            return Outcome.ANSWERED, bare(MEDIA_TYPE, self._kept_for_lists)
+            return AnswerKind.ANSWERED, bare(MEDIA_TYPE, self._kept_for_lists)
         try:
             return self._playlist(channel, way)
         except IsFilm:
-            return Outcome.ANSWERED, film_of(channel, way)
+            return AnswerKind.ANSWERED, film_of(channel, way)
 
-    def _playlist(self, channel: Channel, way: str) -> tuple[Outcome, Response]:
+    def _playlist(self, channel: Channel, way: str) -> tuple[AnswerKind, Response]:
         awaited, of_media = awaited_in(request.args), "master" not in request.args
         window = self._followed(channel)
         player = channel.slug, self._player.viewer().key
         if is_hasty(request.headers) and of_media and awaited is None:
             awaited = self._last_told.awaited_by(player)
-        outcome = Outcome.ANSWERED if awaited is None else self._wait(window, awaited)
-        if outcome is Outcome.WAITED:
+        outcome = AnswerKind.ANSWERED if awaited is None else self._wait(window, awaited)
+        if outcome is AnswerKind.WAITED:
             window = self._followed(channel)  # whoever was made to leave meanwhile does not
         listing = window.listing()
         if listing is None:  # it ended just now
@@ -170,20 +170,20 @@ class Hls:
                 raise Unavailable(_TOO_MANY_WAIT, 2.0)
             return self._windows.follow(channel, viewer, enter, departed)
 
-    def _wait(self, window: Window, awaited: int) -> Outcome:
+    def _wait(self, window: Window, awaited: int) -> AnswerKind:
         """Until there is that segment, if so many may wait: the playlist as it is will do, too."""
         listing = window.listing()
         if listing is None or listing.last >= awaited:
-            return Outcome.ANSWERED
+            return AnswerKind.ANSWERED
         if awaited > listing.last + _AHEAD:
             raise BadDirective(f"_HLS_msn is too far ahead: the last segment is {listing.last}.")
         viewer, departed = self._player.viewer(), departed_of(_connection())
         with self._holds.one(viewer.key, viewer.client.address) as may_wait:
             if not may_wait:
-                return Outcome.ANSWERED
+                return AnswerKind.ANSWERED
             seconds = _LONGEST_WAIT * listing.target_duration
             self._windows.wait_for(window, awaited, seconds, viewer, departed)
-        return Outcome.WAITED
+        return AnswerKind.WAITED
 
     def _text(self, text: str) -> Response:
         response = bare(MEDIA_TYPE, self._kept_for_lists)
@@ -203,16 +203,16 @@ class Hls:
 
     # --- segments ---
 
-    def _segment(self, asked: AskedSegment) -> tuple[Outcome, Response]:
+    def _segment(self, asked: AskedSegment) -> tuple[AnswerKind, Response]:
         window = self._windows.find(asked.slug)
         if window is None or not self._player.may_have(window.channel):
-            return Outcome.GONE, readable(line(404, _GONE))
+            return AnswerKind.GONE, readable(line(404, _GONE))
         try:
             found = self._windows.segment(asked.slug, asked.number, self._player.viewer())
-        except Refused as why:
-            return Outcome.REFUSED, refused(window.channel, why)
+        except MayNotFollow as why:
+            return AnswerKind.REFUSED, refused(window.channel, why)
         if found is None or not hmac.compare_digest(found.key, asked.key):
-            return Outcome.GONE, readable(line(404, _GONE))
+            return AnswerKind.GONE, readable(line(404, _GONE))
         response = bare(SEGMENT_TYPE, self._kept_for_segments)
         response.content_length = found.segment.size
         if request.method != "HEAD":
@@ -221,7 +221,7 @@ class Hls:
             counters = window.hub.counters if window.hub else None
             response.direct_passthrough = True
             response.response = SegmentBody(_finding(window, asked.number), counters)
-        return Outcome.ANSWERED, response
+        return AnswerKind.ANSWERED, response
 
     # --- what caches between may keep: they know nothing of logins ---
 

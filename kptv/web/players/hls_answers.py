@@ -12,15 +12,15 @@ from kptv.channels.served import STREAM_PATH
 from kptv.errors import Unavailable
 from kptv.formats.hls.codec_names import codec_names
 from kptv.formats.hls.writing import multivariant_playlist
-from kptv.metrics.hls_figures import Outcome
-from kptv.restream.followers import Refused
+from kptv.metrics.hls_figures import AnswerKind
+from kptv.restream.followers import MayNotFollow
 from kptv.restream.window import Window
 from kptv.restream.windows import IsOver
 from kptv.web.lines import line
 from kptv.web.players.hls_requests import BadDirective
 from kptv.web.players.player import Crowded, crowded
 
-REFUSALS = (BadDirective, Crowded, Refused, Unavailable, IsOver)
+REFUSALS = (BadDirective, Crowded, MayNotFollow, Unavailable, IsOver)
 _ALL_MAY_READ = {"Access-Control-Allow-Origin": "*"}
 
 
@@ -58,24 +58,24 @@ def film_of(channel: Channel, way: str) -> Response:
     return response
 
 
-def instead(channel: Channel | None, why: Exception) -> tuple[Outcome, Response]:
+def instead(channel: Channel | None, why: Exception) -> tuple[AnswerKind, Response]:
     """The answer if there is no playlist of a channel that is there."""
     name = channel.name if channel is not None else ""
     match why:
         case BadDirective():
-            return Outcome.REFUSED, readable(line(400, str(why)))
-        case Refused():
-            return Outcome.REFUSED, refused(channel, why)
+            return AnswerKind.REFUSED, readable(line(400, str(why)))
+        case MayNotFollow():
+            return AnswerKind.REFUSED, refused(channel, why)
         case Unavailable():
             text = f"{name}: {why}."
-            return Outcome.REFUSED, readable(line(503, text, why.retry_after))
+            return AnswerKind.REFUSED, readable(line(503, text, why.retry_after))
         case IsOver():
             text = f"{name}: it has ended; ask again in a moment."
-            return Outcome.GONE, readable(line(404, text))
-    return Outcome.REFUSED, readable(crowded())
+            return AnswerKind.GONE, readable(line(404, text))
+    return AnswerKind.REFUSED, readable(crowded())
 
 
-def refused(channel: Channel | None, why: Refused) -> Response:
+def refused(channel: Channel | None, why: MayNotFollow) -> Response:
     """The answer to whoever may not follow a channel (now)."""
     text = "Too many streams are open."
     if why.ended and channel is not None:

@@ -9,7 +9,7 @@ from time import time
 
 from kptv.channels.model import Channel
 from kptv.channels.xtream.account import Json
-from kptv.channels.xtream.listings import Place, Show, listing, listing_of_table
+from kptv.channels.xtream.listings import ListedShow, Place, listing, listing_of_table
 from kptv.channels.xtream.live import compact
 from kptv.formats.xmltv.details import details_of
 from kptv.guide.current import CurrentGuide
@@ -54,7 +54,7 @@ def _answer(told: Iterable[Json], most: int) -> bytes:
 
 def _shows_of(
     guide: CurrentGuide, channel: Channel, stream_id: int, start: int, end: int
-) -> tuple[Place, Iterator[Show]]:
+) -> tuple[Place, Iterator[ListedShow]]:
     """Whose shows they are, and those that touch [start, end); none if there is no guide."""
     generation = guide.get()
     try:
@@ -81,6 +81,6 @@ def _read(generation: Generation, slug: str, start: int, end: int) -> Iterator[D
         log.warning("The guide cannot be read: %s", broken)
 
 
-def _show(show: Detailed) -> Show:
+def _show(show: Detailed) -> ListedShow:
     told = details_of(show.xml)
-    return Show(show.start, show.stop, show.title, told.desc or told.sub_title)
+    return ListedShow(show.start, show.stop, show.title, told.desc or told.sub_title)

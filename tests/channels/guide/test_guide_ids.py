@@ -12,9 +12,9 @@ from kptv.channels.grouping import slug_of
 from kptv.channels.guide.ids import guide_ids
 from kptv.channels.guide.joins import Joiner
 from kptv.channels.guide.keys import NameKeys, id_keys, squashed
-from kptv.channels.guide.model import GuideOf, Offer, Rule, Wanted
+from kptv.channels.guide.model import GuideOf, MatchRule, Offer, WantedChannel
 from kptv.formats.xmltv.reading import Described, GuideReader, shows_of
-from kptv.formats.xmltv.times import Times
+from kptv.formats.xmltv.times import ShowTimes
 from kptv.formats.xmltv.writing import FOOTER, HEADER, channel
 
 
@@ -68,16 +68,16 @@ def test_our_own_list_joins_our_own_guide_both_ways_in_any_case() -> None:
     ids = guide_ids(served)
     guide = HEADER + b"".join(channel(i, [slug]) for slug, i in ids.items()) + FOOTER
     heard: list[Described] = []
-    list(shows_of([guide], GuideReader(Times(), heard.append, bool)))
+    list(shows_of([guide], GuideReader(ShowTimes(), heard.append, bool)))
     assert [d.id for d in heard] == list(ids.values())
     for spelled in (str, str.upper):
-        wanted = [Wanted(slug, slug, (Offer(1, spelled(i)),)) for slug, i in ids.items()]
+        wanted = [WantedChannel(slug, slug, (Offer(1, spelled(i)),)) for slug, i in ids.items()]
         joiner = Joiner(wanted, [GuideOf(1)])
         for described in heard:
             joiner.heard(1, described.id, described.names)
         joined = joiner.decide(lambda *_: 1)
         assert [found.match.id for found in joined if found.match] == list(ids.values())
-        assert all(found.match.rule <= Rule.ID_ANY_CASE for found in joined if found.match)
+        assert all(found.match.rule <= MatchRule.ID_ANY_CASE for found in joined if found.match)
 
 
 @pytest.mark.parametrize(

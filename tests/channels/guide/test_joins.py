@@ -13,12 +13,12 @@ import pytest
 
 from kptv.channels.grouping import slug_of
 from kptv.channels.guide.joins import Joiner
-from kptv.channels.guide.model import GuideOf, Joined, Match, Offer, Rule, Wanted
+from kptv.channels.guide.model import GuideOf, Joined, Match, MatchRule, Offer, WantedChannel
 from kptv.channels.rules.countries import country_of
 from kptv.formats.m3u import ListParser
 from kptv.formats.text import Lines
 from kptv.formats.xmltv.reading import GuideReader, shows_of
-from kptv.formats.xmltv.times import Times
+from kptv.formats.xmltv.times import ShowTimes
 
 LISTS = Path(__file__).resolve().parents[4] / "shared" / "lists"
 
@@ -27,13 +27,13 @@ Ids = Mapping[str, Sequence[str]]  # of a guide: the names of each id
 
 def wanted(
     name: str, tvg_id: str = "", *, source: int = 1, country: str = "", **more: str
-) -> Wanted:
+) -> WantedChannel:
     country = country or country_of(tvg_id, "")
-    return Wanted(slug_of(name), name, (Offer(source, tvg_id, (name,), country),), **more)
+    return WantedChannel(slug_of(name), name, (Offer(source, tvg_id, (name,), country),), **more)
 
 
 def join(
-    channels: Sequence[Wanted],
+    channels: Sequence[WantedChannel],
     *guides: tuple[GuideOf, Ids],
     shows: Mapping[tuple[int, str], int] | None = None,
 ) -> list[Joined]:
@@ -48,7 +48,7 @@ OWN = GuideOf(1, frozenset([1]))  # of the list that the entries are from
 USERS = GuideOf(2)
 
 
-def one(channel: Wanted, ids: Ids, guide: GuideOf = OWN) -> Match | None:
+def one(channel: WantedChannel, ids: Ids, guide: GuideOf = OWN) -> Match | None:
     return join([channel], (guide, ids))[0].match
 
 
@@ -58,20 +58,20 @@ def one(channel: Wanted, ids: Ids, guide: GuideOf = OWN) -> Match | None:
 @pytest.mark.parametrize(
     ("tvg_id", "guide_id", "rule"),
     [
-        ("BBCOne.uk", "BBCOne.uk", Rule.ID),
-        ("bbcone.UK", "BBCOne.uk", Rule.ID_ANY_CASE),
-        ("BBCOne.uk@HD", "BBCOne.uk", Rule.ID_WITHOUT_FEED),
-        ("BBCOne.uk", "BBCOne.uk@SD", Rule.ID_WITHOUT_FEED),
-        ("CNN.us", "CNN.us@East", Rule.ID_WITHOUT_FEED),
-        ("BBC One.uk", "BBC.One.uk", Rule.ID_SQUASHED),
-        ("Canal+.fr", "CanalPlus.fr", Rule.ID_SQUASHED),
-        ("Télé.fr", "tele.fr", Rule.ID_SQUASHED),
-        ("BBCOne.uk", "BBC.One.HD.uk", Rule.ID_PLAIN),
-        ("BBCOneHD.uk", "BBC.One.uk", Rule.ID_PLAIN),
+        ("BBCOne.uk", "BBCOne.uk", MatchRule.ID),
+        ("bbcone.UK", "BBCOne.uk", MatchRule.ID_ANY_CASE),
+        ("BBCOne.uk@HD", "BBCOne.uk", MatchRule.ID_WITHOUT_FEED),
+        ("BBCOne.uk", "BBCOne.uk@SD", MatchRule.ID_WITHOUT_FEED),
+        ("CNN.us", "CNN.us@East", MatchRule.ID_WITHOUT_FEED),
+        ("BBC One.uk", "BBC.One.uk", MatchRule.ID_SQUASHED),
+        ("Canal+.fr", "CanalPlus.fr", MatchRule.ID_SQUASHED),
+        ("Télé.fr", "tele.fr", MatchRule.ID_SQUASHED),
+        ("BBCOne.uk", "BBC.One.HD.uk", MatchRule.ID_PLAIN),
+        ("BBCOneHD.uk", "BBC.One.uk", MatchRule.ID_PLAIN),
     ],
 )
 def test_an_id_joins_by_the_strictest_rule_that_fits(
-    tvg_id: str, guide_id: str, rule: Rule
+    tvg_id: str, guide_id: str, rule: MatchRule
 ) -> None:
     match = one(wanted("x", tvg_id), {guide_id: [], "Other.uk": ["y"]}, USERS)
     assert match is not None
@@ -113,7 +113,7 @@ def test_ids_of_different_channels_do_not_join(tvg_id: str, guide_id: str) -> No
 def test_a_name_joins_in_the_guide_of_its_list(name: str, told: str) -> None:
     match = one(wanted(name), {"1": ["another"], "2": ["x", told]})
     assert match is not None
-    assert (match.id, match.rule) == ("2", Rule.NAME)
+    assert (match.id, match.rule) == ("2", MatchRule.NAME)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_name_joins_in_its_country_and_elsewhere_is_suggested() -> None:
     near, far, unknown = join(
         [wanted("ITV", "x.uk"), wanted("ITV", "x.ua"), wanted("ITV")], (USERS, ids)
     )
-    assert near.match == Match(2, "itv.uk", Rule.NAME, "itv")
+    assert near.match == Match(2, "itv.uk", MatchRule.NAME, "itv")
     for joined in (far, unknown):
         assert joined.match is None
         assert joined.why == "only its name is known, in a guide of another list or country"
@@ -197,14 +197,14 @@ def test_an_id_that_is_described_many_times_is_one() -> None:
     for name in ("A", "B", "A HD", "A"):
         joiner.heard(1, "x", [name])
     (joined,) = joiner.decide(lambda *_: 1)
-    assert joined.match == Match(1, "x", Rule.ID, "x")
+    assert joined.match == Match(1, "x", MatchRule.ID, "x")
 
 
 # --- Which guide --------------------------------------------------------------------------
 
 
 def test_the_guide_of_its_own_list_comes_first_whatever_the_order() -> None:
-    channel = Wanted("a", "A", (Offer(2, "a"), Offer(1, "a")))
+    channel = WantedChannel("a", "A", (Offer(2, "a"), Offer(1, "a")))
     guides = [
         (GuideOf(1, frozenset([1])), {"a": []}),
         (GuideOf(2, frozenset([2])), {"a": []}),
@@ -219,16 +219,16 @@ def test_the_guide_of_its_own_list_comes_first_whatever_the_order() -> None:
 
 def test_another_lists_guide_does_not_leak_into_it() -> None:
     """Lists number their channels: what is 1 here is another channel there."""
-    mixed = Wanted("cnn", "CNN", (Offer(1, ""), Offer(2, "1")))
+    mixed = WantedChannel("cnn", "CNN", (Offer(1, ""), Offer(2, "1")))
     (joined,) = join([mixed], (OWN, {"1": ["BBC"]}))
     assert joined.match is None
 
 
 def test_two_guides_with_one_name_and_different_schedules_never_mix() -> None:
     samsung, pluto = GuideOf(1, frozenset([1])), GuideOf(2, frozenset([2]))
-    channel = Wanted("x", "Xplore", (Offer(1, "", ("Xplore",)), Offer(2, "", ("Xplore",))))
+    channel = WantedChannel("x", "Xplore", (Offer(1, "", ("Xplore",)), Offer(2, "", ("Xplore",))))
     (joined,) = join([channel], (samsung, {"s": ["Xplore"]}), (pluto, {"p": ["Xplore"]}))
-    assert joined.match == Match(1, "s", Rule.NAME, "xplore")
+    assert joined.match == Match(1, "s", MatchRule.NAME, "xplore")
     assert joined.fills == ()
 
 
@@ -248,7 +248,7 @@ def test_what_the_rules_say_is_first_and_last() -> None:
         [wanted("A", "a", fixed="b"), wanted("A", "a", fixed=""), wanted("A", "a", fixed="c")],
         (OWN, ids),
     )
-    assert fixed.match == Match(1, "b", Rule.FIXED, "b")
+    assert fixed.match == Match(1, "b", MatchRule.FIXED, "b")
     assert (none.match, none.why) == (None, "the rules say that it has no guide")
     assert (missing.match, missing.why) == (None, "no guide has the id c")
 
@@ -256,7 +256,7 @@ def test_what_the_rules_say_is_first_and_last() -> None:
 def test_many_ids_of_its_name_do_not_hide_its_own_id() -> None:
     ids = {f"x{n}": ["Radio"] for n in range(500)} | {"own": ["Radio"]}
     match = one(wanted("Radio", "own"), ids)
-    assert match == Match(1, "own", Rule.ID, "own")
+    assert match == Match(1, "own", MatchRule.ID, "own")
 
 
 def test_an_id_that_nothing_describes_is_wanted_by_itself() -> None:
@@ -264,7 +264,7 @@ def test_an_id_that_nothing_describes_is_wanted_by_itself() -> None:
     assert joiner.wants(2, "A.uk")
     assert not joiner.wants(2, "b.uk")
     (joined,) = joiner.decide(lambda *_: 1)
-    assert joined.match == Match(2, "A.uk", Rule.ID_ANY_CASE, "a.uk")
+    assert joined.match == Match(2, "A.uk", MatchRule.ID_ANY_CASE, "a.uk")
 
 
 def test_it_is_told_why_there_is_none() -> None:
@@ -275,8 +275,8 @@ def test_it_is_told_why_there_is_none() -> None:
 # --- Real ones, and many -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("with_ids", "rule"), [(True, Rule.ID), (False, Rule.NAME)])
-def test_samsungs_list_joins_its_own_guide_whole(with_ids: bool, rule: Rule) -> None:
+@pytest.mark.parametrize(("with_ids", "rule"), [(True, MatchRule.ID), (False, MatchRule.NAME)])
+def test_samsungs_list_joins_its_own_guide_whole(with_ids: bool, rule: MatchRule) -> None:
     listed, packed = (
         LISTS / "BuddyChewChew__samsungtvplus_gb.m3u",
         LISTS / "matthuisman__SamsungTVPlus_gb.xml.gz",
@@ -291,7 +291,7 @@ def test_samsungs_list_joins_its_own_guide_whole(with_ids: bool, rule: Rule) -> 
     joiner = Joiner(channels, [OWN])
     shows: Counter[str] = Counter()
     reader = GuideReader(
-        Times(),
+        ShowTimes(),
         lambda d: joiner.heard(1, d.id, d.names),
         lambda guide_id: joiner.wants(1, guide_id),
     )

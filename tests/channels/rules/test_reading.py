@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kptv.channels.rules.model import LIST, Show, Step
+from kptv.channels.rules.model import LIST, ShownName, Step
 from kptv.channels.rules.reading import LARGEST, RulesError, read_rules
 
 WHOLE = rb"""
@@ -70,7 +70,7 @@ def test_a_whole_file() -> None:
     rules = read_rules(WHOLE, {"TOKEN": "sesame"})
     assert rules.names.clean == frozenset(Step)
     assert rules.names.split_by_country
-    assert rules.names.show is Show.FIRST
+    assert rules.names.show is ShownName.FIRST
     assert rules.names.apart[0].matches("Rai 4K")
     assert rules.aliases == {"BBC One": ("BBC 1", "BBC1")}
     first, second, third, last = rules.rules

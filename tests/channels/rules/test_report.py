@@ -8,7 +8,7 @@ from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.rules.outcome import Unmatched
 from kptv.channels.rules.report.changes import ChangeKind, change_at, changes_in
 from kptv.channels.rules.report.conflicts import Apart, Conflict, ConflictKind, conflicts_in
-from kptv.channels.rules.report.explaining import Candidate, Explanation, explained
+from kptv.channels.rules.report.explaining import ExplainedStream, Explanation, explained
 from kptv.channels.rules.report.listed import ListedEntry, entries_called, names_in
 from kptv.channels.rules.report.near import nearest
 from kptv.channels.rules.report.spares import Spare
@@ -230,9 +230,9 @@ def test_an_entry_is_explained_with_its_channel_in_each_source_that_has_it() -> 
     )
     assert (first.key, first.channel, first.slug, first.guide) == ("a", "A", "a", "A.uk")
     assert first.candidates == (
-        Candidate("UK: A HD", "source-1", is_this=True),
-        Candidate("A", "source-1", is_this=False),
-        Candidate("UK: A HD", "source-2", is_this=False),
+        ExplainedStream("UK: A HD", "source-1", is_this=True),
+        ExplainedStream("A", "source-1", is_this=False),
+        ExplainedStream("UK: A HD", "source-2", is_this=False),
     )
     assert [candidate.is_this for candidate in second.candidates] == [False, False, True]
 

@@ -6,19 +6,23 @@ from base64 import b64decode
 
 import pytest
 
-from kptv.channels.xtream.listings import Place, Show, limit_of, listing, listing_of_table
+from kptv.channels.xtream.listings import ListedShow, Place, limit_of, listing, listing_of_table
 from tests.channels.xtream.field_types import LISTING, LISTING_OF_TABLE, check
 
-SHOW = Show(1_790_000_000, 1_790_003_600, "Größe & <b>", "Ä\nb 📺")
+SHOW = ListedShow(1_790_000_000, 1_790_003_600, "Größe & <b>", "Ä\nb 📺")
 PLACE = Place(77, "news.uk")
 
 
 @pytest.mark.parametrize(
     "show",
-    [SHOW, Show(0, 1, "", ""), Show((1 << 31) - 2, (1 << 31) - 1, "\udcff", "x" * 4000)],
+    [
+        SHOW,
+        ListedShow(0, 1, "", ""),
+        ListedShow((1 << 31) - 2, (1 << 31) - 1, "\udcff", "x" * 4000),
+    ],
     ids=["usual", "empty", "odd"],
 )
-def test_every_field_has_the_type_that_clients_insist_on(show: Show) -> None:
+def test_every_field_has_the_type_that_clients_insist_on(show: ListedShow) -> None:
     check(listing(show, PLACE), LISTING)
     check(listing_of_table(show, PLACE, 5.0), LISTING_OF_TABLE)
     assert 0 < int(listing(show, PLACE)["id"]) < 1 << 31

@@ -25,7 +25,7 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChannelChange:
     """What became of a channel, or of entries that are not served."""
 
     kind: ChangeKind
@@ -40,14 +40,14 @@ class Changes:
     """All changes of a kind, some of them told."""
 
     count: int
-    some: tuple[Change, ...]
+    some: tuple[ChannelChange, ...]
 
 
 def changes_in(
     catalog: Catalog, most: int = MOST
 ) -> Generator[None, None, dict[ChangeKind, Changes]]:
     """What the rules changed; at most so many of each kind are told. Yields often."""
-    told: dict[ChangeKind, list[Change]] = {kind: [] for kind in ChangeKind}
+    told: dict[ChangeKind, list[ChannelChange]] = {kind: [] for kind in ChangeKind}
     counts = dict.fromkeys(ChangeKind, 0)
     for rows in rows_in_steps(catalog):
         for slug, records in rows:
@@ -62,17 +62,17 @@ def changes_in(
         for dropped in islice(outcome.dropped_entries, most):
             source = catalog.sources[dropped.source]
             entry = ListedEntry(dropped.name, source.tag, source.number)
-            change = Change(ChangeKind.DROPPED, dropped.name, "", (entry,), dropped.line)
+            change = ChannelChange(ChangeKind.DROPPED, dropped.name, "", (entry,), dropped.line)
             told[ChangeKind.DROPPED].append(change)
     return {kind: Changes(counts[kind], tuple(told[kind])) for kind in ChangeKind}
 
 
-def change_at(catalog: Catalog, position: int) -> Change | None:
+def change_at(catalog: Catalog, position: int) -> ChannelChange | None:
     """What became of the channel at ``position``; None: its entries are called as it is shown."""
     return _change(catalog, catalog.slug(position), records_of(catalog.row(position)))
 
 
-def _change(catalog: Catalog, slug: str, records: Sequence[bytes]) -> Change | None:
+def _change(catalog: Catalog, slug: str, records: Sequence[bytes]) -> ChannelChange | None:
     entries = tuple(listed_entries(catalog, records[:MOST_ENTRIES]))
     shown, names = name_of(records[0]), {entry.name for entry in entries}
     if names == {shown}:
@@ -80,4 +80,4 @@ def _change(catalog: Catalog, slug: str, records: Sequence[bytes]) -> Change | N
     kind = ChangeKind.JOINED if len({*map(normalised, names)}) > 1 else ChangeKind.RENAMED
     if kind == ChangeKind.RENAMED and normalised(shown) in {*map(normalised, names)}:
         return None
-    return Change(kind, shown, slug, entries)
+    return ChannelChange(kind, shown, slug, entries)

@@ -13,7 +13,7 @@ from kptv.channels.grouping import normalised
 from kptv.channels.packing import attribute_mark, attribute_of, fields_of, name_of
 from kptv.channels.rules.cleaning import Cleaner
 from kptv.channels.rules.countries import code_of, country_of
-from kptv.channels.rules.model import Rules, Show, Step
+from kptv.channels.rules.model import Rules, ShownName, Step
 from kptv.channels.rules.report.listed import listed_name_of, rows_in_steps
 
 _TVG_ID = attribute_mark("tvg-id")
@@ -124,7 +124,7 @@ def prefixes_taken(catalog: Catalog) -> Generator[None, None, tuple[tuple[str, i
 def _prefixes(cleaner: Cleaner, rules: Rules, record: bytes) -> list[str]:
     """What was taken from in front of a name, if cleaning and nothing else made the shown one."""
     listed, shown = listed_name_of(fields_of(record)), name_of(record)
-    if listed == shown and rules.names.show == Show.CLEANED:
+    if listed == shown and rules.names.show == ShownName.CLEANED:
         return []
     steps = cleaner.steps(listed)
     bare = _COUNTRY.sub("", shown)

@@ -17,7 +17,7 @@ MOST_CANDIDATES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ExplainedStream:
     """A stream of a channel, in the order in which they are tried."""
 
     name: str  # as its list has it
@@ -36,7 +36,7 @@ class Explanation:
     key: str  # by which entries join; empty: it is dropped
     channel: str  # its name; empty: there is no such channel
     slug: str
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[ExplainedStream, ...]
     guide: str  # the channel's tvg-id
     number: int  # the channel's; 0: it has that of its list, if any
 
@@ -77,10 +77,10 @@ def _channel_of(catalog: Catalog, entry: ListedEntry, told: Trace) -> Channel | 
     )
 
 
-def _candidates(channel: Channel, entry: ListedEntry) -> Iterator[Candidate]:
+def _candidates(channel: Channel, entry: ListedEntry) -> Iterator[ExplainedStream]:
     for stream in channel.streams[:MOST_CANDIDATES]:
         is_this = stream.key == (entry.number, entry.url)
-        yield Candidate(stream.listed_name or stream.name, stream.source.tag, is_this)
+        yield ExplainedStream(stream.listed_name or stream.name, stream.source.tag, is_this)
 
 
 def _guide(channel: Channel, secrets: Finder) -> str:

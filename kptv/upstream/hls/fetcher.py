@@ -25,7 +25,7 @@ from kptv.formats.patience import LONGEST_PATIENCE
 from kptv.upstream.client import OtherScheme
 from kptv.upstream.hls.pipe import Pipe
 from kptv.upstream.hls.refusals import REFUSED
-from kptv.upstream.hls.requester import Answer, Requester
+from kptv.upstream.hls.requester import FetchedBody, Requester
 from kptv.upstream.hls.segments import Expired, NeedsRemux, SegmentFetcher, SegmentLost
 from kptv.upstream.hls.way import Media, Way, alike, parsed
 
@@ -46,7 +46,7 @@ class Position:
     variant: Variant | None
 
 
-class Follower:
+class Fetcher:
     """Fills a pipe with the media of one stream, until it cannot."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Follower:
         self._lengths: deque[float] = deque(maxlen=JUDGED)  # seconds of the last segments
 
     def __repr__(self) -> str:
-        return f"<Follower {self._stream.name!r} {self._tracker!r}>"
+        return f"<Fetcher {self._stream.name!r} {self._tracker!r}>"
 
     @property
     def media(self) -> Media:
@@ -99,7 +99,7 @@ class Follower:
         Also None if it went on from a position, and all segments since were too old for that:
         either they are numbered anew, or nothing new will come for long.
 
-        Only one follower at a time may use the tracker in it.
+        Only one fetcher at a time may use the tracker in it.
         """
         tracker = self._tracker
         over = tracker.finished and tracker.is_vod
@@ -115,7 +115,7 @@ class Follower:
 
     def run(
         self,
-        opening: Answer | None,
+        opening: FetchedBody | None,
         remembered: str | None,
         variables: Mapping[str, str] | None = None,
     ) -> None:
@@ -140,7 +140,7 @@ class Follower:
     # --- From a URL to a media playlist ---------------------------------------------------
 
     def _run(
-        self, opening: Answer | None, remembered: str | None, variables: Mapping[str, str]
+        self, opening: FetchedBody | None, remembered: str | None, variables: Mapping[str, str]
     ) -> None:
         if remembered:
             self._media = self._way.recall(remembered, variables)

@@ -36,7 +36,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class NumberedSegment:
     """A segment in its place."""
 
     number: int  # its media sequence number
@@ -55,7 +55,7 @@ class Numbered:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class PlaylistText:
     """The text of a playlist, as it is until the next segment comes."""
 
     text: str  # with PREFIX before each segment's path
@@ -71,7 +71,7 @@ class Rates:
     average: int
 
 
-class MediaPlaylist:
+class WindowPlaylist:
     """The newest segments of a channel, oldest first."""
 
     def __init__(self, slug: str, past: Past, key_of: Callable[[str, float], str]) -> None:
@@ -79,12 +79,12 @@ class MediaPlaylist:
         self._slug = slug
         self._past = past
         self._key_of = key_of
-        self._segments: deque[Numbered] = deque()
-        self._listing: Listing | None = None  # of these segments
+        self._segments: deque[NumberedSegment] = deque()
+        self._listing: PlaylistText | None = None  # of these segments
         self._offset: float | None = None  # Unix time minus media time
 
     def __repr__(self) -> str:
-        return f"<MediaPlaylist {self._slug!r} segments={len(self._segments)}>"
+        return f"<WindowPlaylist {self._slug!r} segments={len(self._segments)}>"
 
     def __len__(self) -> int:
         return len(self._segments)
@@ -122,7 +122,7 @@ class MediaPlaylist:
             self._segments.popleft()
         self._listing = None
 
-    def find(self, number: int) -> Numbered | None:
+    def find(self, number: int) -> NumberedSegment | None:
         """The segment with this number; None: it is gone, or still to come."""
         if not self._segments:
             return None
@@ -131,7 +131,7 @@ class MediaPlaylist:
 
     def listing(
         self, target_duration: int, remarks: Callable[[], Sequence[str]] = tuple
-    ) -> Listing:
+    ) -> PlaylistText:
         """The playlist; there has to be a segment. ``remarks`` are for people who read it.
 
         It is made once, until there is another segment.
@@ -145,7 +145,7 @@ class MediaPlaylist:
                 discontinuity_sequence=listed[0].discontinuities,
                 remarks=remarks(),
             )
-            self._listing = Listing(text, listed[-1].number, target_duration)
+            self._listing = PlaylistText(text, listed[-1].number, target_duration)
         return self._listing
 
     def drop_oldest(self, fewest: int = FEWEST) -> bool:
@@ -196,5 +196,5 @@ class MediaPlaylist:
         date = max(segment.clock + self._offset, not_before) if breaks else not_before
         key = self._key_of(self._slug, now)
         path = "/".join(filter(None, (quote(self._slug, safe=""), key, f"{number}.ts")))
-        placed = Numbered(number, segment, date, breaks, so_far + breaks, path, key)
+        placed = NumberedSegment(number, segment, date, breaks, so_far + breaks, path, key)
         self._segments.append(placed)

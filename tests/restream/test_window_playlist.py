@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from kptv.restream.media_playlist import FEWEST, KEPT, LISTED, MediaPlaylist, Past, Rates
+from kptv.restream.window_playlist import FEWEST, KEPT, LISTED, Past, Rates, WindowPlaylist
 from kptv.splice.segments import Segment
 
 NOW = 1_800_000_000.25
@@ -24,8 +24,8 @@ def segment(
 NO_PAST = Past()
 
 
-def playlist(past: Past = NO_PAST, key: str = "") -> MediaPlaylist:
-    return MediaPlaylist("the-news", past, lambda slug, now: key)
+def playlist(past: Past = NO_PAST, key: str = "") -> WindowPlaylist:
+    return WindowPlaylist("the-news", past, lambda slug, now: key)
 
 
 def numbers_in(text: str) -> list[int]:
@@ -156,7 +156,7 @@ def test_the_path_of_a_segment_has_the_key_that_was_when_it_came(key: str, folde
 
 
 def test_slugs_of_any_letters_are_one_part_of_a_path() -> None:
-    some = MediaPlaylist("a/b?c#ü", Past(), lambda slug, now: "")
+    some = WindowPlaylist("a/b?c#ü", Past(), lambda slug, now: "")
     some.add([segment(0.0)], NOW)
     assert "a%2Fb%3Fc%23%C3%BC/" in some.listing(2).text
 
