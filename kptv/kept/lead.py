@@ -2,7 +2,8 @@
 
 The lock is the kernel's: it ends with its process, however that ends, and never before. So nobody
 takes over from one that is only slow, and who is alone in a folder leads there, whatever else is
-away. Where the folder cannot be written, as in a copy for reading, nobody leads.
+away. Where the folder cannot be written, as in a copy for reading, nobody leads. Nor where files
+cannot be locked, as on some network drives: two would write at once there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 NAME = "leader"  # an empty file; whether it is there means nothing
+
+
+class _NoLocks(OSError):
+    """The file is there, and its file system has no lock for it."""
 
 
 class Lead:
@@ -35,6 +40,11 @@ class Lead:
                 self.close()  # somebody removed the file, so another may have locked a new one
             if self._held is None:
                 self._held = self._locked()
+        except _NoLocks as error:
+            self.close()
+            how = f"DATA_DIR cannot be locked ({error.strerror}): this instance imports nothing"
+            self._tell(f"{how}, and if all are told so, none does", logging.ERROR)
+            return False
         except OSError as error:
             self.close()
             self._tell(f"DATA_DIR cannot be written ({error.strerror}): what others keep is read")
@@ -61,9 +71,9 @@ class Lead:
                 return descriptor
         except BlockingIOError:
             pass
-        except BaseException:
+        except OSError as error:
             os.close(descriptor)
-            raise
+            raise _NoLocks(error.errno, error.strerror) from None
         os.close(descriptor)
         return None
 
@@ -73,7 +83,7 @@ class Lead:
         except FileNotFoundError:
             return False
 
-    def _tell(self, how: str) -> None:
+    def _tell(self, how: str, level: int = logging.INFO) -> None:
         if how != self._told:
-            log.info("%s", how)
+            log.log(level, "%s", how)
         self._told = how
