@@ -137,6 +137,8 @@ class Served:
         """Give numbers and ids now, not when somebody asks for them first; waits."""
         self.device_ids.of()
         self.numbers.of(catalog)
+        self.numbers.settle()
+        self.lists.profiles.settle()
         self.xtream.give_ids()
 
 
@@ -185,7 +187,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     def published(current: Catalog) -> None:
         hubs.imported(current.find, merger.take_imported())
         if kept.is_shared and kept.leads():
-            served.give(current)
+            kept.publish(partial(served.give, current), merger.digests)
 
     importer = _build_importer(config, merger, kept, catalog, published)
     reload = _build_reload(config, log_of_process, restreaming.terms, merger, importer)
@@ -332,7 +334,7 @@ def _build_importer(
         publish,
         config.import_refresh_interval,
         config.worker_threads,
-        Sharing(kept.leads, look) if kept.is_shared else None,
+        Sharing(kept.leads, look, kept.published.has) if kept.is_shared else None,
     )
 
 

@@ -469,6 +469,31 @@ def test_a_generation_that_has_not_come_whole_is_opened_when_it_has(
     assert tag_in(others) == whole.name
 
 
+def test_whoever_does_not_build_removes_nothing(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another instance may serve the generation before still."""
+    monkeypatch.setattr(guide_round, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(guide_round, "KEPT_FOR", 0.02)
+    (tmp_path / "my.xml").write_bytes(guide_xml({"One.uk": "One"}))
+    first, current, _ = rig()
+    first.replace(catalog_of(ONE))
+    until(current.get)
+    shared = tmp_path / "shared"
+    old, new = (shared / "guide" / f"generation-{number}" for number in (1, 2))
+    shutil.copytree(current.get().path, old)
+    other, others, _ = rig(leads=lambda: False, data_dir=shared)
+    other.open_last()
+    other.replace(catalog_of(ONE))
+    (shared / "guide" / "generation-0").mkdir()
+    (shared / "guide" / ".building-3").mkdir()
+    shutil.copytree(old, new)
+    until(lambda: tag_in(others) == new.name)
+    gevent.sleep(0.1)
+    left = sorted(path.name for path in (shared / "guide").iterdir())
+    assert left == [".building-3", "generation-0", "generation-1", "generation-2"]
+
+
 def tag_in(current: CurrentGuide) -> str:
     generation = current.get()
     return "" if generation is None else generation.tag

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import gevent
 from gevent.lock import BoundedSemaphore
+from gevent.pool import Group
 from gevent.threadpool import ThreadPool
 
 from kptv.channels.given import Given, Numbered, learned
@@ -64,6 +65,7 @@ class KeptNumbers:
         # One thread of its own: a disk that hangs holds up nothing else.
         self._thread = ThreadPool(1)
         self._reading, self._writing = BoundedSemaphore(), BoundedSemaphore()
+        self._writes = Group()  # that run, or wait for their turn
 
     def __repr__(self) -> str:
         return f"<KeptNumbers {self._lists}>"
@@ -96,7 +98,11 @@ class KeptNumbers:
         change = Change(name, numbered.layout, items, today, is_whole, is_anew=is_anew)
         self._whole_on[name] = today if is_whole or whole_on is None else whole_on
         self._unwritten += 1
-        return gevent.spawn(self._write, self._database, change)
+        return self._writes.spawn(self._write, self._database, change)
+
+    def settle(self) -> None:
+        """Wait until all that was to be kept is written, or cannot be."""
+        self._writes.join(timeout=_WRITTEN_WITHIN)
 
     def look(self) -> bool:
         """Read what another process has written since; whether numbers are other ones there.

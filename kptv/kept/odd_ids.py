@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import gevent
 from gevent.lock import BoundedSemaphore
+from gevent.pool import Group
 from gevent.threadpool import ThreadPool
 
 from kptv.channels.xtream.ids import Odd
@@ -40,6 +41,7 @@ class KeptOddIds:
         self._unwritten = Odd()
         self._thread = ThreadPool(1)  # a disk that hangs holds up nothing else
         self._turn = BoundedSemaphore()
+        self._writes = Group()
 
     def __repr__(self) -> str:
         return f"<KeptOddIds {self._given}>"
@@ -78,7 +80,11 @@ class KeptOddIds:
             return None
         self._given = _both(self._given or Odd(), new)
         self._unwritten = _both(self._unwritten, new)
-        return gevent.spawn(self._write) if self._leads() else None
+        return self._writes.spawn(self._write) if self._leads() else None
+
+    def settle(self) -> None:
+        """Wait until all that was to be kept is written, or cannot be."""
+        self._writes.join(timeout=_WRITTEN_WITHIN)
 
     def _write(self) -> None:
         with self._turn:

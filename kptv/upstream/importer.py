@@ -47,6 +47,7 @@ class Sharing:
 
     leads: Callable[[], bool]  # whether this instance imports for all, now
     look: Callable[[], bool] = lambda: False  # whether else something is to be published anew
+    is_published: Callable[[str], bool] = lambda _: True  # there, a document of this digest
 
 
 @dataclass(slots=True)
@@ -153,25 +154,25 @@ class Importer:
 
     def _follow(self) -> None:
         """Publish what the instance keeps that imports for all, until this one is to import."""
-        if not self.follows:
+        if self._sharing is None or not self.follows:
             return
         self._jobs.kill()  # of the time when this one did
         while self.follows:
             self._heartbeat.beat(monotonic())
             self._stir.clear()
             asked, self._asked = self._asked, False
-            if self._look():
+            if self._look(self._sharing.is_published):
                 self._tell()
             if asked:
                 _finish(self._tasks, self._asked_for)
             self._stir.wait(LOOK_EVERY)
-        if self._look():  # what the other one did last
+        if self._look(lambda _: True):  # what the other one did last
             self._tell()
 
-    def _look(self) -> bool:
+    def _look(self, is_published: Callable[[str], bool]) -> bool:
         """Take what is new; whether anything is."""
         assert self._sharing is not None
-        new = [task.document.look() for task in self._tasks]
+        new = [task.document.look(is_published) for task in self._tasks]
         for task in self._tasks:
             task.is_told, task.retry_at = False, inf
             task.found = f"{task.document.summary}, as kept by the instance that imports"

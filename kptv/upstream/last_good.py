@@ -6,6 +6,7 @@ A document that cannot be had, or is no such document, replaces nothing.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from time import monotonic, time
@@ -26,6 +27,8 @@ from kptv.upstream.documents import (
 from kptv.upstream.store import Store
 
 log = logging.getLogger(__name__)
+
+_MOST_LOOKS = 20  # a minute; whoever was to publish it may have ended, or be of another version
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class LastGood(Generic[ContentT]):
         self._edition = Edition()  # of the content, or empty if that is not known
         self._seen: object = None  # the stamp of what DATA_DIR had when somebody looked last
         self._loaded: object = None  # of what was loaded
+        self._looks = 0  # at what is not published there
 
     def __repr__(self) -> str:
         return f"<LastGood {self.document.label!r} failures={self.progress.failures}>"
@@ -83,11 +87,11 @@ class LastGood(Generic[ContentT]):
         self._take(content, known, "from disk")
         return True
 
-    def look(self) -> bool:
+    def look(self, is_published: Callable[[str], bool] = lambda _: True) -> bool:
         """Take what another process has imported into DATA_DIR since; whether it has. Never raises.
 
-        It is taken at the second look that finds it: by then the others of the same round are
-        there, and the numbers that its channels were given.
+        It is taken at the second look that finds it, as half of it may be there before, and when
+        the other process has published it: then the numbers are there that its channels were given.
         """
         before, stamp = self._seen, self._store.stamp(self.document)
         self._seen = stamp
@@ -95,8 +99,10 @@ class LastGood(Generic[ContentT]):
             return False
         if stamp == self._loaded and self.progress.successes:
             return False
-        self._loaded = stamp
         had, edition = self.content, self._store.edition(self.document)
+        if had is not None and not self._is_to_be_taken(is_published(edition.digest)):
+            return False
+        self._loaded = stamp
         if had is not None and edition.digest == had.digest:
             self._edition = edition
         else:
@@ -111,6 +117,10 @@ class LastGood(Generic[ContentT]):
         if had is not None and had is not self.content:
             drive(had.take_apart())
         return True
+
+    def _is_to_be_taken(self, is_published: bool) -> bool:
+        self._looks = 0 if is_published or self._looks >= _MOST_LOOKS else self._looks + 1
+        return not self._looks
 
     def _read_kept(self) -> tuple[Edition, ContentT] | None:
         document = self.document

@@ -71,6 +71,11 @@ class Merger:
         """What the catalog was made of: copies, which stay whole while others take their place."""
         return [_copied(content.listing) for content in self._merged]
 
+    @property
+    def digests(self) -> frozenset[str]:
+        """Of the lists that the catalog was made of."""
+        return frozenset(content.digest for content in self._merged)
+
     def take_imported(self) -> set[int]:
         """Numbers of the sources whose import was good since this was asked last."""
         before = self._successes

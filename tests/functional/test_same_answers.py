@@ -81,6 +81,15 @@ class House:
                 shutil.copy2(path, beside)
                 beside.replace(new)
 
+    def contents(self) -> dict[str, bytes]:
+        """Of the shared folder, but for logos: whoever is the first to fetch one keeps it."""
+        paths = self.folder.rglob("*")
+        return {
+            str(each): each.read_bytes()
+            for each in paths
+            if each.is_file() and "logos" not in each.parts
+        }
+
     def paths(self) -> list[str]:
         """All that applications ask for."""
         paths = [*LISTS, *(f"{self.own}{path}" for path in LISTS if "profile" not in path)]
@@ -142,6 +151,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 def ready(house: House, proxy: Proxy) -> bool:
+    if not (house.folder / "published").exists():
+        return False
     paths = ("/epg.xml", f"{house.own}/epg.xml", "/profile/kids/epg.xml.gz", "/discover.json")
     try:
         return all(house.ask(path, proxy).status == 200 for path in paths)
@@ -163,6 +174,7 @@ def timeless(body: bytes) -> bytes:
 
 
 def test_each_path_says_the_same_at_all_instances(house: House) -> None:
+    before = house.contents()
     for path in house.paths():
         for encoding in "identity", "gzip":
             answers = [
@@ -171,6 +183,7 @@ def test_each_path_says_the_same_at_all_instances(house: House) -> None:
             one, *others = map(told, answers)
             assert one[0] == (404 if path == f"{house.own}/logo/news" else 200), path
             assert all(other == one for other in others), path
+    assert house.contents() == before, "somebody wrote though nothing is new"
 
 
 def test_who_asks_again_elsewhere_is_told_that_nothing_is_new(house: House) -> None:
@@ -186,3 +199,11 @@ def test_who_asks_again_elsewhere_is_told_that_nothing_is_new(house: House) -> N
     for one, other in permutations(house.proxies, 2):
         made = house.ask("/epg.xml.gz", one).headers["Last-Modified"]
         assert house.ask("/epg.xml.gz", other, **{"If-Modified-Since": made}).status == 304
+
+
+def test_a_user_who_is_added_is_let_in_by_all(house: House) -> None:
+    path = f"/u/{UsersFile(house.folder).add(User(id=0, name='bob')).text}/playlist.m3u8"
+    house.refresh()
+    for each in house.proxies:
+        eventually(lambda each=each: house.ask(path, each).status == 200)
+    assert len({house.ask(path, each).body for each in house.proxies}) == 1

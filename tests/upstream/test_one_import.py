@@ -15,7 +15,9 @@ from kptv.channels.rules.reading import read_rules
 from kptv.config import Config
 from kptv.kept.lead import Lead
 from kptv.kept.numbers import KeptNumbers
+from kptv.kept.published import Published
 from kptv.upstream import importer as importer_module
+from kptv.upstream import last_good
 from kptv.upstream.channel_list import channel_list
 from kptv.upstream.client import HttpClient
 from kptv.upstream.importer import Importer, Sharing
@@ -42,8 +44,19 @@ class Instance:
         self.list = LastGood(channel_list(source), self.client, Store(folder, self.leads))
         rules = read_rules(b"")
         self.merger = Merger([self.list], self.catalogs.append, rules=rules, numbers=self.numbers)
-        sharing = Sharing(self.leads, self._look)
-        self.importer = Importer([self.list], self.merger.merge, 3600.0, 1, sharing)
+        self.published, self.tells = Published(folder), True
+        sharing = Sharing(self.leads, self._look, self.published.has)
+        self.importer = Importer([self.list], self._publish, 3600.0, 1, sharing)
+
+    def _publish(self) -> None:
+        self.merger.merge()
+        if self.leads() and self.tells:
+            self.tell()
+
+    def tell(self) -> None:
+        """Let the others know what is published, once its numbers are written."""
+        self.numbers.settle()
+        self.published.tell(self.merger.digests)
 
     def _look(self) -> bool:
         if changed := self.numbers.look():
@@ -184,7 +197,7 @@ def test_numbers_that_were_given_meanwhile_are_taken_over_and_none_is_written(
     until(lambda: one.catalogs and kept_numbers(tmp_path / "data") == 2)
     two = start()
     until(lambda: two.catalogs)
-    looks, two.list.look, two.numbers.look = two.list.look, lambda: False, lambda: False  # type: ignore[method-assign]
+    looks, two.list.look, two.numbers.look = two.list.look, lambda _: False, lambda: False  # type: ignore[method-assign]
     server.answer = (200, {}, MORE.replace(b"Three", b"Zulu"))
     asked(one)
     until(lambda: kept_numbers(tmp_path / "data") == 3)
@@ -222,6 +235,57 @@ def test_a_copy_of_the_folder_that_is_refreshed_from_time_to_time(
     until(lambda: two.has("One", "Two", "Three"))
     until(lambda: two.told == one.told)
     assert len(two.catalogs) <= 4, "it is made anew though nothing has changed"
+
+
+def test_a_list_is_not_taken_before_it_is_published_with_its_numbers(
+    start: Callable[..., Instance], server: DocumentServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while the round waits for another source, or so many channels are numbered."""
+    one = start()
+    asked(one)
+    two = start()
+    until(lambda: two.has("One", "Two"))
+    one.tells, server.answer = False, (200, {}, MORE)
+    asked(one)
+    gevent.sleep(0.2)  # ten looks
+    assert two.has("One", "Two")
+    one.tell()
+    until(lambda: two.has("One", "Two", "Three"))
+    assert two.told == one.told
+    assert len(two.catalogs) == 2, "it has shown others before"
+
+    monkeypatch.setattr(last_good, "_MOST_LOOKS", 3)
+    server.answer = (200, {}, LIST)
+    asked(one)
+    until(lambda: two.has("One", "Two"))  # whoever was to tell may have ended
+
+
+def test_half_of_a_list_is_not_taken(
+    start: Callable[..., Instance], server: DocumentServer, tmp_path: Path
+) -> None:
+    folder, copy = tmp_path / "data", tmp_path / "copy"
+    one = start()
+    asked(one)
+    refresh(folder, copy)
+    other = Instance(server.url, copy, leads=lambda: False)
+    assert other.list.load()
+    server.answer = (200, {}, MORE + b"#" * 500_000)
+    asked(one)
+    [body] = (path for path in folder.iterdir() if path.name.endswith(".m3u.gz"))
+    about = body.with_name(body.name.replace(".m3u.gz", ".json"))
+    for path, data in (
+        (copy / about.name, about.read_bytes()),
+        (copy / body.name, body.read_bytes()[:-40]),
+    ):
+        path.write_bytes(data)
+        assert not any(other.list.look() for _ in range(3))
+        assert other.list.content is not None
+        assert other.list.content.count == 2
+    refresh(folder, copy)
+    assert not other.list.look(), "it may be written still"
+    assert other.list.look()
+    assert other.list.content.count == 3
+    other.close()
 
 
 def kept_numbers(folder: Path) -> int:

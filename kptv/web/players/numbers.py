@@ -63,6 +63,11 @@ class ChannelNumbers:
         numbers = self._making.wait()
         return numbers if catalog is self._catalog else None  # it may have been replaced meanwhile
 
+    def settle(self) -> None:
+        """Wait until those that were made are on their way to where they are kept."""
+        with self._keeping:
+            pass
+
     def _made(self, catalog: Catalog, heartbeat: Heartbeat) -> array[int]:
         with self._keeping:
             given = self._numbers.given("")

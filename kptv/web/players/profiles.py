@@ -82,6 +82,13 @@ class Profiles:
                     return made
         return None
 
+    def settle(self) -> None:
+        """Wait for all that are being made, and until their numbers are on their way."""
+        for name in list(self._making.made) if self._making is not None else ():
+            self.get(name)
+        with self._keeping:
+            pass
+
     def _make(self, catalog: Catalog, profile: Profile, heartbeat: Heartbeat) -> MadeProfile:
         given = self._given(profile) if profile.numbers else None
         steps = beating(make_profile(catalog, profile, given), heartbeat)
