@@ -31,10 +31,10 @@ from kptv.web.page.status import status_blueprint
 from kptv.web.page.users import users_blueprint
 from kptv.web.page.view import View
 from kptv.web.players.addresses import own_address
+from kptv.web.players.directions import NOBODY_IS_DIRECTED, Directions
 from kptv.web.players.guide import guide_blueprint
 from kptv.web.players.hdhomerun import hdhomerun_blueprint
 from kptv.web.players.hls import Hls, hls_blueprint
-from kptv.web.players.leading import NOBODY_IS_LED, Leading
 from kptv.web.players.lists import playlist_blueprint
 from kptv.web.players.logos import HiddenLogos, logo_blueprint
 from kptv.web.players.player import Player
@@ -65,15 +65,15 @@ def create_app(config: Config) -> Flask:
     greet(config, log_of_process)
     parts = build_parts(config, log_of_process)
     parts.entrance.tell_login()
-    app = build_web(parts, leads=parts.instances is not None)
+    app = build_web(parts, directs=parts.instances is not None)
     parts.reload.now()  # a worker that is replaced has the rules of the start
     parts.guide_round.open_last()
     parts.importer.start()
     return app
 
 
-def build_web(parts: AppParts, leads: bool = False) -> Flask:
-    """The routes, and what they answer from; ``leads``: there are several instances."""
+def build_web(parts: AppParts, directs: bool = False) -> Flask:
+    """The routes, and what they answer from; ``directs``: there are several instances."""
     config, catalog, hubs = parts.config, parts.catalog, parts.hubs
     app = new_application(Exposition(parts.metrics, parts.state.read), parts.entrance.gate)
     app.extensions["when_stopping"] = [
@@ -94,7 +94,7 @@ def build_web(parts: AppParts, leads: bool = False) -> Flask:
         parts.access,
         parts.streams,
         windows,
-        Leading(partial(own_address, config)) if leads else NOBODY_IS_LED,
+        Directions(partial(own_address, config)) if directs else NOBODY_IS_DIRECTED,
     )
     hls = Hls(windows, player, parts.metrics.hls, lambda: parts.users.is_on)
     app.register_blueprint(stream_blueprint(catalog.get, player, hls.playlist_of))

@@ -21,7 +21,7 @@ from kptv.formats.hdhomerun import (
 from kptv.web.endless import endless, unframed
 from kptv.web.lines import line
 from kptv.web.players.devices import FORMS, Devices, Tuner
-from kptv.web.players.leading import duration_asked
+from kptv.web.players.directions import duration_asked
 from kptv.web.players.lists import NO_PROFILE
 from kptv.web.players.player import Answer, Player, Refusal
 from kptv.web.rendered import how_to_keep

@@ -123,8 +123,8 @@ class Hls:
     def _answer(self, channel: Channel | None, way: str) -> tuple[AnswerKind, Response]:
         if channel is None or not self._player.may_have(channel):
             return AnswerKind.GONE, unknown()
-        if (led := self._player.leading.to_playlist(channel)) is not None:
-            return AnswerKind.ANSWERED, led
+        if (directed := self._player.directions.to_playlist(channel)) is not None:
+            return AnswerKind.ANSWERED, directed
         asks = caller()
         if asks.prefix and not shows_in_path(_address(), asks.login[1]):
             way += f"{asks.prefix[1:]}/"

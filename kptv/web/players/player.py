@@ -21,7 +21,7 @@ from kptv.web.clients import Clients
 from kptv.web.handover import hand_over_of
 from kptv.web.lines import line
 from kptv.web.players.delivery import Delivery, lease_of, tune
-from kptv.web.players.leading import NOBODY_IS_LED, Leading
+from kptv.web.players.directions import NOBODY_IS_DIRECTED, Directions
 from kptv.web.players.open_streams import Access, OpenStream, OpenStreams
 from kptv.web.sockets import VIEWERS_LEAVE, are_scarce
 
@@ -71,7 +71,7 @@ class Player:
         access: Access,
         streams: OpenStreams,
         windows: Windows | None = None,
-        leading: Leading = NOBODY_IS_LED,
+        directions: Directions = NOBODY_IS_DIRECTED,
     ) -> None:
         """``max_clients``: so many viewers at once. ``windows``: those of HLS, if there are any."""
         self._hubs = hubs
@@ -80,7 +80,7 @@ class Player:
         self._access = access
         self._streams = streams
         self._windows = windows
-        self.leading = leading
+        self.directions = directions
 
     def __repr__(self) -> str:
         return f"<Player of {self._hubs!r}>"
@@ -105,8 +105,8 @@ class Player:
         """
         if channel is None or not self.may_have(channel):
             return Answer(unknown(), Refusal.UNKNOWN)
-        if (led := self.leading.to_stream(channel)) is not None:
-            return Answer(led)
+        if (directed := self.directions.to_stream(channel)) is not None:
+            return Answer(directed)
         if request.method == "HEAD":  # it tells only what is known
             return Answer(_head(self._hubs.films.headers(channel)))
         if self._is_crowded():

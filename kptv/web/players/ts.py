@@ -14,7 +14,7 @@ from kptv.channels.model import Channel
 from kptv.channels.served import STREAM_PATH
 from kptv.web.endless import endless, unframed
 from kptv.web.lines import line, no_list_yet
-from kptv.web.players.leading import duration_asked
+from kptv.web.players.directions import duration_asked
 from kptv.web.players.links import Ambiguous, meant, without_playlist
 from kptv.web.players.player import Player, unknown
 from kptv.web.players.preflight import let_pages_ask
@@ -48,8 +48,8 @@ def stream_blueprint(
             return which(ambiguous, lambda slug: f"{STREAM_PATH}{slug}")
         if channel is None:
             return unknown()
-        # Recorders that ask for a number and a duration may have been led here.
-        duration = duration_asked() if player.leading.is_on else None
+        # Recorders that ask for a number and a duration may have been directed here.
+        duration = duration_asked() if player.directions.is_on else None
         return player.answer(channel, duration).response
 
     @blueprint.get(f"{STREAM_PATH}<anything:identifier>")

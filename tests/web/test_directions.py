@@ -1,4 +1,4 @@
-"""Where several instances run, media is asked for at its own link, and all else leads there."""
+"""Several instances have media asked for at its own link, and direct all else there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from kptv.app import build_web
 from kptv.channels.users.model import User
-from kptv.web.caller import CALLER, Caller, CallerKind
+from kptv.web.caller import ANYONE, CALLER, Caller, CallerKind
 from tests.parts import CONFIG, built
 from tests.web.test_playlist import catalog_of
 
@@ -40,11 +40,11 @@ def make_client(tmp_path: Path) -> Iterator[MakeClient]:
     """A client of one of several instances; ``caller``: who asks."""
     with ExitStack() as stack:
 
-        def make(caller: Caller = Caller(), leads: bool = True, base: str = ROUTER) -> FlaskClient:  # noqa: B008
-            config = replace(CONFIG, base_url=base, base_url_is_set=bool(base))
+        def make(caller: Caller = ANYONE, directs: bool = True, at: str = ROUTER) -> FlaskClient:
+            config = replace(CONFIG, base_url=at, base_url_is_set=bool(at))
             parts = stack.enter_context(built(config, tmp_path))
             parts.catalog.replace(catalog_of(LIST))
-            app = build_web(parts, leads)
+            app = build_web(parts, directs)
             app.before_request(lambda: request.environ.update({CALLER: caller}))
             return app.test_client()
 
@@ -95,7 +95,7 @@ def test_names_ids_and_numbers_lead_to_the_link_that_the_list_has(make_client: M
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_no_link_leads_a_second_time_however_it_is_written(make_client: MakeClient) -> None:
+def test_no_link_directs_a_second_time_however_it_is_written(make_client: MakeClient) -> None:
     client = make_client()
     slug = slug_of_sky(client)
     for path in (f"/stream/{slug}", f"/stream/{slug.replace('~', '%7E')}?x=1", f"/hls/{slug}.m3u8"):
@@ -109,7 +109,7 @@ def test_no_link_leads_a_second_time_however_it_is_written(make_client: MakeClie
         assert client.head(f"{link.path}?{link.query}").status_code == 200
 
 
-def test_users_are_led_to_links_of_their_own(make_client: MakeClient) -> None:
+def test_users_are_directed_to_links_of_their_own(make_client: MakeClient) -> None:
     client = make_client(ANNA)
     for path in ("/stream/TEN", "/auto/v7"):
         answer = client.get(path)
@@ -125,7 +125,7 @@ def test_whoever_may_not_have_a_channel_learns_nothing_of_it(make_client: MakeCl
     assert client.get("/auto/v5").headers["X-HDHomeRun-Error"] == "801 Unknown Channel"
 
 
-def test_a_channel_whose_playlist_has_no_link_of_its_own_is_not_led(
+def test_a_channel_whose_playlist_has_no_link_of_its_own_is_not_directed(
     make_client: MakeClient,
 ) -> None:
     client = make_client()
@@ -137,12 +137,12 @@ def test_a_channel_whose_playlist_has_no_link_of_its_own_is_not_led(
 def test_without_base_url_the_link_is_at_the_address_that_was_asked(
     make_client: MakeClient,
 ) -> None:
-    client = make_client(base="")
+    client = make_client(at="")
     answer = client.get("/auto/v7", headers={"Host": "box:8081"})
     assert answer.headers["Location"] == "http://box:8081/stream/ten"
 
 
-def test_one_instance_alone_leads_nobody(make_client: MakeClient) -> None:
-    client = make_client(leads=False)
+def test_one_instance_alone_directs_nobody(make_client: MakeClient) -> None:
+    client = make_client(directs=False)
     for path in ("/stream/TEN.ts", "/auto/v7", "/hls/TEN.m3u8", "/stream/ten.m3u8"):
         assert client.head(path).status_code == 200

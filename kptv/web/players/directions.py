@@ -19,15 +19,15 @@ from kptv.web.lines import line
 _MOST_DIGITS = 7  # of a duration in seconds: 115 days
 
 
-class Leading:
-    """Leads clients to the links that lists have; one instance alone leads nobody."""
+class Directions:
+    """Directs clients to the links that lists have; one instance alone directs nobody."""
 
     def __init__(self, own_address: Callable[[], str] | None) -> None:
         """``own_address``: the router's; None: there is one instance."""
         self._own_address = own_address
 
     def __repr__(self) -> str:
-        return f"<Leading is_on={self.is_on}>"
+        return f"<Directions is_on={self.is_on}>"
 
     @property
     def is_on(self) -> bool:
@@ -35,7 +35,7 @@ class Leading:
         return self._own_address is not None
 
     def to_stream(self, channel: Channel) -> Response | None:
-        """The answer that leads to the channel's stream; None: it is what the request asks for."""
+        """The answer that names the channel's stream; None: that is what is asked for."""
         return self._to(f"{STREAM_PATH}{channel.slug}")
 
     def to_playlist(self, channel: Channel) -> Response | None:
@@ -45,7 +45,7 @@ class Leading:
 
     def _to(self, path: str) -> Response | None:
         # The path is compared decoded, without the user's secret: however a client or a router
-        # writes the link, it is never led a second time.
+        # writes the link, it is never directed a second time.
         if self._own_address is None or request.path == path:
             return None
         query = f"?{asked}" if (asked := request.query_string.decode("latin-1")) else ""
@@ -55,7 +55,7 @@ class Leading:
         return response
 
 
-NOBODY_IS_LED = Leading(None)
+NOBODY_IS_DIRECTED = Directions(None)
 
 
 def duration_asked() -> float | None:
