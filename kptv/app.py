@@ -22,6 +22,7 @@ from kptv.web.page.actions import actions_blueprint, session_blueprint
 from kptv.web.page.api import api_blueprint
 from kptv.web.page.directory import Directory
 from kptv.web.page.events import EventStream
+from kptv.web.page.everywhere import Everywhere
 from kptv.web.page.guide import guide_blueprint as guide_api_blueprint
 from kptv.web.page.instances import alone, listed, own_text
 from kptv.web.page.public import Public
@@ -185,13 +186,17 @@ def _build_discovery(config: Config, ids: DeviceIds) -> Discovery:
 
 def _build_page(parts: AppParts) -> StatusPage:
     config, shared, clients = parts.config, parts.shared, parts.clients
-    redactor = parts.log.redactor
     hidden = HiddenLogos(parts.catalog.get)
-    public = Public(redactor, lambda channel: hidden.logo_of(channel) is not None)
+    public = Public(
+        parts.log.redactor,
+        lambda channel: hidden.logo_of(channel) is not None,
+        parts.entrance.ids,
+    )
     view = View(config, parts.hubs, parts.state, parts.log.recent, clients, public)
     several = parts.instances
+    everywhere = Everywhere(several)
     if several is not None:
-        several.show(partial(own_text, view, several))
+        several.show(partial(_own_text, parts, view, everywhere), everywhere.hear)
     instances = partial(listed, several) if several is not None else None
     events = EventStream(view, shared.journal, instances)
     directory = Directory(parts.catalog.get)
@@ -203,15 +208,18 @@ def _build_page(parts: AppParts) -> StatusPage:
         status_blueprint(config.base_url),
         api_blueprint(view, events, directory, clients, instances or alone),
         guide_api_blueprint(view.shows, directory),
-        session_blueprint(admin, end_events),
-        actions_blueprint(
-            admin,
-            parts.hubs,
-            shared.health,
-            parts.importer.import_now,
-            redactor.redact,
+        session_blueprint(admin, end_events, everywhere),
+        actions_blueprint(admin, parts.hubs, shared.health, parts.importer, public, everywhere),
+        rules_blueprint(admin, parts.reload.file, parts.reload.now, reports, public, everywhere),
+        users_blueprint(
+            admin, parts.users, parts.streams, public, partial(own_address, config), everywhere
         ),
-        rules_blueprint(admin, parts.reload.file, parts.reload.now, reports, public),
-        users_blueprint(admin, parts.users, parts.streams, public, partial(own_address, config)),
     )
     return StatusPage(blueprints, events, directory, reports)
+
+
+def _own_text(parts: AppParts, view: View, everywhere: Everywhere) -> str:
+    """What the other instances see of this one."""
+    assert parts.instances is not None
+    leads = not parts.importer.follows
+    return own_text(view, parts.instances, leads, everywhere.shown())

@@ -54,6 +54,8 @@ from kptv.vitals.watchdog import to_stderr
 from kptv.web.access import ALWAYS_OPEN, Gate, Openings, Parties
 from kptv.web.clients import Clients
 from kptv.web.page.admin import Admin
+from kptv.web.page.public import Ids, ids_of_instance
+from kptv.web.page.sessions import Sessions, keys_of
 from kptv.web.page.status import asset_paths
 from kptv.web.players.devices import Devices
 from kptv.web.players.lists import ServedLists
@@ -147,6 +149,7 @@ class Entrance:
     """Who is let in."""
 
     admin: Admin
+    ids: Ids
     gate: Gate
     tell_login: Callable[[], None]
 
@@ -366,7 +369,15 @@ def _build_entrance(
     users.watch(redactor.forget_texts)
     tell_login = LoginTeller(config, users).tell
     users.watch(tell_login)
-    admin = Admin(config.admin_token, clients, metrics_token=config.metrics_token)
+    lists = [source.url for source in config.sources]
+    keys = keys_of(config.admin_token, lists, are_shared=bool(config.leases_url))
+    admin = Admin(
+        config.admin_token,
+        clients,
+        metrics_token=config.metrics_token,
+        sessions=Sessions(keys.sessions),
+    )
+    ids = ids_of_instance(keys.ids) if config.leases_url else Ids(keys.ids)
     own_files = asset_paths() if config.status_page else frozenset()
     gate = Gate(
         Parties(users, Tries(users, checker), admin, clients, metrics.users.turned_away),
@@ -374,4 +385,4 @@ def _build_entrance(
         urlsplit(config.base_url).path,
         redactor.learn_of_user,
     )
-    return Entrance(admin, gate, tell_login)
+    return Entrance(admin, ids, gate, tell_login)

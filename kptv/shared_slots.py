@@ -72,9 +72,13 @@ class Instances:
         """What the instances showed last, this one among them."""
         return self._board.seen()
 
-    def show(self, text: Callable[[], str]) -> None:
-        """Have the others see what ``text`` says, each second."""
-        self._board.start(text)
+    def show(self, text: Callable[[], str], look: Callable[[], object]) -> None:
+        """Have the others see what ``text`` says, each second; ``look`` at them then."""
+        self._board.start(text, look)
+
+    def stir(self) -> None:
+        """Show the others at once what there is to show."""
+        self._board.stir()
 
     def close(self) -> None:
         """Leave the others as soon as all is hung up; does not wait."""

@@ -95,11 +95,11 @@ def suggested_url(config: Config, around: Surroundings) -> str:
 
 def _about_base_url(config: Config, around: Surroundings) -> Iterator[str]:
     parts = urlsplit(config.base_url)
-    host, behind_another = parts.hostname or "", ip_address(config.host).is_loopback
+    host, has_router = parts.hostname or "", bool(config.leases_url)
+    behind_another = has_router or ip_address(config.host).is_loopback
     if _is_this_machine(host):
-        instead = (
-            f"http:// and the address by which they reach {'nginx' if behind_another else 'it'}"
-        )
+        first = "the router" if has_router else "nginx" if behind_another else "it"
+        instead = f"http:// and the address by which they reach {first}"
         if not behind_another:
             instead = suggested_url(config, around) or instead
         yield (

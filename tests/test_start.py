@@ -78,7 +78,11 @@ def test_the_better_base_url_has_the_port_and_brackets() -> None:
 
 @pytest.mark.parametrize(
     ("around", "settings", "whom"),
-    [(Surroundings(), {}, "it"), (HOME, {"HOST": "127.0.0.1"}, "nginx")],
+    [
+        (Surroundings(), {}, "it"),
+        (HOME, {"HOST": "127.0.0.1"}, "nginx"),
+        (HOME, {"LEASES_URL": "redis://127.0.0.1"}, "the router"),
+    ],
 )
 def test_without_an_address_of_its_own_the_start_says_what_to_look_for(
     around: Surroundings, settings: dict[str, str], whom: str
@@ -99,6 +103,11 @@ def test_a_base_url_with_another_port_is_told(base_url: str, port: str) -> None:
     (warning,) = told(BASE_URL=base_url, PORT=port)
     expected = "80" if base_url.endswith("10") else "8080"
     assert warning.startswith(f"BASE_URL leads to port {expected}, but PORT={port}: ")
+
+
+def test_several_instances_have_ports_of_their_own_behind_the_routers() -> None:
+    several = {"LEASES_URL": "redis://127.0.0.1", "PORT": "8081"}
+    assert told(BASE_URL="http://tv.example:8080", **several) == []
 
 
 def test_a_port_of_the_environment_counts_as_one_of_the_file(tmp_path: Path) -> None:

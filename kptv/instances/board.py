@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Protocol
 
 import gevent
+from gevent.event import Event
 
 from kptv.instances.link import LinkError
 
@@ -53,14 +54,19 @@ class Board:
         self._dial = dial
         self._link: BoardLink | None = None
         self._seen: tuple[Shown, ...] = ()
+        self._stir = Event()
         self._greenlet: gevent.Greenlet | None = None
 
     def __repr__(self) -> str:
         return f"<Board instances={len(self._seen)}>"
 
-    def start(self, text: Callable[[], str]) -> None:
-        """Show what ``text`` says."""
-        self._greenlet = gevent.spawn(self._run, text)
+    def start(self, text: Callable[[], str], look: Callable[[], object] = lambda: None) -> None:
+        """Show what ``text`` says; ``look`` is called whenever the others were seen."""
+        self._greenlet = gevent.spawn(self._run, text, look)
+
+    def stir(self) -> None:
+        """Show at once what there is to show; never switches."""
+        self._stir.set()
 
     def close(self) -> None:
         """Show nothing any more; may come twice."""
@@ -78,15 +84,17 @@ class Board:
         now = monotonic()
         return [each for each in self._seen if now - each.at <= KEEP]
 
-    def _run(self, text: Callable[[], str]) -> None:
+    def _run(self, text: Callable[[], str], look: Callable[[], object]) -> None:
         while True:
+            self._stir.clear()
             try:
                 self._turn(text())
+                look()
             except LinkError:  # the member tells of it
                 self._hang_up()
             except Exception:
                 log.exception("what this instance shows cannot be put up")
-            gevent.sleep(INTERVAL)
+            self._stir.wait(INTERVAL)
 
     def _turn(self, text: str) -> None:
         if self._link is None:

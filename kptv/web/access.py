@@ -81,10 +81,10 @@ class Operator(Protocol):
         ...
 
     def session_shown(self, request: Request) -> str:
-        """The key of the session that it comes by; empty: it shows a token."""
+        """The cookie of the session that it comes by; empty: it shows a token."""
         ...
 
-    def has_session(self, key: str) -> bool:
+    def has_session(self, cookie: str) -> bool:
         """Whether that session still lasts."""
         ...
 

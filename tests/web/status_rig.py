@@ -42,10 +42,13 @@ from kptv.web.page.admin import Admin
 from kptv.web.page.api import api_blueprint
 from kptv.web.page.directory import Directory
 from kptv.web.page.events import EventStream
+from kptv.web.page.everywhere import Everywhere
 from kptv.web.page.guide import guide_blueprint
-from kptv.web.page.public import Public
+from kptv.web.page.instances import Others
+from kptv.web.page.public import Ids, Public, ids_of_instance
 from kptv.web.page.reports import Reports
 from kptv.web.page.rules import rules_blueprint
+from kptv.web.page.sessions import Sessions, keys_of
 from kptv.web.page.status import status_blueprint
 from kptv.web.page.users import users_blueprint
 from kptv.web.page.view import View
@@ -102,7 +105,10 @@ class Imported:
 class StatusRig:
     """Everything behind the API, without a socket."""
 
-    def __init__(self, token: str = TOKEN) -> None:
+    follows = False  # another instance imports
+
+    def __init__(self, token: str = TOKEN, others: Others | None = None) -> None:
+        """``others``: instances, with which it shares its key."""
         self.feeds: dict[str, Queue[bytes | UpstreamError]] = {}
         self.imports = 0
         self.found: tuple[str, ...] = ()  # by the next import
@@ -132,21 +138,30 @@ class StatusRig:
             guide=self.guide,
         )
         hidden = HiddenLogos(lambda: self.catalog)
-        public = Public(redactor, lambda channel: hidden.logo_of(channel) is not None)
+        keys = keys_of(token, are_shared=others is not None)
+        ids = Ids(keys.ids) if others is None else ids_of_instance(keys.ids)
+        public = Public(redactor, lambda channel: hidden.logo_of(channel) is not None, ids)
         self.view = View(config, self.hubs, state, self.log.recent, self.clients, public)
         self.events = EventStream(self.view, self.hubs.journal)
         self.now = 1000.0
         self.held: list[float] = []  # seconds that tries waited
-        self.admin = Admin(token, self.clients, lambda: self.now, self.held.append)
+        self.admin = Admin(
+            token,
+            self.clients,
+            lambda: self.now,
+            self.held.append,
+            sessions=Sessions(keys.sessions, lambda: self.now),
+        )
+        self.everywhere = Everywhere(others)
         self.app = Flask("test", static_folder=None)
         self.app.register_blueprint(status_blueprint(config.base_url))
         directory = Directory(lambda: self.catalog)
         for blueprint in (
             api_blueprint(self.view, self.events, directory, self.clients),
             guide_blueprint(self.view.shows, directory),
-            session_blueprint(self.admin, lambda: None),
+            session_blueprint(self.admin, lambda: None, self.everywhere),
             actions_blueprint(
-                self.admin, self.hubs, self.hubs.health, self._import, redactor.redact
+                self.admin, self.hubs, self.hubs.health, self, public, self.everywhere
             ),
             rules_blueprint(
                 self.admin,
@@ -154,8 +169,16 @@ class StatusRig:
                 self._reload,
                 Reports(lambda: self.catalog, lambda: self.listings),
                 public,
+                self.everywhere,
             ),
-            users_blueprint(self.admin, self.users, self.streams, public, lambda: config.base_url),
+            users_blueprint(
+                self.admin,
+                self.users,
+                self.streams,
+                public,
+                lambda: config.base_url,
+                self.everywhere,
+            ),
         ):
             self.app.register_blueprint(blueprint)
 
@@ -220,7 +243,8 @@ class StatusRig:
             self.catalog = catalog_of(*LISTS, rules=look.rules)
         return look
 
-    def _import(self) -> Imported:
+    def import_now(self) -> Imported:
+        """A round of imports."""
         self.imports += 1
         return Imported(self.found)
 

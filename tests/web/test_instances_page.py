@@ -39,6 +39,9 @@ class Others:
     def seen(self) -> Sequence[Shown]:
         return self.shown
 
+    def stir(self) -> None:
+        """Nothing: what is shown is set by hand."""
+
 
 @pytest.fixture
 def rig() -> Iterator[StatusRig]:
@@ -50,7 +53,7 @@ def rig() -> Iterator[StatusRig]:
 
 def test_an_instance_shows_what_it_plays_and_neither_viewers_nor_providers(rig: StatusRig) -> None:
     assert rig.play("News")() == MARK
-    text = own_text(rig.view, Others())
+    text = own_text(rig.view, Others(), True)
     (channel,) = json.loads(text)["playing"]
     assert channel == {
         "id": "news",
@@ -67,8 +70,8 @@ def test_instances_are_listed_by_name_and_a_silent_one_is_stale(rig: StatusRig) 
     two = Others("two", ":8082", "two")
     now = monotonic()
     shown = [
-        Shown("two", now - STALE - 1, own_text(rig.view, two)),
-        Shown("one", now, own_text(rig.view, Others())),
+        Shown("two", now - STALE - 1, own_text(rig.view, two, False)),
+        Shown("one", now, own_text(rig.view, Others(), True)),
     ]
     one, other = listed(Others(shown=shown))["instances"]
     assert (one["is_this"], one["stale"], one["address"]) == (True, False, "tv1.example:8081")
@@ -87,7 +90,7 @@ def test_one_instance_lists_none(rig: StatusRig) -> None:
 
 def test_an_open_page_is_told_of_the_instances(rig: StatusRig) -> None:
     others = Others()
-    others.shown = [Shown("one", monotonic(), own_text(rig.view, others))]
+    others.shown = [Shown("one", monotonic(), own_text(rig.view, others, True))]
     events = EventStream(rig.view, Journal(), partial(listed, others))
     app = Flask("test")
     directory = Directory(lambda: rig.catalog)

@@ -10,42 +10,30 @@ header, which another site can neither read nor send (a CSRF token).
 from __future__ import annotations
 
 import hmac
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
 
 import gevent
-from cachetools import TTLCache
 from flask import Request
 
 from kptv.web.clients import Clients, neighbourhood
+from kptv.web.page.sessions import PageSession, Sessions, keys_of
 from kptv.web.throttle import MOST_HELD, Failures, Throttle
 
 COOKIE = "kptv_session"
 CSRF_HEADER = "X-CSRF-Token"
 TOKEN_HEADER = "X-Admin-Token"
-SESSION_SECONDS = 12 * 3600
 _NO_TOKEN = f"ADMIN_TOKEN is needed: as a bearer, in {TOKEN_HEADER}, or log in on the page."
 WRONG_TOKEN = "That is not the token."
 _NO_CSRF = (
     f"You are logged in, but the header {CSRF_HEADER} is missing or wrong: send the value of csrf"
     " in it, which /api/session tells."
 )
-_MOST_SESSIONS = 100
 _SHOWN = "kptv.token_is_shown"  # in the environ: whether its headers have the token
 
 
-@dataclass(frozen=True, slots=True)
-class PageSession:
-    """Somebody who logged in."""
-
-    key: str
-    csrf: str
-
-
 class Admin:
-    """Checks tokens in constant time and keeps the sessions.
+    """Checks tokens and sessions, in constant time.
 
     After some failures of an address, each further try waits before it is checked, right or wrong
     alike. So guessing is slow, and nobody can lock the operator out.
@@ -58,18 +46,19 @@ class Admin:
         now: Callable[[], float] = monotonic,
         sleep: Callable[[float], object] = gevent.sleep,
         metrics_token: str = "",
+        sessions: Sessions | None = None,
     ) -> None:
-        """``metrics_token`` lets Prometheus in, and nobody else."""
+        """``metrics_token`` lets Prometheus in, and nobody else; ``sessions``: of others too."""
         self._token = token.encode()
         self._metrics_token = metrics_token.encode()
         self._clients = clients
         self._sleep = sleep
         self._throttle = Throttle(lambda seconds: self._sleep(seconds), most_in_all=MOST_HELD)
-        self._sessions: TTLCache[str, PageSession] = TTLCache(_MOST_SESSIONS, SESSION_SECONDS, now)
+        self.sessions = sessions or Sessions(keys_of(token, are_shared=False).sessions)
         self._failures = Failures(now)
 
     def __repr__(self) -> str:
-        return f"<Admin enabled={self.enabled} sessions={len(self._sessions)}>"
+        return f"<Admin enabled={self.enabled} {self.sessions}>"
 
     @property
     def enabled(self) -> bool:
@@ -80,26 +69,20 @@ class Admin:
         """A new session; None for a wrong token. Raises TooManyTries."""
         if not self._is_token(token, request):
             return None
-        session = PageSession(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
-        self._sessions[session.key] = session
-        return session
-
-    def log_out(self, request: Request) -> None:
-        """End the session of a request."""
-        self._sessions.pop(request.cookies.get(COOKIE, ""), None)
+        return self.sessions.begin()
 
     def session_of(self, request: Request) -> PageSession | None:
         """The session that a request's cookie names."""
-        return self._sessions.get(request.cookies.get(COOKIE, ""))
+        return self.sessions.of(request.cookies.get(COOKIE, "")) if self.enabled else None
 
     def session_shown(self, request: Request) -> str:
-        """The key of the session by which a request comes from the operator; empty: of none."""
+        """The cookie of the session by which a request comes from the operator; empty: of none."""
         session = None if _token_of(request) is not None else self.session_of(request)
-        return "" if session is None else session.key
+        return "" if session is None else session.cookie
 
-    def has_session(self, key: str) -> bool:
-        """Whether the session with this key still lasts."""
-        return self._sessions.get(key) is not None
+    def has_session(self, cookie: str) -> bool:
+        """Whether the session with this cookie still lasts."""
+        return self.sessions.of(cookie) is not None
 
     @property
     def has_metrics_token(self) -> bool:

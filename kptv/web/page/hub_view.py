@@ -13,7 +13,7 @@ from kptv.restream.hub import Hub
 from kptv.restream.lease import Lease, LeaseKind
 from kptv.restream.output import Output
 from kptv.web.clients import app_of
-from kptv.web.page.public import Json, Public, stream_id, unix
+from kptv.web.page.public import Json, Public, unix
 
 MOST_WATCHING = 100  # viewers shown per channel: those that skipped most, then the oldest
 
@@ -34,7 +34,7 @@ def hub_view(hub: Hub, public: Public, patience: Patience, now: float) -> Json:
         "state": str(hub.state),
         "since": hub.begun_at,
         "source": hub.source_number,
-        "standby": _standby(hub, now),
+        "standby": _standby(hub, public, now),
         "media": media_of(hub.output),
         "bit_rate": round(hub.gauges.meter.bit_rate()),
         "rates": hub.gauges.meter.history(),
@@ -45,7 +45,7 @@ def hub_view(hub: Hub, public: Public, patience: Patience, now: float) -> Json:
         "failovers": sum(counters.failovers.values()),
         "viewers": hub.audience.viewers,
         "hls_viewers": len(hub.audience.followers),
-        "watching": [_viewer(hub, lease, now) for lease in sorted(watching, key=_joined)],
+        "watching": [_viewer(hub, lease, public, now) for lease in sorted(watching, key=_joined)],
         "candidates": [_candidate(each, public, patience, now) for each in hub.candidates(now)],
         "history": [public.event(event) for event in hub.chronicle.history],
     }
@@ -99,12 +99,12 @@ def media_of(output: Output) -> Json:
     return facts
 
 
-def _standby(hub: Hub, now: float) -> Json | None:
+def _standby(hub: Hub, public: Public, now: float) -> Json | None:
     standby = hub.standby
     if standby is None:
         return None
     return {
-        "id": stream_id(standby.stream.key),
+        "id": public.ids.stream(standby.stream.key),
         "source": standby.stream.source.number,
         "ready": standby.ready,
         "since": unix(standby.since, now),
@@ -114,7 +114,7 @@ def _standby(hub: Hub, now: float) -> Json | None:
 def _candidate(candidate: Candidate, public: Public, patience: Patience, now: float) -> Json:
     error = candidate.error
     return {
-        "id": stream_id(candidate.stream.key),
+        "id": public.ids.stream(candidate.stream.key),
         "source": candidate.stream.source.number,
         "standing": str(candidate.standing),
         "until": unix(candidate.until, now),
@@ -126,9 +126,9 @@ def _candidate(candidate: Candidate, public: Public, patience: Patience, now: fl
     }
 
 
-def _viewer(hub: Hub, lease: Lease, now: float) -> Json:
+def _viewer(hub: Hub, lease: Lease, public: Public, now: float) -> Json:
     return {
-        "viewer": lease.number,
+        "viewer": public.ids.viewer(lease.number),
         "kind": kind_of(lease),
         "address": lease.client.address,
         "app": app_of(lease.client.agent),

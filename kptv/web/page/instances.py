@@ -12,7 +12,7 @@ from kptv.web.page.view import View
 
 STALE = 5.0  # seconds; an instance shows itself each second
 MOST_PLAYING = 100  # channels of an instance that are shown
-_KEYS = ("name", "address", "version", "started", "ready", "totals", "playing")
+_KEYS = ("name", "address", "version", "started", "ready", "leads", "failed", "totals", "playing")
 
 
 class Shown(Protocol):
@@ -56,6 +56,10 @@ class Others(Protocol):
         """What all of them showed last."""
         ...
 
+    def stir(self) -> None:
+        """Show the others at once what there is to show."""
+        ...
+
 
 Instances = Callable[[], Json]
 
@@ -65,11 +69,27 @@ def alone() -> Json:
     return {"instances": []}
 
 
-def own_text(view: View, instances: Others) -> str:
-    """What the others see of this instance; without viewers, log and providers."""
+def own_text(view: View, instances: Others, leads: bool, notes: str = "") -> str:
+    """What the others see of this instance, and hear; without viewers, log and providers.
+
+    ``leads``: whether it imports for all. ``notes`` have a line of their own: these are read each
+    second, and all the rest only for people.
+    """
     shown = view.brief(MOST_PLAYING)
-    value = {"name": instances.name, "address": instances.address, **shown}
-    return json.dumps(value, ensure_ascii=False)
+    value = {"name": instances.name, "address": instances.address, "leads": leads, **shown}
+    text = json.dumps(value, ensure_ascii=False)
+    return f"{text}\n{notes}" if notes else text
+
+
+def notes_in(text: str) -> str:
+    """The notes in what an instance showed; empty: there are none."""
+    return text.partition("\n")[2]
+
+
+def may_play(slug: str, instance: Json) -> bool:
+    """Whether an instance, as it is listed, may play a channel."""
+    playing = instance["playing"]
+    return len(playing) >= MOST_PLAYING or any(channel["id"] == slug for channel in playing)
 
 
 def listed(instances: Others) -> Json:
@@ -87,7 +107,7 @@ def listed(instances: Others) -> Json:
 def _read(text: str) -> Json | None:
     """What another instance wrote; None if it is of another version, and not understood."""
     try:
-        value = json.loads(text)
+        value = json.loads(text.partition("\n")[0])
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or not set(_KEYS) <= set(value):

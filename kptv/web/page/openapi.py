@@ -188,6 +188,11 @@ _SCHEMAS: Json = {
         version=TEXT,
         started=TIME,
         ready=FLAG,
+        leads={**FLAG, "description": "it fetches the lists, for all that share its DATA_DIR"},
+        failed={
+            **list_of(object_of(source=WHOLE, error=TEXT)),
+            "description": "sources whose last import failed",
+        },
         totals=ref("Totals"),
         playing=list_of(
             object_of(id=TEXT, name=TEXT, state=TEXT, source=SOURCE_OR_NULL, viewers=WHOLE)
@@ -304,21 +309,25 @@ _PATHS: Json = {
         security=NO_SECURITY,
     ),
     "/api/logout": post("End the session", answers(200, "Session"), security=NO_SECURITY),
-    "/api/import": post("Fetch all lists now", answers(202, "Done", 401, 403, 429)),
+    "/api/import": post(
+        "Fetch all lists now; of several instances, the one that leads does",
+        answers(202, "Done", 401, 403, 429, 503),
+    ),
     "/api/channels/{id}/switch": post(
-        "Move a playing channel to another source; viewers stay connected",
-        answers(202, "Done", 400, 401, 403, 404, 409, 413, 415, 429),
+        "Move a playing channel to another source, at whichever instance; viewers stay connected",
+        answers(202, "Done", 400, 401, 403, 404, 409, 413, 415, 429, 503),
         body=_SWITCH,
         identifier="of a channel",
     ),
     "/api/channels/{id}/stop": post(
-        "End a playing channel and its viewers",
-        answers(202, "Done", 401, 403, 404, 429),
+        "End a playing channel and its viewers, at whichever instance",
+        answers(202, "Done", 401, 403, 404, 429, 503),
         identifier="of a channel",
     ),
     "/api/streams/{id}/unblock": post(
         "Let a stream be tried again at once",
-        answers(200, "Done", 401, 403, 404, 429),
+        answers(200, "Done", 401, 403, 404, 429, 503)
+        | {"202": answer("It is not at this instance; the others are told.", ref("Done"))},
         identifier="of a candidate in /api/status",
     ),
 }

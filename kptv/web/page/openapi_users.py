@@ -157,7 +157,7 @@ USERS_PATHS: Json = {
     ),
     "/api/viewers/{number}/end": post(
         "End what one viewer watches; others are not disturbed",
-        answers(202, "Done", 401, 403, 404, 429),
+        answers(202, "Done", 401, 403, 404, 429, 503),
         number="of a viewer in /api/status or /api/users",
     ),
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2s
-from secrets import token_bytes
+from secrets import randbelow, token_bytes
 from time import time
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -16,18 +16,46 @@ from kptv.channels.served import NUMBERED_AS
 from kptv.logs.redaction import Redactor
 from kptv.restream.journal import Event
 
-_SALT = token_bytes(16)  # without it, an id would confirm a guessed URL
-
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """What the API calls streams and viewers."""
+
+    salt: bytes = field(default_factory=lambda: token_bytes(16), repr=False)
+    """Without it, an id would confirm a guessed URL."""
+    first_viewer: int = 0  # so that no two instances have a viewer of the same number
+
+    def stream(self, key: StreamKey) -> str:
+        """That of a stream; tells nothing of its URL."""
+        return blake2s(f"{key[0]} {key[1]}".encode(), key=self.salt, digest_size=8).hexdigest()
+
+    def viewer(self, lease: int) -> int:
+        """That of whoever has the lease of this number."""
+        return self.first_viewer + lease
+
+    def lease(self, viewer: int) -> int:
+        """The other way round; nobody's number if the viewer is at another instance."""
+        return viewer - self.first_viewer
+
+
+def ids_of_instance(salt: bytes) -> Ids:
+    """Those of one of several, which have the same ``salt``."""
+    return Ids(salt, randbelow(1 << 20) << 32)  # JavaScript has 53 bits
 
 
 class Public:
     """Takes everything that tells of a provider out of texts and values."""
 
     def __init__(
-        self, redactor: Redactor, has_hidden_logo: Callable[[Channel], bool] = lambda _: False
+        self,
+        redactor: Redactor,
+        has_hidden_logo: Callable[[Channel], bool] = lambda _: False,
+        ids: Ids | None = None,
     ) -> None:
         """``has_hidden_logo``: whether the proxy itself serves the logo of a channel."""
+        self.ids = ids or Ids()
         self._redactor = redactor
         self._has_hidden_logo = has_hidden_logo
 
@@ -71,11 +99,6 @@ class Public:
             return ""
         of_streams = {_host(stream.url) for stream in channel.streams}
         return "" if host in of_streams else url
-
-
-def stream_id(key: StreamKey) -> str:
-    """What the API calls a stream, in this process; tells nothing of its URL."""
-    return blake2s(f"{key[0]} {key[1]}".encode(), key=_SALT, digest_size=8).hexdigest()
 
 
 def unix(moment: float | None, now: float) -> float | None:

@@ -14,6 +14,7 @@ from kptv.channels.rules.report.listed import ListedEntry, entries_called
 from kptv.config.rules_file import Look, RulesFile
 from kptv.pace import Pace, drive
 from kptv.web.page.admin import Admin
+from kptv.web.page.everywhere import Everywhere
 from kptv.web.page.json_answers import Refused, answer, new_blueprint, page_number, permit, query
 from kptv.web.page.public import Json, Public
 from kptv.web.page.reports import Reports
@@ -38,9 +39,20 @@ def rules_blueprint(
     reload_now: Callable[[], Look | None],
     reports: Reports,
     public: Public,
+    everywhere: Everywhere,
 ) -> Blueprint:
     """The routes of the Rules view. ``reload_now`` gives None while that goes on already."""
     blueprint = new_blueprint("rules")
+
+    def reload_here(_: Json) -> str:
+        if file.path is None:
+            raise Refused(409, "There is no place for a rules file: set RULES.")
+        look = reload_now()
+        if look is None:
+            raise Refused(409, "The rules are being read already.")
+        return _looked(look, public)
+
+    everywhere.on("reload", reload_here)
 
     @blueprint.get("/rules")
     def rules() -> Response:
@@ -76,12 +88,7 @@ def rules_blueprint(
     @blueprint.post("/rules/reload")
     def reload() -> Response:
         permit(admin, request)
-        if file.path is None:
-            raise Refused(409, "There is no place for a rules file: set RULES.")
-        look = reload_now()
-        if look is None:
-            raise Refused(409, "The rules are being read already.")
-        return _looked(look, public)
+        return answer({"done": everywhere.act("reload", {})})
 
     return blueprint
 
@@ -140,12 +147,11 @@ def _explained(reports: Reports, name: str, public: Public) -> Json:
     return {"total": len(found), "entries": told}
 
 
-def _looked(look: Look, public: Public) -> Response:
+def _looked(look: Look, public: Public) -> str:
+    """What came of it. Raises Refused."""
     if look.complaints:
         told = "; ".join(public.text(str(each)) for each in look.complaints[:_MOST_TOLD])
         raise Refused(422, f"The rules from before hold: {told}")
     if not look.has_changed:
-        done = "There is no rules file." if look.rules is None else "The rules are as before."
-        return answer({"done": done})
-    done = "The rules were read again." if look.rules else "The rules are gone: all is as listed."
-    return answer({"done": done})
+        return "There is no rules file." if look.rules is None else "The rules are as before."
+    return "The rules were read again." if look.rules else "The rules are gone: all is as listed."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from time import monotonic, time
 from typing import Any
 
@@ -17,6 +18,7 @@ from kptv.users.current import CurrentUsers
 from kptv.users.schema import FileTrouble
 from kptv.users.store import MadeSecret, NoSuchUser, UsersFile
 from kptv.web.page.admin import Admin
+from kptv.web.page.everywhere import Everywhere
 from kptv.web.page.json_answers import Refused, answer, body, error_answer, new_blueprint, permit
 from kptv.web.page.public import Json, Public
 from kptv.web.page.users_view import OpenStreams, links_view, stream_view, user_view
@@ -52,6 +54,7 @@ def users_blueprint(
     streams: OpenStreams,
     public: Public,
     own_address: Callable[[], str],
+    everywhere: Everywhere,
 ) -> Blueprint:
     """The routes of the People view. ``own_address``: what links of this request begin with."""
     blueprint = new_blueprint("users")
@@ -112,11 +115,16 @@ def users_blueprint(
     @blueprint.post("/viewers/<number>/end")
     def end(number: str) -> Response:
         permit(admin, request)
-        if not streams.end(_number(number)):
-            raise Refused(404, "No such viewer watches.")
-        return answer({"done": "The stream ends."}, 202)
+        return answer({"done": everywhere.act("end", {"viewer": _number(number)})}, 202)
 
+    everywhere.on("end", partial(_end, streams, public))
     return blueprint
+
+
+def _end(streams: OpenStreams, public: Public, given: Json) -> str:
+    if not streams.end(public.ids.lease(given["viewer"])):
+        raise Refused(404, "No such viewer watches.")
+    return "The stream ends."
 
 
 def _all(users: CurrentUsers, streams: OpenStreams, public: Public) -> list[Json]:

@@ -55,7 +55,7 @@ def stream_view(stream: OpenStream, public: Public, now: float) -> Json:
     """What somebody watches; ``now``: monotonic."""
     lease = stream.lease
     return {
-        "viewer": lease.number,
+        "viewer": public.ids.viewer(lease.number),
         "kind": kind_of(lease),
         "channel": stream.channel.slug,
         "name": public.text(stream.channel.name),

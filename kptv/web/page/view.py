@@ -22,7 +22,7 @@ from kptv.restream.hubs import Hubs
 from kptv.restream.journal import Event
 from kptv.web.clients import Clients
 from kptv.web.page.hub_view import figures_of, hub_view, signature_of
-from kptv.web.page.public import Json, Public, stream_id, unix
+from kptv.web.page.public import Json, Public, unix
 from kptv.web.page.rules_view import rules_file_view
 from kptv.web.page.shows import Shows
 from kptv.web.state import StateReader
@@ -116,11 +116,17 @@ class View:
         }
 
     def brief(self, most: int) -> Json:
-        """What other instances show of this one: totals, and the channels that play."""
+        """What other instances show of this one: totals, imports that fail, what plays."""
+        imports = [source.imports for source in self._state.sources()]
         return {
             "version": __version__,
             "started": self._started,
             "ready": self.ready,
+            "failed": [
+                {"source": each.source.number, "error": self._public.text(each.error)}
+                for each in imports
+                if each.error
+            ],
             "totals": self._totals(),
             "playing": [
                 {
@@ -208,7 +214,7 @@ class View:
 
     def _blocked(self, key: StreamKey, name: str, until: float, now: float) -> Json:
         return {
-            "id": stream_id(key),
+            "id": self._public.ids.stream(key),
             "name": self._public.text(name),
             "source": key[0],
             "until": unix(until, now),
@@ -216,7 +222,7 @@ class View:
 
     def _rest(self, rest: Rest, now: float) -> Json:
         return {
-            "id": stream_id(rest.key),
+            "id": self._public.ids.stream(rest.key),
             "what": str(rest.scope),
             "source": rest.key[0],
             "name": self._public.text(rest.name),
