@@ -35,9 +35,10 @@ format: .venv/dev
 SEED ?= 1
 SEEDS ?= 5
 SECONDS ?= 60
+INSTANCES_SEEDS ?= 20
 soak: .venv/dev
 	$(BIN)/python -m tests.chaos.run $(SEED) $(SEEDS) $(SECONDS)
-	$(BIN)/python -m tests.instances.chaos $(SEED) $(SEEDS) $(SECONDS)  # several instances
+	$(BIN)/python -m tests.instances.chaos $(SEED) $(INSTANCES_SEEDS) 45  # several instances
 
 # Lists, playlists, transport streams, guides made at random: make fuzz SECONDS=3600 TARGETS=lists
 TARGETS ?= lists playlists streams guides

@@ -1,154 +1,53 @@
 """Three instances, a real server, a provider that counts sockets, and all that can go wrong.
 
-`python -m tests.instances.chaos [seed] [seeds] [seconds]` runs many seeds; CI runs one.
+`python -m tests.instances.chaos [seed] [seeds] [seconds]` runs many seeds, each with its mix; CI
+runs one. Where it can, it has a network of its own, with links that fail as cables do.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import Any
 
 import gevent
-from gevent import socket
-from gevent.event import Event
-from gevent.server import StreamServer
+import redis
 
+from kptv.channels.model import Source
+from kptv.instances.link import BASE, RedisLink, Request
 from kptv.instances.term import Times
+from kptv.restream.leased_slots import name_of
+from tests.instances import network
+from tests.instances.judge import Cores, Excess, Outcome, Provider
+from tests.instances.network import Network
+from tests.instances.relay import Relay
 from tests.instances.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMES = Times(lease=3.0, renewal=0.5, margin=1.0, call=0.3)
 LIMITS = (1, 2, 3)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a seed came to."""
-
-    seed: int
-    opened: int = 0
-    done: dict[str, int] = field(default_factory=dict)
-    over: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        done = ", ".join(f"{n} {what}" for what, n in sorted(self.done.items()))
-        return f"seed {self.seed}: {self.opened} connections; {done}; {len(self.over)} too many"
-
-
-class Provider:
-    """Counts its open connections as the kernel knows them, whenever one more comes."""
-
-    def __init__(self, limit: int, outcome: Outcome, begun: float) -> None:
-        self._limit, self._outcome, self._begun = limit, outcome, begun
-        self._open: set[Any] = set()
-        self._server = StreamServer(("127.0.0.1", 0), self._serve)
-        self._server.start()
-        self.port: int = self._server.server_port
-
-    def close(self) -> None:
-        self._server.stop()
-
-    def _serve(self, connection: Any, address: object) -> None:
-        self._open = {each for each in self._open if not _hung_up(each)}
-        if not _hung_up(connection):
-            self._open.add(connection)
-        self._outcome.opened += 1
-        if len(self._open) > self._limit:
-            at = monotonic() - self._begun
-            self._outcome.over.append(f"{at:.2f} s: {len(self._open)} of {self._limit}")
-        with suppress(OSError):
-            connection.recv(1)
-        self._open.discard(connection)
-
-
-def _hung_up(connection: Any) -> bool:
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLRDHUP)
-    return bool(poll.poll(0))
-
-
-class Relay:
-    """Between an instance and the server; may be cut, or hold all that is sent."""
-
-    def __init__(self, path: Path, server: Path) -> None:
-        self.url = f"unix://{path}"
-        self._server_path = str(server)
-        self._open: set[Any] = set()
-        self._flows = Event()
-        self._flows.set()
-        self._is_cut = False
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(path))
-        listener.listen(16)
-        self._server = StreamServer(listener, self._serve)
-        self._server.start()
-
-    def close(self) -> None:
-        self._server.stop()
-        self.reset()
-
-    def reset(self) -> None:
-        for each in list(self._open):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def cut(self, seconds: float) -> None:
-        self._is_cut = True
-        self.reset()
-        gevent.sleep(seconds)
-        self._is_cut = False
-
-    def hold(self, seconds: float) -> None:
-        """Half open: what was sent arrives late, or never."""
-        self._flows.clear()
-        gevent.sleep(seconds)
-        self._flows.set()
-
-    def _serve(self, here: Any, address: object) -> None:
-        there = socket.socket(socket.AF_UNIX)
-        try:
-            if self._is_cut:
-                return
-            there.connect(self._server_path)
-            self._open |= {here, there}
-            back = gevent.spawn(self._pump, there, here)
-            self._pump(here, there)
-            back.join()
-        except OSError:
-            pass
-        finally:
-            self._open -= {here, there}
-            here.close()
-            there.close()
-
-    def _pump(self, one: Any, other: Any) -> None:
-        with suppress(OSError):
-            while data := one.recv(65536):
-                self._flows.wait()
-                other.sendall(data)
-        for each in one, other:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+SOURCES = [
+    name_of(Source(n, f"source {n}", n)) for n in LIMITS
+]  # as those of tests.instances.player
+LIMIT = 10.0  # seconds; what hangs, fails
 
 
 class Instance:
     """A process that is started, killed, frozen."""
 
-    def __init__(self, name: str, relay: Relay, arguments: list[str]) -> None:
-        self.relay = relay
+    def __init__(self, name: str, relay: Relay, network: Network | None, more: list[str]) -> None:
+        self.name, self.relay, self.network = name, relay, network
+        before = network.before if network else ()
         module = ("-m", "tests.instances.player", name, relay.url)
-        self._command = [sys.executable, *module, *arguments]
+        self._command = [*before, sys.executable, *module, *more]
         self.start()
 
     def start(self) -> None:
@@ -156,7 +55,19 @@ class Instance:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(LIMIT)
+
+    def leave(self) -> None:
+        """It ends in peace, and says so to the server through its relay."""
+        self._process.terminate()
+        with gevent.Timeout(LIMIT):
+            while self.alive:
+                gevent.sleep(0.02)
+        assert self._process.returncode == 0
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -172,20 +83,33 @@ class World:
     """All of it, while it runs."""
 
     def __init__(self, folder: Path, outcome: Outcome, times: Times) -> None:
-        self.times = times
+        self.times, self.outcome = times, outcome
         self.dice = random.Random(outcome.seed)
-        self.outcome = outcome
+        self.excesses: list[Excess] = []
         self.valkey = Valkey(folder)
-        begun = monotonic()
-        self.providers = [Provider(limit, outcome, begun) for limit in LIMITS]
-        self.instances = []
-        for name in "abc":
-            relay = Relay(folder / f"{name}.sock", folder / "valkey.sock")
-            ports = [str(provider.port) for provider in self.providers]
-            arguments = [f"{outcome.seed}{name}", json.dumps(asdict(times)), *ports]
-            self.instances.append(Instance(name, relay, arguments))
+        self.instances: list[Instance] = []
+        self._busy: set[object] = set()
+        self._ends = ExitStack()
+        everywhere = "0.0.0.0" if network.is_own() else "127.0.0.1"
+        self.providers = [Provider(everywhere, limit, self._seen) for limit in LIMITS]
+        for number, name in enumerate("abc", 1):
+            self._add(folder, number, f"{outcome.seed}{name}")
+        self.cores = Cores(lambda: {each.name: each.pid for each in self.instances if each.alive})
+
+    def _add(self, folder: Path, number: int, name: str) -> None:
+        net, host = None, "127.0.0.1"
+        address: str | Path = folder / f"{number}.sock"
+        if network.is_own():
+            net = Network(number)
+            self._ends.callback(net.close)
+            address, host = net.server, net.providers
+        relay = Relay(address, folder / "valkey.sock")
+        providers = [f"{host}:{provider.port}" for provider in self.providers]
+        more = [name, json.dumps(asdict(self.times)), *providers]
+        self.instances.append(Instance(name, relay, net, more))
 
     def close(self) -> None:
+        self.cores.close()
         for instance in self.instances:
             instance.kill()
             instance.relay.close()
@@ -193,83 +117,222 @@ class World:
             provider.close()
         self.valkey.thaw()
         self.valkey.kill()
+        self._ends.close()
+
+    def _seen(self, excess: Excess | None) -> None:
+        self.outcome.opened += 1
+        if excess is not None:
+            self.excesses.append(excess)
 
     # --- what goes wrong ---
 
     def _some_time(self, most: float) -> float:
         return self.dice.random() * most * self.times.lease
 
+    @contextmanager
+    def _instance(self) -> Iterator[Instance]:
+        """One to which nothing else is done meanwhile."""
+        instance = self.dice.choice([each for each in self.instances if each not in self._busy])
+        self._busy.add(instance)
+        try:
+            yield instance
+        finally:
+            self._busy.discard(instance)
+
+    @contextmanager
+    def _server(self) -> Iterator[Valkey]:
+        """Likewise: who comes second waits."""
+        while self.valkey in self._busy:
+            gevent.sleep(0.05)
+        self._busy.add(self.valkey)
+        try:
+            yield self.valkey
+        finally:
+            self._busy.discard(self.valkey)
+
     def kill_instance(self) -> None:
-        instance = self.dice.choice(self.instances)
-        instance.kill()
-        gevent.sleep(self.dice.choice((0.0, self._some_time(1.5))))
-        instance.start()
+        with self._instance() as instance:
+            instance.kill()
+            gevent.sleep(self.dice.choice((0.0, self._some_time(1.5))))
+            instance.start()
 
     def kill_server(self) -> None:
-        self.valkey.kill()
-        gevent.sleep(self.dice.choice((0.0, self._some_time(0.5))))
-        self.valkey.start()
+        with self._server() as server:
+            server.kill()
+            gevent.sleep(self.dice.choice((0.0, self._some_time(0.5))))
+            server.start()
 
     def freeze_server(self) -> None:
-        self.valkey.freeze()
-        gevent.sleep(self._some_time(1.5))
-        self.valkey.thaw()
+        with self._server() as server:
+            server.freeze()
+            gevent.sleep(self._some_time(1.5))
+            server.thaw()
 
     def cut(self) -> None:
-        self.dice.choice(self.instances).relay.cut(self._some_time(2.0))
+        with self._instance() as instance:
+            instance.relay.cut(self._some_time(2.0))
 
     def reset(self) -> None:
-        self.dice.choice(self.instances).relay.reset()
+        with self._instance() as instance:
+            instance.relay.reset()
 
     def hold(self) -> None:
-        self.dice.choice(self.instances).relay.hold(self._some_time(2.0))
+        with self._instance() as instance:
+            instance.relay.hold(self._some_time(2.0))
+
+    def slow(self) -> None:
+        with self._instance() as instance:
+            instance.relay.slow(self._some_time(2.0), 2 * self.times.call * self.dice.random())
 
     def freeze_instance(self) -> None:
         """For less than the margin: longer than that, nothing is promised."""
-        self.dice.choice(self.instances).freeze(self.dice.random() * self.times.margin * 0.4)
+        with self._instance() as instance, self.cores.stopped(instance.name):
+            instance.freeze(self.dice.random() * self.times.margin * 0.7)
+
+    # --- the same of cables, where there are some ---
+
+    def unplug(self) -> None:
+        with self._instance() as instance:
+            if (net := instance.network) is not None:
+                net.unplug()
+                gevent.sleep(self._some_time(2.0))
+                net.plug_in()
+            else:
+                instance.relay.hold(self._some_time(2.0))
+
+    def mute(self) -> None:
+        with self._instance() as instance:
+            if (net := instance.network) is not None:
+                net.mute()
+                gevent.sleep(self._some_time(2.0))
+                net.unmute()
+
+    def deafen(self) -> None:
+        with self._instance() as instance:
+            if (net := instance.network) is not None:
+                net.deafen()
+                gevent.sleep(self._some_time(2.0))
+                net.undeafen()
+
+    # --- the end ---
+
+    def leave(self) -> None:
+        """All instances leave but the first, which dies; another looks after it."""
+        first, *others = self.instances
+        assert all(instance.alive for instance in self.instances)
+        first.kill()
+        for instance in others:
+            instance.leave()
+        gevent.sleep(self.times.lease)
+        link = RedisLink(self.valkey.url, self.times.lease, LIMIT)
+        said = json.dumps({"limits": [], "tokens": [], "sources": SOURCES})
+        link.exchange([Request(op, "last|1", said) for op in ("join", "renew", "leave")])
+        link.close()
+        self.outcome.left = sizes(self.valkey.url)
+
+    def judged(self) -> None:
+        """What was seen, and who was kept from working when it was."""
+        times, outcome = self.times, self.outcome
+        outcome.waited = self.cores.longest(times.lease)
+        for excess in self.excesses:
+            outcome.worst = max(outcome.worst, excess.found - excess.limit)
+            kept = self.cores.near(excess.at, times.lease, times.lease)
+            about = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in kept.items())
+            blame = "no instance was kept from working longer than the margin"
+            if any(seconds > abs(times.margin) for seconds in kept.values()):
+                blame = "the promise's third condition may have been broken"
+            outcome.over.append(
+                f"{excess.found} of {excess.limit}; without a core around then:"
+                f" {about or 'nobody'}; {blame}"
+            )
 
 
-ALL: tuple[Callable[[World], None], ...] = (
-    World.kill_instance,
-    World.kill_server,
-    World.freeze_server,
-    World.cut,
-    World.reset,
-    World.hold,
-    World.freeze_instance,
+def sizes(url: str) -> dict[str, int]:
+    """What a server holds of ours: by key, how many fields."""
+    found: dict[str, int] = {}
+    with redis.Redis.from_url(url) as client:
+        for key in client.keys(f"{BASE}:*"):  # type: ignore[union-attr]
+            kind = client.type(key)
+            of = {b"hash": client.hlen, b"zset": client.zcard, b"set": client.scard}
+            name = key.decode().removeprefix(f"{BASE}:")
+            found[name] = of[kind](key) if kind in of else 1  # type: ignore[index,assignment,operator]
+    return found
+
+
+Fault = Callable[[World], None]
+CUTS: tuple[Fault, ...] = (World.cut, World.reset, World.hold, World.slow, World.unplug)
+CABLES: tuple[Fault, ...] = (World.mute, World.deafen)
+DEATHS: tuple[Fault, ...] = (World.kill_instance, World.kill_server)
+STOPS: tuple[Fault, ...] = (World.freeze_server, World.freeze_instance)
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What goes wrong in a run, and how many leases it is from one fault to the next at most."""
+
+    name: str
+    faults: tuple[Fault, ...]
+    pauses: tuple[float, ...] = (0.3, 1.0, 3.0)
+    hands: int = 2  # so many faults at a time
+
+
+MIXES = (
+    Mix("all of it", (*DEATHS, *STOPS, *CUTS, *CABLES)),
+    Mix("a server that dies, slower than the lease", (World.kill_server,), (2.7,), 1),
+    Mix("a server that dies, faster than the lease", (World.kill_server,), (0.3, 0.6), 1),
+    Mix("instances that die, and stops", (World.kill_instance, *STOPS)),
+    Mix("cuts", (*CUTS, *CABLES, *CABLES)),
 )
+
+
+def mix_of(seed: int) -> Mix:
+    """The first seed has all of it."""
+    return MIXES[(seed - 1) % len(MIXES)]
 
 
 def run(
     seed: int,
     seconds: float,
     times: Times = TIMES,
-    faults: tuple[Callable[[World], None], ...] = ALL,
+    mix: Mix | None = None,
+    enough: Callable[[World], bool] = lambda world: False,
 ) -> Outcome:
-    """The chaos of this seed."""
-    outcome = Outcome(seed)
+    """The chaos of this seed; it ends as soon as it is ``enough``."""
+    mix = mix or mix_of(seed)
+    outcome = Outcome(seed, mix.name)
     with TemporaryDirectory(prefix="kptv-") as folder:
         world = World(Path(folder), outcome, times)
-        try:
-            ends = monotonic() + seconds
-            while monotonic() < ends:
-                gevent.sleep(world.dice.random() * times.lease * world.dice.choice((0.3, 1.0, 3.0)))
+        ends = monotonic() + seconds
+
+        def go_wrong() -> None:
+            while monotonic() < ends and not enough(world):
+                pause = world.dice.random() * times.lease * world.dice.choice(mix.pauses)
+                gevent.sleep(min(pause, max(ends - monotonic(), 0)))
                 fault = world.dice.choice(faults)
                 fault(world)
                 outcome.done[fault.__name__] = outcome.done.get(fault.__name__, 0) + 1
-            assert all(instance.alive for instance in world.instances)
+
+        faults = [each for each in mix.faults if network.is_own() or each not in CABLES]
+        try:
+            gevent.joinall([gevent.spawn(go_wrong) for _ in range(mix.hands)], raise_error=True)
+            world.leave()
+            world.judged()
         finally:
             world.close()
     return outcome
 
 
 def main() -> None:
+    if not network.is_own():
+        if network.way_in():
+            network.go_in("tests.instances.chaos")
+        print("no network of its own can be had here: links are cut by relays, none loses packets")
     first, seeds, seconds = (int(each) for each in (*sys.argv[1:], "1", "1", "45")[:3])
     wrong = 0
     for seed in range(first, first + seeds):
         outcome = run(seed, seconds)
-        print(outcome, *outcome.over[:5], sep="\n  ", flush=True)
-        wrong += bool(outcome.over)
+        print(outcome, *outcome.over[:5], *outcome.grown, sep="\n  ", flush=True)
+        wrong += bool(outcome.over or outcome.grown)
     sys.exit(bool(wrong))
 
 

@@ -1,6 +1,7 @@
 """An instance that only opens connections and holds them, for tests.instances.chaos.
 
-Arguments: its name, the server's URL, a seed, the times of its lease as JSON, a port per source.
+Arguments: its name, the server's URL, a seed, the times of its lease as JSON, and a provider's
+"address:port" per source. It leaves when it is terminated.
 """
 
 # ruff: noqa: E402  # gevent patches before anything else is imported
@@ -12,6 +13,7 @@ monkey.patch_all()
 
 import json
 import random
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -27,16 +29,17 @@ from kptv.restream.leased_slots import LeasedSlots
 from kptv.restream.slots import SETTLE, Slot
 
 GREENLETS = 8
+Address = tuple[str, int]
 
 
-def play(slot: Slot, port: int, dice: random.Random, longest: float) -> None:
+def play(slot: Slot, provider: Address, dice: random.Random, longest: float) -> None:
     """Hold a connection, sometimes for nobody, until it is lost or long enough."""
     lost = Event()
     slot.on_lost(lost.set)
     connection = socket.socket()
     try:
         if not lost.is_set():
-            connection.connect(("127.0.0.1", port))
+            connection.connect(provider)
             if not lost.wait(dice.choice((0.02, 0.3, longest)) * dice.random()):
                 if dice.random() < 0.5:
                     (slot.mark_idle if dice.random() < 0.5 else slot.mark_standby)()
@@ -48,9 +51,11 @@ def play(slot: Slot, port: int, dice: random.Random, longest: float) -> None:
         slot.close(SETTLE)
 
 
-def use(slots: LeasedSlots, ports: dict[Source, int], dice: random.Random, longest: float) -> None:
+def use(
+    slots: LeasedSlots, providers: dict[Source, Address], dice: random.Random, longest: float
+) -> None:
     while True:
-        wanted = dice.sample(list(ports), dice.randint(1, len(ports)))
+        wanted = dice.sample(list(providers), dice.randint(1, len(providers)))
         slot = None
         with suppress(gevent.Timeout), gevent.Timeout(dice.choice((0.01, 10.0))):
             if dice.random() < 0.3:
@@ -60,24 +65,34 @@ def use(slots: LeasedSlots, ports: dict[Source, int], dice: random.Random, longe
         if slot is None:
             gevent.sleep(0.05)
         else:
-            play(slot, ports[slot.source], dice, longest)
+            play(slot, providers[slot.source], dice, longest)
 
 
 def main() -> None:
-    name, url, seed, times_text, *ports = sys.argv[1:]
+    name, url, seed, times_text, *addresses = sys.argv[1:]
     times = Times(**json.loads(times_text))
-    sources = {Source(n, f"source {n}", n): int(port) for n, port in enumerate(ports, 1)}
+    providers: dict[Source, Address] = {}
+    for n, address in enumerate(addresses, 1):
+        host, _, port = address.partition(":")
+        providers[Source(n, f"source {n}", n)] = host, int(port)
     member = Member(
         name,
         lambda: RedisLink(url, times.lease, times.call),
         lambda: RedisMessages(url, name, times.call),
         times,
     )
-    slots = LeasedSlots(sources, member, times.call)
+    slots = LeasedSlots(providers, member, times.call)
     member.start(slots)
     dice = random.Random(seed)
     longest = 2.5 * times.lease  # or what a lease does to a connection would never be seen
-    gevent.joinall([gevent.spawn(use, slots, sources, dice, longest) for _ in range(GREENLETS)])
+    terminated = Event()
+    gevent.signal_handler(signal.SIGTERM, terminated.set)
+    users = [gevent.spawn(use, slots, providers, dice, longest) for _ in range(GREENLETS)]
+    while not terminated.wait(1.0):
+        assert member.alive
+        assert not any(each.dead for each in users)
+    gevent.killall(users)
+    member.leave()
 
 
 if __name__ == "__main__":
