@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from functools import cache
+from itertools import count
 from typing import NoReturn
 
 _MARK = "KPTV_TEST_OWN_NETWORK"
@@ -17,6 +18,7 @@ _WAYS = (("unshare", "--map-root-user", "--net"), ("unshare", "--net"))
 _TRIED = "ip link set lo up && ip link add one type veth peer name two && exec unshare --net true"
 _NOWHERE = "02:00:00:00:00:99"  # nobody's; what is sent there is lost
 _LIMIT = 10.0  # seconds
+_numbers = count(1)  # none is used again: links of one that was closed may still be there
 
 
 def is_own() -> bool:
@@ -49,8 +51,9 @@ class Network:
     ``server`` and ``providers`` are the addresses at which this process is reached from there.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self) -> None:
         """With the first also this process's own network comes up."""
+        number = next(_numbers)
         ready = "ip link set lo up && echo && exec cat"  # which ends as soon as this process does
         self._inside = subprocess.Popen(
             ["unshare", "--net", "sh", "-c", ready], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -58,11 +61,11 @@ class Network:
         assert self._inside.stdout is not None
         assert self._inside.stdout.readline(), "there is no network"
         self.server, self._here = f"10.77.{number}.1", f"server{number}"
-        self.providers, self._media = f"10.78.{number}.1", f"media{number}"
+        self.providers = f"10.78.{number}.1"
         self._instance = f"10.77.{number}.2"
         _ip("link set lo up")
         self._join(self._here, "server", self.server, self._instance)
-        self._join(self._media, "media", self.providers, f"10.78.{number}.2")
+        self._join(f"media{number}", "media", self.providers, f"10.78.{number}.2")
 
     def _join(self, here: str, there: str, ours: str, theirs: str) -> None:
         pid = self._inside.pid
@@ -76,7 +79,6 @@ class Network:
         return ("nsenter", f"--net=/proc/{self._inside.pid}/ns/net", "--")
 
     def close(self) -> None:
-        _ip(f"link del {self._here}\nlink del {self._media}")
         self._inside.kill()
         self._inside.wait(_LIMIT)
         for pipe in self._inside.stdin, self._inside.stdout:
