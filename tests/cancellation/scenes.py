@@ -39,6 +39,7 @@ from kptv.upstream.open import Opener
 from kptv.upstream.remux import remux
 from kptv.upstream.store import Store
 from kptv.web.players.delivery import wire_of
+from tests.cancellation import courier
 from tests.cancellation.origin import Origin
 from tests.cancellation.turns import LIMIT, at_each_turn
 from tests.restream.far_slots import FarSlots
@@ -476,6 +477,7 @@ SCENES: dict[str, Callable[[], int]] = {
     "parts of a film, their viewers gone": lambda: hub(
         House("film", "film", "bytes=9-", limit=1), depart
     ),
+    **courier.SCENES,
 }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cancellation import courier
 from tests.cancellation.scenes import SCENES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +52,12 @@ def played(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Done]]:
         pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("scene", SCENES)
+NEEDS = dict.fromkeys(courier.SCENES, pytest.mark.requires("redis-server"))
+
+
+@pytest.mark.parametrize(
+    "scene", [pytest.param(scene, marks=NEEDS.get(scene, ())) for scene in SCENES]
+)
 def test_nothing_is_left_at_whichever_turn_it_is_ended(
     played: Callable[[str], Done], scene: str
 ) -> None:
