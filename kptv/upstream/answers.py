@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Callable
 from typing import Any
 
 import requests
 
-from kptv.formats.http import MAX_HEAD, MAX_LINES, Head, chunk_size, is_whole, read_head
+from kptv.formats.chunked import Chunks
+from kptv.formats.http import MAX_HEAD, MAX_LINES, Head, is_whole, read_head
 from kptv.upstream.failures import mapped_errors
 
-_LONGEST_LINE = 64 * 1024  # bytes, with which a chunk begins
+# Bytes that are taken out of their frames at once: in chunks of a byte each, 0.03 s of work.
+MOST_FRAMED = 64 * 1024
 
 
 class Fields(http.client.HTTPMessage):
@@ -23,6 +26,7 @@ class LenientAnswer(http.client.HTTPResponse):
     """An answer whose head and chunks may be odd."""
 
     fp: Any
+    _chunks: Chunks
 
     def begin(self) -> None:
         """Read the head. Raises HTTPException if it is none, or has no end."""
@@ -38,27 +42,37 @@ class LenientAnswer(http.client.HTTPResponse):
             fields[name] = value
         self.chunked = head.chunked
         self.chunk_left = None
+        self._chunks = Chunks()
         empty = head.status in (101, 204, 304) or getattr(self, "_method", "") == "HEAD"
         self.length = 0 if empty else head.length
         to_the_end = not self.chunked and self.length is None
         self.will_close = to_the_end or self._check_close()
 
-    def _get_chunk_left(self) -> int | None:
-        if self.chunk_left == 0:
-            # Python drops any two bytes: if the server ends lines with LF alone, the second one
-            # is the first digit of the next size.
-            if self.fp.readline(2) not in (b"\r\n", b"\n"):
-                raise http.client.IncompleteRead(b"")
-            self.chunk_left = None
-        left: int | None = super()._get_chunk_left()  # type: ignore[misc]
-        return left
+    def unframed(self, read: Callable[[], bytes]) -> bytes | None:
+        """The body in what ``read`` gives of a chunked one; none at its end; None: frames only.
 
-    def _read_next_chunk_size(self) -> int:
-        line = self.fp.readline(_LONGEST_LINE + 1)
-        size = chunk_size(line) if line.endswith(b"\n") else None
-        if size is None:
+        ``read`` gives nothing once the server has hung up. Raises IncompleteRead.
+        """
+        chunks = self._chunks
+        data = b"" if chunks.over or chunks.broken else read()
+        if body := chunks.feed(data):
+            return body
+        if chunks.over or (chunks.may_end and not data):
+            self._close_conn()  # type: ignore[attr-defined]
+            return b""
+        if chunks.broken or not data:
             raise http.client.IncompleteRead(b"")
-        return size
+        return None
+
+    def _read1_chunked(self, n: int) -> bytes:
+        most = min(n, MOST_FRAMED) if n > 0 else MOST_FRAMED
+        body = None
+        while body is None:
+            body = self.unframed(lambda: self.fp.read1(most))
+        return body
+
+    def _get_chunk_left(self) -> int | None:
+        raise AssertionError("a chunked body is read by read1 alone")
 
 
 def _final_head(file: Any) -> Head:
@@ -96,11 +110,14 @@ def read_some(response: requests.Response, most: int, *, unpack: bool = True) ->
         return response.raw.read1(most, decode_content=unpack) or b""
 
 
-def is_framed(response: requests.Response) -> bool:
-    """False if all that comes until the server hangs up is the body, as it is."""
+def answer_of(response: requests.Response) -> LenientAnswer | None:
+    """The answer below a response; None: it is not of our connections."""
     answer = getattr(response.raw, "_original_response", None)
-    if not isinstance(answer, LenientAnswer) or answer.chunked or answer.length is not None:
-        return True
+    return answer if isinstance(answer, LenientAnswer) else None
+
+
+def has_coding(response: requests.Response) -> bool:
+    """Whether the body has a Content-Encoding, so that it is not what the socket gives."""
     return "content-encoding" in response.headers
 
 
@@ -116,5 +133,4 @@ def answers_whole(response: requests.Response) -> bool:
 
 def skipped_lines(response: requests.Response) -> int:
     """How many lines of its head are no fields."""
-    answer = getattr(response.raw, "_original_response", None)
-    return getattr(getattr(answer, "msg", None), "skipped", 0)
+    return getattr(getattr(answer_of(response), "msg", None), "skipped", 0)

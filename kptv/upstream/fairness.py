@@ -6,16 +6,21 @@ A peer may send `100 Continue`, trailers or chunks of one byte without end: see 
 from __future__ import annotations
 
 import io
+import select
 import socket
+import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gevent.socket
+import gevent.ssl
 import requests
 import urllib3.connection
 
 from kptv.pace import Turns
-from kptv.upstream.answers import LenientAnswer
+from kptv.polling import polled
+from kptv.upstream.answers import LenientAnswer, answer_of
 from kptv.upstream.road import ByRoad
 
 
@@ -62,16 +67,38 @@ class FairTLSConnection(ByRoad, urllib3.connection.HTTPSConnection):
 
 
 def receiver_of(response: requests.Response) -> Callable[[memoryview], int] | None:
-    """Receives from an answer's socket, past all layers, into memory; it never waits.
+    """Receives what an answer's connection has, past all layers, into memory; it never waits.
 
-    It raises BlockingIOError if nothing is there. None: the connection is encrypted. Before it is
-    called, what the layers hold has to be read from them.
+    It raises BlockingIOError if nothing is there, for TLS also if it is less than a record. None:
+    such a connection is not known. Before it is called, what the layers hold has to be read from
+    them.
     """
-    file = getattr(getattr(response.raw, "_original_response", None), "fp", None)
-    raw = getattr(file, "raw", None)
+    raw = getattr(getattr(answer_of(response), "fp", None), "raw", None)
     connection: Any = raw.connection if isinstance(raw, _Fair) else None
+    if type(connection) is gevent.ssl.SSLSocket:
+        return partial(_receive_record, connection)
     if type(connection) not in (gevent.socket.socket, socket.socket):
         return None  # a subclass's bytes may be encrypted
-    plain = getattr(connection, "_sock", connection)
-    receive: Callable[[memoryview, int, int], int] = plain.recv_into
-    return lambda room: receive(room, 0, socket.MSG_DONTWAIT)
+    plain = getattr(connection, "_sock", None)  # below gevent's: it never waits
+    if plain is None:  # one of Python's own, which waits first, whatever it is told
+        return partial(_receive_if_there, connection, polled(connection.fileno(), select.POLLIN))
+    receive: Callable[[memoryview], int] = plain.recv_into
+    return receive
+
+
+def _receive_if_there(connection: Any, is_there: Callable[[], bool], room: memoryview) -> int:
+    if not is_there():
+        raise BlockingIOError
+    size: int = connection.recv_into(room)
+    return size
+
+
+def _receive_record(connection: Any, room: memoryview) -> int:
+    """What the next record holds. The socket below gevent's own never waits."""
+    try:
+        size: int = connection._sslobj.read(len(room), room)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        raise BlockingIOError from None
+    except ssl.SSLEOFError:  # hung up without a word, as most do
+        return 0
+    return size

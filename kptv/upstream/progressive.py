@@ -33,35 +33,31 @@ def read_body(
         return start_timeout, late
 
     def stall() -> Bound:
-        return _stalled_after(stall_timeout)
-
-    def patient_stall() -> Bound:
-        return _stalled_after(max(stall_timeout, patience()))
+        seconds = max(stall_timeout, patience())
+        return seconds, UpstreamError(Reason.STALLED, f"silent for {seconds:.3g} s")
 
     bound = start
     while True:
         parts = [reader.read(bound)]
         size = len(parts[0])
         ended = None if size else UpstreamError(Reason.ENDED, END_OF_BODY)
-        # Each read gives one chunk of a chunked body, or one record of TLS. Take all that are
-        # there, or a fast upstream is throttled to one per tick.
-        while (
-            ended is None and size < READ_SIZE and len(parts) < _MOST_PIECES and reader.has_more()
-        ):
+        # Each read gives one record of TLS, or the chunks of some frames. Take all that are there,
+        # or a fast upstream is throttled to one per tick; and wait for none, as it may be long in
+        # coming.
+        while ended is None and size < READ_SIZE and len(parts) < _MOST_PIECES:
             try:
-                parts.append(reader.read(stall))
+                part = reader.gathered()
             except UpstreamError as error:
                 ended = error  # raised behind the bytes that came before it
                 break
-            size += len(parts[-1])
-            if not parts[-1]:
+            if part is None:
+                break
+            parts.append(part)
+            size += len(part)
+            if not part:
                 ended = UpstreamError(Reason.ENDED, END_OF_BODY)
         if size:
             yield parts[0] if len(parts) == 1 else b"".join(parts)
         if ended is not None:
             raise ended
-        bound = patient_stall  # the rhythm knows these bytes by now
-
-
-def _stalled_after(seconds: float) -> Bound:
-    return seconds, UpstreamError(Reason.STALLED, f"silent for {seconds:.3g} s")
+        bound = stall  # the rhythm knows these bytes by now

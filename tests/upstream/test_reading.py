@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import socket
 import threading
 from collections.abc import Iterator
@@ -55,24 +56,34 @@ def whole(reader: BodyReader) -> bytes:
     return b"".join(parts)
 
 
-def test_a_body_without_frames_comes_from_its_socket(client: HttpClient) -> None:
-    with RawServer(OK + b"\r\n" + BODY) as server, reading(client, server.url()) as reader:
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+FRAMED = [
+    (b"\r\n", BODY),
+    (b"Content-Length: %d\r\n\r\n" % len(BODY), BODY + b"not of it"),
+    (CHUNKED, b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)),
+]
+FRAMINGS = ["none", "length", "chunks"]
+
+
+@pytest.mark.parametrize(("head", "body"), FRAMED, ids=FRAMINGS)
+@pytest.mark.parametrize("hold", [False, True], ids=["hangs up", "holds"])
+def test_a_body_comes_from_its_socket(
+    client: HttpClient, head: bytes, body: bytes, hold: bool
+) -> None:
+    hold = hold and body is not BODY  # only the end of the connection ends it
+    with (
+        RawServer(OK + head + body, hold=hold) as server,
+        reading(client, server.url()) as reader,
+    ):
         assert "direct=True" in repr(reader)
         assert whole(reader) == BODY
 
 
-@pytest.mark.parametrize(
-    ("head", "body"),
-    [
-        (b"Content-Length: %d\r\n\r\n" % len(BODY), BODY),
-        (b"Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)),
-        (b"Content-Encoding: identity\r\n\r\n", BODY),
-    ],
-)
-def test_one_in_frames_or_packed_comes_through_the_layers(
-    client: HttpClient, head: bytes, body: bytes
-) -> None:
-    with RawServer(OK + head + body) as server, reading(client, server.url()) as reader:
+def test_one_that_is_packed_comes_through_the_layers(client: HttpClient) -> None:
+    head = OK + b"Content-Encoding: gzip\r\n" + CHUNKED
+    packed = gzip.compress(BODY)
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(packed), packed)
+    with RawServer(head + body) as server, reading(client, server.url()) as reader:
         assert "direct=False" in repr(reader)
         assert whole(reader) == BODY
 
@@ -90,9 +101,10 @@ def test_its_bound_is_asked_for_only_if_something_is_waited_for(client: HttpClie
     ):
         size = len(reader.read(bound))
         while size < len(BODY):
-            size += len(reader.read(counted if reader.has_more() else bound))
+            part = reader.gathered()
+            size += len(reader.read(bound) if part is None else part)
         assert asked == []
-        assert not reader.has_more()
+        assert reader.gathered() is None
         with pytest.raises(UpstreamError):
             reader.read(counted)
         assert asked == [len(BODY)]
@@ -118,9 +130,9 @@ def test_what_comes_right_behind_a_short_read_is_more_to_read(client: HttpClient
         reader.read(bound)
         for _ in range(2):
             wanted.release()
-            while not reader.has_more():
+            while (part := reader.gathered()) is None:
                 gevent.sleep(0.001)
-            assert len(reader.read(bound)) == 100
+            assert len(part) == 100
     over.set()
     thread.join(LIMIT)
     listener.close()
