@@ -27,6 +27,7 @@ DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus-rules.yml"
 DASHBOARD = DEPLOY / "grafana-dashboard.json"
 UNIT = DEPLOY / "kptv.service"
+UNITS = {UNIT: UNIT.name, DEPLOY / "kptv@.service": "kptv@8081.service"}  # and as what they run
 TEMPLATE = DEPLOY / "unraid.xml"
 MANIFEST = DEPLOY / "kubernetes.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
@@ -162,13 +163,14 @@ def in_unit(name: str) -> list[str]:
     return re.findall(rf"^{name}=(.*)$", UNIT.read_text(), re.MULTILINE)
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit with the gunicorn of this environment: systemd looks whether there is one."""
+@pytest.fixture(params=UNITS.items(), ids=UNITS.values())
+def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A unit with the gunicorn of this environment: systemd looks whether there is one."""
+    original, name = request.param
     shipped, here = "/opt/kptv-proxy/.venv/bin/", f"{Path(sys.executable).parent}/"
-    text = UNIT.read_text()
+    text = original.read_text()
     assert text.count(shipped) == 2
-    file = tmp_path / UNIT.name
+    file = tmp_path / name
     file.write_text(text.replace(shipped, here))
     return file
 
@@ -206,6 +208,21 @@ def test_the_unit_sets_only_settings_there_are_and_room_for_all_viewers() -> Non
     assert settings.keys() <= set(VARIABLES)
     assert settings["DATA_DIR"] == f"/var/lib/{in_unit('StateDirectory')[0]}"
     assert int(in_unit("LimitNOFILE")[0]) > 2 * config_of(EXAMPLE).max_clients
+
+
+def test_the_unit_of_several_instances_differs_only_in_what_makes_them_several() -> None:
+    one, several = (
+        {line for line in unit.read_text().splitlines() if "=" in line and line[0] != "#"}
+        for unit in UNITS
+    )
+    own = {line.partition("=")[0] for line in one - several}
+    assert own == {"Description", "Documentation", "After"}
+    settings = {line for line in several - one if line.startswith("Environment=")}
+    assert settings == {
+        "Environment=PORT=%i",
+        "Environment=LEASES_URL=redis://127.0.0.1:6379",
+    }
+    assert "Conflicts=kptv.service" in several - one
 
 
 # --- Unraid ---
