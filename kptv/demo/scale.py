@@ -110,7 +110,8 @@ async def _run_all(plan: ScalePlan, haproxy: str, valkey: str, folder: Path) -> 
     try:
         with (folder / "log").open("wb") as log:
             options = (*VALKEY, str(plan.valkey_port), "--dir", str(folder))
-            started.append(await _start(valkey, *options, stdout=log))
+            # Ctrl-C reaches each process of the terminal, and this one is to end after the others.
+            started.append(await _start(valkey, *options, stdout=log, process_group=0))
             for number in range(1, plan.count + 1):
                 started.append(await _start(*GUNICORN, env=plan.of_instance(number)))
             environment = _of_router(plan, folder)
