@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from kptv.channels.catalog import Catalog, Listing
 from kptv.channels.current import CurrentCatalog
 from kptv.channels.local_health import LocalHealth
+from kptv.channels.resting import Rests
 from kptv.channels.rhythm import Rhythms
 from kptv.channels.rules.model import Rules
 from kptv.channels.secrets import secrets_of_valkey
@@ -258,7 +259,8 @@ def _build_restreaming(config: Config, metrics: Metrics, redactor: Redactor) -> 
     terms = CurrentTerms(config.sources, config.rules)
     instances = _build_instances(config, redactor)
     slots = instances.slots if instances is not None else LocalSlots(config.sources)
-    shared = _build_shared(config, metrics, terms, slots)
+    rests = instances.rests if instances is not None else Rests()
+    shared = _build_shared(config, metrics, terms, slots, rests)
     roads = Roads(config.allow_private_upstreams, config.port)
     client = HttpClient(config, roads, terms.of)
     opener = Opener(config, client, shared.rhythms)
@@ -275,15 +277,17 @@ def _build_served(config: Config, kept: Kept) -> Served:
     return Served(guide, lists, of_channels, xtream, device_ids, devices)
 
 
-def _build_shared(config: Config, metrics: Metrics, terms: CurrentTerms, slots: Slots) -> Shared:
-    """What hubs share; all but the ``slots`` is in the memory of this process."""
+def _build_shared(
+    config: Config, metrics: Metrics, terms: CurrentTerms, slots: Slots, rests: Rests
+) -> Shared:
+    """What hubs share; all but ``slots`` and ``rests`` is known to this process alone."""
     policy = policy_of(config, terms.timeout_of)
     return Shared(
         config=config,
         policy=policy,
         metrics=metrics,
         slots=slots,
-        health=LocalHealth(policy),
+        health=LocalHealth(policy, rests),
         rhythms=Rhythms(config.stall_timeout),
         budget=Budget(config.max_buffer_size),
         journal=Journal(),

@@ -15,6 +15,7 @@ from kptv.instances.place import Claim, place_of
 from kptv.instances.term import times_of
 from kptv.metrics.families import LeaseState
 from kptv.restream.leased_slots import LeasedSlots
+from kptv.restream.shared_rests import SharedRests
 
 _TWICE = (
     "is not asked: another process on this machine has INSTANCE={name} and PORT={port}, too;"
@@ -23,7 +24,7 @@ _TWICE = (
 
 
 class Instances:
-    """The slots of this instance, and its membership; it joins at once."""
+    """The slots of this instance, what it leaves alone, and its membership; it joins at once."""
 
     def __init__(self, config: Config) -> None:
         """With the LEASES_URL and INSTANCE of ``config``."""
@@ -51,6 +52,9 @@ class Instances:
             times,
         )
         self.slots = LeasedSlots(config.sources, self._member, times.call)
+        shared = SharedRests(config.sources, self._member)
+        self.rests = shared.rests
+        self._member.also("rests", shared)
         self._member.start(self.slots)
         self.address = config.instance if ":" in config.instance else f":{config.port}"
         self._board = Board(place, board)

@@ -1,7 +1,7 @@
 """The reasons not to try a stream, over all channels: failures, blocks, requests to pause.
 
-``Health`` is the door. Behind it may be this process's memory (``LocalHealth``) or one day a memory
-that several processes share.
+``Health`` is the door, and behind it this process's memory (``LocalHealth``). What other instances
+were asked to leave alone is told to its ``Rests`` (``restream.shared_rests``).
 """
 
 from __future__ import annotations

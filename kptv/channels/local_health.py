@@ -40,10 +40,11 @@ _STANDING_OF = {
 class LocalHealth:
     """What this process remembers; ``Health`` says what each method is for."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, rests: Rests | None = None) -> None:
+        """``rests`` may be told by others too."""
         self._policy = policy
         self._streams: dict[StreamKey, _StreamHealth] = {}
-        self._rests = Rests()
+        self._rests = rests or Rests()
 
     def ready_at(self, stream: Stream) -> float:
         health, rest = self._streams.get(stream.key), self._rests.of(stream)

@@ -6,13 +6,14 @@ the host that said so, else only that host. A 403 or 503 means the same, but onl
 connection to the account is open, or if several streams say so at the same time. An account or a
 host is tried again after a minute, however long a rest it asked for: a single wrong answer would
 otherwise close everything behind it. An account whose proxy does not work rests as a whole: no
-stream behind it can be had, and none is to blame.
+stream behind it can be had, and none is to blame. What others were asked (other instances) holds
+here as well, but they may have the first look (``Rest.behind``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from kptv.channels.model import Source, Stream, StreamKey
@@ -45,9 +46,15 @@ class Rest:
     name: str  # of the stream that was refused
     why: UpstreamError
     since: float
-    look_at: float  # when it is tried again
+    first_look: float  # when it is tried again, by whoever looks first
     until: float  # the end of the rest that it asked for: maybe later
     times: int = 1  # in a row
+    behind: float = 0.0  # seconds that others have for a look before we take one
+
+    @property
+    def look_at(self) -> float:
+        """When we try it again."""
+        return self.first_look + self.behind
 
     @property
     def scope(self) -> Scope:
@@ -65,10 +72,28 @@ class Rest:
         return self.look_at - self.since
 
 
+def _nothing(_: object) -> None:
+    pass
+
+
+def _as_it_is(source: Source, host: str) -> str:
+    return host
+
+
 class Rests:
     """All parties that rest."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        began: Callable[[Rest], object] = _nothing,
+        ended: Callable[[Party], object] = _nothing,
+        name_of: Callable[[Source, str], str] = _as_it_is,
+    ) -> None:
+        """``began`` and ``ended`` hear what we were asked, and which rests media has ended.
+
+        ``name_of`` gives what a host of a source is called here, in its party.
+        """
+        self._began, self._ended, self._name_of = began, ended, name_of
         self._rests: dict[Party, Rest] = {}
         # By host or account: the URLs of its streams that said 403 or 503 lately, and when.
         self._told: dict[Party, dict[str, float]] = {}
@@ -78,12 +103,17 @@ class Rests:
 
     def of(self, stream: Stream) -> Rest | None:
         """The rest that keeps ``stream`` from being opened longest; it may be over."""
-        found = [self._rests[p] for p in _parties(stream) if p in self._rests]
+        found = [self._rests[p] for p in self._parties(stream) if p in self._rests]
         return max(found, key=lambda rest: rest.look_at, default=None)
+
+    def get(self, party: Party) -> Rest | None:
+        """The rest of a party; it may be over."""
+        return self._rests.get(party)
 
     def asked_until(self, stream: Stream) -> float:
         """The latest end of a rest that was asked for ``stream``; 0 if none was."""
-        return max((self._rests[p].until for p in _parties(stream) if p in self._rests), default=0)
+        found = (self._rests[p].until for p in self._parties(stream) if p in self._rests)
+        return max(found, default=0)
 
     def all(self, now: float) -> list[Rest]:
         """The rests that are not over."""
@@ -100,7 +130,7 @@ class Rests:
         """
         if error.reason is Reason.PROXY:
             return account_of(stream.source)
-        shared = _shared(stream)
+        shared = self._shared(stream)
         asks = error.reason is Reason.RATE_LIMITED
         if error.status is None or error.status in RATE_LIMITS:
             return shared if asks else None
@@ -121,16 +151,34 @@ class Rests:
             asked = max(error.retry_after, 1.0)
         if party[0] is Scope.STREAM:
             asked = min(asked, LONGEST_STREAM_REST)
-            look_at = now + asked
+            look = now + asked
         else:
-            look_at = now + min(asked, LOOK_AFTER)
+            look = now + min(asked, LOOK_AFTER)
         if before:
-            look_at, asked = max(look_at, before.look_at), max(asked, before.until - now)
-        if len(self._rests) >= _REMEMBERED:
-            self._rests = {p: rest for p, rest in self._rests.items() if rest.until > now}
-        rest = Rest(party, name, error.to_keep(), now, look_at, now + asked, times)
-        self._rests[party] = rest
+            look, asked = max(look, before.first_look), max(asked, before.until - now)
+        rest = Rest(party, name, error.to_keep(), now, look, now + asked, times)
+        self._keep(rest, now)
+        self._began(rest)
         return rest
+
+    def take(self, told: Rest, now: float) -> Rest:
+        """Leave a party alone as others were asked to; what we were asked holds as well."""
+        if own := self._rests.get(told.party):
+            told = replace(
+                told if told.behind else replace(own, behind=0.0),  # it says why, for people
+                first_look=max(told.first_look, own.first_look),
+                until=max(told.until, own.until),
+                times=max(told.times, own.times),
+            )
+        self._keep(told, now)
+        return told
+
+    def drop(self, rest: Rest) -> bool:
+        """Others were let in; False if another rest, or none, holds now."""
+        if self._rests.get(rest.party) is not rest:
+            return False
+        self._forget(rest.party)
+        return True
 
     def take_back(self, party: Party) -> list[StreamKey]:
         """The streams that spoke for a host or account; their own rests end."""
@@ -145,9 +193,9 @@ class Rests:
 
     def let_in(self, stream: Stream) -> None:
         """It gave media: neither it nor its host or account asks for a rest any more."""
-        for party in (_own(stream), _shared(stream)):
-            self._rests.pop(party, None)
-            self._told.pop(party, None)
+        for party in (_own(stream), self._shared(stream)):
+            if self._forget(party):
+                self._ended(party)
         account = self._rests.get(account_of(stream.source))
         if account and account.why.reason is Reason.PROXY:
             del self._rests[account.party]
@@ -164,6 +212,15 @@ class Rests:
             if rest.scope is Scope.ACCOUNT or (numbers is not None and party[1] not in numbers)
         }
 
+    def _keep(self, rest: Rest, now: float) -> None:
+        if len(self._rests) >= _REMEMBERED:
+            self._rests = {p: each for p, each in self._rests.items() if each.until > now}
+        self._rests[rest.party] = rest
+
+    def _forget(self, party: Party) -> Rest | None:
+        self._told.pop(party, None)
+        return self._rests.pop(party, None)
+
     def _note(self, shared: Party, url: str, now: float) -> dict[str, float]:
         """The streams of a host or account that were refused just now, with this one."""
         if len(self._told) >= _REMEMBERED:
@@ -173,22 +230,22 @@ class Rests:
         self._told[shared] = told
         return told
 
+    def _shared(self, stream: Stream) -> Party:
+        """The host of the stream's link, or the account if most of its links lead to that host."""
+        source, host = stream.source, stream.other_host
+        return (
+            (Scope.HOST, source.number, self._name_of(source, host)) if host else account_of(source)
+        )
+
+    def _parties(self, stream: Stream) -> tuple[Party, ...]:
+        """All parties whose rest keeps the stream from being opened."""
+        return _own(stream), self._shared(stream), account_of(stream.source)
+
 
 def _own(stream: Stream) -> Party:
     return Scope.STREAM, stream.source.number, stream.url
 
 
-def _shared(stream: Stream) -> Party:
-    """The host of the stream's link, or the account if most of its links lead to that host."""
-    host = stream.other_host
-    return (Scope.HOST, stream.source.number, host) if host else account_of(stream.source)
-
-
 def account_of(source: Source) -> Party:
     """The account itself."""
     return Scope.ACCOUNT, source.number, ""
-
-
-def _parties(stream: Stream) -> tuple[Party, ...]:
-    """All parties whose rest keeps the stream from being opened."""
-    return _own(stream), _shared(stream), account_of(stream.source)

@@ -88,7 +88,7 @@ class Hearer(Protocol):
         ...
 
     def told(self, what: Any) -> None:
-        """What an answer to joining or renewing says of it, or a message; may come twice."""
+        """What an answer says of it, or a message; may come twice."""
         ...
 
     def lapsed(self) -> None:
@@ -192,6 +192,7 @@ class Member:
 
         def heard(answer: Answer) -> None:
             self._note(answer)
+            self._tell_hearers(answer)
             answered(answer)
 
         self._courier.take(Call(op, given, heard))

@@ -8,6 +8,7 @@ from kptv.channels.failover import GiveUp, Try, Wait
 from kptv.channels.health import Health, Policy, StreamStanding
 from kptv.channels.local_health import LocalHealth
 from kptv.channels.model import Source, Stream
+from kptv.channels.resting import Rest, Rests, Scope, account_of
 from kptv.errors import Reason, UpstreamError
 from tests.channels.test_failover import Play
 
@@ -187,6 +188,42 @@ def test_a_stream_that_is_let_in_ends_the_rest_of_its_host_but_not_that_of_the_a
     assert {rest.scope for rest in health.rests(0)} == {"account"}
     health.answered(B)
     assert health.rests(0) == []
+
+
+def test_what_others_were_asked_holds_here_and_they_have_the_first_look() -> None:
+    rests = Rests()
+    health = LocalHealth(BLOCKS_AT_ONCE, rests)
+    told = Rest(account_of(A.source), "", answer(429), 0, 60, 3600, times=3, behind=2)
+    rests.take(told, 0)
+    assert (health.ready_at(B), health.asked_until(B)) == (62, 3600)
+    assert health.standing(B, 0) == (StreamStanding.COOLING, 62)
+    health.refused(A, answer(429), 62, busy=False)
+    assert health.ready_at(A) == 62 + 40, "the fourth refusal in a row"
+
+
+def test_of_two_rests_the_later_end_holds_whoever_was_asked_for_it() -> None:
+    for ours, theirs in ((30, 60), (60, 30)):
+        rests = Rests()
+        health = LocalHealth(BLOCKS_AT_ONCE, rests)
+        health.refused(A, answer(429, ours), 0, busy=False)
+        told = rests.take(Rest(account_of(A.source), "", answer(429), 0, theirs, theirs), 0)
+        assert health.ready_at(A) == health.asked_until(A) == 60
+        health.refused(A, answer(429, 10), 1, busy=False)
+        assert not rests.drop(told), "it was refused again"
+        assert health.ready_at(A) == 60
+
+
+def test_what_was_asked_of_us_and_its_end_are_heard() -> None:
+    heard: list[object] = []
+    rests = Rests(lambda rest: heard.append(rest.party), heard.append, lambda _, host: "a digest")
+    health = LocalHealth(BLOCKS_AT_ONCE, rests)
+    health.refused(ELSEWHERE, answer(429), 0, busy=False)
+    health.answered(B)
+    health.answered(BESIDE_IT)
+    health.answered(BESIDE_IT)
+    assert heard == [(Scope.HOST, 1, "a digest")] * 2
+    rests.take(Rest(account_of(A.source), "", answer(429), 0, 60, 60, behind=2), 0)
+    assert len(heard) == 2, "what others told is not told again"
 
 
 def test_a_rest_that_is_ended_by_hand_is_over() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.functional.harness import Proxy, eventually
 from tests.instances.valkey import Valkey
-from tests.provider import Provider
+from tests.provider import Provider, Stream
 
 pytestmark = pytest.mark.requires("redis-server")
 
@@ -31,6 +31,7 @@ class Stage:
     valkey: Valkey
     one: Provider
     free: Provider
+    open: Stream  # of the latter
     a: Proxy
     b: Proxy
 
@@ -49,7 +50,7 @@ def stage(valkey: Valkey, start_provider: StartProvider, start_proxy: StartProxy
     one, free = start_provider("one", limit=1, bitrate=800_000), start_provider("free")
     for channel in "News", "Sport":
         one.add_channel(channel)
-    free.add_channel("Open")
+    channel = free.add_channel("Open")
     a, b = (
         start_proxy(
             (one, 1),
@@ -65,7 +66,7 @@ def stage(valkey: Valkey, start_provider: StartProvider, start_proxy: StartProxy
     eventually(lambda: "anew" in told(a), 20.0, "it does not wait for others to tell")
     a.wait_until_ready()
     b.wait_until_ready()
-    return Stage(valkey, one, free, a, b)
+    return Stage(valkey, one, free, channel, a, b)
 
 
 def told(proxy: Proxy) -> str:
@@ -85,6 +86,25 @@ def test_zapping_from_one_instance_to_the_other_with_one_connection(stage: Stage
     assert stage.one.max_connections_seen == 1
     assert stage.b.metrics().value("iptv_proxy_stream_errors", channel="Sport") == 0
     assert PASSWORD not in stage.a.log + stage.b.log
+
+
+def test_what_an_account_asks_of_one_the_other_keeps_to_and_says_why(stage: Stage) -> None:
+    stage.open.fail_with(429, times=1, retry_after=4)
+
+    def resting() -> list[tuple[str, str]]:
+        found = json.loads(stage.b.get("/api/status").text)["resting"]
+        return [(each["what"], each["detail"]) for each in found]
+
+    with stage.a.viewer("open") as first:
+        eventually(lambda: resting() == [("account", "HTTP 429 to another instance")], 3.0)
+        with stage.b.viewer("open") as second:
+            first.wait_for_bytes(2_000)
+            second.wait_for_bytes(2_000)
+            assert not resting(), "whoever was let in has told it"
+    refused, *later = stage.open.requests
+    assert len(later) == 2
+    assert later[0].at - refused.at >= 3.95
+    assert "leaving the source alone" in stage.b.log
 
 
 def test_each_lists_both_and_says_which_is_silent(stage: Stage) -> None:

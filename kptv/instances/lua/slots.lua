@@ -11,7 +11,9 @@ function ops.reserve()
     if grace == 0 and not is_wanted(waiting, source, token) and is_free(source) then
       leave_queue(token)
       redis.call('HSET', key('slots:' .. source), token, owner)
-      return answer('granted', { source = source, known = known({ source }) })
+      -- Its message may be on its way yet: whoever has the slot must know before it opens anything.
+      local rests = is_resting(source) and told_too.rests() or nil
+      return answer('granted', { source = source, known = known({ source }), rests = rests })
     end
   end
   if given.wait <= 0 then return answer('full', { known = known(given.sources) }) end
