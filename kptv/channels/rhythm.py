@@ -18,6 +18,7 @@ from kptv.channels.model import Stream
 from kptv.formats.patience import LONGEST_PATIENCE, patience_of
 
 PAUSE = 1.0  # seconds without media that count as a pause
+REST = 0.4  # as many, before what is left over at an end: it does not go on with what flowed
 SURE = 0.4  # seconds after a pause and some media: if the connection is open yet, it goes on
 RECENT = 5.0  # seconds back, within which media that came ahead of time counts
 SHORT = 10.0  # seconds of media: a connection with less may be silent for longer next time
@@ -126,6 +127,7 @@ class Pulse:
         self._again_at: float | None = None  # when media came after a pause, if it may yet end
         self._silent_since: float | None = None  # when the connection before fell silent
         self._is_over = False
+        self._pause = PAUSE  # seconds without media, after which the next does not go on with it
         # How far media was ahead of time before something came: (when, seconds); these rise.
         self._leads: deque[tuple[float, float]] = deque()
 
@@ -155,8 +157,9 @@ class Pulse:
             self._began_at = now
             if self._silent_since is not None:
                 self._rhythm.paused(now - self._silent_since, now)
-        elif self._again_at is None and now - self.alive_at >= PAUSE:
+        elif self._again_at is None and now - self.alive_at >= self._pause:
             self._again_at = now
+        self._pause = PAUSE
         if self._again_at is None:
             self.alive_at = now
         self._media_at = now
@@ -164,8 +167,12 @@ class Pulse:
             self._note_lead(now, before - now, clock - now)
 
     def over(self) -> None:
-        """Record that all that still comes is left over."""
-        self._is_over = True
+        """Record that all that still comes is left over.
+
+        It comes when somebody stops waiting, which may be sooner than what counts as a pause.
+        """
+        if not self._is_over:
+            self._is_over, self._pause = True, REST
 
     def look(self, now: float) -> None:
         """Record that the connection is still open; to be called again and again."""

@@ -111,6 +111,21 @@ def test_what_is_flushed_at_an_end_is_no_sign_of_life() -> None:
     assert rhythm.pause == 0.0
 
 
+@pytest.mark.parametrize("silence", [0.5, 0.9, 1.1, 15.0])
+def test_what_is_flushed_when_somebody_stops_waiting_is_no_sign_of_life(silence: float) -> None:
+    """A packet that waited for the byte after it: STALL_TIMEOUT may be shorter than a pause."""
+    rhythm, stream = connection()
+    stream.flow(5)
+    last = stream.pulse.alive_at
+    stream.wait(silence)
+    stream.pulse.over()
+    stream.media(0.04)
+    stream.wait(0.1)
+    stream.media(0.04)
+    assert stream.pulse.alive_at == last
+    assert rhythm.pause == 0.0
+
+
 def test_what_is_known_to_be_a_rest_is_none_however_long_it_lasts() -> None:
     rhythm, stream = connection()
     stream.flow(5)
