@@ -16,6 +16,7 @@ from urllib.parse import urljoin
 import gevent
 import pytest
 from flask import Flask, Response
+from gevent.event import Event
 from werkzeug.test import EnvironBuilder, TestResponse
 
 from kptv.channels import ids
@@ -24,11 +25,13 @@ from kptv.channels.given import Given, Numbered
 from kptv.channels.model import Channel, Source
 from kptv.channels.users.model import User
 from kptv.channels.xtream.ids import Odd
+from kptv.channels.xtream.live import live_streams
 from kptv.config import Config
 from kptv.guide.current import CurrentGuide
 from kptv.guide.reading import Generation
 from kptv.restream.hubs import Hubs
 from kptv.web.caller import ANYONE, CALLER, Caller, CallerKind
+from kptv.web.players import xtream_lists
 from kptv.web.players.lists import ServedLists
 from kptv.web.players.numbers import ChannelNumbers
 from kptv.web.players.open_streams import Access
@@ -324,7 +327,18 @@ def test_ids_stay_when_the_next_import_has_other_channels(rig: Rig) -> None:
         assert after[name]["category_ids"] == before[name]["category_ids"]
 
 
-def test_a_group_that_goes_while_its_list_is_made_is_empty() -> None:
+def test_a_group_that_goes_while_its_list_is_made_is_empty(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = Event()
+
+    def held(*args: Any) -> Iterator[bytes]:
+        if not begun.is_set():
+            begun.set()
+            gevent.sleep(30)  # until the new catalog ends it
+        yield from live_streams(*args)
+
+    monkeypatch.setattr(xtream_lists, "live_streams", held)
     rig = make_rig()
     rig.replace(catalog_of(LIST))
     [sport] = [
@@ -333,8 +347,7 @@ def test_a_group_that_goes_while_its_list_is_made_is_empty() -> None:
         if each["category_name"] == "Sport"
     ]
     asked = gevent.spawn(rig.told, f"action=get_live_streams&category_id={sport}")
-    gevent.sleep(0)
-    assert not asked.ready()
+    assert begun.wait(30)
     rig.replace(catalog_of("#EXTINF:-1,A\nhttp://a/0\n"))
     with gevent.Timeout(30):
         assert asked.get() == []
