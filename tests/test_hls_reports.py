@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 RULES = "tests/functional/test_hls_played.py::test_lists_and_segments_keep_all_rules"
-WINDOWS, LISTS = "tests/restream/test_windows.py", "tests/restream/test_media_playlist.py"
+WINDOWS, LISTS = "tests/restream/test_windows.py", "tests/restream/test_window_playlist.py"
 SEGMENTS, SERVED = "tests/splice/test_segments.py", "tests/web/test_hls_served.py"
 CLIENTS = "tests/clients/hls_players.py"
 
