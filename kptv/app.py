@@ -29,6 +29,7 @@ from kptv.web.page.public import Public
 from kptv.web.page.reports import Reports
 from kptv.web.page.rules import rules_blueprint
 from kptv.web.page.status import status_blueprint
+from kptv.web.page.unlike import Unlike
 from kptv.web.page.users import users_blueprint
 from kptv.web.page.view import View
 from kptv.web.players.addresses import own_address
@@ -196,7 +197,13 @@ def _build_page(parts: AppParts) -> StatusPage:
     several = parts.instances
     everywhere = Everywhere(several)
     if several is not None:
-        several.show(partial(_own_text, parts, view, everywhere), everywhere.hear)
+        unlike = Unlike(partial(listed, several))
+
+        def look() -> None:
+            everywhere.hear()
+            unlike.look()
+
+        several.show(partial(_own_text, parts, view, everywhere), look)
     instances = partial(listed, several) if several is not None else None
     events = EventStream(view, shared.journal, instances)
     directory = Directory(parts.catalog.get)
