@@ -14,7 +14,7 @@ import gevent
 from gevent.server import StreamServer
 
 _PERIOD = 0.1  # seconds between two looks
-_MOST_LEFT = 10  # fields of a key, after all have left
+_STAYS = ("run", "grace", "numbers", "clock")  # one each, whatever was there
 _START, _STARTING = 2.0, " (starting)"  # seconds in which a process as a rule holds nothing yet
 _JUDGE = "the judge itself"
 
@@ -43,8 +43,8 @@ class Outcome:
 
     @property
     def grown(self) -> list[str]:
-        """What the server keeps of instances that have gone, where it would be more each time."""
-        return [f"{n} left in {key}" for key, n in self.left.items() if n > _MOST_LEFT]
+        """What the server still keeps of instances that have gone."""
+        return [f"{n} left in {key}" for key, n in self.left.items() if key not in _STAYS]
 
     def __str__(self) -> str:
         done = ", ".join(f"{n} {what}" for what, n in sorted(self.done.items()))

@@ -26,6 +26,9 @@ _runs = count()
 class Server:
     """A server that begins anew, for all that the script knows, at each ``restart``."""
 
+    script = SCRIPT
+    clock: tuple[int, ...] = ()  # what the script is told of the time, if it asks nobody else
+
     def __init__(self, valkey: Valkey) -> None:
         self.client = redis.Redis.from_url(valkey.url)
         self.told = self.client.pubsub()
@@ -56,8 +59,10 @@ class Instance:
         self.link = life  # the number of its connection
 
     def __call__(self, op: str, **given: object) -> Answer:
-        asked = (op, self.server.run, self.owner, self.lease, self.link, json.dumps(given))
-        answer: Answer = json.loads(self.server.client.eval(SCRIPT, 1, "{t}", *asked))  # type: ignore[arg-type]
+        server = self.server
+        asked = (op, server.run, self.owner, self.lease, self.link, json.dumps(given))
+        said = server.client.eval(server.script, 1, "{t}", *asked, *server.clock)  # type: ignore[arg-type]
+        answer: Answer = json.loads(said)  # type: ignore[arg-type]
         return answer
 
     def join(self, *tokens: tuple[str, str]) -> Answer:
@@ -473,3 +478,31 @@ def test_an_emptied_server_began_anew(begun: Server) -> None:
     assert b.join()["grace"] > LONG / 2
     assert b.reserve("y") == "full"
     assert a.join(("x", "one"))["kept"] == ["x"]
+
+
+# --- What stays ---
+
+
+def test_of_instances_that_have_gone_nothing_is_left(begun: Server) -> None:
+    for n in range(3):
+        dies = Instance(begun, f"dies{n}", lease=LEASE, one=1, two=2, **{f"old{n}": 1})
+        leaves = Instance(begun, f"leaves{n}", one=1, two=2, **{f"older{n}": 1})
+        dies.join()
+        leaves.join()
+        dies.reserve("x", f"old{n}")
+        dies.idle("x", f"old{n}", standby=True)
+        leaves.reserve("y", "two")
+        leaves.idle("y", "two")
+        dies.reserve("z", "two", wait=LONG)
+        leaves.reserve("w", "one", "two", wait=LONG)
+        dies.reserve("v", "one", "two", wait=LONG)
+        leaves("leave")
+        sleep(2 * LEASE / 1000)
+    sleep(0.1)  # what the last one held settles
+    last = Instance(begun, "last")
+    last.limits = {}
+    last.join()
+    last.renew()
+    last("leave")
+    left = {key.decode().removeprefix("{t}:") for key in begun.client.keys("{t}:*")}  # type: ignore[union-attr]
+    assert left <= {"run", "grace", "numbers", "clock"}

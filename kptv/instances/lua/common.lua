@@ -13,6 +13,7 @@
 --                           place (name, machine, port), where only one can be at a time.
 --   <base>:links            HASH  place -> number of its latest connection
 --   <base>:numbers          a counter
+--   <base>:clock            HASH  last (ms), back (ms by which the server's clock was set back)
 --
 -- Each call may come twice, as a reply may be lost: the same token gets the same answer. Messages
 -- are only the fast way; each renewal tells again what was not taken up.
@@ -34,6 +35,18 @@ if redis.call('GET', key('run')) ~= run then
   redis.call('SET', key('run'), run)
   redis.call('SET', key('grace'), now + lease)
 end
+
+-- Where the server's clock is set back, ours goes on from where it was: or who died just before
+-- would live for that much longer, and the grace be so long.
+local known_clock = redis.call('HMGET', key('clock'), 'last', 'back')
+local last, back = tonumber(known_clock[1] or 0), tonumber(known_clock[2] or 0)
+now = now + back
+if now < last then
+  redis.call('HSET', key('clock'), 'back', back + last - now)
+  now = last
+end
+redis.call('HSET', key('clock'), 'last', now)
+
 local grace = math.max(tonumber(redis.call('GET', key('grace')) or 0) - now, 0)
 
 local living = {}

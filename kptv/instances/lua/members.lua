@@ -27,6 +27,14 @@ local function bury(other)
   living[other] = false
 end
 
+-- What no living instance knows of goes, so that nothing grows where places and accounts change.
+local function tidy()
+  for _, source in ipairs(redis.call('SMEMBERS', key('sources'))) do
+    if limit(source) == 0 and count(source) == 0 then redis.call('SREM', key('sources'), source) end
+  end
+  for _, token in ipairs(redis.call('HKEYS', key('idlers'))) do idler(token) end
+end
+
 -- limits: {source, limit} each; tokens: {token, source} each, of slots that it says it holds.
 function ops.join()
   for _, other in ipairs(redis.call('ZRANGE', key('instances'), 0, -1)) do
@@ -35,6 +43,7 @@ function ops.join()
     elseif not lives(other) then
       redis.call('ZREM', key('instances'), other)
       redis.call('DEL', key('grants:' .. other))
+      redis.call('HDEL', key('links'), place_of(other))
     end
   end
   redis.call('ZADD', key('instances'), now + lease, owner)
@@ -49,6 +58,7 @@ function ops.join()
     if grace > 0 then redis.call('HSET', key('slots:' .. each[2]), each[1], owner) end
     if holds(each[2], each[1]) then kept[#kept + 1] = each[1] end
   end
+  tidy()
   pump()
   return answer('joined', told({ kept = kept, known = known(sources) }))
 end
@@ -67,6 +77,7 @@ end
 -- It holds nothing any more, and goes.
 function ops.leave()
   bury(owner)
+  redis.call('HDEL', key('links'), place_of(owner))
   pump()
   return answer('left')
 end
