@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any, Protocol
@@ -15,6 +17,8 @@ from redis import exceptions
 from redis.backoff import NoBackoff
 from redis.connection import Connection, parse_url
 from redis.retry import Retry
+
+log = logging.getLogger(__name__)
 
 _LUA = Path(__file__).with_name("lua")
 # One script, as a server carries one out at a time; each part knows those before it.
@@ -64,6 +68,8 @@ class RedisLink:
         with _explained(self._connection, timeout):
             self._connection.connect()
             self._run = _run_of(_ask(self._connection, "INFO", "server"))
+            if _throws_away(_ask(self._connection, "INFO", "memory")):
+                _warn_once()
             self._script = _ask(self._connection, "SCRIPT", "LOAD", SCRIPT)
 
     def exchange(self, requests: Sequence[Request]) -> list[Answer]:
@@ -163,6 +169,24 @@ def _run_of(info: bytes) -> str:
         if line.startswith("run_id:"):
             return line.removeprefix("run_id:").strip()
     raise LinkError("does not say its run id")
+
+
+def _throws_away(info: bytes) -> bool:
+    """Whether keys that last may go when memory is short; what is not said, is not so."""
+    said = dict(
+        line.split(":", 1) for line in info.decode("utf-8", "replace").split() if ":" in line
+    )
+    return said.get("maxmemory", "0") != "0" and said.get("maxmemory_policy", "").startswith(
+        "allkeys"
+    )
+
+
+@cache
+def _warn_once() -> None:
+    log.warning(
+        "Valkey (LEASES_URL) throws keys away when its memory is full, and would forget connections"
+        " that are open: set its maxmemory-policy to noeviction, or accounts may get too many"
+    )
 
 
 @contextmanager
