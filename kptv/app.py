@@ -228,5 +228,5 @@ def _build_page(parts: AppParts) -> StatusPage:
 def _own_text(parts: AppParts, view: View, everywhere: Everywhere) -> str:
     """What the other instances see of this one."""
     assert parts.instances is not None
-    leads = not parts.importer.follows
-    return own_text(view, parts.instances, leads, everywhere.shown())
+    leads, digest = not parts.importer.follows, parts.served.lists.digest
+    return own_text(view, parts.instances, leads, everywhere.shown(), digest)

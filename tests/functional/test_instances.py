@@ -121,6 +121,8 @@ def test_each_lists_both_and_says_which_is_silent(stage: Stage) -> None:
         eventually(plays, 5.0, "the other is not listed with what it plays")
         assert not listed()[0]["stale"]
         assert listed()[0]["address"].endswith(f":{stage.a.port}")
+        # BASE_URL is not set, so links lead to the port of whoever is asked.
+        assert [each["same_list"] for each in listed()] == [False, True]
     stage.a.kill()
     eventually(lambda: listed()[0]["stale"], 15.0, "it is not said to be silent")
     assert not listed()[1]["stale"]

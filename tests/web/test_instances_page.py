@@ -79,6 +79,24 @@ def test_instances_are_listed_by_name_and_a_silent_one_is_stale(rig: StatusRig) 
     assert other["age"] > STALE
 
 
+def test_an_instance_that_serves_another_list_is_marked(rig: StatusRig) -> None:
+    now = monotonic()
+    digests = {"one": "a", "two": "b", "three": "", "four": "a", "five": "c"}
+    shown = [
+        Shown(
+            name,
+            now - (STALE + 1) * (name == "five"),
+            own_text(rig.view, Others(name), leads=False, digest=digest),
+        )
+        for name, digest in digests.items()
+    ]
+    others = Others(shown=shown)
+    same = {each["name"]: each["same_list"] for each in listed(others)["instances"]}
+    assert same == {"one": True, "two": False, "three": True, "four": True, "five": False}
+    ignorant = listed(Others(place="three", shown=shown))["instances"]
+    assert all(each["same_list"] for each in ignorant), "it does not know its own"
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"name": "new"}', "[" * 100_000], ids=range(4))
 def test_what_another_version_shows_is_left_out(text: str) -> None:
     assert listed(Others(shown=[Shown("two", monotonic(), text)])) == {"instances": []}

@@ -279,6 +279,24 @@ def test_all_who_ask_while_it_is_rendered_get_the_newest_of_one_rendering() -> N
     assert b"TV 2999" in b"".join(first.plain())
 
 
+def test_the_digest_is_that_of_the_list_as_it_is_served_now() -> None:
+    lists, tags = make_lists(), []
+    for text in LIST, LIST.replace("ESPN", "Eurosport"):
+        lists.replace(catalog_of(text))
+        assert lists.digest == ""
+        tag = client_of(lists).get("/playlist.m3u8").headers["ETag"]
+        gevent.sleep(0)
+        assert tag == f'"{lists.digest}"'
+        tags.append(tag)
+    assert len(set(tags)) == 2
+    lists.renew()
+    assert lists.digest == ""
+    with gevent.Timeout(30):
+        while not lists.digest:
+            gevent.sleep(0.001)
+    assert tags[-1] == f'"{lists.digest}"'
+
+
 def test_cached_lists_are_rendered_once_and_others_each_time() -> None:
     for settings, same in ({}, True), ({"cache_enabled": False}, False):
         lists = make_lists(**settings)  # type: ignore[arg-type]

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from kptv.web.page.unlike import Unlike, faults
+from kptv.web.page.unlike import Unlike, faults, other_lists
 
 
 def instance(name: str, *, is_this: bool = False, leads: bool = False) -> dict[str, Any]:
-    return {"name": name, "is_this": is_this, "leads": leads, "stale": False}
+    of_it = {"leads": leads, "stale": False, "same_list": True}
+    return {"name": name, "is_this": is_this, **of_it}
 
 
 def listed(*instances: dict[str, Any]) -> dict[str, Any]:
@@ -52,3 +53,21 @@ def test_a_fault_that_stays_is_told_once_and_again_after_it_was_gone(
     assert told_after(2) == 0
     shown["instances"].append(instance("tv1"))
     assert told_after(3) == 1
+
+
+def test_another_list_is_told_of_once_it_has_been_another_for_long(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("kptv.web.page.unlike.monotonic", lambda: now)
+    own, other = instance("tv1", is_this=True), instance("tv2")
+    shown = listed(own, other)
+    assert list(other_lists(shown)) == []
+    other["same_list"] = False
+    unlike = Unlike(lambda: shown)
+    for at, told in (15.0, 0), (900.0, 0), (915.0, 1), (2000.0, 1):
+        now = at
+        unlike.look()
+        assert len(caplog.records) == told
+    assert "tv2 has had another channel list for long" in caplog.text
+    assert list(other_lists(listed(own, {**other, "stale": True}))) == []

@@ -69,13 +69,14 @@ def alone() -> Json:
     return {"instances": []}
 
 
-def own_text(view: View, instances: Others, leads: bool, notes: str = "") -> str:
+def own_text(view: View, instances: Others, leads: bool, notes: str = "", digest: str = "") -> str:
     """What the others see of this instance, and hear; without viewers, log and providers.
 
     ``leads``: whether it imports for all. ``notes`` have a line of their own: these are read each
-    second, and all the rest only for people.
+    second, and all the rest only for people. ``digest``: of the channel list that it serves; empty
+    while it is not known.
     """
-    shown = view.brief(MOST_PLAYING)
+    shown = {**view.brief(MOST_PLAYING), "list": digest}
     value = {"name": instances.name, "address": instances.address, "leads": leads, **shown}
     text = json.dumps(value, ensure_ascii=False)
     return f"{text}\n{notes}" if notes else text
@@ -95,12 +96,15 @@ def may_play(slug: str, instance: Json) -> bool:
 def listed(instances: Others) -> Json:
     """All instances by name, this one among them."""
     now, found = monotonic(), []
-    for shown in instances.seen():
-        value = _read(shown.text)
+    read = [(shown, _read(shown.text)) for shown in instances.seen()]
+    own = {value["list"] for shown, value in read if value and shown.place == instances.place}
+    for shown, value in read:
         if value is not None:
             age = round(max(now - shown.at, 0.0), 1)
             is_this = shown.place == instances.place
-            found.append({**value, "is_this": is_this, "age": age, "stale": age > STALE})
+            same = len(({value.pop("list")} | own) - {""}) < 2
+            of_it = {"is_this": is_this, "age": age, "stale": age > STALE, "same_list": same}
+            found.append({**value, **of_it})
     return {"instances": sorted(found, key=lambda each: str(each["name"]))}
 
 
@@ -112,4 +116,4 @@ def _read(text: str) -> Json | None:
         return None
     if not isinstance(value, dict) or not set(_KEYS) <= set(value):
         return None
-    return {key: value[key] for key in _KEYS}
+    return {**{key: value[key] for key in _KEYS}, "list": str(value.get("list", ""))}

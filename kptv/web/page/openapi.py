@@ -200,6 +200,7 @@ _SCHEMAS: Json = {
         is_this={**FLAG, "description": "it is the one that answers"},
         age={"type": "number", "description": "seconds since it showed this"},
         stale={**FLAG, "description": "it should have shown something newer by now"},
+        same_list={**FLAG, "description": "it serves the channel list that this one serves"},
     ),
     "Instances": object_of(instances=list_of(ref("Instance"))),
     **RULES_SCHEMAS,

@@ -48,6 +48,7 @@ class ServedLists:
         self.base_url = config.base_url
         self._catalog: Catalog | None = None
         self._keeps = config.cache_enabled
+        self.digest = ""  # of the list of all channels, as it is served; empty: it is not known
         self._renderings = Renderings(MOST_KEPT, config.cache_duration if self._keeps else 0)
         self.profiles = Profiles(numbers)
         self._allowed = AllowedOfAll(self.profiles)
@@ -70,19 +71,27 @@ class ServedLists:
     def replace(self, catalog: Catalog) -> None:
         """Serve ``catalog`` from now on; what was rendered of the one before is dropped."""
         self._catalog = catalog
-        self._renderings.clear()
+        self._clear()
         self.profiles.replace(catalog)
         self._allowed.replace(catalog)
         self._begin()
 
     def renew(self, _: object = None) -> None:
         """The guide is another one: render anew, once it is in force."""
-        self._renderings.clear()
+        self._clear()
         gevent.spawn(self._begin)
+
+    def _clear(self) -> None:
+        self._renderings.clear()
+        self.digest = ""
 
     def _begin(self) -> None:
         if self._keeps and (everything := self._wanted()):
-            self._renderings.start(everything)
+            self._renderings.start(everything).greenlet.link_value(self._begun)
+
+    def _begun(self, greenlet: gevent.Greenlet) -> None:
+        if isinstance(greenlet.value, Rendered):  # else another catalog came
+            self.digest = greenlet.value.digest
 
     def get(
         self,

@@ -18,7 +18,8 @@ export function instanceRow() {
       put(facts, plays);
       link.title = next.playing.map((channel) => channel.name).join(", ");
       const age = span(Math.round(next.age));
-      put(trouble, next.stale ? `silent for ${age}` : next.ready ? "" : "starting");
+      const other = next.same_list ? "" : "has another channel list";
+      put(trouble, next.stale ? `silent for ${age}` : next.ready ? other : "starting");
     },
   };
 }
