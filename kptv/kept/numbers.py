@@ -134,6 +134,8 @@ class KeptNumbers:
         assert self._database is not None
         self._stamp = stamp_of(self._database.path)
         lists = self._in_thread(self._database.read, _READ_WITHIN)
+        if lists is None:
+            self._stamp = None  # the next look reads it, also if nobody has written
         for name, kept in (lists or {}).items():
             self._lists[name] = given_of(kept)
             self._whole_on[name] = kept.whole_on

@@ -51,7 +51,10 @@ class KeptOddIds:
         with self._turn:
             if self._given is None:
                 self._stamp = stamp_of(self._database.path) if self._database else None
-                self._given = self._in_thread(self._read, _READ_WITHIN) or Odd()
+                read = self._in_thread(self._read, _READ_WITHIN)
+                self._given = read or Odd()
+                if read is None:
+                    self._stamp = None  # the next look reads it, also if nobody has written
             return self._given
 
     def look(self) -> bool:
@@ -117,7 +120,8 @@ class KeptOddIds:
             done, why = None, f"the disk gave no answer within {within:.0f} s"
         if why:
             log.warning("%s: ids of channels are kept in memory only: %s", NAME, why)
-            self._database = None
+            if self._leads():
+                self._database = None
         return done
 
 

@@ -180,7 +180,9 @@ class CurrentUsers:
         before, self._look = self._look, None
         look = self._glance()  # before: a change meanwhile is seen the next time
         seen = file.read()
-        self._look, self._is_sure = look, look == before
+        # What cannot be read is tried each time: in a copy for reading, a journal may have come
+        # along that goes without a trace.
+        self._look, self._is_sure = look, look == before and not seen.trouble
         return next(self._turns), seen
 
     def _glance(self) -> Glance | None:

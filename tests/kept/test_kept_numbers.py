@@ -247,6 +247,26 @@ def test_a_file_that_can_only_be_read_gives_what_it_has(tmp_path: Path) -> None:
     assert numbers_in(KeptNumbers(tmp_path), "ab") == [1, 0]
 
 
+def test_what_could_not_be_read_is_read_by_the_next_look_though_nobody_has_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy for reading may have a journal for a while, and the file stays as it is."""
+    keep(KeptNumbers(tmp_path), {"a": 5})
+    follower = KeptNumbers(tmp_path, leads=lambda: False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "read", read_only)
+        assert numbers_in(follower, "a") == [0]
+        keep(follower, {"a": 1})
+        assert not follower.look()
+    assert follower.look()
+    assert numbers_in(follower, "a") == [5]
+    assert not follower.look()
+
+
+def read_only(_: Database) -> dict[str, KeptList]:
+    raise sqlite3.OperationalError("attempt to write a readonly database")
+
+
 def test_a_full_disk_loses_nothing_that_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -47,6 +47,24 @@ def test_a_file_from_before_groups_had_ids_gets_their_table(tmp_path: Path) -> N
     assert KeptOddIds(tmp_path).given() == Odd({"a": 7}, {"uk": 9})
 
 
+def test_what_could_not_be_read_is_read_by_the_next_look_though_nobody_has_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(KeptOddIds(tmp_path), Odd({"a": 7}))
+    follower = KeptOddIds(tmp_path, leads=lambda: False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "read_odd_ids", read_only)
+        assert follower.given() == Odd()
+        assert follower.keep(Odd({"a": 1})) is None
+        assert not follower.look()
+    assert follower.look()
+    assert follower.given() == Odd({"a": 7})
+
+
+def read_only(*_: object) -> dict[str, int]:
+    raise sqlite3.OperationalError("attempt to write a readonly database")
+
+
 def test_a_file_that_cannot_be_used_is_told_of_once_and_left_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,7 +16,7 @@ from gevent.event import Event
 from kptv.users import current as module
 from kptv.users.current import CurrentUsers
 from kptv.users.schema import MARKER, NAME, FileTrouble
-from kptv.users.store import NoSuchUser, UsersFile
+from kptv.users.store import NoSuchUser, Seen, UsersFile
 from tests.users.test_checking import new_user
 from tests.users.test_store import WRECKS, held
 
@@ -115,6 +115,26 @@ def test_an_unchanged_file_is_read_no_more(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr("kptv.users.store.reading", None)
         users.refresh()
         assert len(users.table) == 1
+
+
+def test_what_cannot_be_read_is_tried_again_though_nobody_has_written_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A copy for reading may have a journal for a while, and the file stays as it is."""
+    UsersFile(tmp_path).add(new_user("anna"))
+    told = []
+    with monkeypatch.context() as patch:
+        patch.setattr(UsersFile, "read", lambda _: Seen(is_on=True, trouble="a journal"))
+        users = CurrentUsers(tmp_path, every=60)
+        users.start()
+        users.watch(lambda: told.append(len(users.table)))
+        users.refresh()
+        users.refresh()
+        assert (users.is_on, users.trouble, told) == (True, "a journal", [])
+    users.refresh()
+    users.close()
+    assert (users.trouble, told) == ("", [1])
+    assert len(caplog.messages) == 2
 
 
 def test_two_writes_that_look_the_same_are_both_seen(
