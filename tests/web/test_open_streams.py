@@ -221,6 +221,25 @@ def test_one_that_gives_way_before_it_begins_is_answered_and_not_hung_up(house: 
         stream.lease.end()
 
 
+def test_nothing_begins_while_one_that_was_ended_for_the_limit_is_not_closed(
+    house: House,
+) -> None:
+    caller, client = Caller(CallerKind.USER, ANNA), Client("192.0.2.1", "TV")
+    first, second, third = (
+        OpenStream(caller, each, Lease(client=client)) for each in (NEWS, SPORT, KIDS)
+    )
+    assert house.streams.enter(first) == house.streams.enter(second) == 0.0
+    until(lambda: first.ending is not None)  # the time is over in which both may be open
+    waits = gevent.spawn(house.streams.enter, third)
+    until(lambda: third in list(house.streams))
+    assert not waits.ready(), "three would be open"
+    first.lease.end()
+    assert waits.get(timeout=LIMIT) == 0.0
+    assert second.ending is None
+    for stream in (second, third):
+        stream.lease.end()
+
+
 def test_a_user_whose_streams_do_not_give_way_waits_for_room() -> None:
     house = House(replace(ANNA, refuses=True))
     anna = house.users[1]

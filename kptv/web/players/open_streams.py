@@ -148,7 +148,7 @@ class OpenStreams:
         stream.lease.on_end = self._left
         if caller.user is not None or stream.until is not None:
             self._look_from_now_on()
-        if not self._wait_until_left(stream, verdict.ends):
+        if caller.user is not None and not self._wait_until_left(stream, verdict.ends):
             stream.lease.end()
             return GRACE
         return 0.0
@@ -236,19 +236,28 @@ class OpenStreams:
         return True
 
     def _wait_until_left(self, stream: OpenStream, numbers: Iterable[int]) -> bool:
-        """Until those who give way to ``stream`` have closed what they hold, if they do so soon.
+        """Until those that give way to its user's streams have closed what they hold.
 
-        False: it had to give way itself meanwhile. So many who come at once ask no provider for
-        more than may be open.
+        They do so soon, or are not waited for. False: it had to give way itself meanwhile. So many
+        who come at once ask no provider for more than may be open, even if ``look`` has ended one.
         """
         until, lease = monotonic() + _LEAVING, stream.lease
+        leaving = {*numbers, *self._leaving(stream.caller.user_id)}
         lease.waiting = True  # whoever lets it go does not hang up: there is an answer to come
         while stream.ending is None and monotonic() < until:
-            if not any(number in self._open for number in numbers):
+            if not any(number in self._open for number in leaving):
                 break
             gevent.sleep(_LOOK_AGAIN)
         lease.waiting = False
         return stream.ending is None
+
+    def _leaving(self, user_id: int) -> list[int]:
+        """The numbers of a user's streams that give way to others, and are open yet."""
+        return [
+            number
+            for number, stream in self._open.items()
+            if stream.ending is Ending.LIMIT and stream.caller.user_id == user_id
+        ]
 
     def _is_gone(self, number: int) -> bool:
         stream = self._open.get(number)
