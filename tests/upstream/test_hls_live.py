@@ -453,14 +453,14 @@ def _served(origin: HlsOrigin, folder: Path) -> str:
     return f"http://127.0.0.1:{origin.port}/index.m3u8"
 
 
-def _decoded_frames(data: bytes) -> int:
+def _decoded_frames(played: Played) -> int:
     """Of its picture; fails where a decoder has something to say."""
     judge = ["ffmpeg", "-v", "error", "-i", "-", "-f", "null", "-"]
-    said = subprocess.run(judge, input=data, capture_output=True, timeout=60, check=True)
-    assert said.stderr == b""
+    said = subprocess.run(judge, input=played.data, capture_output=True, timeout=60, check=True)
+    assert said.stderr == b"", f"{said.stderr!r}, {len(played.data)} bytes; {played.log}"
     count = ["ffprobe", "-v", "error", "-select_streams", "v", "-count_frames"]
     count += ["-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", "-"]
-    told = subprocess.run(count, input=data, capture_output=True, timeout=60, check=True)
+    told = subprocess.run(count, input=played.data, capture_output=True, timeout=60, check=True)
     return int(told.stdout.split()[0].strip(b",") or 0)
 
 
@@ -497,7 +497,7 @@ def test_what_a_real_packager_made_plays_without_a_complaint(
     with HlsOrigin() as origin:
         played = play(_served(origin, tmp_path), 20.0, **SETTINGS)
         assert (played.reason, played.detail) == ("end", "")
-        assert _decoded_frames(played.data) == 100
+        assert _decoded_frames(played) == 100
         assert origin.most_sockets <= 2
         assert "127.0.0.1" not in played.log
 
@@ -567,7 +567,7 @@ def test_what_is_remuxed_may_have_any_names(tmp_path: Path, name: str) -> None:
     with HlsOrigin() as origin:
         played = play(_served(origin, tmp_path), 20.0, **SETTINGS)
         assert (played.reason, played.detail) == ("end", "")
-        assert _decoded_frames(played.data) == 100
+        assert _decoded_frames(played) == 100
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
