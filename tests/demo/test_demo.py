@@ -6,13 +6,11 @@ import contextlib
 import http.client
 import itertools
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +25,7 @@ from kptv.demo.guide import SHOWS, guide
 from kptv.demo.playout import CLOCK, Playout
 from kptv.demo.providers import CHANNELS, CLIP_SECONDS, clip
 from kptv.demo.run import wants_demo
+from tests.demo.terminal import Terminal
 from tests.functional.harness import ROOT, ReservedPort, Viewer, eventually
 from tests.numbered_ts import check_ts
 
@@ -199,49 +198,15 @@ def test_nonsense_disturbs_no_provider(ports: list[int]) -> None:
 # --- make run ---
 
 
-class Run:
-    """`make run`'s command, in a process group of its own as a terminal has it."""
+class Run(Terminal):
+    """`make run`'s command, on a port of its own."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.port = ReservedPort()
-        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "SOURCES": ""}
-        self.process = subprocess.Popen(
-            (sys.executable, "-m", "kptv.demo.run"),
-            cwd=ROOT,
-            env={**environment, "PORT": str(self.port.number), **settings},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.output = ""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.output += line
-
-    def press_ctrl_c(self) -> None:
-        """The terminal sends SIGINT to every process of the group."""
-        os.killpg(self.process.pid, signal.SIGINT)
-
-    @property
-    def group_is_gone(self) -> bool:
-        try:
-            os.killpg(self.process.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
+        super().__init__(folder, "kptv.demo.run", **{"PORT": str(self.port.number), **settings})
 
     def close(self) -> None:
-        if not self.group_is_gone:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-        self._reader.join(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        super().close()
         self.port.release()
 
 

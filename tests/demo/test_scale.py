@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -16,41 +11,22 @@ from urllib.parse import urlsplit
 import pytest
 
 from kptv.demo.router import router_config
+from tests.demo.terminal import Terminal
 from tests.functional.haproxy import SHIPPED
-from tests.functional.harness import ROOT, Viewer, eventually
+from tests.functional.harness import Viewer, eventually
 from tests.functional.ports import PortsInARow
 
 COUNT = 2
 
 
-class Scale:
-    """`make scale N=2`, in a process group of its own as a terminal has it."""
+class Scale(Terminal):
+    """`make scale N=2`, on ports of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.ports = PortsInARow(1 + COUNT)
         self.port = self.ports.first
-        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "SOURCES": ""}
-        self.process = subprocess.Popen(
-            (sys.executable, "-m", "kptv.demo.scale", str(COUNT)),
-            cwd=ROOT,
-            env={**environment, "PORT": str(self.port), "HOST": "127.0.0.1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.output = ""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.output += line
-
-    def has_begun(self) -> bool:
-        assert self.process.poll() is None, self.output
-        return "Ctrl-C stops" in self.output
+        settings = {"PORT": str(self.port), "HOST": "127.0.0.1"}
+        super().__init__(folder, "kptv.demo.scale", str(COUNT), **settings)
 
     def ask(self, path: str) -> tuple[int, str, str]:
         """Status, Location and body, of the router."""
@@ -73,20 +49,8 @@ class Scale:
                 return link.port or 0, path
         raise AssertionError(f"{path} leads round in circles")
 
-    def has_left(self) -> bool:
-        try:
-            os.killpg(self.process.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
-
     def close(self) -> None:
-        if not self.has_left():
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-        self._reader.join(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        super().close()
         self.ports.release()
 
 
@@ -112,9 +76,9 @@ def test_all_channels_play_through_the_router_and_ctrl_c_ends_everything(scale: 
     with Viewer(port, path).start() as viewer:
         viewer.wait_for_bytes(50_000)
         assert viewer.status == 200
-        os.killpg(scale.process.pid, signal.SIGINT)
+        scale.press_ctrl_c()
         assert scale.process.wait(15) == 0
-    eventually(scale.has_left, 5, "orphans are left")
+    eventually(lambda: scale.group_is_gone, 5, "orphans are left")
     assert not re.search("Traceback|nobody can play|cannot be reached", scale.output)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
-import subprocess
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from kptv.demo.router import router_config
-from tests.functional.harness import ROOT, ReservedPort, eventually
+from tests.functional.harness import ROOT
+from tests.functional.own_port import OnOwnPort
 
 SHIPPED = ROOT / "deploy" / "haproxy.cfg"
 
@@ -21,13 +20,12 @@ class Haproxy:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._reserved = ReservedPort()
-        self.port = self._reserved.number
-        self._process: subprocess.Popen[bytes] | None = None
+        self._run = OnOwnPort(folder / "haproxy.log")
+        self.port = self._run.number
 
     @property
     def log(self) -> str:
-        return (self._folder / "haproxy.log").read_text()
+        return self._run.log
 
     @property
     def _settings(self) -> dict[str, str]:
@@ -44,15 +42,7 @@ class Haproxy:
             text = text.replace("# option splice-response", "option splice-response")
         file = self._folder / "haproxy.cfg"
         file.write_text(text)
-        with (self._folder / "haproxy.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                ("haproxy", "-db", "-f", str(file)),
-                env=os.environ | self._settings,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        eventually(self._listens, 10, "HAProxy did not start")
+        self._run.run("haproxy", "-db", "-f", str(file), settings=self._settings)
         return self
 
     def command(self, text: str) -> str:
@@ -63,14 +53,5 @@ class Haproxy:
             connection.sendall(f"{text}\n".encode())
             return connection.makefile().read()
 
-    def _listens(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self.log
-        with closing(socket.socket()) as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-        self._reserved.release()
+        self._run.stop()

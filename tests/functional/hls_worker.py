@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import SHUT_RDWR, socket
+from http.server import BaseHTTPRequestHandler
+
+from tests.functional.web_servers import WebServer
 
 SEGMENT = bytes(range(256)) * 1000
 
@@ -23,21 +24,15 @@ class Asked:
     headers: HTTPMessage
 
 
-class Worker(ThreadingHTTPServer):
+class Worker(WebServer):
     """Has any list (each is another) or segment, except what is called gone, busy or film."""
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answering)
-        self.port: int = self.server_address[1]
+        super().__init__(_Answering)
         self.is_closed = False  # a login is needed
         self.asked: list[Asked] = []
-        self.connections = 0
         self.goes_on = threading.Event()  # answers wait for it
         self.goes_on.set()
-        self._open: list[socket] = []
         self._lists = 0
         self._lock = threading.Lock()
 
@@ -55,12 +50,6 @@ class Worker(ThreadingHTTPServer):
         """How many it has answered."""
         return self._lists
 
-    def get_request(self) -> tuple[socket, tuple[str, int]]:
-        connection, address = super().get_request()
-        self.connections += 1
-        self._open.append(connection)
-        return connection, address
-
     @contextmanager
     def held(self) -> Iterator[None]:
         """Meanwhile no answer goes out."""
@@ -71,7 +60,7 @@ class Worker(ThreadingHTTPServer):
             self.goes_on.set()
 
     def __enter__(self) -> Worker:
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        self.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -80,11 +69,7 @@ class Worker(ThreadingHTTPServer):
     def close(self) -> None:
         """It answers nobody any more; may come twice."""
         self.goes_on.set()
-        self.shutdown()
-        self.server_close()
-        for connection in self._open:
-            with suppress(OSError):
-                connection.shutdown(SHUT_RDWR)
+        super().close()
 
 
 class _Answering(BaseHTTPRequestHandler):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import SHUT_RDWR, socket
+from http.server import BaseHTTPRequestHandler
 
 from tests.functional.harness import ReservedPort
 from tests.functional.hls_worker import Asked
+from tests.functional.web_servers import WebServer
 
 
 class Instance:
@@ -24,13 +23,13 @@ class Instance:
 
     def start(self) -> Instance:
         self._server = _Server(self)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._server.begin()
         return self
 
     def stop(self) -> None:
         """It answers nobody, as if its process had ended; may come twice."""
         if self._server is not None:
-            self._server.end()
+            self._server.close()
             self._server = None
 
     def close(self) -> None:
@@ -38,30 +37,13 @@ class Instance:
         self._reserved.release()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-    allow_reuse_address = True
-
+class _Server(WebServer):
     def __init__(self, instance: Instance) -> None:
-        super().__init__(("127.0.0.1", instance.port), _Answering)
+        super().__init__(_Answering, instance.port)
         self.instance = instance
-        self._open: list[socket] = []
-
-    def get_request(self) -> tuple[socket, tuple[str, int]]:
-        connection, address = super().get_request()
-        self._open.append(connection)
-        return connection, address
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Nothing: routers end what asks for health as they like."""
-
-    def end(self) -> None:
-        self.shutdown()
-        self.server_close()
-        for connection in self._open:
-            with suppress(OSError):
-                connection.shutdown(SHUT_RDWR)
 
 
 class _Answering(BaseHTTPRequestHandler):

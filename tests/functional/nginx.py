@@ -6,14 +6,13 @@ import http.client
 import os
 import re
 import signal
-import socket
-import subprocess
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.functional.harness import ROOT, Answer, ReservedPort, Viewer, eventually
+from tests.functional.harness import ROOT, Answer, Viewer
+from tests.functional.own_port import OnOwnPort
 
 # What Debian's nginx.conf holds around a site, with everything in a folder of the test's own.
 MAIN = """
@@ -71,15 +70,13 @@ class Nginx:
     def __init__(self, folder: Path, site: str = SITE) -> None:
         self._folder = folder
         self._site = site
-        self._reserved = ReservedPort()
-        self.port = self._reserved.number
-        self._process: subprocess.Popen[bytes] | None = None
+        self._run = OnOwnPort(folder / "stderr.log")
+        self.port = self._run.number
 
     @property
     def pid(self) -> int:
         """Its only process, which is running."""
-        assert self._process is not None
-        return self._process.pid
+        return self._run.pid
 
     @property
     def log_file(self) -> Path:
@@ -121,14 +118,7 @@ class Nginx:
         (self._folder / "nginx.conf").write_text(
             MAIN.format(folder=self._folder, processes=processes)
         )
-        with (self._folder / "stderr.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                ("nginx", "-p", str(self._folder), "-c", "nginx.conf", "-e", "stderr"),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
-        eventually(self._listens, 10, "nginx did not start")
+        self._run.run("nginx", "-p", str(self._folder), "-c", "nginx.conf", "-e", "stderr")
         return self
 
     def reload(self, line: str, here: str) -> None:
@@ -139,17 +129,8 @@ class Nginx:
         file.write_text(text.replace(line, here))
         os.kill(self.pid, signal.SIGHUP)
 
-    def _listens(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, (self._folder / "stderr.log").read_text()
-        with closing(socket.socket()) as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-        self._reserved.release()
+        self._run.stop()
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
