@@ -41,7 +41,8 @@ from kptv.web.players.lists import playlist_blueprint
 from kptv.web.players.logos import HiddenLogos, logo_blueprint
 from kptv.web.players.player import Player
 from kptv.web.players.ts import stream_blueprint
-from kptv.web.players.xtream import XtreamParts, xtream_blueprint
+from kptv.web.players.xtream import xtream_blueprint
+from kptv.web.players.xtream_parts import XtreamParts
 from kptv.web.rendered import TAG_KEY
 
 if TYPE_CHECKING:

@@ -36,8 +36,9 @@ from kptv.web.players.lists import ServedLists
 from kptv.web.players.numbers import ChannelNumbers
 from kptv.web.players.open_streams import Access
 from kptv.web.players.player import Player, unknown
-from kptv.web.players.xtream import XtreamParts, xtream_blueprint
+from kptv.web.players.xtream import xtream_blueprint
 from kptv.web.players.xtream_lists import XtreamLists
+from kptv.web.players.xtream_parts import XtreamParts
 from tests.channels.xtream.field_types import (
     ACCOUNT,
     CATEGORY,

@@ -7,42 +7,34 @@ the password that the account's answer tells.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from time import time
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
-from flask.blueprints import BlueprintSetupState
-from werkzeug.exceptions import NotFound
-from werkzeug.routing import BaseConverter
 
 from kptv.channels.model import Channel
 from kptv.channels.users.model import Standing
-from kptv.channels.users.names import TAKEN
 from kptv.channels.xtream.account import Account
 from kptv.channels.xtream.account import answer as account_answer
 from kptv.channels.xtream.listings import limit_of
 from kptv.channels.xtream.live import compact
-from kptv.config import Config
 from kptv.guide.current import CurrentGuide
 from kptv.web.caller import Caller, caller
-from kptv.web.endless import endless, unframed
-from kptv.web.lines import no_list_yet, not_ready
 from kptv.web.players import xtream_shows
 from kptv.web.players.addresses import own_address
 from kptv.web.players.guide_ids import GUIDE
 from kptv.web.players.links import wants_hls
 from kptv.web.players.lists import MEDIA_TYPE
-from kptv.web.players.player import Player, unknown
 from kptv.web.players.preflight import let_pages_ask
 from kptv.web.players.xtream_lists import (
     OWN_GUIDE,
     OWN_LINK,
     ListForm,
     NotReady,
-    XtreamLists,
 )
+from kptv.web.players.xtream_parts import XtreamParts, no_list
+from kptv.web.players.xtream_streams import View, add_converters, add_streams
 from kptv.web.rendered import Rendered, answer, prepare
 
 JSON = "application/json"
@@ -57,21 +49,8 @@ _EMPTY = {  # what is asked for, and there is none of: films and series
 _LONGEST_ID = 10  # digits
 _PIECE = 16 * 1024  # bytes packed at once
 _LONGEST_NAME = 200  # letters, of a login that is told again
+_NOT_IN_RULES = set("<>%")  # signs that mean something else in a route
 _NO_LOGIN = ("user", "pass")  # told where nobody logged in: applications want to see some
-
-
-@dataclass(frozen=True, slots=True)
-class XtreamParts:
-    """What the routes answer from."""
-
-    config: Config
-    lists: XtreamLists
-    guide: CurrentGuide
-    player: Player
-    playing: Callable[[], list[Channel]]
-    open_streams: Callable[[int], int]  # by the id of a user; 0: of all others
-    playlist: Callable[[Channel | None, str], Response]
-    """Answers with the HLS playlist of a channel, given what leads from its address to our root."""
 
 
 def xtream_blueprint(parts: XtreamParts, base_path: str = "") -> Blueprint:
@@ -79,15 +58,15 @@ def xtream_blueprint(parts: XtreamParts, base_path: str = "") -> Blueprint:
     blueprint = Blueprint("xtream", __name__)
     places = ("", base_path) if base_path and not _NOT_IN_RULES & set(base_path) else ("",)
 
-    def route(path: str, methods: Sequence[str] = ("GET",)) -> Callable[[_View], _View]:
-        def add(view: _View) -> _View:
+    def route(path: str, methods: Sequence[str] = ("GET",)) -> Callable[[View], View]:
+        def add(view: View) -> View:
             for place in places:
                 blueprint.add_url_rule(f"{place}{path}", None, view, methods=methods)
             return view
 
         return add
 
-    blueprint.record_once(_add_converters)
+    blueprint.record_once(add_converters)
     let_pages_ask(blueprint)
     both = ("GET", "POST")  # some applications send the login as a form
 
@@ -103,54 +82,8 @@ def xtream_blueprint(parts: XtreamParts, base_path: str = "") -> Blueprint:
     def get() -> Response:
         return _open_to_all(_playlist(parts))
 
-    _add_streams(route, parts)
+    add_streams(route, parts)
     return blueprint
-
-
-def _add_streams(route: _Route, parts: XtreamParts) -> None:
-    # The short ones are any path of three parts, so any other rule comes first.
-    @route("/live/<name>/<secret>/<stream_id:stream>")
-    @route("/<name>/<secret>/<stream_id:stream>")
-    @endless
-    @unframed
-    def play(name: str, secret: str, stream: str) -> Response:
-        if name.lower() in TAKEN:
-            raise NotFound
-        return _play(parts, stream)
-
-    @route("/live/<name>/<secret>/<playlist_id:stream>")
-    @endless
-    def play_hls(name: str, secret: str, stream: str) -> Response:
-        return _play_hls(parts, stream, "../../../")
-
-    @route("/<name>/<secret>/<playlist_id:stream>")
-    @endless
-    def play_hls_by_short_path(name: str, secret: str, stream: str) -> Response:
-        if name.lower() in TAKEN:
-            raise NotFound
-        return _play_hls(parts, stream, "../../")
-
-
-_View = Callable[..., Response]
-_Route = Callable[[str], Callable[[_View], _View]]
-_NOT_IN_RULES = set("<>%")  # signs that mean something else there
-
-
-class _StreamId(BaseConverter):
-    """A number, and what applications put behind it; no playlist."""
-
-    regex = r"[0-9]{1,10}(?:\.(?![mM]3[uU]8)[A-Za-z0-9]{1,5})?"
-
-
-class _PlaylistId(BaseConverter):
-    """A number, and what makes it the address of an HLS playlist."""
-
-    regex = r"[0-9]{1,10}\.[mM]3[uU]8"
-
-
-def _add_converters(state: BlueprintSetupState) -> None:
-    state.app.url_map.converters["stream_id"] = _StreamId
-    state.app.url_map.converters["playlist_id"] = _PlaylistId
 
 
 # --- the account, and what it lists ---
@@ -218,7 +151,7 @@ def _shows(parts: XtreamParts, read: Callable[[CurrentGuide, Channel, int], byte
     try:
         channel = parts.lists.channel(stream_id)
     except NotReady:
-        return _not_ready(parts)
+        return no_list(parts)
     if channel is None or not parts.player.may_have(channel):
         return _json(xtream_shows.nothing())
     return answer(prepare(_cut(read(parts.guide, channel, stream_id))), JSON)
@@ -239,7 +172,7 @@ def _playlist(parts: XtreamParts) -> Response:
     )
     rendered = parts.lists.playlist(asks.rights, form)
     if rendered is None:
-        return _not_ready(parts)
+        return no_list(parts)
     name, password = (quote(text, safe="") for text in login)
     guide = f"{base}{GUIDE}"
     if asks.user is not None:
@@ -251,34 +184,6 @@ def _playlist(parts: XtreamParts) -> Response:
 def _fits_a_path(text: str) -> bool:
     """Whether it comes back as one part of a path, as it was."""
     return text.strip(".") != "" and "/" not in text
-
-
-# --- streams ---
-
-
-def _play(parts: XtreamParts, stream: str) -> Response:
-    _, _, suffix = stream.partition(".")
-    if suffix.lower() not in ("", "ts"):
-        return unknown()
-    try:
-        channel = _channel_of(parts, stream)
-    except NotReady:
-        return _not_ready(parts)
-    return parts.player.answer(channel).response
-
-
-def _play_hls(parts: XtreamParts, stream: str, way: str) -> Response:
-    """The playlist of a channel; ``way`` leads from its address to the root of our paths."""
-    try:
-        channel = _channel_of(parts, stream)
-    except NotReady:
-        return _not_ready(parts)
-    return parts.playlist(channel, way)
-
-
-def _channel_of(parts: XtreamParts, stream: str) -> Channel | None:
-    number, _, _ = stream.partition(".")
-    return parts.lists.channel(int(number), parts.playing())
 
 
 # --- answers ---
@@ -297,12 +202,8 @@ def _number(text: str) -> int:
 
 def _list(parts: XtreamParts, rendered: Rendered | None) -> Response:
     if rendered is None:
-        return _not_ready(parts)
+        return no_list(parts)
     return answer(rendered, JSON, f"{own_address(parts.config)}{caller().prefix}")
-
-
-def _not_ready(parts: XtreamParts) -> Response:
-    return not_ready("The list") if parts.lists.is_ready else no_list_yet()
 
 
 def _json(body: bytes) -> Response:
