@@ -10,44 +10,22 @@ one that is told twice finds it there. Other methods never wait: what they say i
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 from gevent.event import AsyncResult
 
 from kptv.channels.model import Source
+from kptv.restream.shared_server import Server, name_of
 from kptv.restream.slots import Slot
 
 _SPARE = 1.0  # seconds that the server keeps a place longer than we wait
 _AFTER = 0.005  # seconds after the end of a settling, by the server's clock
-
-
-class Server(Protocol):
-    """The server that grants, through the membership of this instance (``kptv.instances``)."""
-
-    @property
-    def away(self) -> str:
-        """Why nothing can be asked for now; empty: it can."""
-        ...
-
-    @property
-    def joined(self) -> bool:
-        """Whether it can be told something, and what is held is surely this instance's."""
-        ...
-
-    def tell(self, op: str, answered: Callable[[Any], object] = ..., **given: Any) -> None:
-        """Have it carry out an operation of the script; ``answered`` hears what it says."""
-        ...
-
-    def look(self) -> None:
-        """Something has changed that may allow to join."""
-        ...
 
 
 @dataclass(eq=False, slots=True)
@@ -324,8 +302,3 @@ class LeasedSlots:
         self._idle.pop(slot, None)
         self._standbys.pop(slot, None)
         return known
-
-
-def name_of(source: Source) -> str:
-    """What the server calls it: the same in each instance, and nothing of its account."""
-    return hashlib.sha256(source.url.encode()).hexdigest()[:16]

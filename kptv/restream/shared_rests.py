@@ -23,7 +23,7 @@ from typing import Any
 from kptv.channels.model import Source
 from kptv.channels.resting import LOOK_AFTER, Party, Rest, Rests, Scope
 from kptv.errors import Reason, UpstreamError
-from kptv.restream.leased_slots import Server, name_of
+from kptv.restream.shared_server import Server, name_of
 
 log = logging.getLogger(__name__)
 

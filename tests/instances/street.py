@@ -14,8 +14,8 @@ from kptv.channels.local_health import LocalHealth
 from kptv.channels.model import Source, Stream
 from kptv.errors import Reason, UpstreamError
 from kptv.instances.link import SCRIPT
-from kptv.restream.leased_slots import name_of
 from kptv.restream.shared_rests import SharedRests
+from kptv.restream.shared_server import name_of
 from tests.instances.valkey import Valkey
 
 LEASE, RENEWAL = 15.0, 2.0  # seconds

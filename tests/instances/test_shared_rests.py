@@ -11,8 +11,8 @@ from kptv.channels.failover import Failover, Try, Wait
 from kptv.channels.health import Policy
 from kptv.channels.model import Source, Stream
 from kptv.errors import Reason, UpstreamError
-from kptv.restream.leased_slots import name_of
 from kptv.restream.shared_rests import TURN
+from kptv.restream.shared_server import name_of
 from tests.instances.street import Instance, Street
 from tests.instances.valkey import Valkey
 

@@ -18,7 +18,7 @@ import redis
 from kptv.channels.model import Source
 from kptv.instances.link import BASE, RedisLink, Request
 from kptv.instances.term import Times
-from kptv.restream.leased_slots import name_of
+from kptv.restream.shared_server import name_of
 from tests.instances import network
 from tests.instances.judge import Cores, Excess, Outcome, Provider
 from tests.instances.network import Network
