@@ -126,13 +126,12 @@ def build_web(parts: AppParts, directs: bool = False) -> Flask:
     if parts.instances is not None:
         watched["instances"] = parts.instances
         app.extensions["when_stopping"].append(parts.instances.close)  # when all is hung up
-    slots = parts.shared.slots
     ops = ops_blueprint(
         catalog.get,
         parts.vitals,
         watched,
         lambda: parts.users.trouble,
-        lambda: slots.away,
+        lambda: parts.instances.away if parts.instances else "",
         lambda: parts.importer.follows,
     )
     app.register_blueprint(ops)

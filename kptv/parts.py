@@ -17,6 +17,7 @@ from kptv.channels.rhythm import Rhythms
 from kptv.channels.rules.model import Rules
 from kptv.channels.secrets import secrets_of_valkey
 from kptv.channels.terms import CurrentTerms, secrets_of
+from kptv.channels.users.streams import LocalStreamCounts
 from kptv.config import Config
 from kptv.config.rules_file import RulesFile
 from kptv.config.settings import environment
@@ -198,7 +199,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
     users.watch(guide_round.users_changed)
     entrance = _build_entrance(config, users, clients, log_of_process.redactor, metrics)
     access = Access(served.lists.may_have, entrance.gate.still, lambda: users.table)
-    streams = OpenStreams(hubs.let_go, access, metrics.users)
+    streams = _build_streams(hubs, access, metrics, restreaming.instances)
     users.watch(streams.changed)
     return AppParts(
         config=config,
@@ -266,6 +267,16 @@ def _build_restreaming(config: Config, metrics: Metrics, redactor: Redactor) -> 
     opener = Opener(config, client, shared.rhythms)
     hubs = Hubs(shared, opener.open_stream, opener.open_film)
     return Restreaming(instances, terms, shared, roads, client, opener, hubs)
+
+
+def _build_streams(
+    hubs: Hubs, access: Access, metrics: Metrics, instances: Instances | None
+) -> OpenStreams:
+    counts = instances.counts if instances is not None else LocalStreamCounts()
+    streams = OpenStreams(hubs.let_go, access, metrics.users, counts)
+    if instances is not None:
+        instances.counts.watch(streams.give_way)
+    return streams
 
 
 def _build_served(config: Config, kept: Kept) -> Served:

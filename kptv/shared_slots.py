@@ -1,7 +1,8 @@
-"""This instance among several: joined to the Valkey that they share, with its slots."""
+"""This instance among several: joined to the Valkey that they share, with all that it shares."""
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from collections.abc import Callable, Sequence
 
@@ -16,6 +17,7 @@ from kptv.instances.term import times_of
 from kptv.metrics.families import LeaseState
 from kptv.restream.leased_slots import LeasedSlots
 from kptv.restream.shared_rests import SharedRests
+from kptv.web.players.shared_counts import SharedStreamCounts
 
 _TWICE = (
     "is not asked: another process on this machine has INSTANCE={name} and PORT={port}, too;"
@@ -24,7 +26,7 @@ _TWICE = (
 
 
 class Instances:
-    """The slots of this instance, what it leaves alone, and its membership; it joins at once."""
+    """What this instance shares, and its membership; it joins at once."""
 
     def __init__(self, config: Config) -> None:
         """With the LEASES_URL and INSTANCE of ``config``."""
@@ -55,6 +57,8 @@ class Instances:
         shared = SharedRests(config.sources, self._member)
         self.rests = shared.rests
         self._member.also("rests", shared)
+        self.counts = SharedStreamCounts(self._member, key_of(config), times.call)
+        self._member.also("streams", self.counts)
         self._member.start(self.slots)
         self.address = config.instance if ":" in config.instance else f":{config.port}"
         self._board = Board(place, board)
@@ -71,6 +75,13 @@ class Instances:
     def place(self) -> str:
         """Where it is: no other process can be there while this one lives."""
         return self._board.place
+
+    @property
+    def away(self) -> str:
+        """Why no slot of a limited source can be had now, and what else is so; empty: they can."""
+        away = self._member.away
+        alone = ". This instance counts users' streams alone." if self.counts.is_alone else ""
+        return away and f"{away}{alone}"
 
     def seen(self) -> Sequence[Shown]:
         """What the instances showed last, this one among them."""
@@ -102,3 +113,12 @@ class Instances:
     def _leave(self) -> None:
         self._member.leave()
         self._claim.close()
+
+
+def key_of(config: Config) -> bytes:
+    """What all instances know and their Valkey does not, made of their settings.
+
+    The links to the accounts' lists have logins in them, and the same ones at all instances.
+    """
+    secrets = (config.admin_token, *sorted(source.url for source in config.sources))
+    return hashlib.sha256("\n".join(secrets).encode()).digest()

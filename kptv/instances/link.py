@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _LUA = Path(__file__).with_name("lua")
 # One script, as a server carries one out at a time; each part knows those before it.
-_PARTS = ("common", "rests", "counting", "idle", "slots", "members", "carry_out")
+_PARTS = ("common", "rests", "counting", "idle", "slots", "members", "streams", "carry_out")
 SCRIPT = "\n".join((_LUA / f"{part}.lua").read_text() for part in _PARTS)
 _BOARD = (_LUA / "board.lua").read_text()
 BASE = "{kptv}"  # of all keys: one slot, if it is a cluster

@@ -172,6 +172,11 @@ class Member:
         return self._joined and self._term.is_good(monotonic())
 
     @property
+    def reachable(self) -> bool:
+        """Whether it can be asked now, as far as is known: also one that gives no slots yet."""
+        return self.joined and not self._trouble
+
+    @property
     def renewed_ago(self) -> float:
         """Seconds since what was last renewed was sent; infinite: nothing is held."""
         times = self.times

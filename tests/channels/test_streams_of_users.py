@@ -1,6 +1,13 @@
-"""The limit of streams per user: which ones are open after what was asked for, at which time."""
+"""The limit of streams per user: which ones are open after what was asked for, at which time.
+
+Whoever counts, a process alone or several together (``_made``).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import ClassVar
 
 import pytest
 
@@ -10,31 +17,38 @@ from kptv.channels.users.streams import (
     Claim,
     Limit,
     LocalStreamCounts,
+    StreamCounts,
     Verdict,
 )
+from kptv.web.players.shared_counts import SharedStreamCounts
+from tests.instances.conftest import valkey  # noqa: F401  # a fixture
+from tests.instances.near_server import NearMember, NearServer
 
 ANNA, BERT = 1, 2
 TV = ("192.0.2.1", "TV")
 PHONE = ("198.51.100.7", "Phone")
+LONG = 10**9  # ms
 
 
 class Flat:
     """A household: what its streams are, by channel, and the most that were open at a time."""
 
+    made: ClassVar[Callable[[Flat], StreamCounts]]
+
     def __init__(self, most: int, *, refuses: bool = False) -> None:
         self.limit = Limit(most, refuses)
         self.now = 1000.0
-        self.counts = LocalStreamCounts()
         self.open: dict[int, Claim] = {}
         self.gone: set[int] = set()
         self.most_open = 0
         self._last = 0
+        self.counts = Flat.made(self)
 
     def ask(self, channel: str, client: tuple[str, str] = TV, user: int = ANNA) -> Verdict:
         self._last += 1
         claim = Claim(self._last, channel, *client)
         verdict = self.counts.ask(user, claim, self.limit, self.gone.__contains__, self.now)
-        self._end(verdict.ends)
+        self.end(verdict.ends)
         if verdict.admitted:
             self.open[claim.number] = claim
         self.most_open = max(self.most_open, len({claim.seat for claim in self.open.values()}))
@@ -55,7 +69,7 @@ class Flat:
         until = self.now + seconds
         while self.now < until:
             self.now += 0.5
-            self._end(self.counts.look(ANNA, self.limit, self.gone.__contains__, self.now))
+            self.end(self.counts.look(ANNA, self.limit, self.gone.__contains__, self.now))
 
     @property
     def channels(self) -> list[str]:
@@ -65,9 +79,40 @@ class Flat:
     def _numbers(self, channel: str) -> list[int]:
         return [number for number, claim in self.open.items() if claim.channel == channel]
 
-    def _end(self, numbers: object) -> None:
-        for number in numbers:  # type: ignore[attr-defined]
-            del self.open[number]
+    def end(self, numbers: Iterable[int]) -> None:
+        """They have to; some are told by the answer, and at once."""
+        for number in numbers:
+            self.open.pop(number, None)
+
+
+def _local(flat: Flat) -> StreamCounts:
+    return LocalStreamCounts()
+
+
+def _shared(server: NearServer, flat: Flat) -> StreamCounts:
+    class Member(NearMember):
+        def tell(self, *said: object, **given: object) -> None:
+            server.now = flat.now
+            super().tell(*said, **given)  # type: ignore[arg-type]
+
+    counts = SharedStreamCounts(Member(server, "a"), b"key", clock=lambda: flat.now)
+    counts.watch(flat.end)
+    return counts
+
+
+@pytest.fixture(
+    params=["local", pytest.param("shared", marks=pytest.mark.requires("redis-server"))],
+    autouse=True,
+)
+def _made(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if request.param == "local":
+        monkeypatch.setattr(Flat, "made", _local, raising=False)
+        yield
+        return
+    server = NearServer(request.getfixturevalue("valkey"), lease=LONG)
+    monkeypatch.setattr(Flat, "made", partial(_shared, server), raising=False)
+    yield
+    server.close()
 
 
 def test_without_a_limit_all_are_admitted() -> None:
@@ -410,4 +455,4 @@ def test_a_user_without_streams_is_forgotten() -> None:
     flat = Flat(1)
     flat.ask("a")
     flat.close("a")
-    assert repr(flat.counts) == "<LocalStreamCounts users=0>"
+    assert " users=0" in repr(flat.counts)

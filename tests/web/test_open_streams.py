@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from time import process_time
+from typing import Any
 
 import gevent
 import pytest
 from flask import Flask
 from gevent import Greenlet
+from gevent.event import Event
 from werkzeug.test import EnvironBuilder
 
 from kptv.channels.model import Channel, Source, Stream
 from kptv.channels.users.model import Rights, Standing, User
+from kptv.channels.users.streams import Claim, LocalStreamCounts, StreamCounts, Verdict
 from kptv.channels.users.table import UserTable
 from kptv.config import LOOPBACK
 from kptv.metrics.user_figures import UserFigures
@@ -41,13 +44,13 @@ NEWS, SPORT, KIDS = (
 class House:
     """A player over fake upstreams, users, and who watches."""
 
-    def __init__(self, *users: User) -> None:
+    def __init__(self, *users: User, counts: StreamCounts | None = None) -> None:
         self.rig = Rig(LocalSlots((SOURCE,)), stream_linger=0.0)
         self.users = {user.id: user for user in users}
         self.login_is_needed = bool(users)
         self.figures = UserFigures()
         access = Access(self.may_have, self.still, lambda: UserTable(self.users.values()))
-        self.streams = OpenStreams(self.rig.hubs.let_go, access, self.figures)
+        self.streams = OpenStreams(self.rig.hubs.let_go, access, self.figures, counts)
         self.player = Player(self.rig.hubs, Clients(LOOPBACK), 100, access, self.streams)
         self.app = Flask(__name__)
         self.app.testing = True
@@ -277,6 +280,51 @@ def test_a_user_who_is_disabled_while_waiting_for_room_is_not_let_in() -> None:
     until(lambda: second.over)
     assert second.status == 429
     assert house.rig.upstreams.opened == [NEWS.streams[0].url]
+    house.close()
+
+
+class FarCounts(LocalStreamCounts):
+    """Their answers take until ``answer`` is set, on their way back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = Event()
+
+    def ask(self, user: int, claim: Claim, *how: Any) -> Verdict:
+        verdict = super().ask(user, claim, *how)
+        try:
+            self.answer.wait(LIMIT)
+        except BaseException:
+            self.leave(user, claim.number)
+            raise
+        return verdict
+
+
+@pytest.mark.parametrize("changes", [{"enabled": False}, {"groups": ("Sport",)}], ids=str)
+def test_what_is_not_allowed_any_more_once_the_answer_comes_is_not_opened(
+    changes: dict[str, object],
+) -> None:
+    counts = FarCounts()
+    house = House(ANNA, counts=counts)
+    viewer = house.watch(NEWS, ANNA)
+    house.change("anna", **changes)
+    counts.answer.set()
+    until(lambda: viewer.over)
+    assert (viewer.status, viewer.refusal) == (429, Refusal.LIMIT)
+    assert not house.rig.upstreams.opened
+    assert repr(counts) == "<LocalStreamCounts users=0>"
+    assert not any(house.figures.streams.values())
+    house.close()
+
+
+def test_whoever_leaves_before_the_answer_comes_has_no_claim() -> None:
+    counts = FarCounts()
+    house = House(ANNA, counts=counts)
+    viewer = house.watch(NEWS, ANNA)
+    viewer.leave()
+    assert not house.rig.upstreams.opened
+    assert repr(counts) == "<LocalStreamCounts users=0>"
+    assert not any(house.figures.streams.values())
     house.close()
 
 

@@ -13,8 +13,8 @@ range has a connection to the provider.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Protocol
 
@@ -22,8 +22,8 @@ GRACE = 3.0  # seconds in which one seat more is open; players close what they l
 TAKE_OVER_EVERY = 5.0  # seconds
 MOST_OF_SEAT = 8  # streams: two TVs with Kodi behind one address, which opens each four times
 
-Seat = tuple[str, str]  # channel, address
-Client = tuple[str, str]  # address, application
+Seat = Hashable  # channel, address
+Client = Hashable  # address, application
 Gone = Callable[[int], bool]
 """Whether the viewer of the stream with this number has left, though its end is not told yet."""
 
@@ -34,6 +34,25 @@ class Limit:
 
     most: int = 0  # seats; 0: no limit
     refuses: bool = False  # one more, though an older one could give way
+
+
+class Counted(Protocol):
+    """What counts of a stream."""
+
+    @property
+    def number(self) -> int:
+        """Its own."""
+        ...
+
+    @property
+    def seat(self) -> Seat:
+        """What the limit counts."""
+        ...
+
+    @property
+    def client(self) -> Client:
+        """What asks for it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +84,23 @@ class Verdict:
     retry_after: float = 0.0  # seconds, if it is refused
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is known of a user's streams beside which ones are open."""
+
+    over_until: float | None = None  # one seat more is open until then
+    over_by: Client | None = None  # whose; None: the limit was lowered
+    calm_until: float = -inf  # nobody takes over from others before
+
+
 class StreamCounts(Protocol):
     """The streams of all users, by whoever counts them: this process, or several together."""
 
     def ask(self, user: int, claim: Claim, limit: Limit, gone: Gone, now: float) -> Verdict:
-        """Whether ``claim`` may be opened now; if so, it counts until ``leave``."""
+        """Whether ``claim`` may be opened now; if so, it counts until ``leave``.
+
+        May wait for an answer. Whoever is killed meanwhile has no claim.
+        """
         ...
 
     def leave(self, user: int, number: int) -> None:
@@ -77,7 +108,7 @@ class StreamCounts(Protocol):
         ...
 
     def look(self, user: int, limit: Limit, gone: Gone, now: float) -> Sequence[int]:
-        """Numbers of the streams that have to end now; asked for once a second."""
+        """Numbers of the streams that have to end now; asked for once a second. Never waits."""
         ...
 
 
@@ -107,22 +138,30 @@ class LocalStreamCounts:
 class UserStreams:
     """The open streams of one user."""
 
-    def __init__(self) -> None:
-        self._claims: dict[int, Claim] = {}  # by number, in the order in which they came
-        self._over_until: float | None = None  # one seat more is open until then
-        self._over_by: Client | None = None  # whose; None: the limit was lowered
-        self._took_over_at = -inf  # when a client last took over from others
+    def __init__(
+        self, claims: Iterable[Counted] = (), remembered: Remembered = Remembered()
+    ) -> None:
+        """``claims``: those that are open, in the order in which they came."""
+        self._claims = {claim.number: claim for claim in claims}
+        self.remembered = remembered
 
     def __repr__(self) -> str:
-        return f"<UserStreams {len(self._claims)} over_until={self._over_until}>"
+        return f"<UserStreams {len(self._claims)} {self.remembered}>"
+
+    @property
+    def claims(self) -> list[Counted]:
+        """Those that are open, in the order in which they came."""
+        return list(self._claims.values())
 
     @property
     def is_as_new(self) -> bool:
         """It remembers nothing."""
-        return not self._claims and self._took_over_at == -inf
+        return not self._claims and self.remembered.calm_until == -inf
 
-    def ask(self, claim: Claim, limit: Limit, gone: Gone, now: float) -> Verdict:
+    def ask(self, claim: Counted, limit: Limit, gone: Gone, now: float) -> Verdict:
         """See StreamCounts."""
+        if claim.number in self._claims:  # it was asked for, and the answer got lost
+            return Verdict(True)
         ends = self._end_gone(gone) if limit.most else ()
         excess = self._excess(limit)
         if excess <= 0:
@@ -136,15 +175,15 @@ class UserStreams:
             return Verdict(False, ends, GRACE)
         if self._seats_of(claim.client):
             ends += self._make_room(limit, lambda: self._newest_of(claim.client))
-        elif (wait := self._took_over_at + TAKE_OVER_EVERY - now) > 0:
+        elif (wait := self.remembered.calm_until - now) > 0:
             return Verdict(False, ends, wait)
         else:
             ends += self._make_room(limit, self._victim)
             self._calm_down()
-            self._took_over_at = now
+            self.remembered = replace(self.remembered, calm_until=now + TAKE_OVER_EVERY)
         self._claims[claim.number] = claim
-        if self._over_until is None:
-            self._over_until, self._over_by = now + GRACE, claim.client
+        if self.remembered.over_until is None:
+            self._tolerate(now, claim.client)
         return Verdict(True, ends)
 
     def leave(self, number: int) -> None:
@@ -158,16 +197,21 @@ class UserStreams:
             ends += self._end(self._victim())
         if self._excess(limit) <= 0:
             self._calm_down()
-        elif self._over_until is None:
-            self._over_until = now + GRACE
-        elif now >= self._over_until:
+        elif self.remembered.over_until is None:
+            self._tolerate(now, None)
+        elif now >= self.remembered.over_until:
             ends += self._end(self._victim())
             self._calm_down()
         return ends
 
+    def _tolerate(self, now: float, client: Client | None) -> None:
+        """One seat more is open, of ``client``."""
+        self.remembered = replace(self.remembered, over_until=now + GRACE, over_by=client)
+
     def _calm_down(self) -> None:
         """Nothing is over the limit."""
-        self._over_until = self._over_by = None
+        if self.remembered.over_until is not None:
+            self.remembered = replace(self.remembered, over_until=None, over_by=None)
 
     def _excess(self, limit: Limit) -> int:
         """By how many seats the user is over the limit; below 0: there is room for one more."""
@@ -196,7 +240,7 @@ class UserStreams:
 
     def _victim(self) -> Seat:
         """The seat that gives way: not the one that was opened last by who is over the limit."""
-        own = self._seats_of(self._over_by)
+        own = self._seats_of(self.remembered.over_by)
         others = (seat for seat in self._seats() if seat not in own)
         return (*own[:-1], *others, *own)[0]
 

@@ -160,6 +160,12 @@ class OpenStreams:
             self._end(stream, Ending.OPERATOR)
         return stream is not None
 
+    def give_way(self, numbers: Iterable[int]) -> None:
+        """End the streams whose leases have these numbers: others took their place."""
+        for number in numbers:
+            if stream := self._open.get(number):
+                self._end(stream, Ending.LIMIT)
+
     def changed(self) -> None:
         """Users have changed: look at all streams in a moment. Does not wait."""
         users = self._access.users()
@@ -195,7 +201,7 @@ class OpenStreams:
 
     def _look_after(self, user: User, streams: Iterable[OpenStream]) -> None:
         ends = self._counts.look(user.id, limit_of(user), self._is_gone, monotonic())
-        self._end_all(ends)
+        self.give_way(ends)
         for stream in streams:
             if not self._access.allows(stream.rights(user), stream.channel):
                 self._end(stream, Ending.RIGHTS)
@@ -212,7 +218,10 @@ class OpenStreams:
         while True:
             now, limit = monotonic(), limit_of(user)
             verdict = self._counts.ask(user.id, claim, limit, self._is_gone, now)
-            self._end_all(verdict.ends)
+            self.give_way(verdict.ends)
+            if verdict.admitted and not self._is_let_in(stream, user):  # any more: it was waited
+                self._counts.leave(user.id, claim.number)
+                return Verdict(False, (), GRACE)
             if verdict.admitted or not limit.refuses or now >= until:
                 return verdict
             if not self._wait(stream, user.id):
@@ -221,6 +230,11 @@ class OpenStreams:
             if found is None or not self._access.still(stream.caller):
                 return verdict
             user = found
+
+    def _is_let_in(self, stream: OpenStream, user: User) -> bool:
+        user = self._access.users().by_id(user.id) or user
+        is_allowed = self._access.allows(stream.rights(user), stream.channel)
+        return is_allowed and self._access.still(stream.caller)
 
     def _wait(self, stream: OpenStream, user: int) -> bool:
         """For a moment; False: it is not worth while."""
@@ -262,12 +276,6 @@ class OpenStreams:
     def _is_gone(self, number: int) -> bool:
         stream = self._open.get(number)
         return stream is None or stream.lease.departed()
-
-    def _end_all(self, numbers: Iterable[int]) -> None:
-        """End those that give way to others."""
-        for number in numbers:
-            if stream := self._open.get(number):
-                self._end(stream, Ending.LIMIT)
 
     def _end(self, stream: OpenStream, why: Ending) -> None:
         if stream.ending is not None or stream.lease.number not in self._open:
