@@ -20,7 +20,7 @@ _GUESSES = 4  # by the digest, whose collisions can be made at will; then by one
 
 
 @dataclass(frozen=True, slots=True)
-class Ids:
+class ChannelIds:
     """The ids of channels: the odd ones by slug, and for all others the digest."""
 
     odd: Mapping[str, int]
@@ -41,7 +41,7 @@ def ids_of(
     channels: int,
     kept: Mapping[str, int],
     was_there: Callable[[str], bool],
-) -> Generator[None, None, Ids]:
+) -> Generator[None, None, ChannelIds]:
     """The ids of so many ``channels``, of which no two have the same; yields often.
 
     ``slugs`` is asked twice. ``kept`` are odd ids, also of channels that are gone. Of channels with
@@ -61,7 +61,7 @@ def ids_of(
             yield
     ordered = yield from _sorted(claims, lambda slug: (not was_there(slug), slug))
     new = yield from _odd_among(ordered, digests, set(kept.values()))
-    return Ids({**kept, **new}, new)
+    return ChannelIds({**kept, **new}, new)
 
 
 def _odd_among(

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import pytest
 
 from kptv.channels import ids
-from kptv.channels.ids import HIGHEST, Ids, digest_of, ids_of
+from kptv.channels.ids import HIGHEST, ChannelIds, digest_of, ids_of
 from tests.channels.test_catalog import run
 
 
-def made(*slugs: str, kept: Mapping[str, int] | None = None, there: str = "") -> Ids:
+def made(*slugs: str, kept: Mapping[str, int] | None = None, there: str = "") -> ChannelIds:
     result = run(ids_of(lambda: slugs, len(slugs), kept or {}, lambda slug: slug in there))
     assert len({result.of(slug) for slug in slugs}) == len(slugs)
     assert all(0 < result.of(slug) <= HIGHEST for slug in slugs)

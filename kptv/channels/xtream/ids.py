@@ -13,7 +13,7 @@ from itertools import compress
 
 from kptv.channels.catalog import Catalog, Row, records_of
 from kptv.channels.grouping import slug_of
-from kptv.channels.ids import Ids, ids_of
+from kptv.channels.ids import ChannelIds, ids_of
 from kptv.channels.packing import group_names, groups_of
 
 OTHER = ""  # in place of a slug: the group of channels that are in none
@@ -35,7 +35,7 @@ class Odd:
 class XtreamIds:
     """The ids of one catalog's channels and groups, both ways; make it with ``made``."""
 
-    def __init__(self, catalog: Catalog, channels: Ids, groups: Ids) -> None:
+    def __init__(self, catalog: Catalog, channels: ChannelIds, groups: ChannelIds) -> None:
         self.catalog = catalog
         self.odd = Odd(channels.odd, _without_fixed(groups.odd))
         self.new = Odd(channels.new, _without_fixed(groups.new))  # to be kept
