@@ -216,6 +216,7 @@ def build_parts(config: Config, log_of_process: Log) -> AppParts:
                 start=hubs.start,
                 key_of=SegmentKeys(lambda: users.is_on).of,
                 figures=metrics.hls,
+                is_elsewhere=bool(config.leases_url),
             )
         ),
         access=access,

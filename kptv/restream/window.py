@@ -58,6 +58,7 @@ class Common:
     key_of: Callable[[str, float], str] = lambda slug, now: ""
     """What stands in the paths of segments, for a channel's slug and a Unix time."""
     figures: HlsFigures = field(default_factory=HlsFigures)
+    is_elsewhere: bool = False  # other instances have windows of the same channels
 
 
 class Window:
@@ -132,15 +133,19 @@ class Window:
     @property
     def gives_way(self) -> bool:
         """Whether it would rather end than keep a slot that somebody waits for."""
-        if self._asking.is_waited_for:
-            return False
-        return not self.followers or self._asking.quiet > WAITED_FOR * self.target_duration
+        return self._is_quiet or not (self.followers or self._asking.is_waited_for)
 
     # --- for requests ---
 
     def touch(self) -> None:
         """Something of it is asked for."""
         self._asking.touch()
+
+    def ask(self) -> None:
+        """Its playlist is asked for; whoever asks may have been at another instance meanwhile."""
+        if self._common.is_elsewhere and self._is_quiet:
+            self._playlist.renumber(self._asking.quiet, time())
+        self.touch()
 
     def listing(self) -> PlaylistText | None:
         """The playlist as it is now; None: there is no segment."""
@@ -298,6 +303,12 @@ class Window:
         """Number of the newest segment; -1: there is none."""
         listing = self.listing()
         return -1 if listing is None else listing.last
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether nobody has asked for longer than players do who watch."""
+        quiet = self._asking.quiet > WAITED_FOR * self.target_duration
+        return quiet and not self._asking.is_waited_for
 
     def _is_left(self) -> bool:
         return not self._asking.is_waited_for and self._asking.quiet > self.quiet_after

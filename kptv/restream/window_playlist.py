@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from urllib.parse import quote
 
@@ -148,6 +148,35 @@ class WindowPlaylist:
             self._listing = PlaylistText(text, listed[-1].number, target_duration)
         return self._listing
 
+    def renumber(self, quiet: float, now: float) -> None:
+        """Give the newest segments the numbers that a playlist that begins now would have.
+
+        Nobody has asked for ``quiet`` seconds: whoever asks now may have played elsewhere, from a
+        playlist that began later, and so has greater numbers. What came meanwhile stays, at least.
+        """
+        if not self._segments:
+            return
+        last = self._segments[-1]
+        ahead = int(now) - 1 - last.number  # no number comes twice, and none overtakes the clock
+        most = min(max(_FIRST, int(quiet) + 1), ahead, len(self._segments))
+        if most < 1:
+            return
+        kept = list(self._segments)[-most:]
+        so_far = max(last.discontinuities, int(now - _EPOCH) // _STEP)
+        self.clear()
+        for number, old in enumerate(kept, int(now) - most):
+            breaks = old.breaks or not self._segments
+            so_far += breaks
+            self._segments.append(
+                replace(
+                    old,
+                    number=number,
+                    breaks=breaks,
+                    discontinuities=so_far,
+                    path=self._path(number, old.key),
+                )
+            )
+
     def drop_oldest(self, fewest: int = FEWEST) -> bool:
         """Give a segment back; False: there are no more than ``fewest``."""
         if len(self._segments) <= fewest:
@@ -195,6 +224,9 @@ class WindowPlaylist:
             self._offset = offset
         date = max(segment.clock + self._offset, not_before) if breaks else not_before
         key = self._key_of(self._slug, now)
-        path = "/".join(filter(None, (quote(self._slug, safe=""), key, f"{number}.ts")))
+        path = self._path(number, key)
         placed = NumberedSegment(number, segment, date, breaks, so_far + breaks, path, key)
         self._segments.append(placed)
+
+    def _path(self, number: int, key: str) -> str:
+        return "/".join(filter(None, (quote(self._slug, safe=""), key, f"{number}.ts")))

@@ -82,7 +82,7 @@ class Windows:
         follower.quiet_after = window.quiet_after
         if not follower.lease.dropped:
             window.follow(follower.lease)
-        window.touch()
+        window.ask()
         with follower.waiting():
             window.wait_to_begin(lambda: departed() or follower.is_ended)
         return self._begun(window, follower)

@@ -202,3 +202,53 @@ def test_a_listing_is_the_same_until_the_next_segment() -> None:
 def test_no_past_is_known_of_a_playlist_that_never_began() -> None:
     past = Past(7, 3, 4, NOW)
     assert playlist(past).past(2) is past
+
+
+@pytest.mark.parametrize("duration", [1.0, 2.0, 6.0])
+@pytest.mark.parametrize("away", [3.0, 5.0, 9.0])
+def test_who_comes_back_from_another_instance_sees_no_number_go_back(
+    duration: float, away: float
+) -> None:
+    """There a playlist began later, so its numbers were greater."""
+    here, now = playlist(), NOW
+    for n in range(100):
+        here.add([segment(duration * n, duration)], now := now + duration)
+    there = playlist()
+    there.add([segment(0.0, 1.0)], now + 1)
+    for n in range(2, int(away)):
+        there.add([segment(float(n), 1.0)], now + n)
+    behind = here.listing(2).last
+    here.renumber(away, now := now + away)
+    numbers = numbers_in(here.listing(2).text)
+    assert numbers[-1] >= numbers_in(there.listing(2).text)[-1]
+    assert numbers[0] > behind
+    assert numbers == list(range(numbers[0], int(now)))  # as those of a playlist that begins now
+
+
+def test_what_came_while_nobody_asked_is_there_under_new_numbers() -> None:
+    some, now = playlist(key="abc"), NOW
+    for n in range(20):
+        some.add([segment(2.0 * n, breaks=n == 18)], now := now + 2.0)
+    before = [numbered for n in range(int(NOW), int(now)) if (numbered := some.find(n))]
+    some.renumber(7.0, now)
+    text = some.listing(2).text
+    assert text.count("#EXTINF") == 8
+    assert text.count("#EXT-X-DISCONTINUITY\n") == 1  # the first one is in the sequence
+    for number, old in zip(numbers_in(text), before[-8:], strict=True):
+        new = some.find(number)
+        assert new is not None
+        assert (new.segment, new.date) == (old.segment, old.date)
+        assert new.path == f"the-news/abc/{number}.ts"
+        assert new.discontinuities > old.discontinuities
+    some.add([segment(40.0)], now + 2)
+    assert numbers_in(some.listing(2).text)[-1] == int(now)
+
+
+def test_numbers_that_keep_up_with_the_clock_stay() -> None:
+    some, now = playlist(), NOW
+    some.renumber(9.0, now)
+    for n in range(20):
+        some.add([segment(float(n), 1.0)], now := now + 1.0)
+    text = some.listing(2).text
+    some.renumber(9.0, now)
+    assert some.listing(2).text == text

@@ -469,6 +469,37 @@ def test_a_window_that_is_asked_for_keeps_its_slot(
     assert waiting.get(timeout=LIMIT).has_begun
 
 
+@pytest.mark.parametrize(
+    ("is_elsewhere", "quiet", "goes_on"),
+    [(True, 2.9, True), (True, 3.1, False), (False, 9.0, True)],
+    ids=["asked for again in time", "quiet for longer", "alone"],
+)
+def test_numbers_begin_anew_if_who_asks_may_have_been_elsewhere(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, is_elsewhere: bool, quiet: float, goes_on: bool
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(asking, "monotonic", lambda: now[0])
+    monkeypatch.setattr(window, "time", lambda: 1_800_000_000 + now[0])
+    common = Common(2.0, rig.shared.budget, rig.hubs.start, is_elsewhere=is_elsewhere)
+    rig.windows = Windows(common)
+    rig.broadcasts.feed(ONE, *[SECOND] * 9)
+    playing = rig.follow(NEWS)
+    until(lambda: len(numbers_of(listing_of(playing))) >= 4)
+    assert playing.target_duration == 2
+    before = numbers_of(listing_of(playing))
+    now[0] += 100
+    playing.touch()
+    now[0] += quiet
+    assert rig.follow(NEWS) is playing
+    after = numbers_of(listing_of(playing))
+    assert (after == before) == goes_on
+    if not goes_on:
+        assert before[-1] < after[0]
+        assert after[-1] == int(1_800_000_000 + now[0]) - 1
+        assert playing.segment(after[-1]) is not None
+        assert playing.segment(before[-1]) is None
+
+
 def test_who_may_not_follow_opens_nothing(rig: Rig) -> None:
     rig.refused = 3.0
     with pytest.raises(MayNotFollow) as caught:
