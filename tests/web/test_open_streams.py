@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from time import process_time
+from time import monotonic, process_time
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -256,12 +257,15 @@ def test_a_user_whose_streams_do_not_give_way_waits_for_room() -> None:
     house.close()
 
 
-def test_and_is_refused_if_there_is_none() -> None:
+def test_and_is_refused_if_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=monotonic())  # which stands still: nobody has waited long enough
+    monkeypatch.setattr(open_streams, "monotonic", lambda: clock.now)
     house = House(replace(ANNA, refuses=True))
     anna = house.users[1]
     first = house.play(NEWS, anna)
     refused = [house.watch(SPORT, anna) for _ in range(20)]
     assert sum(not viewer.over for viewer in refused) == 8  # no crowd waits
+    clock.now += open_streams.GRACE
     until(lambda: all(viewer.over for viewer in refused))
     assert {viewer.status for viewer in refused} == {429}
     assert house.rig.upstreams.opened == [NEWS.streams[0].url]
