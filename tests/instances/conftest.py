@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.instances.street import Street
 from tests.instances.valkey import Valkey
 
 
@@ -16,3 +17,10 @@ def valkey() -> Iterator[Valkey]:
         server = Valkey(Path(folder))
         yield server
         server.kill()
+
+
+@pytest.fixture
+def street(valkey: Valkey) -> Iterator[Street]:
+    street = Street(valkey)
+    yield street
+    street.close()

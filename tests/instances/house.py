@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,10 +12,12 @@ import redis
 import redis.connection
 
 from kptv.channels.model import Source
+from kptv.channels.resting import Rests
 from kptv.instances.link import BASE, RedisLink, RedisMessages
 from kptv.instances.member import Member
 from kptv.instances.term import Times
 from kptv.restream.leased_slots import LeasedSlots
+from kptv.restream.shared_rests import SharedRests
 from tests.instances.valkey import Valkey
 
 # These tests run where nothing is patched; what else of the process would wait, does.
@@ -41,6 +43,7 @@ class House:
         self.valkey = Valkey(Path(self._folder.name))
         self._client = redis.Redis.from_url(self.valkey.url)
         self.members: dict[str, Member] = {}
+        self.rests: dict[str, Rests] = {}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,7 +52,7 @@ class House:
         self.valkey.kill()
         self._folder.cleanup()
 
-    def instance(self, name: str, sources: Iterable[Source]) -> LeasedSlots:
+    def instance(self, name: str, sources: Sequence[Source]) -> LeasedSlots:
         """The slots of an instance, as if the server had run for long."""
         run = self._client.info("server")["run_id"]  # type: ignore[index]
         self._client.mset({f"{BASE}:run": run, f"{BASE}:grace": 0})
@@ -57,7 +60,7 @@ class House:
         until(lambda: not slots.away)
         return slots
 
-    def join(self, name: str, sources: Iterable[Source], url: str = "") -> LeasedSlots:
+    def join(self, name: str, sources: Sequence[Source], url: str = "") -> LeasedSlots:
         """The slots of an instance that joins as one does."""
         times, url = self.times, url or self.valkey.url
         member = self.members[name] = Member(
@@ -67,6 +70,9 @@ class House:
             times,
         )
         slots = LeasedSlots(sources, member, times.call)
+        shared = SharedRests(sources, member)
+        self.rests[name] = shared.rests
+        member.also("rests", shared)
         member.start(slots)
         return slots
 

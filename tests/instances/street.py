@@ -24,6 +24,19 @@ _runs = count()
 
 Answer = dict[str, Any]
 
+SECRET = "dave:pass123"
+ONE = Source(1, f"http://list.example/{SECRET}/one.m3u", 1, "most.example")
+TWO = Source(2, "http://list.example/two.m3u", 0, "most.example")
+FREE = Source(3, "http://free.example/list.m3u", 0, "free.example")
+
+
+def stream(path: str, source: Source = ONE, host: str = "most.example") -> Stream:
+    return Stream(source, f"http://{host}/{SECRET}/{path}", path)
+
+
+NEWS, SPORT = stream("news"), stream("sport")
+ELSEWHERE, BESIDE_IT = stream("x", host="other.example"), stream("y", host="other.example")
+
 
 class Street:
     """Where they are: the server, and the time."""
@@ -172,3 +185,7 @@ class Instance:
 
     def look(self) -> None:
         """Nothing: it joins when the test says so."""
+
+
+def pair(street: Street) -> tuple[Instance, Instance]:
+    return street.instance("a", ONE, TWO), street.instance("b", ONE, TWO)
