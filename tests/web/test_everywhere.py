@@ -157,7 +157,9 @@ def test_nothing_that_opens_anything_is_shown_to_the_others(house: House) -> Non
     client, cookie, csrf = logged_in(house.one)
     client.post("/api/logout")
     shown = house.wall.shown["one"]()
-    assert "log_out" in shown
+    (note,) = json.loads(shown.partition("\n")[2])
+    assert note["what"] == "log_out"
+    assert note["left"] > SESSION_SECONDS - 60
     assert cookie.partition("=")[2] not in shown
     assert cookie.rpartition(".")[2] not in shown
     assert csrf not in shown
@@ -232,6 +234,9 @@ def test_an_import_is_made_by_the_instance_that_leads(house: House) -> None:
     assert (status, done.startswith("one fetches")) == (202, True)
     house.look()
     assert (house.one.imports, house.two.imports) == (1, 0)
+    house.one.everywhere.tell("import", {})
+    house.look()
+    assert (house.one.imports, house.two.imports) == (1, 0)
     house.wall.age["one"] = STALE + 1
     status, why = post(house.two, "/api/import")
     assert (status, "No instance leads" in why) == (503, True)
@@ -291,6 +296,7 @@ def test_a_note_that_ended_is_not_heard_by_those_who_hear_late_nor_once_more() -
     text = one.text(9.0)
     assert late.read(text, at=9.0, now=10.5) == []
     assert len(two.read(text, at=9.5, now=9.5)) == 1  # it holds a little longer there
+    one.write("stop", {}, 10.0, now=10.1)  # which makes it forget what it can
     assert one.read(two.text(10.2), at=10.2, now=10.2) == []
     assert one.read(two.text(10.2), at=10.2, now=10.2 + REMEMBERED / 2) == []
 
