@@ -567,18 +567,23 @@ def demo_sources() -> Iterator[str]:
     loop.close()
 
 
-def test_several_instances_are_listed_and_lead_to_their_pages(rig: Rig) -> None:
+def test_several_instances_are_listed_and_what_they_play_is_stopped_from_here(rig: Rig) -> None:
     playing = [{"id": "news", "name": "News", "state": "playing", "source": 1, "viewers": 2}]
     totals = {"playing": 1, "viewers": 2, "sent_rate": 8_000_000}
     shown = {"totals": totals, "playing": playing, "ready": True, "stale": False, "age": 0.4}
+    shown |= {"leads": False, "failed": []}
+    failed = [{"source": 2, "error": "HTTP 500"}]
+    two = {"address": ":8082", "is_this": False, "leads": True, "failed": failed}
     instances = [
         {**shown, "name": "one", "address": ":8081", "is_this": True},
-        {**shown, "name": "two", "address": ":8082", "is_this": False},
+        {**shown, **two, "name": "two"},
         {**shown, "name": "tv3", "address": "tv3.lan:81", "is_this": False, "stale": True},
     ]
     told = f"event: instances\ndata: {json.dumps({'instances': instances})}\n\n"
+    state = f"event: status\ndata: {rig.proxy.get('/api/status').text}\n\n"
     rig.page.route(
-        "**/api/events", lambda route: route.fulfill(body=told, content_type="text/event-stream")
+        "**/api/events",
+        lambda route: route.fulfill(body=state + told, content_type="text/event-stream"),
     )
     rig.page.goto(rig.proxy.url("/"))
     rows = rig.page.locator("#instances li")
@@ -588,6 +593,14 @@ def test_several_instances_are_listed_and_lead_to_their_pages(rig: Rig) -> None:
     assert rows.nth(2).locator("a").evaluate("a => a.href") == "http://tv3.lan:81/"
     expect(rows.nth(2)).to_contain_text("silent for")
     assert rig.page.locator("#instances-panel").is_visible()
+    expect(rig.page.locator("#fetched-by")).to_have_text("The lists are fetched by two.")
+    expect(rig.page.locator("#fetch-trouble")).to_have_text("source-2: import failed: HTTP 500")
+    (channel,) = rig.page.locator("#elsewhere li").all()
+    expect(channel).to_contain_text("News: from source-1, 2 viewers, at two")
+    assert not rig.page.locator("#idle").is_visible()
+    rig.log_in()
+    channel.get_by_role("button", name="Stop News").click()
+    expect(rig.page.locator("#toast")).to_have_text("No such channel plays.", timeout=LIMIT)
 
 
 def test_without_the_status_page_there_is_neither_page_nor_api(

@@ -8,7 +8,7 @@ import { byId, el, explain, keyed, put, toast } from "./dom.js";
 import { follow } from "./feed.js";
 import { clock, count, learnSources, rate, size, sourceName, span } from "./format.js";
 import { startGuide } from "./guide.js";
-import { instanceRow } from "./instances.js";
+import { showInstances } from "./instances.js";
 import { startLog } from "./log.js";
 import { startPeople } from "./people.js";
 import { startPlayer, tellRemarks } from "./player.js";
@@ -27,12 +27,14 @@ let isLocked = false;
 let couldAct = false;
 let ahead = 0; // seconds by which the server's clock is ahead of ours
 let events = [];
+let instances = [];
 
 const context = {
   now: () => Date.now() / 1000 + ahead,
   isPlaying: (id) => Boolean(state?.hubs.some((hub) => hub.id === id)),
   streamUrl: (id) => state.stream_url + encodeURIComponent(id),
   hlsUrl: (id) => `${state.hls_url}${encodeURIComponent(id)}.m3u8`,
+  isOneOfSeveral: () => instances.length > 1,
   needsLogin: () => state?.needs_login ?? null, // null: not known yet
   hasGuide: () => Boolean(state) && state.guide !== "none",
   isDemo: () => Boolean(state?.demo),
@@ -97,8 +99,8 @@ const heard = {
     showEvents();
   },
   instances(next) {
-    byId("instances-panel").hidden = next.instances.length < 2;
-    keyed(byId("instances"), next.instances, (each) => each.name + each.address, instanceRow);
+    instances = next.instances;
+    showOthers();
   },
   log(line) {
     lines.add([line]);
@@ -117,7 +119,7 @@ function show() {
   if (!state) return;
   showTotals();
   keyed(byId("playing"), state.hubs, (hub) => hub.hub, (hub) => playingCard(hub, context));
-  byId("idle").hidden = state.hubs.length > 0;
+  showOthers();
   keyed(byId("sources"), state.sources, (source) => source.number, () => sourceRow(context));
   keyed(byId("blocked"), state.blocked, (stream) => stream.id, () => blockedRow(context));
   byId("blocked-panel").hidden = !state.blocked.length;
@@ -125,6 +127,11 @@ function show() {
   byId("resting-panel").hidden = !state.resting.length;
   showEvents();
   tellRemarks(state.hubs);
+}
+
+function showOthers() {
+  const playElsewhere = showInstances(instances);
+  byId("idle").hidden = !state || state.hubs.length > 0 || playElsewhere;
 }
 
 function showTotals() {

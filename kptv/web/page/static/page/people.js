@@ -43,8 +43,9 @@ export function startPeople(context) {
     byId("people-body").hidden = !mayAct();
     byId("nobody").hidden = !known || !login || users.length > 0 || Boolean(known.trouble);
     const streams = users.reduce((sum, user) => sum + user.streams.length, 0);
+    const where = context.isOneOfSeveral() ? " at this instance" : "";
     put(byId("people-found"), users.length
-      ? `${plural(users.length, "user")}, ${plural(streams, "stream")} open` : "");
+      ? `${plural(users.length, "user")}, ${plural(streams, "stream")} open${where}` : "");
     put(byId("new-user"), users.length || login ? "New user" : "Make the first user");
     keyed(byId("people-list"), users, (user) => user.name, () => personCard(actions));
   }
