@@ -4,7 +4,10 @@
 -- any more: a slot would be held that nobody has, or one be free that somebody has.
 local latest = tonumber(redis.call('HGET', key('links'), place_of(owner)) or 0)
 if link < latest then return answer('stale') end
-if link > latest then redis.call('HSET', key('links'), place_of(owner), ARGV[5]) end
+-- A word that comes after its instance has left makes no place known again: nobody would forget it.
+if link > latest and (latest > 0 or op == 'join' or lives(owner)) then
+  redis.call('HSET', key('links'), place_of(owner), ARGV[5])
+end
 
 if op ~= 'join' and not lives(owner) then return answer('unknown') end
 return ops[op]()
