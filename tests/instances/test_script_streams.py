@@ -108,6 +108,19 @@ def test_claims_count_as_long_as_their_owner_lives(server: Server) -> None:
     assert server.client.keys("{t}:streams:*") == []
 
 
+def test_users_who_never_come_back_leave_nothing(server: Server, pair: tuple[Judge, Judge]) -> None:
+    a, b = pair
+    a.claim("x", calm=LONG)
+    a.unclaim("x")
+    (of_user,) = server.client.keys("{t}:streams:*")  # type: ignore[misc]
+    assert 0 < server.client.pttl(of_user) <= LONG  # type: ignore[operator]
+    a.claim("y", calm=0)
+    assert server.client.pttl(of_user) == -1
+    a("leave")
+    b.join()
+    assert server.client.keys("{t}:streams:*") == []
+
+
 def test_one_that_is_back_has_no_claims_of_its_former_life(
     server: Server, pair: tuple[Judge, Judge]
 ) -> None:

@@ -72,3 +72,5 @@ end
 local ops = {}
 -- By name: what join and renew answer besides, as a field of that name.
 local told_too = {}
+-- What each join has done, so that nothing is left of those that have gone.
+local tidied_too = {}

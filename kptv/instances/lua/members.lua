@@ -33,6 +33,7 @@ local function tidy()
     if limit(source) == 0 and count(source) == 0 then redis.call('SREM', key('sources'), source) end
   end
   for _, token in ipairs(redis.call('HKEYS', key('idlers'))) do idler(token) end
+  for _, tidies in ipairs(tidied_too) do tidies() end
 end
 
 -- limits: {source, limit} each; tokens: {token, source} each, of slots that it says it holds.

@@ -18,6 +18,7 @@ local function store_streams(user, state)
     -- No other state, also of a server that ran before, has the same.
     state.version = run .. ':' .. redis.call('INCR', key('numbers'))
     redis.call('SET', key('streams:' .. user), cjson.encode(state))
+    if #state.claims == 0 then redis.call('PEXPIRE', key('streams:' .. user), state.calm - now) end
   end
 end
 
@@ -34,6 +35,14 @@ local function streams_of(user, drops)
     store_streams(user, state)
   end
   return state
+end
+
+-- Users who never come back leave nothing, nor does an instance that died with their streams.
+tidied_too[#tidied_too + 1] = function()
+  local of_users = key('streams:')
+  for _, each in ipairs(redis.call('KEYS', of_users .. '*')) do
+    streams_of(string.sub(each, #of_users + 1))
+  end
 end
 
 -- The state for an instance: tokens, seats and clients; times as ms from now, below 0 if past.
