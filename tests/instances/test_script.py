@@ -37,6 +37,12 @@ class Server:
     def restart(self) -> None:
         self.run = f"run {next(_runs)}"
 
+    def passes(self, milliseconds: int) -> None:
+        """From now on the script is told the time: so much more than before."""
+        seconds, micros = self.clock or self.client.time()  # type: ignore[misc]
+        micros += milliseconds * 1000
+        self.clock = (seconds + micros // 1_000_000, micros % 1_000_000)
+
     def messages(self, place: str) -> Callable[[], list[Answer]]:
         self.told.subscribe("{t}:to:" + place)
         assert self.told.get_message(timeout=LIMIT)
@@ -75,6 +81,11 @@ class Instance:
 
     def renew(self) -> Answer:
         return self("renew", sources=list(self.limits))
+
+    def dies(self) -> None:
+        """It is not heard again: its lease ends in a moment, and not before this is said."""
+        self.lease = LEASE
+        assert self.renew()["is"] == "renewed"
 
     def granted(self) -> list[list[str]]:
         return self.renew()["granted"] or []
@@ -175,10 +186,11 @@ def test_a_slot_settles_after_its_holder_hung_up_also_after_its_death(begun: Ser
 
 def test_the_smallest_limit_holds_that_a_living_instance_knows(begun: Server) -> None:
     a, b = pair(begun, two=2)
-    old = Instance(begun, "old", lease=LEASE, two=1)
+    old = Instance(begun, "old", two=1)
     old.join()
     assert a.reserve("x", "two") == "two"
     assert b.reserve("y", "two") == "full"
+    old.dies()
     until(lambda: b.reserve("y", "two") == "two")
 
 
@@ -186,23 +198,23 @@ def test_the_smallest_limit_holds_that_a_living_instance_knows(begun: Server) ->
 
 
 def test_what_an_instance_held_is_free_when_its_lease_ends(begun: Server) -> None:
-    a, b = Instance(begun, "a", lease=LEASE), Instance(begun, "b")
-    a.join()
-    b.join()
+    a, b = pair(begun)
     assert a.reserve("x") == "one"
     assert b.reserve("y") == "full"
+    a.dies()
     until(lambda: b.reserve("y") == "one")
     assert a.renew()["is"] == "unknown"
     assert a.reserve("z") == "unknown"
 
 
 def test_renewals_keep_it(begun: Server) -> None:
+    begun.passes(0)
     a, b = Instance(begun, "a", lease=LEASE), Instance(begun, "b")
     a.join()
     b.join()
     a.reserve("x")
-    ends = monotonic() + 4 * LEASE / 1000
-    while monotonic() < ends:
+    for _ in range(5):
+        begun.passes(LEASE - 1)
         assert a.renew()["is"] == "renewed"
         assert b.reserve("y") == "full"
 
@@ -218,13 +230,13 @@ def test_one_that_comes_back_at_its_place_frees_what_its_former_life_held(begun:
 
 
 def test_of_a_waiter_whose_instance_has_died_nothing_is_left(begun: Server) -> None:
-    a, b = Instance(begun, "a", lease=LEASE), Instance(begun, "b")
+    a, b = pair(begun)
     holder = Instance(begun, "holder")
-    for each in (a, b, holder):
-        each.join()
+    holder.join()
     holder.reserve("x")
     assert a.reserve("y", wait=LONG) == "waits"
     assert b.reserve("z", wait=LONG) == "waits"
+    a.dies()
     until(lambda: b.waiters("one") == 0)
     holder.release("x")
     assert b.granted() == [["z", "one"]]
