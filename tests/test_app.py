@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from kptv.app import build_web
+from kptv.instances.term import Times
 from kptv.web import discovery
 from tests.parts import CONFIG, built
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_without_a_status_page_nothing_listens_to_events(tmp_path: Path) -> None:
@@ -65,3 +69,26 @@ def test_who_wants_no_device_imports_nothing_for_it() -> None:
     names = told.stdout.split()
     assert "kptv.app" in names
     assert not {"kptv.web.discovery", "kptv.formats.hdhomerun_control"} & set(names)
+
+
+def test_who_has_one_instance_imports_nothing_for_several() -> None:
+    code = "import sys, kptv.app; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = told.stdout.split()
+    assert "kptv.restream.slots" in names
+    assert not [name for name in names if name.startswith(("redis", "kptv.instances"))]
+    several = {"kptv.shared_slots", "kptv.restream.leased_slots", "kptv.restream.shared_rests"}
+    assert not several & set(names)
+
+
+@pytest.mark.parametrize(("url", "seconds"), [("", 60), ("redis://127.0.0.1", 8)])
+def test_a_worker_that_hangs_is_killed_before_its_lease_ends(url: str, seconds: int) -> None:
+    code = "import runpy; print(runpy.run_path('gunicorn.conf.py')['timeout'])"
+    given = {**os.environ, "SOURCES": "http://127.0.0.1/list|1", "LEASES_URL": url}
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=given, cwd=ROOT
+    )
+    assert told.stdout == f"{seconds}\n", told.stderr
+    killed = seconds + 3  # gunicorn looks each second, aborts, then kills
+    last = Times().renewal + Times().call  # so long ago it was renewed
+    assert not url or last + killed < Times().lease
