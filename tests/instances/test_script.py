@@ -42,6 +42,7 @@ class Server:
         seconds, micros = self.clock or self.client.time()  # type: ignore[misc]
         micros += milliseconds * 1000
         self.clock = (seconds + micros // 1_000_000, micros % 1_000_000)
+        self.script = SCRIPT.replace("redis.call('TIME')", "{ ARGV[7], ARGV[8] }")
 
     def messages(self, place: str) -> Callable[[], list[Answer]]:
         self.told.subscribe("{t}:to:" + place)
@@ -217,6 +218,9 @@ def test_renewals_keep_it(begun: Server) -> None:
         begun.passes(LEASE - 1)
         assert a.renew()["is"] == "renewed"
         assert b.reserve("y") == "full"
+    begun.passes(LEASE)
+    assert b.reserve("y") == "one"
+    assert a.renew()["is"] == "unknown"
 
 
 def test_one_that_comes_back_at_its_place_frees_what_its_former_life_held(begun: Server) -> None:
@@ -454,11 +458,15 @@ def test_nothing_that_can_grant_does_in_grace(begun: Server, op: str) -> None:
 
 
 def test_who_held_a_slot_before_keeps_it_and_nobody_else_gets_it_after(server: Server) -> None:
+    server.passes(0)
     a, b = Instance(server, "a", lease=LEASE), Instance(server, "b", lease=LEASE)
     b.join()
     assert a.join(("x", "one"))["kept"] == ["x"]
-    b.reserve("y", wait=LONG)
-    until(lambda: a.renew()["is"] == "renewed" and not b.renew()["grace"])
+    assert b.reserve("y", wait=LONG) == "waits"
+    for grace in (1, 0):  # it lasts as long as a lease
+        server.passes(LEASE - 1)
+        assert a.renew()["is"] == "renewed"
+        assert b.renew()["grace"] == grace
     a.renew()
     assert b.granted() == []
     a.release("x")
