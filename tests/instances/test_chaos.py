@@ -15,7 +15,7 @@ from tests.instances.network import way_in
 pytestmark = pytest.mark.requires("redis-server")
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 40
+SECONDS = 45
 RECKLESS = Times(lease=1.0, renewal=0.2, margin=-4.0, call=0.2)
 
 

@@ -5,8 +5,8 @@ last: it judges that (``UserStreams``), and tells what it has decided of which v
 was quicker, the server says so with the state as it is, and it is judged again. What this instance
 has claimed, was told, and is missing in a state, somebody has ended.
 
-The server names a stream by its *token*. Here streams have numbers: those of other instances are
-below zero. Seats and clients are digests.
+The server names a stream by its *ticket*, which is no secret. Here streams have numbers: those of
+other instances are below zero. Seats and clients are digests.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Own:
     """A stream of this instance."""
 
     number: int
-    token: str
+    ticket: str
     seat: str
     client: str
     is_sent: bool = False  # the server may know of it
@@ -37,7 +37,7 @@ class Own:
 @dataclass(frozen=True, slots=True)
 class _Foreign:
     number: int  # below zero, and another one in each state
-    token: str
+    ticket: str
     seat: str
     client: str
 
@@ -47,7 +47,7 @@ class SharedState:
     """What the server has told; as long as it has told nothing: that there is nothing."""
 
     version: str = ""
-    claims: tuple[tuple[str, str, str], ...] = ()  # token, seat, client; in the order of coming
+    claims: tuple[tuple[str, str, str], ...] = ()  # ticket, seat, client; in the order of coming
     remembered: Remembered = field(default_factory=Remembered)
 
 
@@ -66,7 +66,7 @@ class SharedUser:
     """One user's streams."""
 
     def __init__(self) -> None:
-        self._own: dict[str, Own] = {}  # by token, in the order in which they came
+        self._own: dict[str, Own] = {}  # by ticket, in the order in which they came
         self._state = SharedState()
 
     def __repr__(self) -> str:
@@ -92,16 +92,16 @@ class SharedUser:
 
     def add(self, own: Own) -> None:
         """It is open from now on."""
-        self._own[own.token] = own
-        own.is_told = own.token in self._tokens()
+        self._own[own.ticket] = own
+        own.is_told = own.ticket in self._tickets()
 
     def has(self, own: Own) -> bool:
         """Whether it is open, and counts."""
-        return self._own.get(own.token) is own
+        return self._own.get(own.ticket) is own
 
-    def remove(self, token: str) -> Own | None:
+    def remove(self, ticket: str) -> Own | None:
         """It is open no more; None: it was not."""
-        return self._own.pop(token, None)
+        return self._own.pop(ticket, None)
 
     # --- judging ---
 
@@ -110,16 +110,16 @@ class SharedUser:
 
         ``asked``: what it may add. The server may have heard of it, and its answer got lost.
         """
-        numbered, known = self._all(asked), self._tokens()
+        numbered, known = self._all(asked), self._tickets()
         streams = UserStreams(numbered, self._state.remembered)
         verdict = judge(streams)
-        adds = tuple(c for c in streams.claims if isinstance(c, Own) and c.token not in known)
+        adds = tuple(c for c in streams.claims if isinstance(c, Own) and c.ticket not in known)
         ended = [claim for claim in numbered if claim.number in verdict.ends]
         memory = _changes(self._state.remembered, streams.remembered, now)
         given = {
             "version": self._state.version,
-            "adds": [(own.token, own.seat, own.client) for own in adds],
-            "ends": [claim.token for claim in ended],
+            "adds": [(own.ticket, own.seat, own.client) for own in adds],
+            "ends": [claim.ticket for claim in ended],
             **memory,
         }
         own_ended = tuple(claim for claim in ended if isinstance(claim, Own))
@@ -131,7 +131,7 @@ class SharedUser:
     def carried_out(self, plan: Decision) -> None:
         """The server has done as was planned: what that ends is open no more."""
         for own in plan.ended:
-            self._own.pop(own.token, None)
+            self._own.pop(own.ticket, None)
 
     def alone(self, judge: Judge) -> tuple[Verdict, list[Own]]:
         """What ``judge`` says of this instance's own streams, and which ones that ends."""
@@ -139,7 +139,7 @@ class SharedUser:
         verdict = judge(streams)
         self._state = SharedState(remembered=streams.remembered)
         ended = [own for own in self._own.values() if own.number in verdict.ends]
-        self._own = {c.token: c for c in streams.claims if isinstance(c, Own)}
+        self._own = {c.ticket: c for c in streams.claims if isinstance(c, Own)}
         return verdict, ended
 
     # --- what the server says ---
@@ -147,12 +147,12 @@ class SharedUser:
     def note(self, state: SharedState) -> list[Own]:
         """It is as ``state`` says; which ones of this instance somebody has ended."""
         self._state = state
-        known = self._tokens()
-        ended = [own for own in self._own.values() if own.is_told and own.token not in known]
+        known = self._tickets()
+        ended = [own for own in self._own.values() if own.is_told and own.ticket not in known]
         for own in ended:
-            del self._own[own.token]
+            del self._own[own.ticket]
         for own in self._own.values():
-            own.is_told = own.token in known
+            own.is_told = own.ticket in known
         return ended
 
     def joined(self) -> None:
@@ -164,17 +164,17 @@ class SharedUser:
     def _all(self, asked: Own | None) -> list[Own | _Foreign]:
         """In the order of coming: what the server knows not yet comes last."""
         untold, found = dict(self._own), list[Own | _Foreign]()
-        for number, (token, seat, client) in enumerate(self._state.claims, 1):
-            if asked is not None and token == asked.token:
+        for number, (ticket, seat, client) in enumerate(self._state.claims, 1):
+            if asked is not None and ticket == asked.ticket:
                 found.append(asked)
             else:
-                own = untold.pop(token, None)
-                found.append(own or _Foreign(-number, token, seat, client))
+                own = untold.pop(ticket, None)
+                found.append(own or _Foreign(-number, ticket, seat, client))
         return [*found, *untold.values()]
 
-    def _tokens(self) -> set[str]:
+    def _tickets(self) -> set[str]:
         """Of all that the server knows."""
-        return {token for token, _, _ in self._state.claims}
+        return {ticket for ticket, _, _ in self._state.claims}
 
 
 def state_of(answer: dict[str, Any], now: float) -> SharedState:
@@ -185,7 +185,7 @@ def state_of(answer: dict[str, Any], now: float) -> SharedState:
         over_by=over[1] if over else None,
         calm_until=now + calm / 1000 if calm is not None else -inf,
     )
-    claims = tuple((token, seat, client) for token, seat, client in answer["claims"] or ())
+    claims = tuple((ticket, seat, client) for ticket, seat, client in answer["claims"] or ())
     return SharedState(answer["version"], claims, remembered)
 
 

@@ -85,7 +85,7 @@ class SharedStreamCounts:
         self._call = call
         self._clock = clock
         self._ends: Ends = lambda _: None
-        self._prefix = os.urandom(6).hex()  # of the tokens of this process
+        self._prefix = os.urandom(6).hex()  # of the tickets of this process
         self._users: dict[int, SharedUser] = {}
         self._questions: dict[int, deque[_Question]] = {}  # by user; the first is on its way
         self._asking: set[int] = set()  # numbers: not open yet, so nobody can have left them
@@ -126,7 +126,7 @@ class SharedStreamCounts:
         return verdict
 
     def leave(self, user: int, number: int) -> None:
-        if (known := self._users.get(user)) and (own := known.remove(self._token(number))):
+        if (known := self._users.get(user)) and (own := known.remove(self._ticket(number))):
             self._close(user, own)
 
     def look(self, user: int, limit: Limit, gone: Gone, now: float) -> Sequence[int]:
@@ -150,13 +150,13 @@ class SharedStreamCounts:
             known.joined()  # each look tells what is not told
 
     def told(self, what: Any) -> None:
-        """``what``: token and user of each stream that another instance's took the place of."""
-        for token, name in what or ():
+        """``what``: ticket and user of each stream that another instance's took the place of."""
+        for ticket, name in what or ():
             user = int(name)
             known = self._users.get(user)
-            if known and (own := known.remove(token)):
+            if known and (own := known.remove(ticket)):
                 self._end([own])
-            self._server.tell("unclaim", partial(self._hear, user), user=name, tokens=[token])
+            self._server.tell("unclaim", partial(self._hear, user), user=name, tokens=[ticket])
             self._forget_if_empty(user)
 
     def lapsed(self) -> None:
@@ -273,10 +273,10 @@ class SharedStreamCounts:
         """It counts no more; the server is told if it may know of it."""
         known = self._users.get(user)
         if known is not None and known.has(own):
-            known.remove(own.token)
+            known.remove(own.ticket)
         if own.is_sent:
             heard = partial(self._hear, user)
-            self._server.tell("unclaim", heard, user=str(user), tokens=[own.token])
+            self._server.tell("unclaim", heard, user=str(user), tokens=[own.ticket])
         self._forget_if_empty(user)
 
     def _forget_if_empty(self, user: int) -> None:
@@ -295,9 +295,9 @@ class SharedStreamCounts:
     def _own(self, user: int, claim: Claim) -> Own:
         seat = self._digest("seat", user, claim.channel, claim.address)
         client = self._digest("client", user, claim.address, claim.agent)
-        return Own(claim.number, self._token(claim.number), seat, client)
+        return Own(claim.number, self._ticket(claim.number), seat, client)
 
-    def _token(self, number: int) -> str:
+    def _ticket(self, number: int) -> str:
         return f"{self._prefix}.{number}"
 
     def _digest(self, kind: str, user: int, *words: str) -> str:
