@@ -455,8 +455,9 @@ def test_one_that_is_ended_before_it_hears_that_it_may_begin_is_refused(town: To
     b.ask("sport")
     town.server.now += GRACE
     b.look()
-    answered(answer)
-    a.renew()
+    told = a.member.renew()["streams"]
+    answered(answer)  # from here on nothing waits, or who asks might begin in between
+    a.counts.told(told)
     settle(a)
     assert asking.get(timeout=LIMIT) == Verdict(False, (), GRACE)
     assert b.channels == ["sport"]
