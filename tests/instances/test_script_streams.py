@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.instances.test_script import LEASE, LONG, Answer, Instance, Server, until
-from tests.instances.valkey import Valkey
+from tests.instances.test_script import LEASE, LONG, Answer, Instance, Server, server, until
+
+__all__ = ["server"]  # a fixture
 
 pytestmark = pytest.mark.requires("redis-server")
 
@@ -34,14 +34,6 @@ class Judge(Instance):
 
     def has_to_end(self) -> list[list[str]]:
         return self.renew()["streams"] or []
-
-
-@pytest.fixture
-def server(valkey: Valkey) -> Iterator[Server]:
-    server = Server(valkey)
-    yield server
-    server.told.close()
-    server.client.close()
 
 
 @pytest.fixture
